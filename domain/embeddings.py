@@ -1,0 +1,67 @@
+"""Embeddings: what a model makes of a text or a picture, and how near two of them are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+Embedding: TypeAlias = Sequence[float]
+"""A vector of length 1 with ``EmbeddingModel.dimensions`` entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A dual encoder: it puts texts and pictures into one space.
+
+    Embeddings of different models cannot be compared.
+    """
+
+    name: str
+    dimensions: int
+
+
+class ModelState(StrEnum):
+    """What a model's embeddings are good for. One model is ACTIVE: it answers."""
+
+    BACKFILLING = "backfilling"
+    READY = "ready"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class QueryKind(StrEnum):
+    """What a query was made from.
+
+    Texts lie in another part of the space than pictures, so an approximate index has to walk
+    further for them.
+    """
+
+    TEXT = "text"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A point to look around."""
+
+    embedding: Embedding
+    kind: QueryKind
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An image that was found, and its cosine similarity to the query, -1 to 1."""
+
+    image_id: UUID
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Hits by falling score, then by id; ``exact`` when every candidate was compared."""
+
+    hits: tuple[Hit, ...]
+    exact: bool

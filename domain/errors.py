@@ -1,0 +1,69 @@
+"""The refusals: what went wrong in words that a user can act on. Everything else is a bug."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the program
+    """One sentence for people that names the culprit and the way out."""
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        return str(self)
+
+
+class InvalidArgument(Refusal):
+    """An argument makes no sense; ``argument`` is its name as the API spells it."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        """Keep the name of the argument beside the sentence."""
+        super().__init__(message)
+        self.argument = argument
+
+
+class ImageNotFound(Refusal):
+    """No image has this id."""
+
+
+class SearchExpired(Refusal):
+    """What a search found is no longer kept."""
+
+
+class Overloaded(Refusal):
+    """More work is waiting than can be done soon. Asking again later helps."""
+
+
+class Unauthorized(Refusal):
+    """The key is missing, unknown, revoked, or lacks the scope."""
+
+
+class UploadRefusal(Refusal):
+    """A file cannot become an image."""
+
+
+class UnsupportedFormat(UploadRefusal):
+    """The bytes are of no image format that is accepted."""
+
+
+class TooLarge(UploadRefusal):
+    """The file has more bytes than is allowed."""
+
+
+class TooManyPixels(UploadRefusal):
+    """The picture has more pixels or frames than is allowed."""
+
+
+class InvalidContent(UploadRefusal):
+    """The bytes start like a picture and cannot be decoded, or not in the time allowed."""
+
+
+class TooManyFiles(UploadRefusal):
+    """One request brings more files than is allowed."""
+
+
+class Misconfigured(Refusal):
+    """The settings or the surroundings do not let the program start: a model, database or key."""
+
+
+class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError
+    """Storage holds nothing under this key."""

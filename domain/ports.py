@@ -1,0 +1,136 @@
+"""What the domain needs from the world. Adapters match these by shape and never inherit them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.embeddings import Embedding, EmbeddingModel, Query, Ranking
+    from domain.filters import ImageFilter, Page, Sort, Window
+    from domain.images import Image, Picture, Pixels
+    from domain.keys import ApiKey
+    from domain.searches import KeptSearch
+    from domain.storage import Blob, ByteRange, StoredObject
+
+
+class Encoder(Protocol):
+    """A dual encoder of texts and pictures. Calls that run at once share forward passes."""
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """The model that encodes."""
+
+    async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
+        """Embed each text. Raises Overloaded when too much waits already."""
+
+    async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
+        """Embed each picture. Raises Overloaded when too much waits already."""
+
+
+class Imaging(Protocol):
+    """Everything about pictures as files. Both calls raise UploadRefusal for bad files."""
+
+    async def develop(self, data: bytes) -> Picture:
+        """Recognise, bound and decode a file once, and make all that is kept of it."""
+
+    async def decode(self, data: bytes) -> Pixels:
+        """Recognise, bound and decode a file no further than an encoder needs."""
+
+
+class Storage(Protocol):
+    """Bytes under keys of the shape ``<image id>/<variant>``."""
+
+    async def write(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Keep ``data``; a reader sees all of it or none."""
+
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
+        """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Forget these. What is not there is forgotten already."""
+
+    def list(self) -> AsyncIterator[StoredObject]:
+        """Yield everything that is kept, in no order."""
+
+
+class Catalog(Protocol):
+    """The facts of every image, and its embedding by the active model."""
+
+    async def add(self, image: Image, embedding: Embedding) -> Image:
+        """Keep an image, unless one with its sha256 is here: return the one that is kept.
+
+        The caller lost a race when the returned id is not the one it gave.
+        """
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        """Return those of the images that are here."""
+
+    async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        """Return the images with these digests, by digest."""
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        """Return a stretch of the images that match."""
+
+    async def count(self, criteria: ImageFilter) -> int:
+        """Return how many images match."""
+
+    async def search(
+        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+    ) -> Ranking:
+        """Return the images that are nearest to the query among those that match."""
+
+    async def embedding(self, image_id: UUID) -> Embedding:
+        """Return an image's embedding. Raises ImageNotFound; an image that is not READY has none."""
+
+    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+        """Change one fact. Raises ImageNotFound."""
+
+    async def tag(
+        self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> dict[UUID, Image]:
+        """Change the tags of those images that are here, and return them as they are now."""
+
+    async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Remove images with their embeddings, and return the ids that were here."""
+
+
+class Searches(Protocol):
+    """Searches that are kept for their later pages, by every server of one database."""
+
+    async def keep(self, search: KeptSearch) -> None:
+        """Keep a search."""
+
+    async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+        """Return a search made at ``since`` or later. Raises SearchExpired."""
+
+    async def forget(self, before: datetime) -> int:
+        """Remove the searches made before then, and return how many they were."""
+
+
+class Keys(Protocol):
+    """API keys, kept as digests."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Keep a key."""
+
+    async def find(self, sha256: str) -> ApiKey | None:
+        """Return the key of this digest, revoked or not."""
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Return all keys, the oldest first."""
+
+    async def revoke(self, key_id: UUID, at: datetime) -> bool:
+        """Revoke a key, and return whether there was one in force."""
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def __call__(self) -> datetime:
+        """Return the current instant, in UTC."""
+
+

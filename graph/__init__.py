@@ -1,0 +1,1 @@
+"""The way in: GraphQL and HTTP over the use cases."""

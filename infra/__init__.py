@@ -1,0 +1,1 @@
+"""The way out: one adapter a file, named by its technology."""

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.images import Variant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import datetime
+
+
+def parse_key(key: str) -> tuple[UUID, Variant]:
+    """Take a key apart. Raises ValueError for what ``Variant.key_of`` never makes."""
+    image_id, _, variant = key.partition("/")
+    parts = UUID(image_id), Variant(variant)
+    if key != parts[1].key_of(parts[0]):
+        message = f"{key!r} is no key of an image"
+        raise ValueError(message)
+    return parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Imaging of a format made for tests: ``PICTURE <width>x<height> <red> <green> <blue> <words>``."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat
+from domain.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
+
+if TYPE_CHECKING:
+    from domain.images import Exif
+
+SIGNATURE = b"PICTURE "
+_HEADER = re.compile(rb"PICTURE (\d+)x(\d+) (\d+) (\d+) (\d+)( |$)")
+_PIXELS_SIDE = 32
+
+
+def picture_file(
+    colour: tuple[int, int, int] = (255, 0, 0),
+    size: tuple[int, int] = (8, 6),
+    *,
+    words: str = "",
+) -> bytes:
+    """Return a file that FakeImaging understands; ``words`` make its bytes differ."""
+    header = "PICTURE {}x{} {} {} {}".format(*size, *colour)
+    return f"{header} {words}".rstrip().encode()
+
+
+@dataclass
+class FakeImaging:
+    """Pictures of one colour. ``exif`` says which files bring what."""
+
+    exif: dict[bytes, Exif] = field(default_factory=dict)
+    max_pixels: int = 50_000_000
+
+    async def develop(self, data: bytes) -> Picture:
+        width, height, colour = self._read(data)
+        return Picture(
+            content_type="image/png",
+            width=width,
+            height=height,
+            placeholder=base64.b64encode(colour).decode(),
+            exif=self.exif.get(data),
+            pixels=_flat(width, height, colour),
+            large=_rendition(width, height, LARGE_SIDE, colour=colour),
+            thumbnail=_rendition(width, height, THUMBNAIL_SIDE, colour=colour),
+        )
+
+    async def decode(self, data: bytes) -> Pixels:
+        return _flat(*self._read(data))
+
+    def _read(self, data: bytes) -> tuple[int, int, bytes]:
+        if not data.startswith(SIGNATURE):
+            raise UnsupportedFormat("This file is no picture. Send one that starts with PICTURE.")
+        header = _HEADER.match(data)
+        if not header:
+            raise InvalidContent("This picture is damaged. Export it again.")
+        width, height, *colour = (int(number) for number in header.groups()[:5])
+        if width * height > self.max_pixels:
+            raise TooManyPixels(f"This picture has more than {self.max_pixels} pixels. Reduce it.")
+        if not (width and height and max(colour) < 256):
+            raise InvalidContent("This picture is damaged. Export it again.")
+        return width, height, bytes(colour)
+
+
+def _fit(width: int, height: int, side: int) -> tuple[int, int]:
+    longest = max(width, height, side)
+    return max(1, round(width * side / longest)), max(1, round(height * side / longest))
+
+
+def _flat(width: int, height: int, colour: bytes) -> Pixels:
+    width, height = _fit(width, height, _PIXELS_SIDE)
+    return Pixels(width, height, colour * (width * height))
+
+
+def _rendition(width: int, height: int, side: int, *, colour: bytes) -> bytes:
+    red, green, blue = colour
+    return picture_file((red, green, blue), _fit(width, height, side))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 Embedding: TypeAlias = Sequence[float]
 """A vector of length 1 with ``EmbeddingModel.dimensions`` entries."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.errors import InvalidArgument
+
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.images import Image, ImageStatus
+
+MAX_CONDITION = 1_001
+"""Entries of a list, characters of a text: a thousand, and the image that likeness leaves out."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,6 +36,12 @@ class TimeRange:
     gte: datetime | None = None
     lt: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for an instant without an offset."""
+        for bound in (self.gte, self.lt):
+            if bound is not None and bound.tzinfo is None:
+                raise InvalidArgument("filter", f"{bound} has no offset; append Z or +01:00.")
+
 
 @dataclass(frozen=True, slots=True)
 class IntRange:
@@ -46,6 +58,18 @@ class GeoNear:
     latitude: float
     longitude: float
     radius_km: float
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for what lies on no globe."""
+        for name, value, least, most in (
+            ("latitude", self.latitude, -90, 90),
+            ("longitude", self.longitude, -180, 180),
+            ("radiusKm", self.radius_km, 0, 20_100),
+        ):
+            if not (math.isfinite(value) and least <= value <= most):
+                raise InvalidArgument(
+                    f"filter.near.{name}", f"{name} is {value:g}; it may be {least} to {most:,}."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,22 @@ class ImageFilter:
     height: IntRange | None = None
     status_in: tuple[ImageStatus, ...] | None = None
     ids_not_in: tuple[UUID, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for a list or a text beyond any use."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            parts = value if isinstance(value, tuple) else (value,)
+            name = _camel_case(field.name)
+            if isinstance(value, tuple | str) and len(value) > MAX_CONDITION:
+                raise InvalidArgument(
+                    f"filter.{name}",
+                    f"{name} has a length of {len(value):,}; at most {MAX_CONDITION:,} is read.",
+                )
+            if any(isinstance(part, str) and "\0" in part for part in parts):
+                raise InvalidArgument(
+                    f"filter.{name}", f"{name} has a NUL character in it; leave that out."
+                )
 
     @property
     def is_empty(self) -> bool:
@@ -151,3 +191,9 @@ class Page:
     images: tuple[Image, ...]
     has_next: bool
     has_previous: bool
+
+
+def _camel_case(name: str) -> str:
+    """Return a field's name as the API spells it."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)

@@ -84,7 +84,7 @@ class Catalog(Protocol):
         """Return the images that are nearest to the query among those that match."""
 
     async def embedding(self, image_id: UUID) -> Embedding:
-        """Return an image's embedding. Raises ImageNotFound; an image that is not READY has none."""
+        """Return a READY image's embedding. Raises ImageNotFound where there is none."""
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""
@@ -132,5 +132,3 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """Return the current instant, in UTC."""
-
-

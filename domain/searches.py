@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -12,12 +14,52 @@ if TYPE_CHECKING:
 
     from domain.embeddings import Hit, Query
     from domain.images import Image
+    from domain.uploads import Upload
 
 DEPTH = 1_000
 """How many hits of a search can be paged through."""
 
 LIFETIME = timedelta(hours=1)
 """How long a search is kept."""
+
+MAX_PAGE = 100
+
+
+def check_page_size(argument: str, size: int) -> None:
+    """Raise InvalidArgument for a page that is too large or less than empty."""
+    if not 0 <= size <= MAX_PAGE:
+        raise InvalidArgument(argument, f"{argument} is {size}; it may be 0 to {MAX_PAGE}.")
+
+
+@dataclass(frozen=True, slots=True)
+class ByText:
+    """Look for what a text describes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByPicture:
+    """Look for what an example shows. The example is not kept."""
+
+    upload: Upload
+
+
+@dataclass(frozen=True, slots=True)
+class ByImage:
+    """Look for what an image of the library shows."""
+
+    image_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class BySearch:
+    """Ask a kept search again, with other conditions or the same."""
+
+    search_id: UUID
+
+
+SearchBy: TypeAlias = "ByText | ByPicture | ByImage | BySearch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""What Pictograph does, in plain Python: the one door that everything knocks on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.access import Authenticate, IssueKey
+    from domain.delete import DeleteImages
+    from domain.get import GetImages
+    from domain.list import ListImages
+    from domain.read import ReadImage
+    from domain.search import SearchImages
+    from domain.service import Describe
+    from domain.similar import SimilarImages
+    from domain.sweep import Sweep
+    from domain.tag import TagImages, UntagImages
+    from domain.update import UpdateImage
+    from domain.upload import UploadImages
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """Everything that can be done with the library."""
+
+    authenticate: Authenticate
+    issue_key: IssueKey
+    describe: Describe
+    upload: UploadImages
+    search: SearchImages
+    similar: SimilarImages
+    list: ListImages
+    get: GetImages
+    read: ReadImage
+    update: UpdateImage
+    tag: TagImages
+    untag: UntagImages
+    delete: DeleteImages
+    sweep: Sweep

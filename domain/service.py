@@ -1,0 +1,36 @@
+"""What this server is and accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.filters import ImageFilter
+from domain.images import ImageStatus
+
+if TYPE_CHECKING:
+    from domain.embeddings import EmbeddingModel
+    from domain.ports import Catalog, Encoder
+
+READY = ImageFilter(status_in=(ImageStatus.READY,))
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """The facts that clients ask a server for before they send it anything."""
+
+    encoder: Encoder
+    catalog: Catalog
+    version: str
+    max_upload_bytes: int
+    max_files_per_request: int
+    accepted_content_types: tuple[str, ...]
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """The model that answers."""
+        return self.encoder.model
+
+    async def embedded_count(self) -> int:
+        """Return how many images can be found by the model."""
+        return await self.catalog.count(READY)

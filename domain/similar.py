@@ -1,0 +1,34 @@
+"""Finding images that look like one of the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from domain.search import EVERYTHING
+from domain.searches import ByImage
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.filters import ImageFilter
+    from domain.search import SearchImages
+    from domain.searches import SearchCursor, SearchPage
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarImages:
+    """Find the images that look most like one of them, never itself."""
+
+    search: SearchImages
+
+    async def __call__(
+        self,
+        image_id: UUID,
+        *,
+        criteria: ImageFilter = EVERYTHING,
+        first: int = 20,
+        after: SearchCursor | None = None,
+    ) -> SearchPage:
+        others = replace(criteria, ids_not_in=(*(criteria.ids_not_in or ()), image_id))
+        return await self.search(ByImage(image_id), criteria=others, first=first, after=after)

@@ -1,0 +1,71 @@
+"""Collecting what crashes and time leave behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.searches import LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from domain.ports import Catalog, Clock, Searches, Storage
+
+GRACE = timedelta(hours=24)
+"""Longer than any upload takes: younger bytes may still get their row."""
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much was looked at, and how much of it was removed."""
+
+    objects: int
+    removed_objects: int
+    removed_searches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Remove bytes that no image points at, and searches that have expired."""
+
+    catalog: Catalog
+    storage: Storage
+    searches: Searches
+    clock: Clock
+
+    async def __call__(self, *, progress: Callable[[int], None] = lambda _: None) -> Swept:
+        """Tell ``progress`` how many objects have been looked at, now and then."""
+        now = self.clock()
+        looked_at = removed = 0
+        aged: dict[str, UUID] = {}
+        async for stored in self.storage.list():
+            looked_at += 1
+            if stored.modified_at < now - GRACE and (image_id := _image_id(stored.key)):
+                aged[stored.key] = image_id
+            if len(aged) == CHUNK:
+                removed += await self._remove_orphans(aged)
+                aged.clear()
+            if looked_at % CHUNK == 0:
+                progress(looked_at)
+        removed += await self._remove_orphans(aged)
+        progress(looked_at)
+        return Swept(looked_at, removed, await self.searches.forget(now - LIFETIME))
+
+    async def _remove_orphans(self, aged: dict[str, UUID]) -> int:
+        here = await self.catalog.get(list(set(aged.values())))
+        orphans = [key for key, image_id in aged.items() if image_id not in here]
+        await self.storage.delete(orphans)
+        return len(orphans)
+
+
+def _image_id(key: str) -> UUID | None:
+    """Return whose bytes these are; None for what somebody else put there."""
+    try:
+        return UUID(key.partition("/")[0])
+    except ValueError:
+        return None

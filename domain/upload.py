@@ -1,0 +1,111 @@
+"""Taking pictures in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.errors import Refusal, TooManyFiles
+from domain.images import RENDITION_CONTENT_TYPE, Image, ImageStatus, Variant, uuid7
+from domain.tags import clean_tags
+from domain.uploads import UploadedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from domain.images import Picture
+    from domain.ports import Catalog, Clock, Encoder, Imaging, Storage
+    from domain.uploads import Upload
+
+AT_ONCE = 8
+"""How many files are in memory at once: enough to fill a forward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadImages:
+    """Take pictures in and make them findable. The same bytes twice are one image."""
+
+    encoder: Encoder
+    imaging: Imaging
+    catalog: Catalog
+    storage: Storage
+    clock: Clock
+    max_bytes: int
+    max_files: int
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def __call__(
+        self, uploads: Sequence[Upload], *, tags: Iterable[str] = ()
+    ) -> list[UploadedImage | Refusal]:
+        """Return what became of each file, in order; one refused file holds up no other.
+
+        ``tags`` are put on every image, also on those that were here already. Raises
+        TooManyFiles, and InvalidArgument for a bad tag, before any file is read.
+        """
+        if len(uploads) > self.max_files:
+            raise TooManyFiles(
+                f"{len(uploads)} files are too many for one request; send at most {self.max_files}."
+            )
+        wanted = clean_tags(tags, argument="input.tags")
+        outcomes = await asyncio.gather(
+            *(self._take(upload, wanted) for upload in uploads), return_exceptions=True
+        )
+        results: list[UploadedImage | Refusal] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
+                # An outage. What was taken in stays, and sending it again changes nothing.
+                raise outcome
+            results.append(outcome)
+        return results
+
+    async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage:
+        async with self._room:
+            data = await upload.bytes_within(self.max_bytes)
+            sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+            known = await self.catalog.find([sha256])
+            if sha256 in known:
+                return await self._known(known[sha256], tags)
+            picture = await self.imaging.develop(data)
+            [embedding] = await self.encoder.encode_images([picture.pixels])
+            image = Image(
+                id=uuid7(),
+                filename=upload.name,
+                content_type=picture.content_type,
+                byte_size=len(data),
+                sha256=sha256,
+                created_at=self.clock(),
+                status=ImageStatus.READY,
+                width=picture.width,
+                height=picture.height,
+                placeholder=picture.placeholder,
+                tags=tags,
+                exif=picture.exif,
+            )
+            # Bytes first, row second: a crash between the two leaves bytes that nobody points
+            # at, never a row that points at nothing.
+            await self._store(image.id, data, picture)
+            kept = await self.catalog.add(image, embedding)
+            if kept.id != image.id:
+                await self.storage.delete([variant.key_of(image.id) for variant in Variant])
+                return await self._known(kept, tags)
+            return UploadedImage(kept, is_duplicate=False)
+
+    async def _known(self, image: Image, tags: tuple[str, ...]) -> UploadedImage:
+        if set(tags) <= set(image.tags):
+            return UploadedImage(image, is_duplicate=True)
+        tagged = await self.catalog.tag([image.id], add=tags)
+        return UploadedImage(tagged.get(image.id, image), is_duplicate=True)
+
+    async def _store(self, image_id: UUID, data: bytes, picture: Picture) -> None:
+        async with asyncio.TaskGroup() as writes:
+            for variant, form, content_type in (
+                (Variant.ORIGINAL, data, picture.content_type),
+                (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
+                (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
+            ):
+                writes.create_task(
+                    self.storage.write(variant.key_of(image_id), form, content_type=content_type)
+                )

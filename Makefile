@@ -1,0 +1,45 @@
+# Every target sets up what it needs: a virtual environment from the pins in constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help demo serve test check format bench graphiql clean
+
+help:  ## Say what there is to make.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(READY) graphiql  ## Start a server with nothing configured: embedded PostgreSQL, a folder, a small model.
+	$(BIN)/pictograph demo
+
+serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
+	$(BIN)/pictograph serve
+
+test: $(READY)  ## Run every test, and hold the coverage.
+	$(BIN)/pytest --cov --cov-report=term $(PYTEST_FLAGS)
+
+check: $(READY)  ## Hold format, lint, types and the direction of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Put files into the house's format.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## Measure this machine: search end to end beside its parts, uploads beside the encoder.
+	$(BIN)/python -m benchmarks
+
+graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
+	@$(BIN)/python -m graph.fetch_graphiql
+
+clean:  ## Forget the virtual environment and every cache, not the data.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pictograph needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

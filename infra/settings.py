@@ -1,0 +1,141 @@
+"""Everything that can be set, by environment variables that begin with PICTOGRAPH_."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    HttpUrl,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.errors import Misconfigured
+
+PREFIX = "PICTOGRAPH_"
+MEBIBYTE = 1 << 20
+
+
+def _exact_origin(origin: str) -> str:
+    scheme, _, rest = origin.partition("://")
+    if scheme not in {"http", "https"} or not rest or set(rest) & set("/*?# "):
+        message = f"“{origin}” is no origin; write it as https://app.example.org"
+        raise ValueError(message)
+    return origin.lower()
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read once and handed down in pieces."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: HttpUrl | None = Field(
+        None, description="Address that image URLs begin with; by default the one asked."
+    )
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], NoDecode] = (
+        Field((), description="Origins of the pages that may call, separated by commas.")
+    )
+    api_key: SecretStr | None = Field(
+        None, min_length=16, description="A key with every scope, beside those in the database."
+    )
+    public_reading: bool = Field(
+        default=True, description="Whether reading needs no key. Changes always need one."
+    )
+
+    data_dir: Path = Field(
+        Path("pictograph-data"), description="Folder of the embedded PostgreSQL and of files."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql://user:password@host/name`; unset, an embedded PostgreSQL."
+    )
+    database_pool_size: PositiveInt = Field(10, description="Most connections to the database.")
+
+    s3_bucket: str | None = Field(None, description="Bucket for files; unset, a folder.")
+    s3_prefix: str = Field("", description="What the keys in the bucket begin with.")
+    s3_endpoint_url: HttpUrl | None = Field(
+        None, description="Address of an S3-compatible store; unset, AWS."
+    )
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key_id: str | None = Field(
+        None, description="Access key; unset, what AWS's own settings say."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
+
+    model: str = Field(
+        "openai/clip-vit-base-patch32",
+        description="Name on the hub, or folder, of a CLIP or SigLIP model.",
+    )
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`."
+    )
+    torch_threads: NonNegativeInt = Field(
+        0, description="Threads of a forward pass; 0 leaves it to torch."
+    )
+    encoder_queue: PositiveInt = Field(
+        256, description="Texts and pictures that may wait for the model; more are refused."
+    )
+
+    max_upload_bytes: PositiveInt = Field(
+        50 * MEBIBYTE, description="Most bytes of a picture's file."
+    )
+    max_files_per_request: PositiveInt = Field(20, description="Most files of one request.")
+    max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
+    max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
+    decode_seconds: PositiveFloat = Field(
+        20.0, description="Longest time that decoding one picture may take."
+    )
+    decode_memory_bytes: PositiveInt = Field(
+        1536 * MEBIBYTE, description="Most memory of a process that decodes."
+    )
+    decode_workers: PositiveInt = Field(2, description="Processes that decode.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe messages to log."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def listens_beyond_loopback(self) -> bool:
+        """Whether other machines can reach the server."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"
+
+
+def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - of as many types as settings
+    """Read the environment. Raises Misconfigured, naming the variable at fault."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise Misconfigured(f"{name} is no setting. Did you mean {nearest}?")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise Misconfigured(f"{name} cannot be used: {reason}.") from None

@@ -1,0 +1,216 @@
+"""The catalog in memory: every comparison made, nothing approximated but the keyword syntax."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+from domain.embeddings import Hit, Ranking
+from domain.errors import ImageNotFound
+from domain.filters import Orientation, Page, Place, place_of
+from domain.images import Exif, ImageStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from _typeshed import SupportsDunderLT
+
+    from domain.embeddings import Embedding, Query
+    from domain.filters import GeoNear, ImageFilter, IntRange, Sort, TimeRange, Window
+    from domain.images import GeoPoint, Image
+
+EARTH_RADIUS_KM = 6371.0088
+
+
+class MemoryCatalog:
+    """A catalog of dictionaries. Keywords are plain words that must all be there."""
+
+    def __init__(self) -> None:
+        self._images: dict[UUID, Image] = {}
+        self._embeddings: dict[UUID, Embedding] = {}
+
+    async def add(self, image: Image, embedding: Embedding) -> Image:
+        for kept in self._images.values():
+            if kept.sha256 == image.sha256:
+                return kept
+        self._images[image.id] = image
+        self._embeddings[image.id] = embedding
+        return image
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        return {id_: self._images[id_] for id_ in ids if id_ in self._images}
+
+    async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        wanted = set(sha256s)
+        return {image.sha256: image for image in self._images.values() if image.sha256 in wanted}
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        order = _order(sort)
+        images = sorted(self._matching(criteria), key=lambda image: order(place_of(image, sort)))
+        keys = [order(place_of(image, sort)) for image in images]
+        start, stop = 0, len(images)
+        if window.after is not None:
+            start = sum(not order(window.after) < key for key in keys)
+        if window.before is not None:
+            stop = max(start, sum(key < order(window.before) for key in keys))
+        if window.from_end:
+            start = max(start, stop - window.size)
+        else:
+            stop = min(stop, start + window.size)
+        return Page(tuple(images[start:stop]), stop < len(images), start > 0)
+
+    async def count(self, criteria: ImageFilter) -> int:
+        return len(self._matching(criteria))
+
+    async def search(
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,  # noqa: ARG002 - this catalog is always exact
+    ) -> Ranking:
+        hits = [
+            Hit(image.id, _dot(query.embedding, self._embeddings[image.id]))
+            for image in self._matching(criteria)
+            if image.status is ImageStatus.READY
+        ]
+        hits.sort(key=lambda hit: (-hit.score, hit.image_id))
+        return Ranking(tuple(hits[:limit]), exact=True)
+
+    async def embedding(self, image_id: UUID) -> Embedding:
+        image = self._images.get(image_id)
+        if image is None or image.status is not ImageStatus.READY:
+            raise ImageNotFound(f"There is no image {image_id} that can be searched by.")
+        return self._embeddings[image_id]
+
+    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+        if image_id not in self._images:
+            raise ImageNotFound(f"There is no image {image_id}.")
+        self._images[image_id] = replace(self._images[image_id], alt_text=alt_text)
+        return self._images[image_id]
+
+    async def tag(
+        self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> dict[UUID, Image]:
+        added, removed = set(add), set(remove)
+        for id_, image in (await self.get(ids)).items():
+            tags = tuple(sorted((set(image.tags) | added) - removed))
+            self._images[id_] = replace(image, tags=tags)
+        return await self.get(ids)
+
+    async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
+        gone = set(await self.get(ids))
+        for id_ in gone:
+            del self._images[id_]
+            del self._embeddings[id_]
+        return gone
+
+    def _matching(self, criteria: ImageFilter) -> tuple[Image, ...]:
+        return tuple(image for image in self._images.values() if matches(image, criteria))
+
+
+def matches(image: Image, criteria: ImageFilter) -> bool:
+    """Say whether all conditions hold."""
+    exif = image.exif or Exif()
+    size = (image.width, image.height)
+    return (
+        _in_time(exif.taken_at, criteria.taken_at)
+        and _in_time(image.created_at, criteria.created_at)
+        and _one_of(exif.camera_make, criteria.camera_make_in)
+        and _one_of(exif.camera_model, criteria.camera_model_in)
+        and (criteria.near is None or _is_near(exif.location, criteria.near))
+        and criteria.has_location in (None, exif.location is not None)
+        and (criteria.tags_all is None or set(criteria.tags_all) <= set(image.tags))
+        and (criteria.tags_any is None or bool(set(criteria.tags_any) & set(image.tags)))
+        and not set(criteria.tags_none or ()) & set(image.tags)
+        and (criteria.keywords is None or _has_words(image, criteria.keywords))
+        and _one_of(image.content_type, criteria.content_type_in)
+        and criteria.orientation in (None, _orientation(*size))
+        and _in_range(image.width, criteria.width)
+        and _in_range(image.height, criteria.height)
+        and _one_of(image.status, criteria.status_in)
+        and image.id not in (criteria.ids_not_in or ())
+    )
+
+
+def distance_km(here: GeoPoint, near: GeoNear) -> float:
+    """Return the great-circle distance by the haversine formula."""
+    lat1, lat2 = math.radians(here.latitude), math.radians(near.latitude)
+    half_lat = (lat2 - lat1) / 2
+    half_lon = math.radians(near.longitude - here.longitude) / 2
+    root = math.sin(half_lat) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(half_lon) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(root)))
+
+
+def _in_time(instant: datetime | None, bounds: TimeRange | None) -> bool:
+    if bounds is None or (bounds.gte is None and bounds.lt is None):
+        return True
+    return (
+        instant is not None
+        and (bounds.gte is None or bounds.gte <= instant)
+        and (bounds.lt is None or instant < bounds.lt)
+    )
+
+
+def _in_range(number: int | None, bounds: IntRange | None) -> bool:
+    if bounds is None or (bounds.gte is None and bounds.lte is None):
+        return True
+    return (
+        number is not None
+        and (bounds.gte is None or bounds.gte <= number)
+        and (bounds.lte is None or number <= bounds.lte)
+    )
+
+
+def _one_of(value: object, accepted: tuple[object, ...] | None) -> bool:
+    return accepted is None or value in accepted
+
+
+def _is_near(place: GeoPoint | None, near: GeoNear) -> bool:
+    return place is not None and distance_km(place, near) <= near.radius_km
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", text.lower()))
+
+
+def _has_words(image: Image, keywords: str) -> bool:
+    text = " ".join((image.filename, image.alt_text or "", *image.tags))
+    return bool(_words(keywords)) and _words(keywords) <= _words(text)
+
+
+def _orientation(width: int | None, height: int | None) -> Orientation | None:
+    if width is None or height is None:
+        return None
+    if width == height:
+        return Orientation.SQUARE
+    return Orientation.LANDSCAPE if width > height else Orientation.PORTRAIT
+
+
+def _dot(left: Embedding, right: Embedding) -> float:
+    return math.fsum(x * y for x, y in zip(left, right, strict=True))
+
+
+def _order(sort: Sort) -> Callable[[Place], SupportsDunderLT[Any]]:  # Any as typeshed has it
+    """Return the key of the order: places without a value last, whatever the direction."""
+
+    def compare(left: Place, right: Place) -> int:
+        if (left.value is None) != (right.value is None):
+            return 1 if left.value is None else -1
+        if (left.value, left.id) == (right.value, right.id):
+            return 0
+        if left.value == right.value:
+            rises = left.id < right.id
+        elif isinstance(left.value, str):
+            rises = left.value < str(right.value)
+        else:
+            rises = int(left.value or 0) < int(right.value or 0)
+        return -1 if rises != sort.descending else 1
+
+    return cmp_to_key(compare)

@@ -1,0 +1,35 @@
+"""Kept searches in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.errors import SearchExpired
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.searches import KeptSearch
+
+
+class MemorySearches:
+    """A dictionary of searches."""
+
+    def __init__(self) -> None:
+        self._searches: dict[UUID, KeptSearch] = {}
+
+    async def keep(self, search: KeptSearch) -> None:
+        self._searches[search.id] = search
+
+    async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+        search = self._searches.get(search_id)
+        if search is None or search.created_at < since:
+            raise SearchExpired("This search is no longer kept; search again.")
+        return search
+
+    async def forget(self, before: datetime) -> int:
+        old = [id_ for id_, search in self._searches.items() if search.created_at < before]
+        for id_ in old:
+            del self._searches[id_]
+        return len(old)

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 def parse_key(key: str) -> tuple[UUID, Variant]:
     """Take a key apart. Raises ValueError for what ``Variant.key_of`` never makes."""
     image_id, _, variant = key.partition("/")
-    parts = UUID(image_id), Variant(variant)
-    if key != parts[1].key_of(parts[0]):
+    try:
+        parts = UUID(image_id), Variant(variant)
+    except ValueError:
+        parts = None
+    if parts is None or key != parts[1].key_of(parts[0]):
         message = f"{key!r} is no key of an image"
         raise ValueError(message)
     return parts

@@ -1,0 +1,247 @@
+"""Storage in a bucket of any S3-compatible store."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+# None of these bring types.
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
+from aiobotocore.session import get_session  # type: ignore[import-untyped]
+from botocore.exceptions import (  # type: ignore[import-untyped]
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from botocore.handlers import add_expect_header  # type: ignore[import-untyped]
+
+from domain.errors import BytesMissing, Misconfigured
+from domain.storage import Blob, StoredObject, parse_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+
+    from domain.storage import ByteRange
+
+CHUNK_BYTES = 256 * 1024
+_ATTEMPTS = 4
+_CONNECTIONS = 64
+_DELETED_AT_ONCE = 1_000
+
+
+class _Body(AbstractAsyncContextManager[object], Protocol):
+    async def read(self, amount: int) -> bytes: ...
+
+
+class _Request(Protocol):
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class S3Storage:
+    """Keeps ``<uuid>/<variant>`` as an object of that key, below ``prefix``.
+
+    What fails for a moment is tried again, four times at most, with growing random pauses. A
+    write that was cut off may have succeeded all the same; to repeat it does no harm, for a key
+    only ever gets the same bytes.
+    """
+
+    client: Any  # botocore makes its class at run time
+    bucket: str
+    prefix: str
+    deadline_seconds: float
+    stall_seconds: float
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(  # noqa: PLR0913 - this many things tell one store from another
+        cls,
+        bucket: str,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        prefix: str = "",
+        deadline_seconds: float = 60,
+        stall_seconds: float = 20,
+    ) -> AsyncIterator[S3Storage]:
+        """Open a bucket, and close it at the end. Raises Misconfigured where it cannot be used.
+
+        Without keys, AWS's own ways to find some are gone: environment, profile, role. No call
+        takes longer than ``deadline_seconds``, repetitions included. Reading on takes as long as
+        the reader likes, as long as the store never keeps it waiting for ``stall_seconds``.
+        """
+        config = AioConfig(
+            connect_timeout=min(10, deadline_seconds),
+            read_timeout=stall_seconds,
+            max_pool_connections=_CONNECTIONS,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            # Stores other than AWS refuse, or keep as data, what newer checksums add to a body.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if endpoint_url else "auto"},
+        )
+        store = f"the store at {endpoint_url}" if endpoint_url else "Amazon S3"
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(deadline_seconds):
+                    client = await stack.enter_async_context(
+                        get_session().create_client(
+                            "s3",
+                            endpoint_url=endpoint_url,
+                            region_name=region,
+                            aws_access_key_id=access_key_id,
+                            aws_secret_access_key=secret_access_key,
+                            aws_session_token=session_token,
+                            config=config,
+                        )
+                    )
+                    # A store that never answers "100 Continue" would be waited for without end.
+                    client.meta.events.unregister("before-call.s3", add_expect_header)
+                    client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
+                    await client.head_bucket(Bucket=bucket)
+            except (BotoCoreError, ClientError, TimeoutError, ValueError, RecursionError) as error:
+                raise Misconfigured(_explain(error, bucket, store=store)) from error
+            folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+            yield cls(client, bucket, folder, deadline_seconds, stall_seconds)
+
+    async def write(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Keep ``data``; a reader sees all of it or none.
+
+        Raises ValueError for a key that is not ``<uuid>/<variant>``, as every method does.
+        """
+        async with asyncio.timeout(self.deadline_seconds):
+            await self.client.put_object(
+                Bucket=self.bucket, Key=self._key(key), Body=data, ContentType=content_type
+            )
+
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
+        """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
+        asked = {"Range": _header(byte_range)} if byte_range else {}
+        try:
+            async with asyncio.timeout(self.deadline_seconds):
+                answer = await self.client.get_object(
+                    Bucket=self.bucket, Key=self._key(key), **asked
+                )
+        except ClientError as error:
+            match error.response["Error"]["Code"]:
+                case "NoSuchKey" | "404":
+                    raise BytesMissing(key) from error
+                case "InvalidRange" | "416":
+                    raise ValueError(f"no byte of {key} lies in the range") from error
+            raise
+        size = answer["ContentLength"]
+        if byte_range:
+            size = int(answer["ContentRange"].rpartition("/")[2])
+        chunks = self._chunks(answer["Body"])
+        await anext(chunks)
+        return Blob(size, chunks)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Forget these. What is not there is forgotten already."""
+        full_keys = [self._key(key) for key in keys]
+        for start in range(0, len(full_keys), _DELETED_AT_ONCE):
+            some = full_keys[start : start + _DELETED_AT_ONCE]
+            async with asyncio.timeout(self.deadline_seconds):
+                answer = await self.client.delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+                )
+            for refused in answer.get("Errors", ()):
+                raise ClientError({"Error": refused}, "DeleteObjects")
+
+    async def list(self) -> AsyncIterator[StoredObject]:
+        """Yield everything that is kept, in no order; what others keep here is left out."""
+        pages = aiter(
+            self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix
+            )
+        )
+        while True:
+            async with asyncio.timeout(self.deadline_seconds):
+                page = await anext(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", ()):
+                key = entry["Key"].removeprefix(self.prefix)
+                if _is_key(key):
+                    yield StoredObject(key, entry["LastModified"])
+
+    def _key(self, key: str) -> str:
+        parse_key(key)
+        return self.prefix + key
+
+    async def _chunks(self, body: _Body) -> AsyncGenerator[bytes]:
+        async with body:
+            # For ``open`` to take: only a generator that has begun closes the body when closed.
+            yield b""
+            while True:
+                async with asyncio.timeout(self.stall_seconds):
+                    chunk = await body.read(CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
+
+
+def _header(byte_range: ByteRange) -> str:
+    first, last = byte_range.first, byte_range.last
+    if first < 0:
+        return f"bytes={first}"
+    if last is None:
+        return f"bytes={first}-"
+    if last < first:
+        # A store ignores such a range and sends everything.
+        raise ValueError(f"the range ends at {last}, before it begins at {first}")
+    return f"bytes={first}-{last}"
+
+
+def _is_key(key: str) -> bool:
+    try:
+        parse_key(key)
+    except ValueError:
+        return False
+    return True
+
+
+def _add_md5(request: _Request, **_: object) -> None:
+    """Add the digest that stores older than AWS's newer checksums demand of a batch."""
+    md5 = hashlib.md5(request.body, usedforsecurity=False)
+    request.headers["Content-MD5"] = base64.b64encode(md5.digest()).decode()
+
+
+def _explain(error: Exception, bucket: str, *, store: str) -> str:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            sentence = f"There are no keys for {store}: set both the access key and the secret."
+        case ClientError():
+            sentence = _explain_status(
+                error.response["ResponseMetadata"]["HTTPStatusCode"], bucket, store=store
+            )
+        case RecursionError():  # botocore follows a redirection that names no region for ever
+            sentence = f"Requests are sent elsewhere by {store}: check http or https and region."
+        case TimeoutError():
+            sentence = f"No answer comes from {store}: check its address and the network."
+        case _:
+            reason = str(error).rstrip(".")
+            sentence = f"Cannot use bucket {bucket!r} in {store}: {reason}. Check its settings."
+    return sentence
+
+
+def _explain_status(status: int, bucket: str, *, store: str) -> str:
+    match status:
+        case 404:
+            return f"There is no bucket {bucket!r} in {store}: make it, or name another."
+        case 400 | 401 | 403:
+            return (
+                f"These keys may not use bucket {bucket!r} in {store}: "
+                "check the keys, what they allow, and the region."
+            )
+    return f"Status {status} is all that {store} answers: try again later."

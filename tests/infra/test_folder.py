@@ -1,0 +1,115 @@
+"""What the folder promises beyond the contract of a storage."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.errors import BytesMissing, Misconfigured
+from domain.images import Variant, uuid7
+from infra.folder import FolderStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> FolderStorage:
+    return FolderStorage(tmp_path)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def folders_of_images(folder: Path) -> list[Path]:
+    return list(folder.glob("*/*"))
+
+
+async def test_a_key_is_a_file_below_the_last_digits_of_its_id(
+    storage: FolderStorage, tmp_path: Path
+) -> None:
+    image_id = uuid7()
+    await storage.write(Variant.LARGE.key_of(image_id), b"bytes", content_type="image/webp")
+    expected = tmp_path / image_id.hex[-2:] / str(image_id) / "large"
+    assert [expected] == files(tmp_path)
+    assert expected.read_bytes() == b"bytes"
+
+
+async def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(
+    storage: FolderStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Variant.ORIGINAL.key_of(uuid7())
+    await storage.write(key, b"old", content_type="image/png")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        await storage.write(key, b"new", content_type="image/png")
+    assert {b"old"} == {file.read_bytes() for file in files(tmp_path)}
+
+
+async def test_deleting_the_last_variant_removes_the_folder_of_the_image(
+    storage: FolderStorage, tmp_path: Path
+) -> None:
+    image_id = uuid7()
+    keys = [variant.key_of(image_id) for variant in Variant]
+    for key in keys:
+        await storage.write(key, b"bytes", content_type="image/png")
+    await storage.delete(keys[:1])
+    assert len(folders_of_images(tmp_path)) == 1
+    await storage.delete(keys[1:])
+    assert folders_of_images(tmp_path) == []
+
+
+async def test_what_a_crash_left_is_never_listed_and_removed_after_a_day(
+    storage: FolderStorage, tmp_path: Path
+) -> None:
+    key = Variant.ORIGINAL.key_of(uuid7())
+    await storage.write(key, b"bytes", content_type="image/png")
+    [file] = files(tmp_path)
+    fresh, stale = file.with_name(".unfinished-1"), file.with_name(".unfinished-2")
+    lonely = file.parent.parent / str(uuid7()) / ".unfinished-3"
+    lonely.parent.mkdir()
+    for path in (fresh, stale, lonely):
+        path.write_bytes(b"half")
+    for path in (stale, lonely):
+        os.utime(path, (0, time.time() - 25 * 60 * 60))
+    assert [key] == [kept.key async for kept in storage.list()]
+    assert {file, fresh} == set(files(tmp_path))
+    assert not lonely.parent.exists()
+
+
+async def test_files_of_others_are_not_listed(storage: FolderStorage, tmp_path: Path) -> None:
+    (tmp_path / "ab" / str(uuid7())).mkdir(parents=True)
+    for name in (
+        "README",
+        "ab/README",
+        f"ab/{uuid7()}",
+        f"ab/{next((tmp_path / 'ab').iterdir()).name}/raw",
+    ):
+        (tmp_path / name).write_bytes(b"mine")
+    assert [kept async for kept in storage.list()] == []
+
+
+async def test_a_reader_goes_on_while_its_file_is_deleted(storage: FolderStorage) -> None:
+    key = Variant.ORIGINAL.key_of(uuid7())
+    data = os.urandom(3 << 20)
+    await storage.write(key, data, content_type="image/png")
+    blob = await storage.open(key)
+    beginning = await anext(blob.chunks)
+    await storage.delete([key])
+    assert data == beginning + b"".join([chunk async for chunk in blob.chunks])
+    with pytest.raises(BytesMissing):
+        await storage.open(key)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Misconfigured, match=r"Cannot keep pictures in .*Name a folder"):
+        FolderStorage(tmp_path / "file" / "pictures")

@@ -1,0 +1,261 @@
+"""What the bucket promises beyond the contract of a storage, against stores that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError  # type: ignore[import-untyped] # brings none
+
+from domain.errors import Misconfigured
+from domain.images import Variant, uuid7
+from infra.s3 import S3Storage
+from tests.s3_server import bucket_of, connect, s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+KEY = Variant.ORIGINAL.key_of(uuid7())
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+UNAVAILABLE = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@asynccontextmanager
+async def store_that(
+    answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]], *, checks: bool = True
+) -> AsyncIterator[str]:
+    """Serve HTTP as far as a test needs it: bucket checks succeed, the rest is up to ``answer``."""
+
+    connections = set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            connections.add(task)
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                for line in head.lower().split(b"\r\n"):
+                    if line.startswith(b"content-length:"):
+                        await reader.readexactly(int(line.partition(b":")[2]))
+                if checks and head.startswith(b"HEAD"):
+                    writer.write(OK)
+                else:
+                    await answer(head, writer)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections)
+
+
+async def test_a_store_that_never_answers_is_given_up_at_the_deadline() -> None:
+    async def silence(_head: bytes, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with store_that(silence) as url, connect("b", url, deadline=0.3) as storage:
+        with pytest.raises(TimeoutError):
+            await storage.write(KEY, b"bytes", content_type="image/png")
+        with pytest.raises(TimeoutError):
+            await storage.open(KEY)
+        with pytest.raises(TimeoutError):
+            await storage.delete([KEY])
+        with pytest.raises(TimeoutError):
+            await anext(storage.list())
+
+
+async def test_what_fails_for_a_moment_is_tried_again() -> None:
+    heads: list[bytes] = []
+
+    async def recover(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        match len(heads):
+            case 1:
+                writer.write(UNAVAILABLE)
+            case 2:
+                writer.close()
+            case _:
+                writer.write(OK)
+
+    async with store_that(recover) as url, connect("b", url) as storage:
+        await storage.write(KEY, b"bytes", content_type="image/png")
+    assert len(heads) == 3
+    assert all(head.startswith(f"PUT /b/{KEY} ".encode()) for head in heads)
+
+
+async def test_a_silent_try_is_tried_again_before_the_deadline() -> None:
+    heads: list[bytes] = []
+
+    async def recover(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        if len(heads) == 1:
+            await asyncio.sleep(60)
+        writer.write(OK)
+
+    async with store_that(recover) as url, connect("b", url, stall=0.2) as storage:
+        await storage.write(KEY, b"bytes", content_type="image/png")
+    assert len(heads) == 2
+
+
+async def test_a_refusal_is_not_tried_again() -> None:
+    heads: list[bytes] = []
+
+    async def refuse(head: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    async with store_that(refuse) as url, connect("b", url) as storage:
+        with pytest.raises(ClientError):
+            await storage.write(KEY, b"bytes", content_type="image/png")
+        with pytest.raises(ClientError):
+            await storage.open(KEY)
+    assert len(heads) == 2
+
+
+async def test_a_body_that_breaks_off_raises_and_never_looks_whole() -> None:
+    async def break_off(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(50_000))
+        await writer.drain()
+        writer.close()
+
+    async with store_that(break_off) as url, connect("b", url) as storage:
+        blob = await storage.open(KEY)
+        assert blob.size == 100_000
+        with pytest.raises(Exception, match=r"(?i)payload|closed|incomplete"):
+            _ = [chunk async for chunk in blob.chunks]
+
+
+async def test_a_body_that_stalls_is_given_up() -> None:
+    async def stall(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(50_000))
+        await writer.drain()
+        await asyncio.sleep(60)
+
+    async with store_that(stall) as url, connect("b", url, stall=0.2) as storage:
+        blob = await storage.open(KEY)
+        with pytest.raises(TimeoutError):
+            _ = [chunk async for chunk in blob.chunks]
+
+
+async def test_a_slow_reader_is_not_cut_off(s3_url: str) -> None:
+    data = bytes(3_000_000)
+    bucket = await asyncio.to_thread(bucket_of, s3_url)
+    async with connect(bucket, s3_url, deadline=1, stall=0.5) as storage:
+        await storage.write(KEY, data, content_type="image/png")
+        blob = await storage.open(KEY)
+        received = await anext(blob.chunks)
+        await asyncio.sleep(1.5)
+        assert data == received + b"".join([chunk async for chunk in blob.chunks])
+
+
+async def test_more_than_a_thousand_are_deleted_at_once(s3_url: str) -> None:
+    keys = [Variant.LARGE.key_of(uuid7()) for _ in range(1_050)]
+    bucket = await asyncio.to_thread(bucket_of, s3_url)
+    async with connect(bucket, s3_url) as storage:
+        for key in (keys[0], keys[-1]):
+            await storage.write(key, b"", content_type="image/webp")
+        await storage.delete(keys)
+        assert [kept async for kept in storage.list()] == []
+
+
+async def test_a_list_goes_on_where_a_page_of_the_store_ends() -> None:
+    keys = [Variant.LARGE.key_of(uuid7()) for _ in range(3)]
+
+    async def page(head: bytes, writer: asyncio.StreamWriter) -> None:
+        place = next((n for n in (1, 2) if b"continuation-token=%d" % n in head), 0)
+        body = (
+            f"<ListBucketResult><IsTruncated>{str(place < 2).lower()}</IsTruncated>"
+            f"<NextContinuationToken>{place + 1}</NextContinuationToken><Contents><Key>"
+            f"{keys[place]}</Key><LastModified>2024-05-01T12:00:00.000Z</LastModified></Contents>"
+            "</ListBucketResult>"
+        ).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    async with store_that(page) as url, connect("b", url) as storage:
+        assert keys == [kept.key async for kept in storage.list()]
+
+
+async def test_one_bucket_holds_several_prefixes_apart(s3_url: str) -> None:
+    bucket = await asyncio.to_thread(bucket_of, s3_url)
+    async with connect(bucket, s3_url, prefix="/one/") as one, connect(bucket, s3_url) as whole:
+        await one.write(KEY, b"bytes", content_type="image/png")
+        assert {KEY} == {kept.key async for kept in one.list()}
+        assert [kept async for kept in whole.list()] == []
+        objects = await whole.client.list_objects_v2(Bucket=bucket)
+        assert [f"one/{KEY}"] == [entry["Key"] for entry in objects["Contents"]]
+
+
+async def test_objects_keep_their_media_type(s3_url: str) -> None:
+    bucket = await asyncio.to_thread(bucket_of, s3_url)
+    async with connect(bucket, s3_url) as storage:
+        await storage.write(KEY, b"bytes", content_type="image/avif")
+        head = await storage.client.head_object(Bucket=bucket, Key=KEY)
+    assert head["ContentType"] == "image/avif"
+
+
+async def test_an_object_that_a_batch_could_not_delete_is_an_error() -> None:
+    body = (
+        b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code>"
+        b"<Message>Held</Message></Error></DeleteResult>"
+    )
+
+    async def hold(head: bytes, writer: asyncio.StreamWriter) -> None:
+        assert b"content-md5:" in head.lower()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    async with store_that(hold) as url, connect("b", url) as storage:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            await storage.delete([KEY])
+
+
+async def test_a_missing_bucket_is_refused_at_the_start(s3_url: str) -> None:
+    with pytest.raises(Misconfigured, match="There is no bucket 'nowhere' in the store at"):
+        async with connect("nowhere", s3_url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (403, "These keys may not use bucket 'b'"),
+        (301, "Requests are sent elsewhere by"),
+        (405, "Status 405 is all that"),
+    ],
+)
+async def test_a_store_that_refuses_the_bucket_is_refused_at_the_start(
+    status: int, expected: str
+) -> None:
+    async def answer(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+
+    async with store_that(answer, checks=False) as url:
+        with pytest.raises(Misconfigured, match=expected):
+            async with connect("b", url):
+                pass
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "no address"])
+async def test_an_address_that_cannot_be_reached_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"Cannot use bucket 'b' in the store at|No answer"):
+        async with connect("b", url, deadline=1):
+            pass
+
+
+async def test_missing_keys_are_refused_at_the_start(
+    s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(Misconfigured, match="There are no keys for the store at"):
+        async with S3Storage.connect("b", endpoint_url=s3_url, region="us-east-1"):
+            pass

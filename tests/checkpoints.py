@@ -1,0 +1,117 @@
+"""Checkpoints of true layout with random weights, for tests that load a model."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    Siglip2Tokenizer,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
+    SiglipProcessor,
+    SiglipTokenizer,
+)
+
+from postcards.checkpoint import WORDS, learn_merges, make_checkpoint
+
+SHARED_CLIP = Path(__file__).parents[2] / "shared" / "data" / "clip-tokenizer"
+SIGLIP_SIDE = 64
+SIGLIP_CONTEXT = 64
+
+
+def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
+    """CLIP's layout, 64 px, under a megabyte, written in 0.1 s."""
+    make_checkpoint(folder, seed=seed, dimensions=dimensions)
+    return folder
+
+
+def small_siglip(folder: Path) -> Path:
+    """SigLIP's layout with its SentencePiece tokenizer."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS.splitlines()),
+        model_writer=model,
+        vocab_size=300,
+        pad_id=-1,
+        bos_id=-1,
+        eos_id=1,
+        unk_id=2,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    spelling = folder / "spiece.model"
+    spelling.write_bytes(model.getvalue())
+    tokenizer = SiglipTokenizer(
+        str(spelling), model_max_length=SIGLIP_CONTEXT, model_input_names=["input_ids"]
+    )
+    return _siglip(folder, tokenizer)
+
+
+def small_siglip2(folder: Path) -> Path:
+    """The layout of SigLIP 2 at a fixed resolution: SigLIP's model, a Gemma-like tokenizer."""
+    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz"]
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters]
+    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
+    merges = [pair for pair in learn_merges(WORDS.split()) if "</w>" not in "".join(pair)]
+    tokens += ["".join(pair) for pair in merges]
+    tokenizer = Siglip2Tokenizer(
+        {token: place for place, token in enumerate(tokens)},
+        merges,  # type: ignore[arg-type]  # pairs are what it takes, whatever it says
+        padding_side="right",
+        model_input_names=["input_ids"],
+    )
+    return _siglip(folder, tokenizer)
+
+
+def true_clip(folder: Path) -> Path:
+    """``openai/clip-vit-base-patch32`` but for its weights: 151 M random ones, from a seed."""
+    if not SHARED_CLIP.is_dir():
+        pytest.skip(f"{SHARED_CLIP} is not there: it holds the true configuration and tokenizer")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in SHARED_CLIP.glob("*.json"):
+        shutil.copy(file, folder)
+    shutil.copy(SHARED_CLIP / "merges.txt", folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = CLIPModel(CLIPConfig.from_pretrained(SHARED_CLIP))
+    model.save_pretrained(folder)
+    return folder
+
+
+def _siglip(folder: Path, tokenizer: SiglipTokenizer | Siglip2Tokenizer) -> Path:
+    layers = {
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+    }
+    config = SiglipConfig(
+        text_config={
+            **layers,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": SIGLIP_CONTEXT,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            "projection_size": 48,
+        },
+        vision_config={**layers, "image_size": SIGLIP_SIDE, "patch_size": 8},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = SiglipModel(config)
+    model.save_pretrained(folder)
+    size = {"height": SIGLIP_SIDE, "width": SIGLIP_SIDE}
+    pictures = SiglipImageProcessorPil(size=size)
+    processor = SiglipProcessor(pictures, tokenizer)  # type: ignore[no-untyped-call]
+    processor.save_pretrained(folder)
+    return folder

@@ -68,7 +68,7 @@ def new_key() -> str:
 
 def digest(key: str) -> str:
     """Return the SHA-256 of a key, lower-case hex."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def same(left: str, right: str) -> bool:

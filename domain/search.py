@@ -24,6 +24,7 @@ from domain.searches import (
     SearchPage,
     check_page_size,
 )
+from domain.text import check_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -160,6 +161,7 @@ def _checked(text: str) -> str:
         raise InvalidArgument(
             "by.text", f"The text has {len(cleaned):,} characters; at most {MAX_TEXT:,} are read."
         )
+    check_text("by.text", "The text", text=cleaned)
     return cleaned
 
 

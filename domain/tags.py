@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument
+from domain.text import is_legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,11 +16,12 @@ MAX_TAGS = 50
 
 
 def clean_tags(tags: Iterable[str], *, argument: str = "tags") -> tuple[str, ...]:
-    """Return the tags trimmed, in Unicode's composed form, sorted and without duplicates.
+    """Return the tags in Unicode's composed form, sorted and without duplicates.
 
-    Raises InvalidArgument for an empty or overlong tag, and for too many.
+    White space is trimmed, and within a tag becomes one space. Raises InvalidArgument for an
+    empty or overlong tag, for control characters, and for too many.
     """
-    cleaned = sorted({unicodedata.normalize("NFC", tag).strip() for tag in tags})
+    cleaned = sorted({" ".join(unicodedata.normalize("NFC", tag).split()) for tag in tags})
     if len(cleaned) > MAX_TAGS:
         raise InvalidArgument(
             argument, f"{len(cleaned)} tags are too many; send at most {MAX_TAGS}."
@@ -27,11 +29,13 @@ def clean_tags(tags: Iterable[str], *, argument: str = "tags") -> tuple[str, ...
     for tag in cleaned:
         if not tag:
             raise InvalidArgument(argument, "A tag is empty; leave it out or give it a word.")
+        if not is_legible(tag):
+            raise InvalidArgument(
+                argument, f"The tag {tag[:20]!r} has control characters in it; leave them out."
+            )
         if len(tag) > MAX_LENGTH:
             raise InvalidArgument(
                 argument,
                 f"The tag “{tag[:20]}…” has {len(tag)} characters; at most {MAX_LENGTH} fit.",
             )
-        if not tag.isprintable():
-            raise InvalidArgument(argument, f"The tag {tag!r} has control characters in it.")
     return tuple(cleaned)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument
+from domain.text import check_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,6 +30,5 @@ class UpdateImage:
                 "input.altText",
                 f"The alt text has {len(cleaned):,} characters; at most {MAX_ALT_TEXT:,} fit.",
             )
-        if "\0" in cleaned:
-            raise InvalidArgument("input.altText", "The alt text has a NUL character in it.")
+        check_text("input.altText", "The alt text", text=cleaned)
         return await self.catalog.set_alt_text(image_id, cleaned or None)

@@ -1,0 +1,39 @@
+"""The nouns of the library."""
+
+from __future__ import annotations
+
+import time
+from uuid import RFC_4122, UUID
+
+from domain.images import Variant, uuid7
+
+
+def test_an_id_is_a_uuid_of_version_7() -> None:
+    made = [uuid7() for _ in range(1_000)]
+    assert {7} == {id_.version for id_ in made}
+    assert {RFC_4122} == {id_.variant for id_ in made}
+    assert len(set(made)) == 1_000
+
+
+def test_an_id_begins_with_the_milliseconds_since_1970() -> None:
+    before = time.time_ns() // 1_000_000
+    made = uuid7()
+    after = time.time_ns() // 1_000_000
+    assert before <= made.int >> 80 <= after
+
+
+def test_ids_of_later_milliseconds_sort_later() -> None:
+    earlier = uuid7()
+    deadline = (earlier.int >> 80) + 1
+    while time.time_ns() // 1_000_000 < deadline:
+        pass
+    assert earlier < uuid7()
+
+
+def test_a_key_in_storage_is_made_of_the_id_and_the_variant() -> None:
+    image_id = UUID("01890000-0000-7000-8000-000000000000")
+    assert [variant.key_of(image_id) for variant in Variant] == [
+        "01890000-0000-7000-8000-000000000000/original",
+        "01890000-0000-7000-8000-000000000000/large",
+        "01890000-0000-7000-8000-000000000000/thumbnail",
+    ]

@@ -1,0 +1,85 @@
+"""Keys and ranges of storage."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.images import Variant, uuid7
+from domain.storage import ByteRange, parse_key
+
+ID = "01890000-0000-7000-8000-00000000000a"
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_a_key_comes_apart_into_what_it_was_made_of(variant: Variant) -> None:
+    image_id = uuid7()
+    assert (image_id, variant) == parse_key(variant.key_of(image_id))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "original",
+        ID,
+        f"{ID}/",
+        f"{ID}/huge",
+        f"{ID}/original/",
+        f"{ID.upper()}/original",
+        f"{ID.replace('-', '')}/original",
+        f"{{{ID}}}/original",
+        f"urn:uuid:{ID}/original",
+        f"/{ID}/original",
+        f"../{ID}/original",
+    ],
+)
+def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the text is asserted below
+        parse_key(key)
+    assert f"{key!r} is no key of an image" == str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "stretch"),
+    [
+        (ByteRange(0), (0, 10)),
+        (ByteRange(0, 0), (0, 1)),
+        (ByteRange(3, 5), (3, 3)),
+        (ByteRange(9), (9, 1)),
+        (ByteRange(3, 99), (3, 7)),
+        (ByteRange(-4), (6, 4)),
+        (ByteRange(-99), (0, 10)),
+    ],
+)
+def test_a_range_is_a_first_byte_and_a_count(
+    byte_range: ByteRange, stretch: tuple[int, int]
+) -> None:
+    assert stretch == byte_range.within(10)
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "size"),
+    [(ByteRange(10), 10), (ByteRange(5, 4), 10), (ByteRange(0), 0), (ByteRange(-1), 0)],
+)
+def test_a_range_without_a_byte_is_refused(byte_range: ByteRange, size: int) -> None:
+    with pytest.raises(ValueError, match=f"^no byte of {size} lies in the range$"):
+        byte_range.within(size)
+
+
+@given(
+    data=st.binary(max_size=20),
+    first=st.integers(-25, 25),
+    last=st.none() | st.integers(0, 25),
+)
+def test_a_range_means_what_slicing_means(data: bytes, first: int, last: int | None) -> None:
+    meant = data[first:] if first < 0 or last is None else data[first : last + 1]
+    byte_range = ByteRange(first, None if first < 0 else last)
+    if not meant:
+        with pytest.raises(ValueError, match="lies in the range"):
+            byte_range.within(len(data))
+        return
+    start, count = byte_range.within(len(data))
+    assert meant == data[start : start + count]
+    assert len(meant) == count

@@ -1,0 +1,69 @@
+"""Tags."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidArgument
+from domain.tags import MAX_LENGTH, MAX_TAGS, clean_tags
+
+
+def test_tags_are_trimmed_sorted_and_without_duplicates() -> None:
+    assert clean_tags(["sea ", " two\n words", "Sea", "sea"]) == ("Sea", "sea", "two words")
+
+
+def test_two_spellings_of_one_word_in_unicode_are_one_tag() -> None:
+    assert clean_tags(["cafe\u0301", "caf\u00e9"]) == ("café",)
+
+
+def test_no_tags_are_no_tags() -> None:
+    assert clean_tags([]) == ()
+
+
+def test_white_space_of_every_kind_is_one_space() -> None:
+    assert clean_tags(["\u3000東京\u3000タワー", "東京\u00a0 タワー"]) == ("東京 タワー",)
+
+
+@pytest.mark.parametrize("tag", ["नमस्\u200dते", "👨\u200d👩\u200d👧"])
+def test_words_and_emoji_that_hold_together_by_joiners_are_tags(tag: str) -> None:
+    assert (tag,) == clean_tags([tag])
+
+
+def test_as_many_and_as_long_tags_as_are_allowed_pass() -> None:
+    tags = [f"{number:0{MAX_LENGTH}}" for number in range(MAX_TAGS)]
+    assert tuple(tags) == clean_tags(reversed(tags))
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (["a", " \t "], "A tag is empty; leave it out or give it a word."),
+        (["x" * 65], "The tag “xxxxxxxxxxxxxxxxxxxx…” has 65 characters; at most 64 fit."),
+        (["a\0b"], r"The tag 'a\x00b' has control characters in it; leave them out."),
+        (
+            ["\ud800" + "x" * 99],
+            r"The tag '\ud800xxxxxxxxxxxxxxxxxxx' has control characters in it; leave them out.",
+        ),
+        ([str(number) for number in range(51)], "51 tags are too many; send at most 50."),
+    ],
+)
+def test_what_is_no_tag_is_refused_with_the_way_out(tags: list[str], message: str) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        clean_tags(tags, argument="input.tags")
+    assert refusal.value.argument == "input.tags"
+    assert message == refusal.value.message
+
+
+@given(st.lists(st.text(max_size=70), max_size=60))
+def test_cleaning_tags_twice_changes_nothing_and_every_answer_can_be_sent(tags: list[str]) -> None:
+    try:
+        cleaned = clean_tags(tags)
+    except InvalidArgument as refusal:
+        answer = refusal.message
+    else:
+        answer = "".join(cleaned)
+        assert cleaned == clean_tags(cleaned)
+        assert tuple(sorted(set(cleaned))) == cleaned
+    assert answer == answer.encode().decode()

@@ -1,0 +1,19 @@
+"""A clock that stands still until it is told what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass
+class SettableClock:
+    """``now`` can be set; ``pass_time`` moves it on."""
+
+    now: datetime = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, by: timedelta) -> None:
+        self.now += by

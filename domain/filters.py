@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument
+from domain.text import check_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,10 +38,19 @@ class TimeRange:
     lt: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for an instant without an offset."""
+        """Raise InvalidArgument for an instant without an offset, or outside the calendar."""
         for bound in (self.gte, self.lt):
-            if bound is not None and bound.tzinfo is None:
+            if bound is None:
+                continue
+            if bound.tzinfo is None:
                 raise InvalidArgument("filter", f"{bound} has no offset; append Z or +01:00.")
+            try:
+                bound.astimezone(UTC)
+            except OverflowError:
+                raise InvalidArgument(
+                    "filter",
+                    f"{bound} lies outside the years 1 to 9999 in UTC; leave the bound out.",
+                ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class ImageFilter:
     ids_not_in: tuple[UUID, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for a list or a text beyond any use."""
+        """Raise InvalidArgument for a list or a text beyond any use, or that cannot be kept."""
         for field in fields(self):
             value = getattr(self, field.name)
             parts = value if isinstance(value, tuple) else (value,)
@@ -107,10 +117,9 @@ class ImageFilter:
                     f"filter.{name}",
                     f"{name} has a length of {len(value):,}; at most {MAX_CONDITION:,} is read.",
                 )
-            if any(isinstance(part, str) and "\0" in part for part in parts):
-                raise InvalidArgument(
-                    f"filter.{name}", f"{name} has a NUL character in it; leave that out."
-                )
+            for part in parts:
+                if isinstance(part, str):
+                    check_text(f"filter.{name}", name, text=part)
 
     @property
     def is_empty(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidContent, TooLarge
+from domain.text import is_legible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from domain.images import Image
 
 MAX_FILENAME = 255
+
+AT_ONCE = 8
+"""How many files are in memory at once: enough to fill a forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +35,24 @@ class Upload:
     def name(self) -> str:
         """The file name for people to see: without folders and control characters, not empty."""
         last = unicodedata.normalize("NFC", self.filename).replace("\\", "/").rpartition("/")[2]
-        printable = "".join(character for character in last if character.isprintable()).strip()
-        return printable[-MAX_FILENAME:] or "unnamed"
+        printable = "".join(character for character in last if is_legible(character))
+        return printable.strip()[-MAX_FILENAME:] or "unnamed"
 
     async def bytes_within(self, limit: int) -> bytes:
         """Read the file. Raises TooLarge over ``limit`` bytes, and InvalidContent for none."""
-        if self.size > limit:
-            raise TooLarge(
-                f"“{self.name}” has {self.size:,} bytes; at most {limit:,} are accepted. "
-                "Send a smaller version."
-            )
+        self._bound(self.size, limit)
         data = await self.read()
+        self._bound(len(data), limit)
         if not data:
             raise InvalidContent(f"“{self.name}” is empty. Check that it was read to the end.")
         return data
+
+    def _bound(self, size: int, limit: int) -> None:
+        if size > limit:
+            raise TooLarge(
+                f"“{self.name}” has {size:,} bytes; at most {limit:,} are accepted. "
+                "Send a smaller version."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +62,8 @@ class UploadedImage:
     image: Image
     is_duplicate: bool
     """The same bytes were here already, and ``image`` is what they became then."""
+
+
+async def fingerprint(data: bytes) -> str:
+    """Return the SHA-256 of a file, lower-case hex, without holding up the event loop."""
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())

@@ -1,0 +1,72 @@
+"""Files on their way in."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidContent, TooLarge
+from domain.uploads import MAX_FILENAME, fingerprint
+from tests.fakes.files import upload
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [
+        ("sea.png", "sea.png"),
+        ("/etc/passwd", "passwd"),
+        ("..\\windows\\win.ini", "win.ini"),
+        (" sea\0\n.png ", "sea.png"),
+        ("cafe\u0301.png", "caf\u00e9.png"),
+        ("sea\u202egnp.exe", "seagnp.exe"),
+        ("👨\u200d👩\u200d👧.png", "👨\u200d👩\u200d👧.png"),
+        ("", "unnamed"),
+        ("folder/", "unnamed"),
+        ("\ud800", "unnamed"),
+        (" \t\n", "unnamed"),
+        ("x" * 300 + ".jpeg", "x" * 250 + ".jpeg"),
+    ],
+)
+def test_a_name_is_what_people_can_see_of_it(filename: str, name: str) -> None:
+    assert name == upload(b"", filename).name
+
+
+@given(st.text(max_size=300))
+def test_every_name_can_be_kept(filename: str) -> None:
+    name = upload(b"", filename).name
+    assert name.encode()
+    assert not {"/", "\\", "\0"} & set(name)
+    assert len(name) <= MAX_FILENAME
+
+
+async def test_a_file_of_the_largest_size_is_read() -> None:
+    assert await upload(b"12345").bytes_within(5) == b"12345"
+
+
+async def test_a_file_that_is_too_large_is_refused_before_it_is_read() -> None:
+    with pytest.raises(TooLarge) as refusal:
+        await upload(b"", "sea.png", size=1_000_001).bytes_within(1_000_000)
+    assert refusal.value.message == (
+        "“sea.png” has 1,000,001 bytes; at most 1,000,000 are accepted. Send a smaller version."
+    )
+
+
+async def test_a_file_that_is_larger_than_it_claims_is_refused_too() -> None:
+    with pytest.raises(TooLarge) as refusal:
+        await upload(b"123456", "sea.png", size=1).bytes_within(5)
+    assert refusal.value.message == (
+        "“sea.png” has 6 bytes; at most 5 are accepted. Send a smaller version."
+    )
+
+
+async def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(InvalidContent) as refusal:
+        await upload(b"", "sea.png").bytes_within(5)
+    assert refusal.value.message == "“sea.png” is empty. Check that it was read to the end."
+
+
+async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:
+    assert hashlib.sha256(b"sea").hexdigest() == await fingerprint(b"sea")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from domain.errors import Refusal, TooManyFiles
 from domain.images import RENDITION_CONTENT_TYPE, Image, ImageStatus, Variant, uuid7
 from domain.tags import clean_tags
-from domain.uploads import UploadedImage
+from domain.uploads import AT_ONCE, UploadedImage, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from domain.images import Picture
     from domain.ports import Catalog, Clock, Encoder, Imaging, Storage
     from domain.uploads import Upload
-
-AT_ONCE = 8
-"""How many files are in memory at once: enough to fill a forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,8 @@ class UploadImages:
     max_bytes: int
     max_files: int
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By digest: the same bytes sent many times at once are worked on once."""
 
     async def __call__(
         self, uploads: Sequence[Upload], *, tags: Iterable[str] = ()
@@ -61,51 +60,66 @@ class UploadImages:
             results.append(outcome)
         return results
 
-    async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage:
+    async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage | Refusal:
         async with self._room:
-            data = await upload.bytes_within(self.max_bytes)
-            sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-            known = await self.catalog.find([sha256])
-            if sha256 in known:
-                return await self._known(known[sha256], tags)
-            picture = await self.imaging.develop(data)
-            [embedding] = await self.encoder.encode_images([picture.pixels])
-            image = Image(
-                id=uuid7(),
-                filename=upload.name,
-                content_type=picture.content_type,
-                byte_size=len(data),
-                sha256=sha256,
-                created_at=self.clock(),
-                status=ImageStatus.READY,
-                width=picture.width,
-                height=picture.height,
-                placeholder=picture.placeholder,
-                tags=tags,
-                exif=picture.exif,
-            )
-            # Bytes first, row second: a crash between the two leaves bytes that nobody points
-            # at, never a row that points at nothing.
-            await self._store(image.id, data, picture)
-            kept = await self.catalog.add(image, embedding)
-            if kept.id != image.id:
-                await self.storage.delete([variant.key_of(image.id) for variant in Variant])
-                return await self._known(kept, tags)
-            return UploadedImage(kept, is_duplicate=False)
+            try:
+                data = await upload.bytes_within(self.max_bytes)
+                sha256 = await fingerprint(data)
+                async with self._turns.setdefault(sha256, asyncio.Lock()):
+                    known = (await self.catalog.find([sha256])).get(sha256)
+                    return await self._known(known, tags) or await self._new(
+                        data, sha256, filename=upload.name, tags=tags
+                    )
+            except Refusal as refusal:
+                # Its traceback would hold the file's bytes until the whole batch is done.
+                refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
+                return refusal
 
-    async def _known(self, image: Image, tags: tuple[str, ...]) -> UploadedImage:
-        if set(tags) <= set(image.tags):
-            return UploadedImage(image, is_duplicate=True)
-        tagged = await self.catalog.tag([image.id], add=tags)
-        return UploadedImage(tagged.get(image.id, image), is_duplicate=True)
+    async def _known(self, image: Image | None, tags: tuple[str, ...]) -> UploadedImage | None:
+        """Return an image that was here already, with the tags; None when it is gone."""
+        if image is not None and not set(tags) <= set(image.tags):
+            image = (await self.catalog.tag([image.id], add=tags)).get(image.id)
+        return UploadedImage(image, is_duplicate=True) if image else None
+
+    async def _new(
+        self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]
+    ) -> UploadedImage:
+        picture = await self.imaging.develop(data)
+        [embedding] = await self.encoder.encode_images([picture.pixels])
+        image = Image(
+            id=uuid7(),
+            filename=filename,
+            content_type=picture.content_type,
+            byte_size=len(data),
+            sha256=sha256,
+            created_at=self.clock(),
+            status=ImageStatus.READY,
+            width=picture.width,
+            height=picture.height,
+            placeholder=picture.placeholder,
+            tags=tags,
+            exif=picture.exif,
+        )
+        # Bytes first, row second: a crash between the two leaves bytes that nobody points at,
+        # never a row that points at nothing.
+        await self._store(image.id, data, picture)
+        kept = await self.catalog.add(image, embedding)
+        if kept.id == image.id:
+            return UploadedImage(kept, is_duplicate=False)
+        await self.storage.delete([variant.key_of(image.id) for variant in Variant])
+        return await self._known(kept, tags) or await self._new(
+            data, sha256, filename=filename, tags=tags
+        )
 
     async def _store(self, image_id: UUID, data: bytes, picture: Picture) -> None:
-        async with asyncio.TaskGroup() as writes:
-            for variant, form, content_type in (
-                (Variant.ORIGINAL, data, picture.content_type),
-                (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
-                (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
-            ):
-                writes.create_task(
-                    self.storage.write(variant.key_of(image_id), form, content_type=content_type)
-                )
+        try:
+            async with asyncio.TaskGroup() as writes:
+                for variant, form, content_type in (
+                    (Variant.ORIGINAL, data, picture.content_type),
+                    (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
+                    (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
+                ):
+                    key = variant.key_of(image_id)
+                    writes.create_task(self.storage.write(key, form, content_type=content_type))
+        except ExceptionGroup as outage:
+            raise outage.exceptions[0] from None

@@ -55,9 +55,9 @@ class MemoryCatalog:
         keys = [order(place_of(image, sort)) for image in images]
         start, stop = 0, len(images)
         if window.after is not None:
-            start = sum(not order(window.after) < key for key in keys)
+            start = sum(1 for key in keys if not order(window.after) < key)
         if window.before is not None:
-            stop = max(start, sum(key < order(window.before) for key in keys))
+            stop = max(start, sum(1 for key in keys if key < order(window.before)))
         if window.from_end:
             start = max(start, stop - window.size)
         else:

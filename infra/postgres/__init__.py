@@ -1,0 +1,1 @@
+"""The catalog, kept searches and keys on PostgreSQL with pgvector."""

@@ -1,0 +1,133 @@
+"""The tables, as SQLModel declares them; migrations make them, and a test holds the two equal."""
+
+# No postponed annotations here: SQLModel reads them when a class is made.
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy import Column, Computed, ForeignKey, Identity, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import (
+    ARRAY,
+    BIGINT,
+    DOUBLE_PRECISION,
+    JSONB,
+    TIMESTAMP,
+    TSVECTOR,
+)
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+from sqlmodel import Field, SQLModel
+
+
+class ImageRow(SQLModel, table=True):
+    """An image. ``exif`` holds what no filter asks for, and is null where the file had none."""
+
+    __tablename__ = "images"
+
+    id: UUID = Field(primary_key=True)
+    sha256: str = Field(sa_type=Text, unique=True)
+    filename: str = Field(sa_type=Text)
+    content_type: str = Field(sa_type=Text)
+    byte_size: int = Field(sa_type=BIGINT)
+    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    status: str = Field(sa_type=Text)
+    failure_reason: str | None = Field(sa_type=Text)
+    width: int | None
+    height: int | None
+    placeholder: str | None = Field(sa_type=Text)
+    alt_text: str | None = Field(sa_type=Text)
+    tags: list[str] = Field(sa_type=ARRAY(Text))
+    taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
+    camera_make: str | None = Field(sa_type=Text)
+    camera_model: str | None = Field(sa_type=Text)
+    latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
+    longitude: float | None = Field(sa_type=DOUBLE_PRECISION)
+    exif: dict[str, Any] | None = Field(sa_type=JSONB(none_as_null=True))
+
+
+class ModelRow(SQLModel, table=True):
+    """A model that has or had embeddings here. One at most is active."""
+
+    __tablename__ = "models"
+
+    id: int = Field(sa_column=Column(Integer, Identity(always=True), primary_key=True))
+    name: str = Field(sa_type=Text)
+    dimensions: int
+    state: str = Field(sa_type=Text)
+
+
+class EmbeddingRow(SQLModel, table=True):
+    """What a model made of an image. Each model has a partition, and an index of its own there."""
+
+    __tablename__ = "embeddings"
+    __table_args__ = ({"postgresql_partition_by": "LIST (model_id)"},)
+
+    image_id: UUID = Field(
+        sa_column=Column(
+            UUID_TYPE(as_uuid=True), ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+        )
+    )
+    model_id: int = Field(foreign_key="models.id", primary_key=True)
+    embedding: list[float] = Field(sa_type=VECTOR, nullable=False)
+
+
+class SearchRow(SQLModel, table=True):
+    """A kept search. Unlogged: it lives for an hour, and a crash of the database may end it."""
+
+    __tablename__ = "searches"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    id: UUID = Field(primary_key=True)
+    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    model: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    embedding: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
+    question: str = Field(sa_type=Text)
+    conditions: str = Field(sa_type=Text)
+    image_ids: list[UUID] = Field(sa_type=ARRAY(UUID_TYPE(as_uuid=True)))
+    scores: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
+    exact: bool
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """What is kept of an API key."""
+
+    __tablename__ = "api_keys"
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_type=Text)
+    sha256: str = Field(sa_type=Text, unique=True)
+    scopes: list[str] = Field(sa_type=ARRAY(Text))
+    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    revoked_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
+
+
+metadata = SQLModel.metadata
+_images = metadata.tables["images"]
+
+WORDS: Column[Any] = Column(
+    "words", TSVECTOR, Computed("image_words(filename, alt_text, tags)", persisted=True)
+)
+"""What keywords are looked for in. Part of the table and of no row: nobody reads it."""
+_images.append_column(WORDS)
+
+# Images without a taken time come last in both directions, hence an order of its own for each.
+SORTED = {
+    "images_by_created_at": "created_at",
+    "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
+    "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
+    "images_by_byte_size": "byte_size",
+}
+for _name, _expression in SORTED.items():
+    Index(_name, text(_expression), _images.c.id)
+# By code point in the database (COLLATE "C"), which Alembic does not see when it compares.
+Index("images_by_filename", _images.c.filename, _images.c.id)
+Index("images_by_place", _images.c.latitude, _images.c.longitude)
+Index("images_by_camera", _images.c.camera_make, _images.c.camera_model)
+Index("images_by_tags", _images.c.tags, postgresql_using="gin")
+Index("images_by_words", WORDS, postgresql_using="gin")
+Index("searches_by_created_at", metadata.tables["searches"].c.created_at)
+_models = metadata.tables["models"]
+Index("models_by_name", _models.c.name, _models.c.dimensions, unique=True)
+Index("models_one_active", _models.c.state, unique=True, postgresql_where=text("state = 'active'"))

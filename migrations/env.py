@@ -1,0 +1,11 @@
+"""What Alembic runs: migrations over the connection that ``infra.postgres.migrate`` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from infra.postgres.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from domain.errors import Misconfigured
+from infra.settings import PREFIX, Settings, read_settings
+
+README = Path(__file__).parents[2] / "README.md"
+ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    documented = {
+        name.lower(): (default, says) for name, default, says in ROW.findall(README.read_text())
+    }
+    assert documented == {
+        name: (_spelled(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _spelled(default: object) -> str:
+    """Write a default as one would write it into the environment."""
+    if default in (None, "", ()):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_nothing_set_is_a_server_for_this_machine() -> None:
+    settings = read_settings()
+    assert ("127.0.0.1", 8000) == (settings.host, settings.port)
+    assert not settings.listens_beyond_loopback
+    assert settings.database_url is None
+    assert settings.s3_bucket is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
+def test_loopback_is_this_machine_only(host: str) -> None:
+    assert not read_settings(host=host).listens_beyond_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "pictures.example.org"])  # noqa: S104
+def test_other_addresses_are_reached_by_other_machines(host: str) -> None:
+    assert read_settings(host=host).listens_beyond_loopback
+
+
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOGRAPH_CORS_ORIGINS", "https://App.example.org, http://localhost:5173,")
+    assert ("https://app.example.org", "http://localhost:5173") == read_settings().cors_origins
+
+
+def test_an_empty_variable_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOGRAPH_S3_BUCKET", "")
+    assert read_settings().s3_bucket is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("PORT", "eighty", "PICTOGRAPH_PORT cannot be used: Input should be a valid integer"),
+        ("CORS_ORIGINS", "*", "“*” is no origin; write it as https://app.example.org."),
+        ("CORS_ORIGINS", "https://a.org/", "“https://a.org/” is no origin"),
+        ("DATABASE_URI", "x", "_URI is no setting. Did you mean PICTOGRAPH_DATABASE_URL?"),
+        ("API_KEY", "short", "_API_KEY cannot be used: Value should have at least 16 items"),
+    ],
+)
+def test_a_bad_variable_is_named_with_the_way_out(
+    variable: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + variable, value)
+    with pytest.raises(Misconfigured, match=re.escape(sentence)):
+        read_settings()
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOGRAPH_API_KEY", "a-key-that-nobody-may-see")
+    assert "nobody" not in repr(read_settings())

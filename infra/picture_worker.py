@@ -1,0 +1,75 @@
+"""A process that decodes pictures, one after another, for the server that started it.
+
+It reads tasks from its standard input and writes answers to its standard output, and ends with
+its input: so it never outlives its server by more than one picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from domain.errors import UploadRefusal
+from infra.developing import Darkroom
+from infra.picture_files import Bounds
+from infra.picture_wire import LENGTHS, pack, pack_answer
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from infra.picture_wire import Answer
+
+
+def serve(tasks: BinaryIO, answers: BinaryIO, *, cpu_seconds: float) -> None:
+    """Say that all is ready, then answer until there are no more tasks."""
+    answers.write(pack("ready"))
+    answers.flush()
+    while lengths := tasks.read(LENGTHS.size):
+        head, body = (tasks.read(length) for length in LENGTHS.unpack(lengths))
+        _allow(cpu_seconds)
+        answers.write(pack_answer(_answer(json.loads(head), body)))
+        answers.flush()
+
+
+def _answer(task: dict[str, int | str], data: bytes) -> Answer:
+    darkroom = Darkroom(
+        Bounds(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
+    )
+    try:
+        return darkroom.develop(data) if task["name"] == "develop" else darkroom.decode(data)
+    except UploadRefusal as refusal:
+        return refusal
+
+
+def _allow(cpu_seconds: float) -> None:
+    """Let the process be ended once it has used this much more of the processor."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = math.ceil(used.ru_utime + used.ru_stime + cpu_seconds)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+
+
+def main() -> None:
+    """Serve, within the limits named on the command line: CPU seconds a picture, and bytes."""
+    cpu_seconds, memory = float(sys.argv[1]), int(sys.argv[2])
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # macOS knows no limit of this kind.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # Whatever a decoder prints must not get between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # The server ended while a picture was being decoded.
+    with suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, answers, cpu_seconds=cpu_seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from domain.searches import LIFETIME
+from domain.storage import parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from domain.ports import Catalog, Clock, Searches, Storage
 
@@ -66,6 +67,6 @@ class Sweep:
 def _image_id(key: str) -> UUID | None:
     """Return whose bytes these are; None for what somebody else put there."""
     try:
-        return UUID(key.partition("/")[0])
+        return parse_key(key)[0]
     except ValueError:
         return None

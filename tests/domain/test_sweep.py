@@ -1,0 +1,117 @@
+"""Collecting what crashes and time leave behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.errors import SearchExpired
+from domain.images import Variant, uuid7
+from domain.searches import LIFETIME, BySearch, ByText
+from domain.sweep import CHUNK, GRACE, Swept
+from domain.uploads import UploadedImage
+from tests.fakes.files import upload
+from tests.fakes.imaging import picture_file
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from tests.fakes.catalog import MemoryCatalog
+    from tests.fakes.clock import SettableClock
+    from tests.fakes.storage import MemoryStorage
+
+MOMENT = timedelta(microseconds=1)
+
+
+async def test_an_empty_library_has_nothing_to_sweep(use_cases: UseCases) -> None:
+    assert Swept(0, 0, 0) == await use_cases.sweep()
+
+
+async def test_bytes_that_no_image_points_at_go_and_those_of_images_stay(
+    use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    [outcome] = await use_cases.upload([upload(picture_file())])
+    assert isinstance(outcome, UploadedImage)
+    await storage.write(Variant.LARGE.key_of(uuid7()), b"lost", content_type="image/webp")
+    clock.pass_time(GRACE + MOMENT)
+
+    assert Swept(4, 1, 0) == await use_cases.sweep()
+    assert {variant.key_of(outcome.image.id) for variant in Variant} == set(storage.objects)
+    assert Swept(3, 0, 0) == await use_cases.sweep()
+
+
+async def test_bytes_stay_as_long_as_their_row_may_still_come(
+    use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
+    clock.pass_time(GRACE)
+
+    assert Swept(1, 0, 0) == await use_cases.sweep()
+    clock.pass_time(MOMENT)
+    assert Swept(1, 1, 0) == await use_cases.sweep()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "readme.txt",
+        f"{uuid7()}",
+        f"{uuid7()}/notes.txt",
+        f"{uuid7().hex}/original",
+        f"{{{uuid7()}}}/original",
+        f"backup/{uuid7()}/original",
+    ],
+)
+async def test_what_somebody_else_keeps_in_the_bucket_stays(
+    key: str, *, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    storage.objects[key] = b"foreign"
+    storage.modified[key] = clock.now
+    clock.pass_time(2 * GRACE)
+
+    assert Swept(1, 0, 0) == await use_cases.sweep()
+    assert {key: b"foreign"} == storage.objects
+
+
+@pytest.mark.parametrize("orphans", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+async def test_a_large_storage_is_swept_a_chunk_at_a_time(
+    orphans: int, *, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    for number in range(orphans):
+        if number == 3:
+            await use_cases.upload([upload(picture_file())])
+        await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
+    clock.pass_time(GRACE + MOMENT)
+    looked_at: list[int] = []
+
+    assert Swept(orphans + 3, orphans, 0) == await use_cases.sweep(progress=looked_at.append)
+    assert len(storage.objects) == 3
+    assert [*range(CHUNK, orphans + 4, CHUNK), orphans + 3] == looked_at
+
+
+async def test_searches_go_when_they_have_expired(
+    use_cases: UseCases, clock: SettableClock
+) -> None:
+    old = (await use_cases.search(ByText("red"))).search_id
+    clock.pass_time(MOMENT)
+    young = (await use_cases.search(ByText("red"))).search_id
+    clock.pass_time(LIFETIME)
+
+    assert Swept(0, 0, 1) == await use_cases.sweep()
+    assert young == (await use_cases.search(BySearch(young))).search_id
+    with pytest.raises(SearchExpired):
+        await use_cases.search(BySearch(old))
+
+
+async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
+    use_cases: UseCases, catalog: MemoryCatalog, *, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    [outcome] = await use_cases.upload([upload(picture_file())])
+    assert isinstance(outcome, UploadedImage)
+    clock.pass_time(GRACE + MOMENT)
+    # A crash between the row and the bytes.
+    await catalog.delete([outcome.image.id])
+
+    assert Swept(3, 3, 0) == await use_cases.sweep()
+    assert storage.objects == {}

@@ -32,7 +32,7 @@ class Authenticate:
         if key is None:
             return Caller(everybody)
         sha256 = digest(key)
-        if self.configured_key is not None and same(sha256, digest(self.configured_key)):
+        if self.configured_key and same(sha256, digest(self.configured_key)):
             return Caller(widen({Scope.ADMIN}), key_name="environment")
         known = await self.keys.find(sha256)
         if known is None or not same(sha256, known.sha256) or known.revoked_at is not None:
@@ -61,7 +61,10 @@ class IssueKey:
         cleaned = name.strip()
         if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
             raise InvalidArgument("name", f"A key's name has 1 to {MAX_NAME} printable characters.")
+        allowed = frozenset(scopes)
+        if not allowed:
+            raise InvalidArgument("scopes", "A key needs a scope; give it READ, WRITE or ADMIN.")
         secret = new_key()
-        key = ApiKey(uuid7(), cleaned, digest(secret), frozenset(scopes), self.clock())
+        key = ApiKey(uuid7(), cleaned, digest(secret), allowed, self.clock())
         await self.keys.add(key)
         return secret, key

@@ -67,7 +67,7 @@ class FakeEncoder:
         self.calls += 1
 
     def _text(self, text: str) -> Embedding:
-        seed = text.encode()
+        seed = text.encode("utf-8", "replace")
         named = [COLOURS[word] for word in text.lower().split() if word in COLOURS]
         if not named:
             return self._embedding(np.zeros(0), seed)

@@ -1,0 +1,118 @@
+"""What every encoder keeps to, the fake first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from domain.images import Pixels
+from infra.clip import ClipEncoder
+from tests.checkpoints import small_clip, small_siglip, small_siglip2
+from tests.fakes.encoder import FakeEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from domain.ports import Encoder
+
+RED, BLUE = (bytes((255, 0, 0)), bytes((0, 0, 255)))
+RED_PICTURE = Pixels(40, 30, RED * 1200)
+FLAG = Pixels(40, 30, RED * 600 + BLUE * 600)
+TEXTS = ["a red boat on the sea", "snow", "two blue owls, sitting"]
+
+
+@pytest.fixture(params=["fake", "clip", "siglip", "siglip2"])
+async def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Encoder]:
+    if request.param == "fake":
+        yield FakeEncoder()
+        return
+    make = {"clip": small_clip, "siglip": small_siglip, "siglip2": small_siglip2}[request.param]
+    # A cache would make answers equal without asking the model.
+    async with ClipEncoder.open(str(make(tmp_path)), dtype="float32", cache_size=0) as encoder:
+        yield encoder
+
+
+def cosine(left: object, right: object) -> float:
+    return float(np.dot(np.asarray(left), np.asarray(right)))
+
+
+async def test_embeddings_have_the_models_dimensions_and_length_one(encoder: Encoder) -> None:
+    embeddings = [
+        *await encoder.encode_texts(TEXTS),
+        *await encoder.encode_images([RED_PICTURE, FLAG]),
+    ]
+
+    assert {encoder.model.dimensions} == {len(embedding) for embedding in embeddings}
+    assert pytest.approx([1] * 5, abs=1e-5) == np.linalg.norm(embeddings, axis=1)
+
+
+async def test_the_same_text_is_the_same_embedding(encoder: Encoder) -> None:
+    [first], [again] = await encoder.encode_texts(["snow"]), await encoder.encode_texts(["snow"])
+
+    assert pytest.approx(first, abs=1e-6) == again
+
+
+async def test_the_same_picture_is_the_same_embedding(encoder: Encoder) -> None:
+    [first], [again] = await encoder.encode_images([FLAG]), await encoder.encode_images([FLAG])
+
+    assert pytest.approx(first, abs=1e-6) == again
+
+
+async def test_different_texts_differ(encoder: Encoder) -> None:
+    first, second, third = await encoder.encode_texts(TEXTS)
+
+    assert cosine(first, second) < 0.9999
+    assert cosine(first, third) < 0.9999
+
+
+async def test_different_pictures_differ(encoder: Encoder) -> None:
+    red, flag = await encoder.encode_images([RED_PICTURE, FLAG])
+
+    assert cosine(red, flag) < 0.999
+
+
+async def test_answers_come_in_the_order_asked_with_repeats(encoder: Encoder) -> None:
+    first, second, repeat = await encoder.encode_texts(["snow", "boat", "snow"])
+    red, flag, red_again = await encoder.encode_images([RED_PICTURE, FLAG, RED_PICTURE])
+
+    assert cosine(first, repeat) > 0.9999 > cosine(first, second)
+    assert cosine(red, red_again) > 0.9999 > cosine(red, flag)
+
+
+async def test_company_in_a_batch_changes_nothing(encoder: Encoder) -> None:
+    [_, text, _] = await encoder.encode_texts(["word " * 60, "snow", ""])
+    [text_alone] = await encoder.encode_texts(["snow"])
+    [_, picture] = await encoder.encode_images([RED_PICTURE, FLAG])
+    [picture_alone] = await encoder.encode_images([FLAG])
+
+    assert cosine(text, text_alone) > 0.9999
+    assert cosine(picture, picture_alone) > 0.9999
+
+
+async def test_an_empty_text_is_a_text(encoder: Encoder) -> None:
+    [embedding] = await encoder.encode_texts([""])
+
+    assert pytest.approx(1, abs=1e-5) == np.linalg.norm(embedding)
+
+
+async def test_nothing_asked_is_nothing_answered(encoder: Encoder) -> None:
+    assert [] == await encoder.encode_texts([])
+    assert [] == await encoder.encode_images([])
+
+
+async def test_half_a_surrogate_pair_is_encoded_like_any_text(encoder: Encoder) -> None:
+    odd, plain = await encoder.encode_texts(["\ud83d", "snow"])
+
+    assert len(odd) == len(plain)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (50, 3), (1, 1600), (1600, 1)])
+async def test_a_picture_of_any_shape_is_encoded(encoder: Encoder, size: tuple[int, int]) -> None:
+    width, height = size
+
+    [embedding] = await encoder.encode_images([Pixels(width, height, RED * width * height)])
+
+    assert encoder.model.dimensions == len(embedding)

@@ -1,0 +1,239 @@
+"""The encoder against what transformers computes by itself, and what it adds to that."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import current_thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModel, AutoProcessor
+
+from domain.errors import Misconfigured, Overloaded
+from domain.images import Pixels
+from infra.clip import ClipEncoder, Precision
+from tests.checkpoints import small_clip, small_siglip, small_siglip2, true_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from domain.embeddings import Embedding
+
+TEXTS = ["a red boat on the sea", "snow", "", "many words " * 100]
+LAYOUTS = [small_clip, small_siglip, small_siglip2]
+
+
+def photo(width: int = 90, height: int = 60, *, seed: int = 0) -> Pixels:
+    """Return smooth colours that differ from seed to seed."""
+    corners = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    image = Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC)
+    return Pixels(width, height, image.tobytes())
+
+
+def plain(folder: Path, *, texts: list[str], pictures: list[Pixels]) -> tuple[Any, Any]:
+    """Return what transformers makes of them, alone and in float32: arrays of vectors."""
+    processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+        folder
+    )
+    model: Any = AutoModel.from_pretrained(folder).eval()
+    is_clip = model.config.model_type == "clip"
+    length = {"padding": True} if is_clip else {"padding": "max_length", "max_length": 64}
+    images = [Image.frombytes("RGB", (each.width, each.height), each.rgb) for each in pictures]
+    with torch.no_grad():
+        tokens = processor(text=texts, truncation=True, return_tensors="pt", **length)
+        text = model.get_text_features(**tokens).pooler_output
+        values = processor(images=images, return_tensors="pt")
+        picture = model.get_image_features(**values).pooler_output
+    normalize = torch.nn.functional.normalize
+    return normalize(text, dim=-1).numpy(), normalize(picture, dim=-1).numpy()
+
+
+def cosines(left: Any, right: Any) -> Any:  # noqa: ANN401 - anything that numpy takes
+    return (np.asarray(left) * np.asarray(right)).sum(axis=1)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - an encoder tells nobody how far it is
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("make", LAYOUTS)
+async def test_embeddings_are_those_of_the_model_at_length_one(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    pictures = [photo(), photo(30, 200, seed=1), photo(64, 64, seed=2)]
+    texts, images = plain(make(tmp_path), texts=TEXTS, pictures=pictures)
+
+    async with ClipEncoder.open(str(tmp_path), dtype="float32") as encoder:
+        assert pytest.approx(texts, abs=1e-5) == await encoder.encode_texts(TEXTS)
+        assert pytest.approx(images, abs=1e-5) == await encoder.encode_images(pictures)
+
+
+async def test_siglips_texts_are_padded_to_its_context(tmp_path: Path) -> None:
+    small_siglip(tmp_path)
+    processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+        tmp_path
+    )
+    model: Any = AutoModel.from_pretrained(tmp_path)
+    with torch.no_grad():
+        bare = model.get_text_features(**processor(text=["snow"], return_tensors="pt"))
+    unpadded = torch.nn.functional.normalize(bare.pooler_output, dim=-1).numpy()
+
+    async with ClipEncoder.open(str(tmp_path), dtype="float32") as encoder:
+        padded = await encoder.encode_texts(["snow"])
+
+    assert cosines(padded, unpadded) < 0.99
+    assert pytest.approx(plain(tmp_path, texts=["snow"], pictures=[photo()])[0], abs=1e-5) == padded
+
+
+async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path, dimensions=96))) as encoder:
+        assert encoder.model.dimensions == 96
+        assert encoder.input_side == 64
+
+
+@pytest.mark.parametrize("make", [*LAYOUTS, true_clip])
+async def test_bfloat16_stays_near_float32(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    make(tmp_path)
+    pictures = [photo(seed=seed) for seed in range(4)]
+    embeddings: list[list[Embedding]] = []
+    precisions: list[Precision] = ["float32", "bfloat16"]
+    for dtype in precisions:
+        async with ClipEncoder.open(str(tmp_path), dtype=dtype) as encoder:
+            embeddings.append(
+                [*await encoder.encode_texts(TEXTS), *await encoder.encode_images(pictures)]
+            )
+
+    assert min(cosines(*embeddings)) >= 0.999
+
+
+async def test_the_precision_chooses_itself_by_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_clip(tmp_path)
+    embeddings = {}
+    for ability in ("avx512_bf16", "avx2"):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda ability=ability: {ability: True})
+        async with ClipEncoder.open(str(tmp_path), device="cpu") as encoder:
+            embeddings[ability] = await encoder.encode_texts(["snow"])
+    expected: dict[str, Precision] = {"avx512_bf16": "bfloat16", "avx2": "float32"}
+    for ability, dtype in expected.items():
+        async with ClipEncoder.open(str(tmp_path), device="cpu", dtype=dtype) as encoder:
+            assert embeddings[ability] == await encoder.encode_texts(["snow"])
+
+
+async def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    for device in ("cuda:99", "abacus"):
+        with pytest.raises(Misconfigured, match=f"no device {device} .* PICTOGRAPH_DEVICE"):
+            async with ClipEncoder.open(str(tmp_path), device=device):
+                pass
+
+
+async def test_the_threads_of_a_forward_pass_are_set_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(
+        torch, "set_num_threads", lambda count: seen.append((current_thread().name, count))
+    )
+    for threads in (0, 1):
+        async with ClipEncoder.open(str(small_clip(tmp_path)), threads=threads) as encoder:
+            await encoder.encode_texts(["snow"])
+
+    assert [("model_0", 1)] == seen
+
+
+async def test_concurrent_searches_share_forward_passes(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=0.1) as encoder:
+        await asyncio.gather(*(encoder.encode_texts([f"boat {n}"]) for n in range(16)))
+
+        assert encoder.texts.batches == 1
+
+
+async def test_concurrent_uploads_share_forward_passes(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=10, image_batch=8) as encoder:
+        await asyncio.gather(*(encoder.encode_images([photo(seed=n)]) for n in range(16)))
+
+        assert encoder.pictures.batches == 2
+
+
+async def test_a_recent_text_costs_no_forward_pass(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), cache_size=2) as encoder:
+        first = await encoder.encode_texts(["snow", "sand"])
+        assert first == await encoder.encode_texts(["snow", "sand"])
+        assert encoder.texts.batches == 1
+
+        await encoder.encode_texts(["snow"])
+        await encoder.encode_texts(["rain"])  # sand, asked for longest ago, makes room
+        await encoder.encode_texts(["snow", "rain"])
+        assert encoder.texts.batches == 2
+
+        await encoder.encode_texts(["sand"])
+        assert encoder.texts.batches == 3
+
+
+async def test_one_text_asked_for_by_many_at_once_is_encoded_once(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=100) as encoder:
+        answers = await asyncio.gather(*(encoder.encode_texts(["snow"]) for _ in range(50)))
+
+        assert [answers[0]] * 50 == answers
+        assert encoder.texts.batches == 1
+
+
+async def test_what_does_not_fit_is_refused_and_recent_texts_are_not(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
+        await encoder.encode_texts(["snow"])
+        with encoder.texts.admit(4), encoder.pictures.admit(3):
+            with pytest.raises(Overloaded, match="Too many texts"):
+                await encoder.encode_texts(["sand"])
+            with pytest.raises(Overloaded, match="Too many pictures"):
+                await encoder.encode_images([photo(), photo(seed=1)])
+            await encoder.encode_texts(["snow"])
+            await encoder.encode_images([photo()])
+
+
+async def test_an_upload_beyond_the_capacity_gets_in_alone(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
+        assert len(await encoder.encode_images([photo(seed=n) for n in range(9)])) == 9
+
+
+async def test_a_cancelled_upload_gives_its_room_back(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=10, image_batch=64) as encoder:
+        upload = asyncio.create_task(encoder.encode_images([photo(), photo(seed=1)]))
+        await until(lambda: encoder.pictures.has_work)
+        upload.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+
+        assert not encoder.pictures.has_work
+        assert encoder.pictures.admitted == 0
+
+
+async def test_a_search_overtakes_a_bulk_upload(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), image_batch=1) as encoder:
+        upload = asyncio.create_task(encoder.encode_images([photo(seed=n) for n in range(200)]))
+        await until(lambda: encoder.pictures.batches > 0)
+        before = encoder.pictures.batches
+        await encoder.encode_texts(["snow"])
+        # One may have begun before the text came, and one before its answer was picked up.
+        assert encoder.pictures.batches - before <= 2
+        assert not upload.done()
+        await upload
+
+
+async def test_a_ribbon_is_not_blown_up_to_fill_memory(tmp_path: Path) -> None:
+    ribbon = Pixels(1600, 2, photo(1600, 2).rgb)
+    middle = Image.frombytes("RGB", (1600, 2), ribbon.rgb).crop((792, 0, 808, 2))
+
+    async with ClipEncoder.open(str(small_clip(tmp_path)), dtype="float32") as encoder:
+        shortened = await encoder.encode_images([ribbon])
+        by_hand = await encoder.encode_images([Pixels(16, 2, middle.tobytes())])
+
+    whole = plain(tmp_path, texts=["snow"], pictures=[ribbon])[1]
+    assert by_hand == shortened
+    assert cosines(whole, shortened) > 0.9999

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from domain.access import Authenticate, IssueKey
     from domain.delete import DeleteImages
     from domain.get import GetImages
+    from domain.import_images import ImportImages
     from domain.list import ListImages
     from domain.read import ReadImage
     from domain.search import SearchImages
@@ -28,6 +29,7 @@ class UseCases:
     issue_key: IssueKey
     describe: Describe
     upload: UploadImages
+    import_: ImportImages
     search: SearchImages
     similar: SimilarImages
     list: ListImages

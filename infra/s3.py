@@ -70,10 +70,13 @@ class S3Storage:
         secret_access_key: str | None = None,
         session_token: str | None = None,
         prefix: str = "",
+        create: bool = False,
         deadline_seconds: float = 60,
         stall_seconds: float = 20,
     ) -> AsyncIterator[S3Storage]:
         """Open a bucket, and close it at the end. Raises Misconfigured where it cannot be used.
+
+        A missing one is made if ``create``.
 
         Without keys, AWS's own ways to find some are gone: environment, profile, role. No call
         takes longer than ``deadline_seconds``, repetitions included. Reading on takes as long as
@@ -107,6 +110,8 @@ class S3Storage:
                     # A store that never answers "100 Continue" would be waited for without end.
                     client.meta.events.unregister("before-call.s3", add_expect_header)
                     client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
+                    if create:
+                        await _create(client, bucket, region)
                     await client.head_bucket(Bucket=bucket)
             except (BotoCoreError, ClientError, TimeoutError, ValueError, RecursionError) as error:
                 raise Misconfigured(_explain(error, bucket, store=store)) from error
@@ -189,6 +194,19 @@ class S3Storage:
                 if not chunk:
                     return
                 yield chunk
+
+
+async def _create(client: Any, bucket: str, region: str | None) -> None:  # noqa: ANN401 - as above
+    elsewhere = region not in {None, "us-east-1"}
+    place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if elsewhere else {}
+    try:
+        await client.create_bucket(Bucket=bucket, **place)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {
+            "BucketAlreadyOwnedByYou",
+            "BucketAlreadyExists",
+        }:
+            raise
 
 
 def _header(byte_range: ByteRange) -> str:

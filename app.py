@@ -1,0 +1,278 @@
+"""The composition root: the only file that knows every adapter."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from domain import UseCases
+from domain.access import Authenticate, IssueKey
+from domain.delete import DeleteImages
+from domain.errors import Misconfigured
+from domain.get import GetImages
+from domain.import_images import ImportImages
+from domain.list import ListImages
+from domain.read import ReadImage
+from domain.search import SearchImages
+from domain.service import Describe
+from domain.similar import SimilarImages
+from domain.sweep import Sweep
+from domain.tag import TagImages, UntagImages
+from domain.update import UpdateImage
+from domain.upload import UploadImages
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from starlette.applications import Starlette
+
+    from domain.ports import Keys, Storage
+    from infra.clip import ClipEncoder
+    from infra.pillow import PillowImaging
+    from infra.settings import Settings
+
+# Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
+# ruff: noqa: PLC0415
+
+
+def utc_now() -> datetime:
+    """Return the current instant, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What can be done without a model."""
+
+    keys: Keys
+    issue_key: IssueKey
+    sweep: Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Pictograph:
+    """All that can be done, and the way in over HTTP."""
+
+    use_cases: UseCases
+    http: Starlette
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to the database: the one that is set, or an embedded one. Tables may be missing."""
+    from infra.embedded_postgres import embedded_postgres
+    from infra.postgres.engine import open_engine
+
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            url = settings.database_url.get_secret_value()
+        else:
+            folder = settings.data_dir.absolute() / "postgres"
+            url = await stack.enter_async_context(embedded_postgres(folder))
+        yield await stack.enter_async_context(
+            open_engine(url, pool_size=settings.database_pool_size)
+        )
+
+
+@asynccontextmanager
+async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to a database with current tables. Nobody but us looks after an embedded one."""
+    from infra.postgres.migrate import check_current, upgrade
+
+    async with open_database(settings) as engine:
+        if settings.database_url is None:
+            await upgrade(engine)
+        await check_current(engine)
+        yield engine
+
+
+@asynccontextmanager
+async def open_storage(
+    settings: Settings, *, create_bucket: bool = False
+) -> AsyncIterator[Storage]:
+    """Open the bucket that is set, or a folder."""
+    if settings.s3_bucket is None:
+        from infra.folder import FolderStorage
+
+        yield FolderStorage(settings.data_dir.absolute() / "files")
+        return
+    from infra.s3 import S3Storage
+
+    secret = settings.s3_secret_access_key
+    async with S3Storage.connect(
+        settings.s3_bucket,
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        prefix=settings.s3_prefix,
+        create=create_bucket,
+    ) as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def open_encoder(settings: Settings) -> AsyncIterator[ClipEncoder]:
+    """Load the model."""
+    from infra.clip import ClipEncoder
+
+    async with ClipEncoder.open(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.torch_threads,
+        capacity=settings.encoder_queue,
+    ) as encoder:
+        yield encoder
+
+
+def imaging(settings: Settings, *, encoder_side: int) -> PillowImaging:
+    """Return what develops pictures; it starts its processes when it is entered."""
+    from infra.pillow import PillowImaging
+
+    return PillowImaging(
+        encoder_side=encoder_side,
+        workers=settings.decode_workers,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        decode_seconds=settings.decode_seconds,
+        decode_memory_bytes=settings.decode_memory_bytes,
+    )
+
+
+@asynccontextmanager
+async def open_library(settings: Settings) -> AsyncIterator[Library]:
+    """Open the database and the files."""
+    from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
+
+    async with open_storage(settings) as storage, open_tables(settings) as engine:
+        keys = PostgresKeys(engine)
+        yield Library(
+            keys=keys,
+            issue_key=IssueKey(keys, utc_now),
+            sweep=Sweep(PostgresCatalog(engine), storage, PostgresSearches(engine), utc_now),
+        )
+
+
+@asynccontextmanager
+async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
+    """Open everything, the model first: a name that cannot be loaded says so at once."""
+    from graph.http import HttpOptions, create_app
+
+    from infra.pillow import ACCEPTED_CONTENT_TYPES
+    from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
+    from infra.postgres.migrate import check_current
+
+    async with AsyncExitStack() as stack:
+        encoder = await stack.enter_async_context(open_encoder(settings))
+        storage = await stack.enter_async_context(open_storage(settings))
+        engine = await stack.enter_async_context(open_tables(settings))
+        pictures = await stack.enter_async_context(
+            imaging(settings, encoder_side=encoder.input_side)
+        )
+        catalog = await PostgresCatalog.open(engine, encoder.model)
+        searches = PostgresSearches(engine)
+        keys = PostgresKeys(engine)
+        limit = settings.max_upload_bytes
+        search = SearchImages(encoder, pictures, catalog, searches, utc_now, limit)
+        upload = UploadImages(
+            encoder, pictures, catalog, storage, utc_now, limit, settings.max_files_per_request
+        )
+        secret = settings.api_key
+        use_cases = UseCases(
+            authenticate=Authenticate(
+                keys, settings.public_reading, secret.get_secret_value() if secret else None
+            ),
+            issue_key=IssueKey(keys, utc_now),
+            describe=Describe(
+                encoder,
+                catalog,
+                version("pictograph"),
+                limit,
+                settings.max_files_per_request,
+                ACCEPTED_CONTENT_TYPES,
+            ),
+            upload=upload,
+            import_=ImportImages(upload),
+            search=search,
+            similar=SimilarImages(search),
+            list=ListImages(catalog),
+            get=GetImages(catalog),
+            read=ReadImage(storage),
+            update=UpdateImage(catalog),
+            tag=TagImages(catalog),
+            untag=UntagImages(catalog),
+            delete=DeleteImages(catalog, storage),
+            sweep=Sweep(catalog, storage, searches, utc_now),
+        )
+        if settings.listens_beyond_loopback and not await _has_key(settings, keys):
+            raise Misconfigured(
+                f"A server on {settings.host} can be reached by other machines, and there is no "
+                "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
+            )
+        yield Pictograph(
+            use_cases,
+            create_app(
+                use_cases,
+                HttpOptions(
+                    public_url=str(settings.public_url) if settings.public_url else None,
+                    cors_origins=settings.cors_origins,
+                    public_reading=settings.public_reading,
+                    max_upload_bytes=limit,
+                    max_files_per_request=settings.max_files_per_request,
+                ),
+                ready={"database": lambda: check_current(engine)},
+            ),
+        )
+
+
+async def _has_key(settings: Settings, keys: Keys) -> bool:
+    return settings.api_key is not None or any(key.revoked_at is None for key in await keys.list())
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Answer over HTTP until the process is told to stop; ``ready`` gets the address."""
+    from graph import server
+
+    async with open_pictograph(settings) as pictograph:
+        with server.bind(settings.host, settings.port) as listening:
+            await server.serve(
+                pictograph.http, listening, log_level=settings.log_level, ready=ready
+            )
+
+
+async def migrate(settings: Settings, *, create_bucket: bool) -> None:
+    """Bring the tables up to date and, where that is wanted, make a missing bucket."""
+    from infra.postgres.migrate import upgrade
+
+    async with open_database(settings) as engine:
+        await upgrade(engine)
+    if create_bucket:
+        async with open_storage(settings, create_bucket=True):
+            pass
+
+
+async def look_at_model(settings: Settings) -> str:
+    """Load the model and tell what it is. Raises Misconfigured, as the next ones do."""
+    async with open_encoder(settings) as encoder:
+        return f"{encoder.model.name} with {encoder.model.dimensions} dimensions is loaded."
+
+
+async def look_at_database(settings: Settings) -> str:
+    """Connect to the database, and tell where it is."""
+    async with open_tables(settings) as engine:
+        place = engine.url.render_as_string(hide_password=True)
+    kind = f"The database {place}" if settings.database_url else "The embedded PostgreSQL"
+    return f"{kind} answers, and its tables are current."
+
+
+async def look_at_files(settings: Settings) -> str:
+    """Open the storage, and tell where it is."""
+    async with open_storage(settings):
+        if settings.s3_bucket:
+            return f"The bucket {settings.s3_bucket} answers."
+        return f"Files lie in {settings.data_dir.absolute()}."

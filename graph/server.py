@@ -1,0 +1,89 @@
+"""Listening for HTTP with uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from starlette.applications import Starlette
+
+GRACE_SECONDS = 10
+"""How long requests may go on after the server was told to stop."""
+
+MESSAGE_BYTES = 1 << 20
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port; 0 takes a free one. Raises Misconfigured, naming what is in the way."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(address)
+        except OSError:
+            taken.close()
+            raise
+    except OSError as error:
+        raise Misconfigured(
+            f"Port {port} on {host} cannot be listened on ({error.strerror}): choose another with "
+            "--port or PICTOGRAPH_PORT, or another address with --host or PICTOGRAPH_HOST."
+        ) from None
+    return taken
+
+
+async def serve(
+    http: Starlette, listening: socket.socket, *, log_level: str, ready: Callable[[str], None]
+) -> None:
+    """Answer until SIGINT or SIGTERM; ``ready`` gets the address once requests are answered."""
+    config = uvicorn.Config(
+        http,
+        log_config=None,
+        log_level=log_level,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ws_max_size=MESSAGE_BYTES,
+    )
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    await _Server(config, lambda: ready(f"http://{shown}:{port}")).serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Stop at a signal and go on from there.
+
+        uvicorn raises it again at the end, and the program would die before it has put away its
+        database and its processes.
+        """
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+        for number in caught:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)

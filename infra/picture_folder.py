@@ -1,0 +1,40 @@
+"""A folder of pictures, as uploads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from domain.errors import InvalidContent, Misconfigured
+from domain.uploads import Upload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def uploads_of(folder: Path) -> list[Upload]:
+    """Return every file of the folder and of those in it, but for hidden ones, by name.
+
+    ``filename`` is the path below the folder. Raises Misconfigured where there is no folder.
+    """
+    if not folder.is_dir():
+        raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    names = sorted(path.relative_to(folder) for path in paths)
+    return [
+        _upload(folder / name, str(name))
+        for name in names
+        if not any(part.startswith(".") for part in name.parts)
+    ]
+
+
+def _upload(path: Path, name: str) -> Upload:
+    async def read() -> bytes:
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise InvalidContent(
+                f"“{path.name}” cannot be read ({error.strerror}); check its permissions."
+            ) from None
+
+    return Upload(name, path.stat().st_size, read)

@@ -1,0 +1,67 @@
+"""What a search found, in a terminal: pictures are drawn in half blocks, two pixels each."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from rich.color import Color
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from domain.searches import Found
+
+COLUMNS = 16
+ROWS = 6
+
+
+def shows_pictures(console: Console) -> bool:
+    """Tell whether a console is a terminal with 24-bit colour."""
+    return console.is_terminal and console.color_system == "truecolor"
+
+
+def hits_table(hits: Sequence[Found], thumbnails: Sequence[bytes] = ()) -> Table:
+    """Lay hits out in rows, the best first, each with its picture where there are any."""
+    pictured = ["Picture"] if thumbnails else []
+    table = Table("", *pictured, "Score", "File", "Size", "Taken", "Id")
+    for rank, hit in enumerate(hits):
+        taken_at = hit.image.exif.taken_at if hit.image.exif else None
+        table.add_row(
+            str(rank + 1),
+            *([thumbnail(thumbnails[rank])] if thumbnails else []),
+            f"{hit.score:.3f}",
+            Text(hit.image.filename),
+            f"{hit.image.width} x {hit.image.height}",
+            f"{taken_at:%Y-%m-%d}" if taken_at else "",
+            str(hit.image.id),
+        )
+    return table
+
+
+def thumbnail(data: bytes) -> Text:
+    """Draw one of our own renditions in at most 16 x 6 characters."""
+    with Image.open(io.BytesIO(data), formats=["WEBP"]) as rendition:
+        picture = rendition.convert("RGB")
+    picture.thumbnail((COLUMNS, 2 * ROWS))
+    width, height = picture.size
+    pixels = picture.tobytes()
+
+    def colour(x: int, y: int) -> Color | None:
+        if y >= height:
+            return None
+        return Color.from_rgb(*pixels[3 * (y * width + x) :][:3])
+
+    lines = [
+        Text.assemble(
+            *(("▀", Style(color=colour(x, y), bgcolor=colour(x, y + 1))) for x in range(width))
+        )
+        for y in range(0, height, 2)
+    ]
+    return Text("\n").join(lines)

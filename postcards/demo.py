@@ -1,0 +1,49 @@
+"""A server to try Pictograph with: nothing to configure, and a model made on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import app
+from domain.keys import new_key
+from infra.settings import read_settings
+from postcards.checkpoint import make_checkpoint
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FOLDER = Path("pictograph-data", "demo")
+
+
+async def serve(out: Console) -> None:
+    """Serve from a folder of its own until the process is told to stop."""
+    model = FOLDER / "model"
+    if not await asyncio.to_thread((model / "config.json").exists):
+        await asyncio.to_thread(make_checkpoint, model)
+    key = new_key()
+    settings = read_settings(data_dir=FOLDER, model=str(model), api_key=key)
+
+    def ready(url: str) -> None:
+        out.print(
+            f"""
+Pictograph answers at {url}/graphql
+Changes need this key: {key}
+
+Take a picture in:
+  curl {url}/graphql -H 'Authorization: Bearer {key}' -H 'GraphQL-Require-Preflight: 1' \\
+    -F operations='{{"query": "mutation($files: [Upload!]!) \
+{{ uploadImages(input: {{files: $files}}) {{ results {{ image {{ id url }} }} \
+userErrors {{ message }} }} }}", "variables": {{"files": [null]}}}}' \\
+    -F map='{{"0": ["variables.files.0"]}}' -F 0=@picture.jpg
+
+The demo's model has random weights: everything works, and its rankings mean nothing.
+Photos want a real model: `make serve` loads openai/clip-vit-base-patch32.
+""",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    await app.serve(settings, ready=ready)

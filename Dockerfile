@@ -24,7 +24,7 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --editable . && \
     python -m graph.fetch_graphiql && \
-    python -m compileall -q .
+    python -m compileall -q -x '/\.venv/' .
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin pictograph && \

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.embeddings import Query, QueryKind
@@ -25,11 +26,14 @@ from domain.searches import (
     check_page_size,
 )
 from domain.text import check_text
+from domain.uploads import AT_ONCE, fingerprint
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from domain.images import Pixels
     from domain.ports import Catalog, Clock, Encoder, Imaging, Searches
+    from domain.uploads import Upload
 
 MAX_TEXT = 2_000
 EVERYTHING = ImageFilter()
@@ -49,6 +53,7 @@ class SearchImages:
     searches: Searches
     clock: Clock
     max_bytes: int
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def __call__(
         self,
@@ -69,6 +74,8 @@ class SearchImages:
             search = await self._ask(by, criteria, exact=exact, conditions=conditions)
             return await self._page(search, first=first, rank=0)
         search = await self._recall(after.search_id)
+        if not 0 <= after.rank <= len(search.hits):
+            raise InvalidArgument("after", "The cursor is made up; take one from a page.")
         if search.conditions != conditions or not await self._asks(by, search):
             raise InvalidArgument(
                 "after", "The cursor belongs to another search; repeat that one, or leave it out."
@@ -106,14 +113,16 @@ class SearchImages:
             [embedding] = await self.encoder.encode_texts([text])
             return _question(by), Query(embedding, QueryKind.TEXT)
         if isinstance(by, ByPicture):
-            data = await by.upload.bytes_within(self.max_bytes)
-            pixels = await self.imaging.decode(data)
+            question, pixels = await self._look_at(by.upload)
             [embedding] = await self.encoder.encode_images([pixels])
-            return _digest("picture", hashlib.sha256(data).hexdigest()), Query(
-                embedding, QueryKind.IMAGE
-            )
+            return question, Query(embedding, QueryKind.IMAGE)
         embedding = await self.catalog.embedding(by.image_id)
         return _question(by), Query(embedding, QueryKind.IMAGE)
+
+    async def _look_at(self, example: Upload) -> tuple[str, Pixels]:
+        async with self._room:
+            data = await example.bytes_within(self.max_bytes)
+            return _digest("picture", await fingerprint(data)), await self.imaging.decode(data)
 
     async def _asks(self, by: SearchBy, search: KeptSearch) -> bool:
         """Tell whether ``by`` is the question that ``search`` answered."""
@@ -122,8 +131,9 @@ class SearchImages:
                 return True
             return (await self._recall(by.search_id)).question == search.question
         if isinstance(by, ByPicture):
-            data = await by.upload.bytes_within(self.max_bytes)
-            return _digest("picture", hashlib.sha256(data).hexdigest()) == search.question
+            async with self._room:
+                data = await by.upload.bytes_within(self.max_bytes)
+                return _digest("picture", await fingerprint(data)) == search.question
         return _question(by) == search.question
 
     async def _recall(self, search_id: UUID) -> KeptSearch:
@@ -134,16 +144,18 @@ class SearchImages:
 
     async def _page(self, search: KeptSearch, *, first: int, rank: int) -> SearchPage:
         found: list[Found] = []
-        behind = rank
+        behind, stretch = rank, first + 1
         # One more than the page shows whether there is a next one.
         while len(found) <= first and behind < len(search.hits):
-            hits = search.hits[behind : behind + first + 1 - len(found)]
+            hits = search.hits[behind : behind + stretch]
             images = await self.catalog.get([hit.image_id for hit in hits])
-            for hit in hits:
-                behind += 1
-                if hit.image_id in images:
-                    cursor = SearchCursor(search.id, behind)
-                    found.append(Found(images[hit.image_id], hit.score, cursor))
+            found += [
+                Found(images[hit.image_id], hit.score, SearchCursor(search.id, place))
+                for place, hit in enumerate(hits, behind + 1)
+                if hit.image_id in images
+            ]
+            # Twice as far each time: few steps, also where nearly everything was deleted.
+            behind, stretch = behind + stretch, 2 * stretch
         return SearchPage(
             search_id=search.id,
             found=tuple(found[:first]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.get import GetImages
+from domain.import_images import ImportImages
 from domain.list import ListImages
 from domain.read import ReadImage
 from domain.search import SearchImages
@@ -17,13 +20,18 @@ from domain.sweep import Sweep
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.uploads import UploadedImage
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
-from tests.fakes.encoder import FakeEncoder
-from tests.fakes.imaging import FakeImaging
+from tests.fakes.encoder import COLOURS, FakeEncoder
+from tests.fakes.files import upload
+from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
 from tests.fakes.storage import MemoryStorage
+
+if TYPE_CHECKING:
+    from domain.images import Image
 
 MAX_BYTES = 1_000
 MAX_FILES = 20
@@ -75,12 +83,14 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     searches: MemorySearches,
     keys: MemoryKeys,
 ) -> UseCases:
+    upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
     search = SearchImages(encoder, imaging, catalog, searches, clock, MAX_BYTES)
     return UseCases(
         authenticate=Authenticate(keys, public_reading=True),
         issue_key=IssueKey(keys, clock),
         describe=Describe(encoder, catalog, "1.2.3", MAX_BYTES, MAX_FILES, ("image/png",)),
-        upload=UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES),
+        upload=upload_images,
+        import_=ImportImages(upload_images),
         search=search,
         similar=SimilarImages(search),
         list=ListImages(catalog),
@@ -92,3 +102,15 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         delete=DeleteImages(catalog, storage),
         sweep=Sweep(catalog, storage, searches, clock),
     )
+
+
+@pytest.fixture
+async def by_colour(use_cases: UseCases) -> dict[str, Image]:
+    """A picture of each colour, and what became of it; the blue and the green one show the sea."""
+    here = {}
+    for colour, rgb in COLOURS.items():
+        tags = ["sea"] if colour in {"blue", "green"} else []
+        [outcome] = await use_cases.upload([upload(picture_file(rgb), f"{colour}.png")], tags=tags)
+        assert isinstance(outcome, UploadedImage)
+        here[colour] = outcome.image
+    return here

@@ -1,0 +1,152 @@
+"""Going on with a search: cursors, and searches that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.errors import InvalidArgument, SearchExpired
+from domain.filters import ImageFilter
+from domain.images import uuid7
+from domain.searches import LIFETIME, ByImage, ByPicture, BySearch, ByText, SearchCursor
+from tests.fakes.encoder import COLOURS, FakeEncoder
+from tests.fakes.files import upload
+from tests.fakes.imaging import picture_file
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from domain.images import Image
+    from domain.searches import SearchBy
+    from tests.fakes.clock import SettableClock
+
+LITTLE = timedelta(microseconds=1)
+SEA = ImageFilter(tags_any=("sea",))
+RED = ByText("red")
+RED_FILE = picture_file(COLOURS["red"])
+
+
+async def test_a_search_by_an_image_goes_on_after_the_image_is_deleted(
+    use_cases: UseCases, by_colour: dict[str, Image]
+) -> None:
+    by = ByImage(by_colour["red"].id)
+    page = await use_cases.search(by, first=5)
+    await use_cases.delete([by.image_id])
+    rest = await use_cases.search(by, first=100, after=page.found[-1].cursor)
+
+    assert len(COLOURS) - 5 == len(rest.found)
+    assert rest.has_previous
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_a_cursor_goes_on_with_any_way_to_ask_the_same(use_cases: UseCases) -> None:
+    whole = await use_cases.search(ByText("red"), criteria=SEA)
+    page = await use_cases.search(ByText("red"), criteria=SEA, first=1)
+    by_search = BySearch(whole.search_id)
+    for by in (ByText("red"), by_search, BySearch(page.search_id)):
+        rest = await use_cases.search(by, criteria=SEA, after=page.found[-1].cursor)
+        assert whole.found[1].image == rest.found[0].image
+        assert page.search_id == rest.search_id
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: UseCases) -> None:
+    page = await use_cases.search(ByPicture(upload(RED_FILE, "a.png")), first=2)
+    rest = await use_cases.search(ByPicture(upload(RED_FILE, "b.png")), after=page.found[-1].cursor)
+    assert len(COLOURS) - 2 == len(rest.found)
+    assert page.search_id == rest.search_id
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search that a cursor of ``ByText("red")`` does not belong to."""
+
+    by: SearchBy = RED
+    criteria: ImageFilter = SEA
+    exact: bool = False
+
+
+@pytest.mark.usefixtures("by_colour")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(by=ByText("blue")),
+        Asked(by=ByPicture(upload(RED_FILE))),
+        Asked(by=ByImage(uuid7())),
+        Asked(criteria=ImageFilter()),
+        Asked(criteria=ImageFilter(tags_any=("sea", "beach"))),
+        Asked(criteria=ImageFilter(tags_all=("sea",))),
+        Asked(exact=True),
+    ],
+)
+async def test_a_cursor_of_another_search_is_refused(use_cases: UseCases, asked: Asked) -> None:
+    page = await use_cases.search(ByText("red"), criteria=SEA, first=1)
+    with pytest.raises(InvalidArgument) as refusal:
+        await use_cases.search(
+            asked.by, criteria=asked.criteria, exact=asked.exact, after=page.found[0].cursor
+        )
+    assert refusal.value.argument == "after"
+    assert (
+        refusal.value.message
+        == "The cursor belongs to another search; repeat that one, or leave it out."
+    )
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_a_cursor_of_another_kept_search_is_refused(use_cases: UseCases) -> None:
+    red = await use_cases.search(ByText("red"), first=1)
+    blue = await use_cases.search(ByText("blue"), first=1)
+    with pytest.raises(InvalidArgument, match="belongs to another search"):
+        await use_cases.search(BySearch(red.search_id), after=blue.found[0].cursor)
+
+
+@pytest.mark.usefixtures("by_colour")
+@pytest.mark.parametrize("rank", [-1, -100, len(COLOURS) + 1, 10**30])
+async def test_a_cursor_outside_of_what_was_found_is_refused(
+    use_cases: UseCases, rank: int
+) -> None:
+    page = await use_cases.search(ByText("red"))
+    with pytest.raises(InvalidArgument) as refusal:
+        await use_cases.search(ByText("red"), after=SearchCursor(page.search_id, rank))
+    assert refusal.value.argument == "after"
+    assert refusal.value.message == "The cursor is made up; take one from a page."
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_the_last_cursor_leads_to_an_empty_page(use_cases: UseCases) -> None:
+    page = await use_cases.search(ByText("red"))
+    rest = await use_cases.search(ByText("red"), after=page.found[-1].cursor)
+    assert (rest.found, rest.has_next, rest.has_previous) == ((), False, True)
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: SettableClock) -> None:
+    page = await use_cases.search(ByText("red"), first=1)
+    by, after = BySearch(page.search_id), page.found[0].cursor
+
+    clock.pass_time(LIFETIME)
+    assert (await use_cases.search(by)).found
+    assert (await use_cases.search(ByText("red"), after=after)).found
+
+    clock.pass_time(LITTLE)
+    with pytest.raises(SearchExpired):
+        await use_cases.search(by)
+    with pytest.raises(SearchExpired):
+        await use_cases.search(by, criteria=SEA)
+    with pytest.raises(SearchExpired):
+        await use_cases.search(ByText("red"), after=after)
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_a_search_made_with_another_model_has_expired(use_cases: UseCases) -> None:
+    page = await use_cases.search(ByText("red"), first=1)
+    another = replace(use_cases.search, encoder=FakeEncoder(name="another"))
+    for by, after in (
+        (BySearch(page.search_id), None),
+        (ByText("red"), page.found[0].cursor),
+    ):
+        with pytest.raises(SearchExpired) as refusal:
+            await another(by, after=after)
+        assert refusal.value.message == "The search was made with another model; search again."

@@ -1,0 +1,145 @@
+"""Pages of a search while pictures come and go."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.images import Image, ImageStatus, uuid7
+from domain.search import SearchImages
+from domain.searches import ByText
+from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.clock import SettableClock
+from tests.fakes.encoder import FakeEncoder
+from tests.fakes.imaging import FakeImaging
+from tests.fakes.searches import MemorySearches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+
+class CountingCatalog(MemoryCatalog):
+    """Counts how often images are asked for."""
+
+    asked = 0
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        self.asked += 1
+        return await super().get(ids)
+
+
+@dataclass
+class Library:
+    """Images at angles to each other, and a search among them."""
+
+    catalog: CountingCatalog = field(default_factory=CountingCatalog)
+    clock: SettableClock = field(default_factory=SettableClock)
+
+    @property
+    def search(self) -> SearchImages:
+        encoder = FakeEncoder(dimensions=2)
+        return SearchImages(encoder, FakeImaging(), self.catalog, self.searches, self.clock, 100)
+
+    def __post_init__(self) -> None:
+        self.searches = MemorySearches()
+
+    async def insert(self, degrees: int) -> UUID:
+        id_, angle = uuid7(), math.radians(degrees)
+        image = Image(
+            id=id_,
+            filename="picture.png",
+            content_type="image/png",
+            byte_size=1,
+            sha256=id_.hex,
+            created_at=self.clock(),
+            status=ImageStatus.READY,
+        )
+        await self.catalog.add(image, (math.cos(angle), math.sin(angle)))
+        return id_
+
+
+DEGREES = st.integers(0, 359)
+
+
+# Angles of pictures that come, and numbers (of all that ever came) of those that go.
+CHANGES = st.tuples(st.lists(DEGREES, max_size=3), st.lists(st.integers(0, 60), max_size=8))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    here=st.lists(DEGREES, max_size=40),
+    sizes=st.lists(st.integers(0, 7), min_size=1, max_size=4),
+    changes=st.lists(CHANGES, max_size=12),
+)
+async def test_whatever_was_there_throughout_is_found_once_and_in_order(
+    here: list[int], sizes: list[int], changes: list[tuple[list[int], list[int]]]
+) -> None:
+    library = Library()
+    came = [await library.insert(degrees) for degrees in here]
+    whole = await library.search(ByText("red"), first=100)
+    ranked = [found.image.id for found in whole.found]
+    scores = {found.image.id: found.score for found in whole.found}
+    assert set(came) == set(ranked)
+
+    pending, alive = iter(changes), set(came)
+    seen: list[UUID] = []
+    place, after, turn = 0, None, 0
+    while True:
+        # Without a cursor, an empty page would ask anew; with empty pages only, none is the last.
+        size = max(after is None, sizes[turn % len(sizes)] if turn < 20 else 7)
+        page = await library.search(ByText("red"), first=size, after=after)
+        waiting = [id_ for id_ in ranked[place:] if id_ in alive]
+        assert waiting[:size] == [found.image.id for found in page.found]
+        assert all(scores[found.image.id] == found.score for found in page.found)
+        assert page.has_next == (len(waiting) > size)
+        assert page.has_previous == (after is not None)
+        seen += [found.image.id for found in page.found]
+        if page.found:
+            after = page.found[-1].cursor
+            place = ranked.index(seen[-1]) + 1
+        elif not page.has_next:
+            break
+        turn += 1
+        coming, going = next(pending, ([], []))
+        came += [await library.insert(degrees) for degrees in coming]
+        alive -= await library.catalog.delete([came[n] for n in going if n < len(came)])
+
+    assert len(set(seen)) == len(seen)
+    assert [id_ for id_ in ranked if id_ in alive] == [id_ for id_ in seen if id_ in alive]
+
+
+async def test_a_thousand_hits_can_be_paged_through_and_no_more() -> None:
+    library = Library()
+    for number in range(1_003):
+        await library.insert(number % 360)
+    seen: list[UUID] = []
+    after = None
+    while (page := await library.search(ByText("red"), first=100, after=after)).found:
+        seen += [found.image.id for found in page.found]
+        after = page.found[-1].cursor
+        assert page.has_next == (len(seen) < 1_000)
+
+    assert len(set(seen)) == len(seen) == 1_000
+
+
+async def test_a_page_behind_a_mass_of_deletions_is_full_and_takes_few_steps() -> None:
+    library = Library()
+    for number in range(1_000):
+        await library.insert(number % 360)
+    start = await library.search(ByText("red"), first=1)
+    ranking = await library.search.searches.recall(start.search_id, since=library.clock())
+    hits = [hit.image_id for hit in ranking.hits]
+    await library.catalog.delete(hits[1:-3])
+
+    library.catalog.asked = 0
+    after = start.found[-1].cursor
+    page = await library.search(ByText("red"), first=2, after=after)
+    assert hits[-3:-1] == [found.image.id for found in page.found]
+    assert page.has_next
+    # 3 + 6 + 12 + ... + 384 < 999 <= the same and 768.
+    assert library.catalog.asked == 9

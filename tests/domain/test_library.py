@@ -1,0 +1,205 @@
+"""Reading, listing, describing, changing and deleting what is in the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.delete import DeleteImages
+from domain.embeddings import EmbeddingModel
+from domain.errors import ImageNotFound, InvalidArgument
+from domain.filters import ImageFilter, Sort, SortField, Window, place_of
+from domain.images import Variant, uuid7
+from domain.storage import ByteRange
+from domain.uploads import UploadedImage
+from tests.fakes.files import upload
+from tests.fakes.imaging import picture_file
+from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from domain.images import Image
+    from tests.fakes.storage import MemoryStorage
+
+EVERYTHING = ImageFilter()
+BY_NAME = Sort(SortField.FILENAME, descending=False)
+DATA = picture_file(words="the sea")
+
+
+@pytest.fixture
+async def image(use_cases: UseCases) -> Image:
+    [outcome] = await use_cases.upload([upload(DATA, "sea.png")], tags=["sea"])
+    assert isinstance(outcome, UploadedImage)
+    return outcome.image
+
+
+@pytest.mark.parametrize(
+    ("byte_range", "data"),
+    [(None, DATA), (ByteRange(0, 3), DATA[:4]), (ByteRange(-3), DATA[-3:])],
+)
+async def test_the_bytes_of_an_image_are_read_whole_or_in_part(
+    use_cases: UseCases, image: Image, *, byte_range: ByteRange | None, data: bytes
+) -> None:
+    blob = await use_cases.read(image, Variant.ORIGINAL, byte_range=byte_range)
+    assert len(DATA) == blob.size
+    assert data == b"".join([chunk async for chunk in blob.chunks])
+
+
+async def test_a_range_past_the_end_is_no_missing_image(use_cases: UseCases, image: Image) -> None:
+    with pytest.raises(ValueError, match="lies in the range"):
+        await use_cases.read(image, Variant.ORIGINAL, byte_range=ByteRange(len(DATA)))
+
+
+@pytest.mark.parametrize("variant", Variant)
+async def test_an_image_that_was_deleted_since_it_was_looked_up_is_not_here_any_more(
+    use_cases: UseCases, image: Image, variant: Variant
+) -> None:
+    await use_cases.delete([image.id])
+    with pytest.raises(ImageNotFound) as refusal:
+        await use_cases.read(image, variant)
+    assert f"Image {image.id} is not here any more." == refusal.value.message
+
+
+async def test_only_those_that_are_here_are_got(use_cases: UseCases, image: Image) -> None:
+    assert {image.id: image} == await use_cases.get([uuid7(), image.id, image.id])
+    assert await use_cases.get([]) == {}
+
+
+async def test_a_listing_goes_both_ways(use_cases: UseCases, by_colour: dict[str, Image]) -> None:
+    ordered = sorted(by_colour)
+    window = Window(3)
+    page = await use_cases.list(EVERYTHING, BY_NAME, window)
+    assert ordered[:3] == [each.filename[:-4] for each in page.images]
+    assert (page.has_previous, page.has_next) == (False, True)
+
+    after = Window(3, after=place_of(page.images[-1], BY_NAME))
+    page = await use_cases.list(EVERYTHING, BY_NAME, after)
+    assert ordered[3:6] == [each.filename[:-4] for each in page.images]
+    assert (page.has_previous, page.has_next) == (True, True)
+
+    before = Window(2, before=place_of(page.images[0], BY_NAME), from_end=True)
+    page = await use_cases.list(EVERYTHING, BY_NAME, before)
+    assert ordered[1:3] == [each.filename[:-4] for each in page.images]
+
+
+@pytest.mark.parametrize("size", [-1, 101])
+@pytest.mark.parametrize(("from_end", "argument"), [(False, "first"), (True, "last")])
+async def test_a_page_beyond_its_bounds_is_refused_by_the_argument_that_asked(
+    use_cases: UseCases, size: int, *, from_end: bool, argument: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await use_cases.list(EVERYTHING, Sort(), Window(size, from_end=from_end))
+    assert argument == refusal.value.argument
+    assert f"{argument} is {size}; it may be 0 to 100." == refusal.value.message
+
+
+@pytest.mark.parametrize("size", [0, 100])
+async def test_an_empty_and_the_largest_page_are_allowed(
+    use_cases: UseCases, image: Image, size: int
+) -> None:
+    page = await use_cases.list(EVERYTHING, Sort(), Window(size))
+    assert (image,)[:size] == page.images
+
+
+@pytest.mark.usefixtures("by_colour")
+async def test_what_matches_is_counted(use_cases: UseCases) -> None:
+    assert await use_cases.list.count(EVERYTHING) == 12
+    assert await use_cases.list.count(ImageFilter(tags_any=("sea",))) == 2
+
+
+@pytest.mark.usefixtures("image")
+async def test_the_library_describes_itself(use_cases: UseCases) -> None:
+    assert EmbeddingModel("fake", 16) == use_cases.describe.model
+    assert await use_cases.describe.embedded_count() == 1
+    assert use_cases.describe.accepted_content_types == ("image/png",)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (" The sea \n at noon ", "The sea \n at noon"),
+        ("x" * 2_000, "x" * 2_000),
+        (" \n ", None),
+        ("", None),
+        (None, None),
+    ],
+)
+async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
+    use_cases: UseCases, image: Image, *, given: str | None, kept: str | None
+) -> None:
+    await use_cases.update(image.id, alt_text="before")
+    updated = await use_cases.update(image.id, alt_text=given)
+    assert kept == updated.alt_text
+    assert {image.id: updated} == await use_cases.get([image.id])
+
+
+@pytest.mark.parametrize(
+    ("alt_text", "message"),
+    [
+        ("x" * 2_001, "The alt text has 2,001 characters; at most 2,000 fit."),
+        ("a\0b", "The alt text has the character U+0000 in it; leave that out."),
+        ("\udfff", "The alt text has the character U+DFFF in it; leave that out."),
+    ],
+)
+async def test_an_alt_text_that_cannot_be_kept_is_refused(
+    use_cases: UseCases, image: Image, *, alt_text: str, message: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        await use_cases.update(image.id, alt_text=alt_text)
+    assert (refusal.value.argument, message) == ("input.altText", refusal.value.message)
+    assert {image.id: image} == await use_cases.get([image.id])
+
+
+async def test_what_is_not_here_cannot_be_changed(use_cases: UseCases) -> None:
+    with pytest.raises(ImageNotFound):
+        await use_cases.update(uuid7(), alt_text="The sea")
+
+
+async def test_tags_are_added_and_removed_on_those_that_are_here(
+    use_cases: UseCases, image: Image
+) -> None:
+    ids = [image.id, uuid7()]
+    tagged = await use_cases.tag(ids, [" beach ", "sea", "Noon"])
+    assert {image.id: ("Noon", "beach", "sea")} == {id_: each.tags for id_, each in tagged.items()}
+    untagged = await use_cases.untag(ids, ["sea", "never there"])
+    assert {image.id: ("Noon", "beach")} == {id_: each.tags for id_, each in untagged.items()}
+    assert untagged == await use_cases.get(ids)
+
+
+async def test_a_bad_tag_changes_nothing(use_cases: UseCases, image: Image) -> None:
+    for change in (use_cases.tag, use_cases.untag):
+        with pytest.raises(InvalidArgument) as refusal:
+            await change([image.id], ["beach", ""])
+        assert refusal.value.argument == "input.tags"
+    assert {image.id: image} == await use_cases.get([image.id])
+
+
+async def test_a_deleted_image_is_gone_with_its_bytes_and_others_stay(
+    use_cases: UseCases, image: Image, storage: MemoryStorage
+) -> None:
+    [other] = await use_cases.upload([upload(picture_file())])
+    assert isinstance(other, UploadedImage)
+
+    assert {image.id} == await use_cases.delete([image.id, uuid7(), image.id])
+    assert {other.image.id} == set(await use_cases.get([image.id, other.image.id]))
+    assert {variant.key_of(other.image.id) for variant in Variant} == set(storage.objects)
+    assert await use_cases.delete([image.id]) == set()
+
+
+@dataclass
+class Passed(Moments):
+    """Moments that are remembered."""
+
+    moments: list[str] = field(default_factory=list)
+
+    async def __call__(self, moment: str) -> None:
+        self.moments.append(moment)
+        await super().__call__(moment)
+
+
+async def test_the_row_goes_before_the_bytes() -> None:
+    passed = Passed()
+    await DeleteImages(MomentousCatalog(passed), MomentousStorage(passed))([uuid7()])
+    assert passed.moments == ["before delete", "after delete", "before forget", "after forget"]

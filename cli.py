@@ -7,7 +7,9 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -33,8 +35,6 @@ from infra.terminal import hits_table, shows_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from pathlib import Path
-    from uuid import UUID
 
 T = TypeVar("T")
 

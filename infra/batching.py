@@ -58,6 +58,7 @@ class Lane(Generic[Item, Result]):
         arrived: asyncio.Event,
     ) -> None:
         """Take at most ``capacity`` items under way, and set ``arrived`` when one comes."""
+        self.batch_size = batch_size
         self.batches = 0
         """How many batches were worked on."""
         self.admitted = 0
@@ -66,7 +67,6 @@ class Lane(Generic[Item, Result]):
         """How many batches of other lanes went by while items waited in this one."""
         self._name = name
         self._work = work
-        self._batch_size = batch_size
         self._capacity = capacity
         self._arrived = arrived
         self._waiting: dict[Item, _Place[Result]] = {}
@@ -126,13 +126,13 @@ class Lane(Generic[Item, Result]):
 
     def due(self, wait: float) -> float:
         """Return when the next batch starts, in the loop's time: a full one starts at once."""
-        if len(self._waiting) >= self._batch_size:
+        if len(self._waiting) >= self.batch_size:
             return 0
         return next(iter(self._waiting.values())).since + wait
 
     async def run_batch(self, thread: Executor) -> None:
         """Work on those items that wait longest, and answer everyone who waits for them."""
-        batch = dict(islice(self._waiting.items(), self._batch_size))
+        batch = dict(islice(self._waiting.items(), self.batch_size))
         for item in batch:
             del self._waiting[item]
         self._running = batch

@@ -55,6 +55,8 @@ class ClipEncoder:
         self.model = model
         self.input_side = dual.input_side
         """The shorter side to which the model shrinks a picture, in pixels: it needs no more."""
+        self.device: torch.device = dual.model.device
+        self.dtype: torch.dtype = dual.model.dtype
         self.texts = texts
         self.pictures = pictures
         self._dual = dual

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sentencepiece
@@ -12,6 +13,11 @@ import torch
 from transformers import (
     CLIPConfig,
     CLIPModel,
+    PreTrainedModel,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
+    Siglip2Processor,
     Siglip2Tokenizer,
     SiglipConfig,
     SiglipImageProcessorPil,
@@ -22,9 +28,18 @@ from transformers import (
 
 from postcards.checkpoint import WORDS, learn_merges, make_checkpoint
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SHARED_CLIP = Path(__file__).parents[2] / "shared" / "data" / "clip-tokenizer"
 SIGLIP_SIDE = 64
 SIGLIP_CONTEXT = 64
+LAYERS = {
+    "hidden_size": 48,
+    "intermediate_size": 96,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+}
 
 
 def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
@@ -58,18 +73,22 @@ def small_siglip(folder: Path) -> Path:
 
 def small_siglip2(folder: Path) -> Path:
     """The layout of SigLIP 2 at a fixed resolution: SigLIP's model, a Gemma-like tokenizer."""
-    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz"]
-    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters]
-    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
-    merges = [pair for pair in learn_merges(WORDS.split()) if "</w>" not in "".join(pair)]
-    tokens += ["".join(pair) for pair in merges]
-    tokenizer = Siglip2Tokenizer(
-        {token: place for place, token in enumerate(tokens)},
-        merges,  # type: ignore[arg-type]  # pairs are what it takes, whatever it says
-        padding_side="right",
-        model_input_names=["input_ids"],
+    return _siglip(folder, _gemma_like())
+
+
+def small_naflex(folder: Path) -> Path:
+    """The layout of SigLIP 2 that keeps the ratio of a picture's sides."""
+    tokenizer = _gemma_like()
+    config = Siglip2Config(
+        text_config=_text_tower(tokenizer),
+        vision_config={**LAYERS, "num_patches": 256, "patch_size": 16},
     )
-    return _siglip(folder, tokenizer)
+    _save(folder, lambda: Siglip2Model(config))
+    processor = Siglip2Processor(  # type: ignore[no-untyped-call]
+        Siglip2ImageProcessorPil(), tokenizer
+    )
+    processor.save_pretrained(folder)
+    return folder
 
 
 def true_clip(folder: Path) -> Path:
@@ -80,38 +99,49 @@ def true_clip(folder: Path) -> Path:
     for file in SHARED_CLIP.glob("*.json"):
         shutil.copy(file, folder)
     shutil.copy(SHARED_CLIP / "merges.txt", folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = CLIPModel(CLIPConfig.from_pretrained(SHARED_CLIP))
-    model.save_pretrained(folder)
+    _save(folder, lambda: CLIPModel(CLIPConfig.from_pretrained(SHARED_CLIP)))
     return folder
 
 
 def _siglip(folder: Path, tokenizer: SiglipTokenizer | Siglip2Tokenizer) -> Path:
-    layers = {
-        "hidden_size": 48,
-        "intermediate_size": 96,
-        "num_attention_heads": 4,
-        "num_hidden_layers": 2,
-    }
     config = SiglipConfig(
-        text_config={
-            **layers,
-            "vocab_size": len(tokenizer),
-            "max_position_embeddings": SIGLIP_CONTEXT,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-            "projection_size": 48,
-        },
-        vision_config={**layers, "image_size": SIGLIP_SIDE, "patch_size": 8},
+        text_config=_text_tower(tokenizer),
+        vision_config={**LAYERS, "image_size": SIGLIP_SIDE, "patch_size": 8},
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = SiglipModel(config)
-    model.save_pretrained(folder)
-    size = {"height": SIGLIP_SIDE, "width": SIGLIP_SIDE}
-    pictures = SiglipImageProcessorPil(size=size)
+    _save(folder, lambda: SiglipModel(config))
+    pictures = SiglipImageProcessorPil(size={"height": SIGLIP_SIDE, "width": SIGLIP_SIDE})
     processor = SiglipProcessor(pictures, tokenizer)  # type: ignore[no-untyped-call]
     processor.save_pretrained(folder)
     return folder
+
+
+def _text_tower(tokenizer: SiglipTokenizer | Siglip2Tokenizer) -> dict[str, int]:
+    return {
+        **LAYERS,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": SIGLIP_CONTEXT,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "projection_size": LAYERS["hidden_size"],
+    }
+
+
+def _save(folder: Path, make_model: Callable[[], PreTrainedModel]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        make_model().save_pretrained(folder)
+
+
+def _gemma_like() -> Siglip2Tokenizer:
+    letters = ["▁", *"abcdefghijklmnopqrstuvwxyz"]
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters]
+    tokens += [f"<0x{byte:02X}>" for byte in range(256)]
+    merges = [pair for pair in learn_merges(WORDS.split()) if "</w>" not in "".join(pair)]
+    tokens += ["".join(pair) for pair in merges]
+    return Siglip2Tokenizer(
+        {token: place for place, token in enumerate(tokens)},
+        merges,  # type: ignore[arg-type]  # pairs are what it takes, whatever it says
+        padding_side="right",
+        model_input_names=["input_ids"],
+    )

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoProcessor
 from domain.errors import Misconfigured, Overloaded
 from domain.images import Pixels
 from infra.clip import ClipEncoder, Precision
-from tests.checkpoints import small_clip, small_siglip, small_siglip2, true_clip
+from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2, true_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
 
 TEXTS = ["a red boat on the sea", "snow", "", "many words " * 100]
-LAYOUTS = [small_clip, small_siglip, small_siglip2]
+LAYOUTS = [small_clip, small_siglip, small_siglip2, small_naflex]
 
 
 def photo(width: int = 90, height: int = 60, *, seed: int = 0) -> Pixels:
@@ -95,6 +95,13 @@ async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path, dimensions=96))) as encoder:
         assert encoder.model.dimensions == 96
         assert encoder.input_side == 64
+
+
+async def test_a_model_that_keeps_the_ratio_of_sides_needs_the_pixels_of_its_patches(
+    tmp_path: Path,
+) -> None:
+    async with ClipEncoder.open(str(small_naflex(tmp_path))) as encoder:
+        assert encoder.input_side == 256
 
 
 @pytest.mark.parametrize("make", [*LAYOUTS, true_clip])

@@ -1,0 +1,134 @@
+"""How fast texts and pictures are encoded, beside the bare forward passes of the same model.
+
+``python -m benchmarks.encoder [FOLDER]`` runs for half a minute. Without a checkpoint it measures
+one of the size of openai/clip-vit-base-patch32 with random weights, which is as fast as a real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, logging
+
+from domain.images import Pixels
+from infra import checkpoint
+from infra.clip import ClipEncoder
+from postcards.checkpoint import WORDS, make_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from infra.dual_encoder import DualEncoder
+
+SECONDS = 3.0
+CALLERS = (1, 16)
+WIDTH, HEIGHT = 640, 480
+
+
+def make_true_size(folder: Path) -> None:
+    """Write a checkpoint of 151 M random parameters; transformers' defaults are those of B/32."""
+    tokenizer = make_tokenizer(WORDS.split())
+    config = CLIPConfig(text_config={"eos_token_id": tokenizer.eos_token_id})
+    torch.manual_seed(0)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    CLIPModel(config).save_pretrained(folder)
+    processor = CLIPProcessor(CLIPImageProcessorPil(), tokenizer)  # type: ignore[no-untyped-call]
+    processor.save_pretrained(folder)
+
+
+def make_picture() -> Pixels:
+    rgb = np.random.default_rng(0).integers(0, 256, WIDTH * HEIGHT * 3, dtype=np.uint8)
+    return Pixels(WIDTH, HEIGHT, rgb.tobytes())
+
+
+def captions() -> itertools.cycle[str]:
+    """Return captions of six words that no cache has seen."""
+    words = WORDS.split()
+    return itertools.cycle(
+        f"{a} {b} {c} on the {d}" for a, b, c, d in itertools.product(words[80:], repeat=4)
+    )
+
+
+async def rate(call: Callable[[], Awaitable[object]], callers: int) -> float:
+    """Return how many calls a second end, of this many callers that ask again and again."""
+    done = 0
+    end = time.perf_counter() + SECONDS
+
+    async def ask() -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await call()
+            done += 1
+
+    await call()
+    start = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(callers)))
+    return done / (time.perf_counter() - start)
+
+
+def bare_rate(run: Callable[[], object], size: int) -> float:
+    """Return how many items a second a forward pass of this many gets through."""
+    with torch.inference_mode():
+        run()
+        passes, start = 0, time.perf_counter()
+        while time.perf_counter() < start + SECONDS:
+            run()
+            passes += 1
+    return passes * size / (time.perf_counter() - start)
+
+
+def bare_pass(dual: DualEncoder, kind: str, texts: list[str]) -> Callable[[], object]:
+    """Return a forward pass of one batch that lies ready in memory."""
+    if kind == "texts":
+        tokens = dual.tokenizer(texts, padding=True, return_tensors="pt").to(dual.model.device)
+        return lambda: dual.model.get_text_features(**tokens)
+    values = dual.prepare(make_picture()).tensors["pixel_values"].to(dual.model.device)
+    values = values.expand(len(texts), -1, -1, -1).contiguous()
+    return lambda: dual.model.get_image_features(values)
+
+
+async def measure(folder: Path) -> None:
+    """Print a line for each kind of input and each number of callers."""
+    picture = make_picture()
+    texts = captions()
+    async with ClipEncoder.open(str(folder)) as encoder:
+        device, dtype = encoder.device, encoder.dtype
+        print(f"{encoder.model.name} on {device} in {dtype}, {torch.get_num_threads()} threads")
+        rates = {
+            (kind, callers): await rate(call, callers)
+            for kind, call in {
+                "texts": lambda: encoder.encode_texts([next(texts)]),
+                "pictures": lambda: encoder.encode_images([picture]),
+            }.items()
+            for callers in CALLERS
+        }
+        batches = {
+            "texts": lambda callers: min(callers, encoder.texts.batch_size),
+            "pictures": lambda callers: min(callers, encoder.pictures.batch_size),
+        }
+    _, dual = checkpoint.load(str(folder), device=device, dtype=dtype)
+    print(f"{'':10}{'callers':>8}{'encoder/s':>11}{'forward/s':>11}{'ratio':>7}")
+    for (kind, callers), reached in rates.items():
+        batch = batches[kind](callers)
+        bare = bare_rate(bare_pass(dual, kind, [next(texts) for _ in range(batch)]), batch)
+        print(f"{kind:10}{callers:8}{reached:11.1f}{bare:11.1f}{reached / bare:7.2f}")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
+        if len(sys.argv) == 1:
+            make_true_size(folder)
+        asyncio.run(measure(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,8 @@ import pytest
 
 from domain.access import Authenticate, IssueKey, demand
 from domain.errors import InvalidArgument, Unauthorized
-from domain.keys import PREFIX, Caller, Scope, digest, new_key, same, widen
+from domain.images import uuid7
+from domain.keys import PREFIX, ApiKey, Caller, Scope, digest, new_key, same, widen
 from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ async def test_a_revoked_key_is_refused(
     assert await keys.revoke(key.id, clock())
     with pytest.raises(Unauthorized, match="revoked; ask for a new one"):
         await use_cases.authenticate(secret)
+
+
+async def test_a_key_takes_away_nothing_that_everybody_may_do(
+    keys: MemoryKeys, clock: SettableClock
+) -> None:
+    await keys.add(ApiKey(uuid7(), "old", digest("secret"), NOTHING, clock()))
+    assert Caller(READING, "old") == await Authenticate(keys, public_reading=True)("secret")
+    assert Caller(NOTHING, "old") == await Authenticate(keys, public_reading=False)("secret")
 
 
 @pytest.mark.parametrize("scope", Scope)

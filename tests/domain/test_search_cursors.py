@@ -52,6 +52,18 @@ async def test_a_cursor_goes_on_with_any_way_to_ask_the_same(use_cases: UseCases
 
 
 @pytest.mark.usefixtures("by_colour")
+async def test_a_cursor_of_a_narrowed_search_goes_on_with_the_first_question(
+    use_cases: UseCases,
+) -> None:
+    whole = await use_cases.search(RED)
+    narrowed = await use_cases.search(BySearch(whole.search_id), criteria=SEA, first=1)
+    for by in (RED, BySearch(whole.search_id), BySearch(narrowed.search_id)):
+        rest = await use_cases.search(by, criteria=SEA, after=narrowed.found[0].cursor)
+        assert len(rest.found) == 1
+        assert narrowed.search_id == rest.search_id
+
+
+@pytest.mark.usefixtures("by_colour")
 async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: UseCases) -> None:
     page = await use_cases.search(ByPicture(upload(RED_FILE, "a.png")), first=2)
     rest = await use_cases.search(ByPicture(upload(RED_FILE, "b.png")), after=page.found[-1].cursor)

@@ -10,15 +10,20 @@ import pytest
 from domain.errors import SearchExpired
 from domain.images import Variant, uuid7
 from domain.searches import LIFETIME, BySearch, ByText
-from domain.sweep import CHUNK, GRACE, Swept
+from domain.sweep import CHUNK, GRACE, Sweep, Swept
 from domain.uploads import UploadedImage
+from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from domain import UseCases
-    from tests.fakes.catalog import MemoryCatalog
+    from domain.images import Image
     from tests.fakes.clock import SettableClock
+    from tests.fakes.searches import MemorySearches
     from tests.fakes.storage import MemoryStorage
 
 MOMENT = timedelta(microseconds=1)
@@ -72,6 +77,28 @@ async def test_what_somebody_else_keeps_in_the_bucket_stays(
 
     assert Swept(1, 0, 0) == await use_cases.sweep()
     assert {key: b"foreign"} == storage.objects
+
+
+class Asked(MemoryCatalog):
+    """Remembers for how many images it was asked at once."""
+
+    most = 0
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        self.most = max(self.most, len(ids))
+        return await super().get(ids)
+
+
+async def test_the_catalog_is_asked_for_a_chunk_at_most(
+    storage: MemoryStorage, searches: MemorySearches, clock: SettableClock
+) -> None:
+    asked = Asked()
+    for _ in range(2 * CHUNK + 7):
+        await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
+    clock.pass_time(GRACE + MOMENT)
+
+    await Sweep(asked, storage, searches, clock)()
+    assert (asked.most, storage.objects) == (CHUNK, {})
 
 
 @pytest.mark.parametrize("orphans", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])

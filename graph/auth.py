@@ -1,0 +1,20 @@
+"""Keys as requests carry them."""
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+
+
+def key_of(authorization: object) -> str | None:
+    """Return the key of an Authorization header. Raises HTTPException for another scheme."""
+    if authorization is None:
+        return None
+    scheme, _, key = str(authorization).partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise unauthenticated("Send the key as “Authorization: Bearer <key>”.")
+    return key.strip()
+
+
+def unauthenticated(message: str) -> HTTPException:
+    """Return the refusal of a request whose sender is not known."""
+    return HTTPException(HTTPStatus.UNAUTHORIZED, message, {"WWW-Authenticate": "Bearer"})

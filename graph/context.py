@@ -1,0 +1,66 @@
+"""What the resolvers of one operation share."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from graphql import DocumentNode
+from strawberry.dataloader import DataLoader
+
+from domain import UseCases
+from domain.access import demand
+from domain.errors import InvalidArgument
+from domain.images import Image, Variant
+from domain.keys import Caller, Scope
+
+MAX_SEARCHES = 10
+"""How many searches one operation may run: each is a run of the model or a walk of the index."""
+
+
+@dataclass
+class Context:
+    """Who asks, under which request id, and what was looked up for it already."""
+
+    use_cases: UseCases
+    caller: Caller
+    request_id: str
+    base_url: str
+    """Where this server is reached, without a slash at the end."""
+    seconds: float = 60
+    """How long one operation may take."""
+    document: DocumentNode | None = None
+    """What is asked, parsed and found valid."""
+    authorization: str | None = None
+    """The header of that name."""
+    connection_params: dict[str, object] = field(default_factory=dict)
+    """What a WebSocket client said at its beginning."""
+
+    def __post_init__(self) -> None:
+        """Start with nothing looked up."""
+        self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
+        self._searches = itertools.count(1)
+
+    def renewed(self) -> "Context":
+        """Return the context of another operation on the same connection."""
+        return replace(self)
+
+    def may(self, scope: Scope) -> UseCases:
+        """Return what can be done, to a caller who may. Raises Unauthorized."""
+        demand(self.caller, scope)
+        return self.use_cases
+
+    def count_search(self) -> None:
+        """Raise InvalidArgument for one search too many."""
+        if next(self._searches) > MAX_SEARCHES:
+            raise InvalidArgument(
+                "query", f"One request runs at most {MAX_SEARCHES} searches; send another one."
+            )
+
+    def url_of(self, image_id: UUID, variant: Variant) -> str:
+        """Return the address of one form of an image."""
+        return f"{self.base_url}/images/{image_id}/{variant.value}"
+
+    async def _load(self, ids: Sequence[UUID]) -> list[Image | None]:
+        here = await self.use_cases.get(ids)
+        return [here.get(id_) for id_ in ids]

@@ -1,0 +1,17 @@
+"""Fields that a function answers, with what the schema says of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+
+# Any: Strawberry calls resolvers of every shape.
+def described(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """Return ``strawberry.field`` with a description, in a form that type checkers can follow."""
+
+    def decorate(resolver: Callable[..., Any]) -> StrawberryField:
+        return strawberry.field(resolver, description=description)
+
+    return decorate

@@ -1,0 +1,106 @@
+"""The routes, and what stands around them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from domain import UseCases
+from graph import graphiql
+from graph.body import PREFLIGHT
+from graph.endpoint import Endpoint
+from graph.envelope import Envelope
+from graph.options import HttpOptions
+from graph.pictures import Pictures
+from graph.problems import on_http_exception
+
+logger = logging.getLogger("pictograph")
+
+Check: TypeAlias = Callable[[], Awaitable[object]]
+"""Raises while something that the server stands on is away."""
+
+CHECK_SECONDS = 5
+NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
+
+
+def create_app(
+    use_cases: UseCases,
+    options: HttpOptions | None = None,
+    *,
+    ready: Mapping[str, Check] = NO_CHECKS,
+) -> Starlette:
+    """Return the server. ``ready`` says by name, what has to work for it to be ready."""
+    options = options or HttpOptions()
+    endpoint = Endpoint(use_cases, options)
+    routes = [
+        Route("/graphql", endpoint, methods=["GET", "POST"]),
+        WebSocketRoute("/graphql", endpoint),
+        Route("/images/{id}/{variant}", Pictures(use_cases).answer),
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz(ready)),
+        Route("/", _home),
+    ]
+    if options.graphiql:
+        routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Envelope), *_cors(options.cors_origins)],
+        exception_handlers={HTTPException: on_http_exception},
+    )
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Range", "X-Request-ID", *PREFLIGHT],
+            expose_headers=["X-Request-ID", "ETag", "Content-Range", "Content-Disposition"],
+        )
+    ]
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _readyz(checks: Mapping[str, Check]) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(_: Request) -> Response:
+        working = await asyncio.gather(*(_works(name, check) for name, check in checks.items()))
+        report = dict(zip(checks, working, strict=True))
+        return JSONResponse(
+            {
+                "status": "ready" if all(working) else "not ready",
+                "checks": {name: "ok" if ok else "failing" for name, ok in report.items()},
+            },
+            status_code=HTTPStatus.OK if all(working) else HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+
+    return readyz
+
+
+async def _works(name: str, check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except Exception as error:  # noqa: BLE001 - whatever fails, the name is what clients get
+        logger.warning("not ready: %s: %s", name, error)
+        return False
+    return True

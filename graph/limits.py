@@ -1,0 +1,169 @@
+"""How much one request may ask for, measured before anything else is done with it.
+
+Every fragment is measured once, so the time does not grow with how often it is spread.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+)
+
+from domain.searches import MAX_PAGE
+from graph.context import MAX_SEARCHES
+
+MAX_QUERY_BYTES = 16_000
+MAX_TOKENS = 2_000
+
+PAGES = frozenset({"images", "searchImages", "similarImages"})
+SEARCHES = frozenset({"searchImages", "similarImages"})
+INTROSPECTION = frozenset({"__schema", "__type"})
+DEFAULT_PAGE = 20
+SEARCH_COST = 200
+"""In fields: a run of the model takes as long as answering some hundred of them."""
+
+
+class Size(NamedTuple):
+    """How large a selection is, fragments spread out."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    searches: int = 0
+    cost: int = 0
+    """Fields of the answer when every page is full, and what searches cost beside them."""
+
+    def beside(self, other: "Size") -> "Size":
+        """Return the size of both together."""
+        depth = max(self.depth, other.depth)
+        return Size(depth, *(mine + its for mine, its in zip(self[1:], other[1:], strict=True)))
+
+
+LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
+
+
+def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> GraphQLError | None:
+    """Return what is wrong with an operation that asks for too much."""
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            size = _Measure(fragments, _defaults(node) | dict(variables or {})).operation(node)
+            for name, found, most in zip(Size._fields, size, LIMITS, strict=True):
+                if found > most:
+                    return GraphQLError(
+                        f"The query's {name} come to {min(found, 10**9):,}; at most {most:,} are "
+                        "answered. Ask for less, or in several requests.",
+                        extensions={"code": "QUERY_TOO_LARGE"},
+                    )
+    return None
+
+
+class _Measure:
+    """Sizes of the selections of one operation. Fragments are remembered."""
+
+    def __init__(
+        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, object]
+    ) -> None:
+        self._fragments = fragments
+        self._variables = variables
+        self._known: dict[str, Size] = {}
+
+    def operation(self, node: OperationDefinitionNode) -> Size:
+        return self._selection(node.selection_set).beside(
+            Size(directives=len(node.directives or ()))
+        )
+
+    def _selection(self, selection_set: SelectionSetNode | None) -> Size:
+        total = Size()
+        for node in selection_set.selections if selection_set else ():
+            own = Size(directives=len(node.directives or ()))
+            if isinstance(node, FieldNode):
+                size = self._field(node)
+            elif isinstance(node, FragmentSpreadNode):
+                size = self._fragment(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                size = self._selection(node.selection_set)
+            total = total.beside(size).beside(own)
+        return total
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self._known:
+            # What spreads itself, or is not there, is the standard rules' to refuse.
+            self._known[name] = Size()
+            if fragment := self._fragments.get(name):
+                own = Size(directives=len(fragment.directives or ()))
+                self._known[name] = self._selection(fragment.selection_set).beside(own)
+        return self._known[name]
+
+    def _field(self, node: FieldNode) -> Size:
+        name = node.name.value
+        inner = self._selection(node.selection_set)
+        times = self._times(node)
+        searches = int(name in SEARCHES)
+        return Size(
+            # Introspection has its own bound on depth, and its usual query is a deep one.
+            depth=1 if name in INTROSPECTION else inner.depth + 1,
+            fields=inner.fields + 1,
+            aliases=inner.aliases + (node.alias is not None),
+            directives=inner.directives,
+            searches=inner.searches * times + searches,
+            cost=inner.cost * times + 1 + searches * SEARCH_COST,
+        )
+
+    def _times(self, node: FieldNode) -> int:
+        """Return how often the answer repeats what stands below the field."""
+        sizes = {argument.name.value: argument.value for argument in node.arguments or ()}
+        for name in ("first", "last"):
+            if name in sizes:
+                return self._number(sizes[name])
+        if "ids" in sizes:
+            return self._length(sizes["ids"])
+        return DEFAULT_PAGE if node.name.value in PAGES else 1
+
+    def _number(self, value: ValueNode) -> int:
+        given = self._plain(value)
+        if given is None:
+            return DEFAULT_PAGE
+        return given if isinstance(given, int) and 0 <= given <= MAX_PAGE else MAX_PAGE
+
+    def _length(self, value: ValueNode) -> int:
+        given = self._plain(value)
+        return len(given) if isinstance(given, list | tuple) else 1
+
+    def _plain(self, value: ValueNode) -> object:
+        return (
+            self._variables.get(value.name.value)
+            if isinstance(value, VariableNode)
+            else _plain(value)
+        )
+
+
+def _plain(value: ValueNode) -> object:
+    if isinstance(value, IntValueNode):
+        return int(value.value) if len(value.value) < len(str(10**9)) else MAX_PAGE
+    return value.values if isinstance(value, ListValueNode) else None
+
+
+def _defaults(node: OperationDefinitionNode) -> dict[str, object]:
+    return {
+        definition.variable.name.value: _plain(definition.default_value)
+        for definition in node.variable_definitions or ()
+        if definition.default_value is not None
+    }

@@ -1,0 +1,126 @@
+"""What a change answers: what became of it, and what was refused."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+import strawberry
+
+from domain import errors, uploads
+from graph.errors import code_of
+from graph.types import Image
+
+
+@strawberry.enum
+class UploadErrorCode(Enum):
+    """Why a file was refused."""
+
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    TOO_LARGE = "TOO_LARGE"
+    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    INVALID_CONTENT = "INVALID_CONTENT"
+    TOO_MANY_FILES = "TOO_MANY_FILES"
+    OVERLOADED = "OVERLOADED"
+
+
+@strawberry.enum
+class ImageErrorCode(Enum):
+    """Why a change was refused."""
+
+    NOT_FOUND = "NOT_FOUND"
+    INVALID = "INVALID"
+
+
+@strawberry.interface
+class UserError:
+    """What went wrong, in words that a user can act on."""
+
+    field: list[str] | None = strawberry.field(
+        description='Path of the input at fault, e.g. ["input", "files", "2"].'
+    )
+    message: str = strawberry.field(description="For people.")
+
+
+@strawberry.type
+class UploadUserError(UserError):
+    """Why a file was refused."""
+
+    code: UploadErrorCode
+
+    @classmethod
+    def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "UploadUserError":
+        """Return a refusal as the API shows it. Raises it where no code fits."""
+        if isinstance(refusal, errors.InvalidArgument):
+            path, code = refusal.argument.split("."), UploadErrorCode.INVALID_CONTENT
+        else:
+            known = code_of(refusal)
+            if known is None or known not in UploadErrorCode.__members__:
+                raise refusal
+            path, code = list(field), UploadErrorCode[known]
+        return cls(field=path, message=refusal.message, code=code)
+
+
+@strawberry.type
+class ImageUserError(UserError):
+    """Why a change was refused."""
+
+    code: ImageErrorCode
+
+    @classmethod
+    def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "ImageUserError":
+        """Return a refusal as the API shows it. Raises it where no code fits."""
+        if isinstance(refusal, errors.InvalidArgument):
+            path, code = refusal.argument.split("."), ImageErrorCode.INVALID
+        elif isinstance(refusal, errors.ImageNotFound):
+            path, code = list(field), ImageErrorCode.NOT_FOUND
+        else:
+            raise refusal
+        return cls(field=path, message=refusal.message, code=code)
+
+
+@strawberry.type
+class UploadedImage:
+    """What an accepted file became."""
+
+    image: Image
+    is_duplicate: bool = strawberry.field(
+        description="The same bytes were here already; this is that image."
+    )
+
+    @classmethod
+    def of(cls, uploaded: uploads.UploadedImage) -> "UploadedImage":
+        """Return what the domain made of a file as the API shows it."""
+        return cls(image=Image.of(uploaded.image), is_duplicate=uploaded.is_duplicate)
+
+
+@strawberry.type
+class UploadImagesPayload:
+    """What became of the files."""
+
+    results: list[UploadedImage | None] = strawberry.field(
+        description="One a file, in order; null where it was refused."
+    )
+    user_errors: list[UploadUserError]
+
+
+@strawberry.type
+class UpdateImagePayload:
+    """The image as it is now."""
+
+    image: Image | None
+    user_errors: list[ImageUserError]
+
+
+@strawberry.type
+class TagImagesPayload:
+    """The images as they are now."""
+
+    images: list[Image]
+    user_errors: list[ImageUserError]
+
+
+@strawberry.type
+class DeleteImagesPayload:
+    """Which images are gone."""
+
+    deleted_image_ids: list[strawberry.ID]
+    user_errors: list[ImageUserError]

@@ -1,0 +1,157 @@
+"""What can be asked."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from domain.embeddings import ModelState
+from domain.errors import InvalidArgument
+from domain.filters import Sort, Window
+from domain.keys import Scope
+from graph.connections import ImageConnection, ImageSearchConnection
+from graph.cursors import place_at, search_at
+from graph.fields import described
+from graph.ids import uuid_of, uuids_of
+from graph.inputs import ImageFilter, ImageSearchBy, ImageSort, criteria_of, given
+from graph.types import Image, Info, Node
+
+DEFAULT_PAGE = 20
+MAX_NODES = 100
+
+strawberry.enum(ModelState)
+
+
+@strawberry.type
+class EmbeddingModel:
+    """The dual encoder that puts texts and pictures into one space."""
+
+    name: str
+    dimensions: int
+    state: ModelState
+
+    @strawberry.field
+    async def embedded_count(self, info: Info) -> int:
+        """Count the images that it can find."""
+        return await info.context.use_cases.describe.embedded_count()
+
+
+@strawberry.type
+class Service:
+    """What this server is and accepts."""
+
+    version: str
+    model: EmbeddingModel
+    max_upload_bytes: int
+    max_files_per_request: int
+    accepted_content_types: list[str]
+
+
+@strawberry.type
+class Query:
+    """The questions."""
+
+    @strawberry.field
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - Relay's name
+        """Look one image up."""
+        return await _image(info, uuid_of(id, argument="id"))
+
+    @described("At most 100, in the order asked, null where there is none.")
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        """Look several images up at once."""
+        wanted = uuids_of(ids, argument="ids", most=MAX_NODES)
+        return list(await asyncio.gather(*(_image(info, image_id) for image_id in wanted)))
+
+    @strawberry.field
+    async def image(self, info: Info, id: strawberry.ID) -> Image | None:  # noqa: A002 - Relay's
+        """Look one image up."""
+        return await _image(info, uuid_of(id, argument="id"))
+
+    @described("The library, filtered and sorted; keyset cursors.")
+    async def images(  # noqa: PLR0913 - Relay's arguments
+        self,
+        info: Info,
+        *,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        criteria: Annotated[
+            ImageFilter | None, strawberry.argument(name="filter")
+        ] = strawberry.UNSET,
+        sort: ImageSort | None = strawberry.UNSET,
+    ) -> ImageConnection:
+        """Cut a stretch out of the listing."""
+        use_cases = info.context.may(Scope.READ)
+        where = criteria_of(criteria)
+        order = (given(sort) or ImageSort()).to_domain()
+        window = _window(
+            given(first), given(after), last=given(last), before=given(before), sort=order
+        )
+        page = await use_cases.list(where, order, window)
+        return ImageConnection.of(page, criteria=where, sort=order)
+
+    @described(
+        "Best first. Pages are stable: nothing is repeated or skipped while images come and "
+        "go. 1,000 deep at most."
+    )
+    async def search_images(  # noqa: PLR0913 - what a search is made of
+        self,
+        info: Info,
+        *,
+        by: ImageSearchBy,
+        criteria: Annotated[
+            ImageFilter | None, strawberry.argument(name="filter")
+        ] = strawberry.UNSET,
+        exact: bool = False,
+        first: int = DEFAULT_PAGE,
+        after: str | None = strawberry.UNSET,
+    ) -> ImageSearchConnection:
+        """Find images."""
+        use_cases = info.context.may(Scope.READ)
+        info.context.count_search()
+        cursor = given(after)
+        page = await use_cases.search(
+            by.to_domain(),
+            criteria=criteria_of(criteria),
+            exact=exact,
+            first=first,
+            after=None if cursor is None else search_at(cursor, argument="after"),
+        )
+        return ImageSearchConnection.of(page)
+
+    @strawberry.field
+    def service(self, info: Info) -> Service:
+        """Describe this server."""
+        facts = info.context.may(Scope.READ).describe
+        return Service(
+            version=facts.version,
+            model=EmbeddingModel(
+                name=facts.model.name, dimensions=facts.model.dimensions, state=ModelState.ACTIVE
+            ),
+            max_upload_bytes=facts.max_upload_bytes,
+            max_files_per_request=facts.max_files_per_request,
+            accepted_content_types=list(facts.accepted_content_types),
+        )
+
+
+async def _image(info: Info, image_id: UUID) -> Image | None:
+    info.context.may(Scope.READ)
+    image = await info.context.images.load(image_id)
+    return None if image is None else Image.of(image)
+
+
+def _window(
+    first: int | None, after: str | None, *, last: int | None, before: str | None, sort: Sort
+) -> Window:
+    """Return the stretch that Relay's arguments mean. Raises InvalidArgument."""
+    if first is not None and last is not None:
+        raise InvalidArgument("last", "`first` and `last` exclude each other; send one of them.")
+    size = first if last is None else last
+    return Window(
+        size=DEFAULT_PAGE if size is None else size,
+        after=None if after is None else place_at(after, sort, argument="after"),
+        before=None if before is None else place_at(before, sort, argument="before"),
+        from_end=last is not None,
+    )

@@ -1,0 +1,168 @@
+"""The schema, and what guards every operation on it over HTTP and WebSocket alike."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import strawberry
+from graphql import DocumentNode, GraphQLError, parse, specified_rules, validate
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from graph.context import Context
+from graph.errors import MAX_ERRORS, present
+from graph.limits import MAX_QUERY_BYTES, MAX_TOKENS, excess
+from graph.mutations import Mutation
+from graph.queries import Query
+from graph.scalars import SCALARS
+
+KEPT_DOCUMENTS = 256
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+class Documents:
+    """The valid documents seen last, parsed."""
+
+    def __init__(self, most: int = KEPT_DOCUMENTS) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def recall(self, query: str) -> DocumentNode | None:
+        """Return a document that was valid."""
+        if query in self._kept:
+            self._kept.move_to_end(query)
+        return self._kept.get(query)
+
+    def keep(self, query: str, document: DocumentNode) -> None:
+        """Keep a valid document, and forget the one that was not asked for the longest."""
+        self._kept[query] = document
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+
+class Deadline(SchemaExtension):
+    """Hands on what was parsed and validated already, and bounds the time of execution."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Take the document as it is: it was valid when it got here."""
+        self.execution_context.graphql_document = self.execution_context.context.document
+        self.execution_context.pre_execution_errors = []
+        yield
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Give the operation its time and no more."""
+        seconds = self.execution_context.context.seconds
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise GraphQLError(
+                f"The request took longer than {seconds:g} s; ask for less at once.",
+                extensions={"code": "TIMEOUT"},
+            ) from None
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema: bounded before it is executed, with errors that are fit for clients."""
+
+    def __init__(self) -> None:
+        """Build the types once; requests share them."""
+        config = StrawberryConfig(scalar_map=SCALARS)
+        super().__init__(Query, Mutation, extensions=[Deadline], config=config)
+        self._documents = Documents()
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log nothing here: clients' mistakes are none of ours, and bugs are logged below."""
+
+    # Any: Strawberry's own signatures, handed on.
+    async def execute(  # type: ignore[override]
+        self,
+        query: str,
+        *,
+        context_value: Context,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> ExecutionResult:
+        """Execute one operation."""
+        if refused := self._refused(query, context_value, kwargs.get("variable_values")):
+            return refused
+        result = await super().execute(query, context_value=context_value, **kwargs)
+        return _presented(result, context_value)
+
+    async def stream(  # type: ignore[override]
+        self,
+        query: str,
+        *,
+        context_value: Context,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> AsyncIterator[object]:
+        """Execute one operation of a connection that carries many."""
+        context = context_value.renewed()
+        if refused := self._refused(query, context, kwargs.get("variable_values")):
+            return _only(refused)
+        results = await super().stream(query, context_value=context, **kwargs)
+        return _each_presented(results, context)
+
+    def _refused(
+        self, query: str, context: Context, variables: dict[str, Any] | None
+    ) -> PreExecutionError | None:
+        """Put the parsed query into the context, or return what is wrong with it.
+
+        Strawberry's hooks would be the place, but errors in them end a WebSocket operation
+        without a word. Measured before it is validated: the standard rules are slow on what is
+        made to be slow.
+        """
+        known = self._documents.recall(query)
+        try:
+            context.document = document = known or _parsed(query)
+        except GraphQLError as error:
+            return PreExecutionError(data=None, errors=[error])
+        if too_much := excess(document, variables):
+            return PreExecutionError(data=None, errors=[too_much])
+        if known is None:
+            if wrong := validate(self._schema, document, RULES, max_errors=MAX_ERRORS):
+                return PreExecutionError(data=None, errors=wrong[:MAX_ERRORS])
+            self._documents.keep(query, document)
+        return None
+
+
+def print_schema() -> str:
+    """Return the schema in GraphQL's schema language."""
+    return Schema().as_str().strip()
+
+
+def _parsed(query: str) -> DocumentNode:
+    if len(query.encode()) > MAX_QUERY_BYTES:
+        raise GraphQLError(
+            f"The query has more than {MAX_QUERY_BYTES:,} bytes; ask in several requests.",
+            extensions={"code": "QUERY_TOO_LARGE"},
+        )
+    try:
+        return parse(query, max_tokens=MAX_TOKENS)
+    except RecursionError:
+        raise GraphQLError(
+            "The query is nested too deeply to be read.", extensions={"code": "QUERY_TOO_LARGE"}
+        ) from None
+
+
+async def _only(result: ExecutionResult) -> AsyncGenerator[object]:
+    yield result
+
+
+async def _each_presented(results: AsyncGenerator[Any], context: Context) -> AsyncGenerator[object]:
+    async with aclosing(results):
+        async for result in results:
+            yield _presented(result, context)
+
+
+def _presented(result: ExecutionResult, context: Context) -> ExecutionResult:
+    if result.errors:
+        result.errors = present(result.errors, caller=context.caller, request_id=context.request_id)
+    return result

@@ -51,7 +51,9 @@ class ModelRow(SQLModel, table=True):
 
     __tablename__ = "models"
 
-    id: int = Field(sa_column=Column(Integer, Identity(always=True), primary_key=True))
+    id: int | None = Field(
+        default=None, sa_column=Column(Integer, Identity(always=True), primary_key=True)
+    )
     name: str = Field(sa_type=Text)
     dimensions: int
     state: str = Field(sa_type=Text)

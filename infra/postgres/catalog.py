@@ -1,0 +1,198 @@
+"""The catalog on PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy import Uuid, cast, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import REAL, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.errors import ImageNotFound
+from domain.images import Image, ImageStatus
+from infra.postgres.filters import array, conditions
+from infra.postgres.listing import read_page
+from infra.postgres.models import ActiveModel, activate
+from infra.postgres.rows import image_of, image_row
+from infra.postgres.search import EXACT_BELOW, compare, estimate, walk
+from infra.postgres.tables import EmbeddingRow, ImageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.embeddings import Embedding, EmbeddingModel, Query, Ranking
+    from domain.filters import ImageFilter, Page, Sort, Window
+
+# Rows are locked in the order of their ids, so that two changes of the same images do not
+# wait for each other in a circle.
+TAG = text("""
+    UPDATE images SET tags = ARRAY(
+        SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:add AS text[])) AS tag
+        WHERE tag <> ALL(CAST(:remove AS text[])) ORDER BY 1
+    )
+    WHERE id IN (
+        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    )
+    RETURNING images.*
+""")
+DELETE = text("""
+    DELETE FROM images WHERE id IN (
+        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    )
+    RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresCatalog:
+    """Images and their embeddings by one model; nearly every call is one statement.
+
+    Without a model it knows images, and cannot take in or search.
+    """
+
+    engine: AsyncEngine
+    model: ActiveModel | None = None
+    exact_below: int = EXACT_BELOW
+
+    @classmethod
+    async def open(
+        cls, engine: AsyncEngine, model: EmbeddingModel, *, exact_below: int = EXACT_BELOW
+    ) -> Self:
+        """Open the catalog of ``model``.
+
+        Raises Misconfigured when its images were embedded by another model.
+        """
+        return cls(engine, await activate(engine, model), exact_below)
+
+    async def add(self, image: Image, embedding: Embedding) -> Image:
+        """Keep an image with its embedding, or neither."""
+        statement = self._insertion(image, embedding)
+        while True:
+            async with self._session() as session:
+                # Where another call has the digest and has not committed, this waits for it.
+                if await session.scalar(statement):
+                    return image
+            if kept := (await self.find([image.sha256])).get(image.sha256):
+                return kept
+            # The one that was here has been deleted in between: there is room again.
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        """Return those of the images that are here."""
+        wanted = select(ImageRow).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
+        async with self._session() as session:
+            return {row.id: image_of(row) for row in await session.scalars(wanted)}
+
+    async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        """Return the images with these digests, by digest."""
+        wanted = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
+        async with self._session() as session:
+            return {row.sha256: image_of(row) for row in await session.scalars(wanted)}
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        """Return a stretch of the images that match."""
+        async with self._session() as session:
+            return await read_page(session, criteria, sort, window=window)
+
+    async def count(self, criteria: ImageFilter) -> int:
+        """Return how many images match."""
+        statement = select(func.count()).select_from(ImageRow).where(*conditions(criteria))
+        async with self._session() as session:
+            return int(await session.scalar(statement) or 0)
+
+    async def search(
+        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+    ) -> Ranking:
+        """Return the nearest images; of few candidates, all are compared.
+
+        How many there are is PostgreSQL's estimate. A walk that comes home with too few is not
+        the answer either: then all are compared after all.
+        """
+        model = self._active()
+        async with self._session() as session:
+            connection = await session.connection()
+            if not exact and await estimate(connection, criteria) >= self.exact_below:
+                found = await walk(connection, model, query, criteria=criteria, limit=limit)
+                if len(found.hits) == limit:
+                    return found
+            return await compare(connection, model, query, criteria=criteria, limit=limit)
+
+    async def embedding(self, image_id: UUID) -> Embedding:
+        """Return an image's embedding by the active model. Raises ImageNotFound."""
+        vector: Any = cast(col(EmbeddingRow.embedding), array((), REAL()).type)
+        statement = select(vector).where(
+            col(EmbeddingRow.image_id) == image_id,
+            col(EmbeddingRow.model_id) == self._active().id,
+        )
+        async with self._session() as session:
+            embedding: Embedding | None = await session.scalar(statement)
+        if embedding is None:
+            raise ImageNotFound(f"There is no image {image_id} that can be searched by.")
+        return embedding
+
+    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+        """Change one fact. Raises ImageNotFound."""
+        statement = (
+            update(ImageRow)
+            .where(col(ImageRow.id) == image_id)
+            .values(alt_text=alt_text)
+            .returning(ImageRow)
+        )
+        async with self._session() as session:
+            row = await session.scalar(statement)
+        if row is None:
+            raise ImageNotFound(f"There is no image {image_id}.")
+        return image_of(row)
+
+    async def tag(
+        self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> dict[UUID, Image]:
+        """Change the tags of those images that are here, and return them as they are now."""
+        change = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        async with self._session() as session:
+            rows = await session.scalars(select(ImageRow).from_statement(TAG), change)
+            return {row.id: image_of(row) for row in rows}
+
+    async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Remove images with their embeddings, and return the ids that were here."""
+        async with self._session() as session:
+            return set(await session.scalars(DELETE, {"ids": list(ids)}))
+
+    def _session(self) -> AsyncSession:
+        # Each statement is a transaction of its own, which saves opening and ending one.
+        return AsyncSession(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+    def _active(self) -> ActiveModel:
+        if self.model is None:
+            message = "this catalog was opened without a model"
+            raise RuntimeError(message)
+        return self.model
+
+    def _insertion(self, image: Image, embedding: Embedding) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        """Return one statement for both rows, so that neither can be without the other."""
+        images = ImageRow.metadata.tables["images"]
+        new = (
+            insert(images)
+            .values(image_row(image).model_dump())
+            .on_conflict_do_nothing(index_elements=["sha256"])
+            .returning(images.c.id)
+            .cte("new")
+        )
+        vector = cast(array(embedding, REAL()), VECTOR())
+        embeddings = EmbeddingRow.metadata.tables["embeddings"]
+        embedded = (
+            insert(embeddings)
+            .from_select(
+                ["image_id", "model_id", "embedding"],
+                select(new.c.id, literal(self._active().id), vector).where(
+                    literal(image.status is ImageStatus.READY)
+                ),
+            )
+            .cte("embedded")
+        )
+        return select(new.c.id).add_cte(embedded)

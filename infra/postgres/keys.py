@@ -1,0 +1,57 @@
+"""API keys on PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from infra.postgres.rows import key_of, key_row
+from infra.postgres.tables import ApiKeyRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.keys import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresKeys:
+    """Keys by their digests."""
+
+    engine: AsyncEngine
+
+    async def add(self, key: ApiKey) -> None:
+        """Keep a key."""
+        async with AsyncSession(self.engine) as session, session.begin():
+            session.add(key_row(key))
+
+    async def find(self, sha256: str) -> ApiKey | None:
+        """Return the key of this digest, revoked or not."""
+        statement = select(ApiKeyRow).where(col(ApiKeyRow.sha256) == sha256)
+        async with AsyncSession(self.engine) as session:
+            row = await session.scalar(statement)
+        return key_of(row) if row else None
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Return all keys, the oldest first."""
+        statement = select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
+        async with AsyncSession(self.engine) as session:
+            return [key_of(row) for row in await session.scalars(statement)]
+
+    async def revoke(self, key_id: UUID, at: datetime) -> bool:
+        """Revoke a key, and return whether there was one in force."""
+        statement = (
+            update(ApiKeyRow)
+            .where(col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None))
+            .values(revoked_at=at)
+        )
+        async with self.engine.begin() as connection:
+            return (await connection.execute(statement)).rowcount == 1

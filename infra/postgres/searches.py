@@ -1,0 +1,51 @@
+"""Kept searches on PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from domain.errors import SearchExpired
+from infra.postgres.rows import search_of, search_row
+from infra.postgres.tables import SearchRow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.searches import KeptSearch
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSearches:
+    """Searches in an unlogged table: keeping one waits for no disk."""
+
+    engine: AsyncEngine
+
+    async def keep(self, search: KeptSearch) -> None:
+        """Keep a search."""
+        async with AsyncSession(self.engine) as session, session.begin():
+            session.add(search_row(search))
+
+    async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+        """Return a search made at ``since`` or later. Raises SearchExpired."""
+        statement = select(SearchRow).where(
+            col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
+        )
+        async with AsyncSession(self.engine) as session:
+            row = await session.scalar(statement)
+        if row is None:
+            raise SearchExpired("This search is no longer kept; search again.")
+        return search_of(row)
+
+    async def forget(self, before: datetime) -> int:
+        """Remove the searches made before then, and return how many they were."""
+        statement = delete(SearchRow).where(col(SearchRow.created_at) < before)
+        async with self.engine.begin() as connection:
+            return (await connection.execute(statement)).rowcount

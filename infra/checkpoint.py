@@ -89,9 +89,10 @@ def _read(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:
         )
     with _refusing(f"The tokenizer of the model {name} cannot be read"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=offline)
-    # Without its files a tokenizer loads all the same, and knows no word.
-    if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
-        raise Misconfigured(f"The model {name} comes without its tokenizer; add its files.")
+        # Without its files a tokenizer loads all the same, and knows no word.
+        if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
+            message = "its files are missing"
+            raise FileNotFoundError(message)
     with _refusing(f"The image processor of the model {name} cannot be read"):
         image_processor = transformers.AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             name, local_files_only=offline

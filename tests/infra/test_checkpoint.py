@@ -138,7 +138,7 @@ def test_a_configuration_that_says_nothing_is_refused(folder: Path, text: str) -
 def test_a_missing_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
 
-    with pytest.raises(Misconfigured, match="comes without its tokenizer"):
+    with pytest.raises(Misconfigured, match=r"The tokenizer .* \(its files are missing\)"):
         load(folder)
 
 
@@ -216,6 +216,19 @@ def test_a_model_of_the_hub_is_fetched_once_and_then_needs_no_network(
     assert NAME == fetched.name
     assert fetched == cached
     assert asked == len(hub.asked)
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "processor_config.json", "model.safetensors"])
+def test_a_download_that_broke_off_is_completed(
+    folder: Path, hub: Hub, tmp_path: Path, file: str
+) -> None:
+    hub.models[NAME] = folder
+    whole = load(NAME)
+    [cached] = (tmp_path / "cache").glob(f"*/snapshots/*/{file}")
+    cached.unlink()
+
+    assert whole == load(NAME)
+    assert cached.exists()
 
 
 def test_a_model_that_the_hub_does_not_know_is_refused(hub: Hub) -> None:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -138,8 +138,6 @@ class Endpoint(GraphQL[Context, None]):
                 context_value=context,
                 allowed_operation_types=_OPERATIONS[request.method],
             )
-        except CannotGetOperationTypeError:
-            raise bad_request("`operationName` names no operation of the query.") from None
         except InvalidOperationTypeError as refused:
             raise _wrong_method(refused.operation_type, request.method) from None
         return _response(result, _media_type(request))

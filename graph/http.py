@@ -52,11 +52,13 @@ def create_app(
     ]
     if options.graphiql:
         routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Envelope), *_cors(options.cors_origins)],
         exception_handlers={HTTPException: on_http_exception},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _cors(origins: tuple[str, ...]) -> list[Middleware]:

@@ -16,6 +16,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -64,7 +65,10 @@ def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> Gr
     }
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            size = _Measure(fragments, _defaults(node) | dict(variables or {})).operation(node)
+            given = _defaults(node) | dict(variables or {})
+            # The `images` of a change are those it names, no page of the library.
+            pages = PAGES if node.operation is OperationType.QUERY else SEARCHES
+            size = _Measure(fragments, given, pages).operation(node)
             for name, found, most in zip(Size._fields, size, LIMITS, strict=True):
                 if found > most:
                     return GraphQLError(
@@ -79,10 +83,14 @@ class _Measure:
     """Sizes of the selections of one operation. Fragments are remembered."""
 
     def __init__(
-        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, object]
+        self,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, object],
+        pages: frozenset[str],
     ) -> None:
         self._fragments = fragments
         self._variables = variables
+        self._pages = pages
         self._known: dict[str, Size] = {}
 
     def operation(self, node: OperationDefinitionNode) -> Size:
@@ -135,7 +143,7 @@ class _Measure:
                 return self._number(sizes[name])
         if "ids" in sizes:
             return self._length(sizes["ids"])
-        return DEFAULT_PAGE if node.name.value in PAGES else 1
+        return DEFAULT_PAGE if node.name.value in self._pages else 1
 
     def _number(self, value: ValueNode) -> int:
         given = self._plain(value)

@@ -11,16 +11,19 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
 
+_CODES = {HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED", HTTPStatus.BAD_REQUEST: "BAD_USER_INPUT"}
+
+
 def problem(
     status: int,
     message: str,
     *,
-    code: str | None = None,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return an answer in the shape of GraphQL's errors, whoever asked."""
-    error = {"message": message, "extensions": {"code": code or HTTPStatus(status).name}}
+    code = _CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    error = {"message": message, "extensions": {"code": code}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
     )

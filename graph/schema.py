@@ -2,18 +2,27 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, parse, specified_rules, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    get_operation_ast,
+    parse,
+    specified_rules,
+    validate,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from graph.context import Context
 from graph.errors import MAX_ERRORS, present
@@ -23,6 +32,7 @@ from graph.queries import Query
 from graph.scalars import SCALARS
 
 KEPT_DOCUMENTS = 256
+ANY_TYPE = tuple(OperationType)
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -88,12 +98,25 @@ class Schema(strawberry.Schema):
         query: str,
         *,
         context_value: Context,
+        operation_name: str | None = None,
+        variable_values: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] = ANY_TYPE,
         **kwargs: Any,  # noqa: ANN401
     ) -> ExecutionResult:
-        """Execute one operation."""
-        if refused := self._refused(query, context_value, kwargs.get("variable_values")):
-            return refused
-        result = await super().execute(query, context_value=context_value, **kwargs)
+        """Execute one operation. Raises InvalidOperationTypeError for one that is not allowed."""
+        try:
+            context_value.document = self._document(
+                query, operation_name, variables=variable_values, allowed=allowed_operation_types
+            )
+        except _Refused as refused:
+            return refused.result
+        result = await super().execute(
+            query,
+            context_value=context_value,
+            operation_name=operation_name,
+            variable_values=variable_values,
+            **kwargs,
+        )
         return _presented(result, context_value)
 
     async def stream(  # type: ignore[override]
@@ -101,36 +124,60 @@ class Schema(strawberry.Schema):
         query: str,
         *,
         context_value: Context,
+        operation_name: str | None = None,
+        variable_values: dict[str, Any] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> AsyncIterator[object]:
         """Execute one operation of a connection that carries many."""
         context = context_value.renewed()
-        if refused := self._refused(query, context, kwargs.get("variable_values")):
-            return _only(refused)
-        results = await super().stream(query, context_value=context, **kwargs)
+        try:
+            context.document = self._document(query, operation_name, variables=variable_values)
+        except _Refused as refused:
+            return _only(refused.result)
+        results = await super().stream(
+            query,
+            context_value=context,
+            operation_name=operation_name,
+            variable_values=variable_values,
+            **kwargs,
+        )
         return _each_presented(results, context)
 
-    def _refused(
-        self, query: str, context: Context, variables: dict[str, Any] | None
-    ) -> PreExecutionError | None:
-        """Put the parsed query into the context, or return what is wrong with it.
+    def _document(
+        self,
+        query: str,
+        operation_name: str | None,
+        *,
+        variables: dict[str, Any] | None,
+        allowed: Iterable[OperationType] = ANY_TYPE,
+    ) -> DocumentNode:
+        """Return the query parsed and valid. Raises _Refused or InvalidOperationTypeError.
 
         Strawberry's hooks would be the place, but errors in them end a WebSocket operation
         without a word. Measured before it is validated: the standard rules are slow on what is
         made to be slow.
         """
         known = self._documents.recall(query)
-        try:
-            context.document = document = known or _parsed(query)
-        except GraphQLError as error:
-            return PreExecutionError(data=None, errors=[error])
+        document = known or _parsed(query)
+        operation = get_operation_ast(document, operation_name)
+        if operation and (kind := OperationType(operation.operation.value)) not in allowed:
+            raise InvalidOperationTypeError(kind)
         if too_much := excess(document, variables):
-            return PreExecutionError(data=None, errors=[too_much])
+            raise _Refused(too_much)
         if known is None:
             if wrong := validate(self._schema, document, RULES, max_errors=MAX_ERRORS):
-                return PreExecutionError(data=None, errors=wrong[:MAX_ERRORS])
+                raise _Refused(*wrong[:MAX_ERRORS])
             self._documents.keep(query, document)
-        return None
+        if operation is None:
+            raise _Refused(GraphQLError("`operationName` has to name one operation of the query."))
+        return document
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, not a failure
+    """A request error: nothing is executed."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        self.result = PreExecutionError(data=None, errors=list(errors))
 
 
 def print_schema() -> str:
@@ -140,16 +187,17 @@ def print_schema() -> str:
 
 def _parsed(query: str) -> DocumentNode:
     if len(query.encode()) > MAX_QUERY_BYTES:
-        raise GraphQLError(
-            f"The query has more than {MAX_QUERY_BYTES:,} bytes; ask in several requests.",
-            extensions={"code": "QUERY_TOO_LARGE"},
-        )
+        raise _too_large(f"The query has over {MAX_QUERY_BYTES:,} bytes; ask in several requests.")
     try:
         return parse(query, max_tokens=MAX_TOKENS)
+    except GraphQLError as error:
+        raise _Refused(error) from None
     except RecursionError:
-        raise GraphQLError(
-            "The query is nested too deeply to be read.", extensions={"code": "QUERY_TOO_LARGE"}
-        ) from None
+        raise _too_large("The query is nested too deeply to be read.") from None
+
+
+def _too_large(message: str) -> _Refused:
+    return _Refused(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[object]:

@@ -1,0 +1,71 @@
+"""``python -m benchmarks.graph``: the CPU time of a listing over GraphQL, beside raw JSON."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from domain.uploads import Upload
+from graph.http import create_app
+from tests.fakes.imaging import picture_file
+from tests.graph.world import World
+
+NODES, ROUNDS = 50, 200
+FIELDS = "id filename contentType byteSize sha256 width height createdAt"
+PAGE = f"images(first: {NODES})"
+QUERY = f"{{ {PAGE} {{ nodes {{ {FIELDS} }} }} }}"
+PATHS = {
+    "plain attributes": QUERY,
+    "with an address": f"{{ {PAGE} {{ nodes {{ {FIELDS} url }} }} }}",
+    "with edges and cursors": f"{{ {PAGE} {{ edges {{ cursor node {{ {FIELDS} }} }} }} }}",
+}
+
+
+async def measured(work: Callable[[], Awaitable[object]]) -> float:
+    """Return milliseconds of CPU a round, warmed up."""
+    for _ in range(ROUNDS // 10):
+        await work()
+    began = time.process_time()
+    for _ in range(ROUNDS):
+        await work()
+    return (time.process_time() - began) / ROUNDS * 1_000
+
+
+async def main() -> None:
+    world = World()
+    use_cases = world.use_cases()
+    for number in range(NODES):
+        data = picture_file(words=str(number))
+        await use_cases.upload([Upload(f"{number}.png", len(data), lambda data=data: _read(data))])  # type: ignore[misc]
+    transport = httpx.ASGITransport(app=create_app(use_cases))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+
+        async def ask(query: str) -> bytes:
+            answer = await client.post("/graphql", json={"query": query})
+            return answer.content
+
+        answer = json.loads(await ask(QUERY))
+
+        async def raw() -> str:
+            return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+        async def healthz() -> object:
+            return await client.get("/healthz")
+
+        base, way = await measured(raw), await measured(healthz)
+        print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU a request")
+        print(f"raw JSON                 {base:6.2f} ms")
+        print(f"a request of nothing     {way:6.2f} ms")
+        for name, query in PATHS.items():
+            spent = await measured(lambda query=query: ask(query))  # type: ignore[misc]
+            print(f"{name:24} {spent:6.2f} ms  {(spent - way) / base:5.1f} x raw JSON")
+
+
+async def _read(data: bytes) -> bytes:
+    return data
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

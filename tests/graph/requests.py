@@ -1,0 +1,36 @@
+"""The shapes of requests that tests send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+KEY = "pictograph_the-key-of-these-tests"
+
+UPLOAD = """
+    mutation ($files: [Upload!]!, $tags: [String!]) {
+      uploadImages(input: {files: $files, tags: $tags}) {
+        results { isDuplicate image { id filename tags } }
+        userErrors { field message code }
+      }
+    }
+"""
+
+
+def upload_form(files: dict[str, bytes], *, tags: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return httpx's arguments for a multipart request that uploads files."""
+    variables = {"files": [None] * len(files), "tags": list(tags)}
+    return multipart(
+        {"query": UPLOAD, "variables": variables},
+        {str(place): [f"variables.files.{place}"] for place in range(len(files))},
+        {str(place): file for place, file in enumerate(files.items())},
+    )
+
+
+def multipart(
+    operations: object, places: object, files: dict[str, tuple[str, bytes]]
+) -> dict[str, Any]:
+    """Return httpx's arguments for a multipart request."""
+    fields = {"operations": json.dumps(operations), "map": json.dumps(places)}
+    parts = [(name, (None, text.encode())) for name, text in fields.items()]
+    return {"files": [*parts, *files.items()]}

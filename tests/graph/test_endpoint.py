@@ -1,0 +1,391 @@
+"""GraphQL over HTTP: what is read, what is refused, and how it is answered."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graph.problems import GRAPHQL_JSON
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY, UPLOAD, multipart, upload_form
+from tests.graph.world import Client, Serve
+
+HELLO = {"query": "{ __typename }"}
+PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        ("application/json", "application/json"),
+        (GRAPHQL_JSON, GRAPHQL_JSON),
+        # Apollo, urql, and a client that would rather have plain JSON.
+        (f"{GRAPHQL_JSON},application/json;q=0.9", GRAPHQL_JSON),
+        (
+            f"{GRAPHQL_JSON}, application/graphql+json, application/json, text/event-stream",
+            GRAPHQL_JSON,
+        ),
+        (f"{GRAPHQL_JSON};q=0.5, application/json", "application/json"),
+        (f"{GRAPHQL_JSON};q=0, application/json;q=0.1", "application/json"),
+        (f"{GRAPHQL_JSON};q=much", "application/json"),
+    ],
+)
+async def test_the_answer_comes_in_the_media_type_that_is_asked_for(
+    client: Client, accept: str | None, media_type: str
+) -> None:
+    client.http.headers.pop("accept")
+    headers = {"Accept": accept} if accept else {}
+    answer = await client.http.post("/graphql", json=HELLO, headers=headers)
+    assert 200 == answer.status_code
+    assert f"{media_type}; charset=utf-8" == answer.headers["Content-Type"]
+    assert {"data": {"__typename": "Query"}} == answer.json()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{",
+        "{ nothing }",
+        "query ($id: ID!) { __typename }",
+        "{ __typename } query B { __typename }",
+        "fragment a on Query { __typename }",
+        "{ __typename }" + " " * 16_000,
+    ],
+)
+async def test_a_request_error_is_200_as_json_and_400_as_graphql_json(
+    client: Client, query: str
+) -> None:
+    for accept, status in (("application/json", 200), (GRAPHQL_JSON, 400)):
+        answer = await client.http.post(
+            "/graphql", json={"query": query}, headers={"Accept": accept}
+        )
+        assert status == answer.status_code
+        assert "data" not in answer.json()
+        assert answer.json()["errors"]
+
+
+async def test_queries_go_by_get_as_urql_sends_them(client: Client) -> None:
+    query = "query Ask($id: ID!) { image(id: $id) { id } }"
+    asked = {"query": query, "variables": '{"id": "x"}', "operationName": "Ask", "extensions": ""}
+    answer = await client.http.get("/graphql", params=asked)
+    assert "BAD_USER_INPUT" == answer.json()["errors"][0]["extensions"]["code"]
+
+
+async def test_an_operation_is_chosen_by_its_name(client: Client) -> None:
+    query = "query A { a: __typename } query B { b: __typename }"
+    for name, expected in (("A", {"a": "Query"}), ("B", {"b": "Query"})):
+        answer = await client.http.post("/graphql", json={"query": query, "operationName": name})
+        assert {"data": expected} == answer.json()
+    for wrong in ("C", None):
+        answer = await client.http.post("/graphql", json={"query": query, "operationName": wrong})
+        assert "operationName" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_mutation_by_get_is_refused(client: Client) -> None:
+    query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
+    answer = await client.http.get(
+        "/graphql", params={"query": query}, headers={"Authorization": f"Bearer {KEY}"}
+    )
+    assert (405, "POST") == (answer.status_code, answer.headers["Allow"])
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_refused(client: Client, method: str) -> None:
+    answer = await client.http.request(method, "/graphql", json=HELLO)
+    assert 405 == answer.status_code
+    assert method in answer.json()["errors"][0]["message"]
+
+
+async def test_a_subscription_by_post_is_400(client: Client) -> None:
+    answer = await client.http.post("/graphql", json={"query": "subscription { nothing }"})
+    assert 400 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"1",
+        b'"x"',
+        b"true",
+        b"[]",
+        b'[{"query": "{ __typename }"}]',
+        b"{}",
+        b'{"query": 1}',
+        b'{"query": null}',
+        b'{"query": " "}',
+        b'{"query": "{ __typename }", "variables": []}',
+        b'{"query": "{ __typename }", "operationName": 1}',
+        b'{"query": "{ __typename }", "extensions": "x"}',
+        b'{"query": "{ __typename }", "variables": {"x": NaN}}',
+        b'{"query": "{ __typename }", "variables": {"x": "\\ud800"}}',
+        b'{"query": "{ __typename }", "variables": {"x": ' + b"1" * 5_000 + b"}}",
+        b"\xff\xfe",
+        b'{"query": "\xff"}',
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+    ],
+)
+async def test_a_malformed_body_is_400_and_one_sentence(client: Client, body: bytes) -> None:
+    answer = await client.http.post(
+        "/graphql", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert 400 == answer.status_code
+    assert answer.json()["errors"][0]["message"].endswith((".", "null."))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"query": ""}, {"query": "{ __typename }", "variables": "{"}, {"variables": "{}"}],
+)
+async def test_a_malformed_address_is_400(client: Client, asked: dict[str, str]) -> None:
+    assert 400 == (await client.http.get("/graphql", params=asked)).status_code
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "application/x-www-form-urlencoded", "a", "application/jsonp"],
+)
+async def test_other_media_types_are_refused(client: Client, content_type: str) -> None:
+    answer = await client.http.post(
+        "/graphql", content=b'{"query": "{ __typename }"}', headers={"Content-Type": content_type}
+    )
+    assert 415 == answer.status_code
+
+
+FILE = {"0": ("a.png", picture_file())}
+ASKED = {"query": UPLOAD, "variables": {"files": [None]}}
+
+
+@pytest.mark.parametrize(
+    ("operations", "places"),
+    [
+        (None, {}),
+        (1, {}),
+        ([ASKED], {"0": ["0.variables.files.0"]}),
+        ("x", {}),
+        (ASKED, None),
+        (ASKED, []),
+        (ASKED, 1),
+        (ASKED, {"1": ["variables.files.0"]}),
+        (ASKED, {"0": "variables.files.0"}),
+        (ASKED, {"0": [1]}),
+        (ASKED, {"0": [[]]}),
+        (ASKED, {"0": [""]}),
+        (ASKED, {"0": ["query"]}),
+        (ASKED, {"0": ["variables"]}),
+        (ASKED, {"0": ["variables.files"]}),
+        (ASKED, {"0": ["variables.files.1"]}),
+        (ASKED, {"0": ["variables.files.-1"]}),
+        (ASKED, {"0": ["variables.files.x"]}),
+        (ASKED, {"0": ["variables.nothing.0"]}),
+        (ASKED, {"0": ["variables.files.0.0"]}),
+        (ASKED, {"0": ["variables.files.0", "variables.files.0"]}),
+        ({"query": UPLOAD, "variables": None}, {"0": ["variables.files.0"]}),
+        ({"query": UPLOAD}, {"0": ["variables.files.0"]}),
+    ],
+)
+async def test_a_malformed_multipart_request_is_400(
+    client: Client, operations: object, places: object
+) -> None:
+    answer = await client.http.post(
+        "/graphql", headers=PREFLIGHT, **multipart(operations, places, FILE)
+    )
+    assert 400 == answer.status_code
+    assert answer.json()["errors"][0]["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", b""),
+        ("multipart/form-data; boundary=x", b""),
+        ("multipart/form-data; boundary=x", b"nonsense"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\nvalue\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{\r\n--x--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=x; charset=utf-16",
+            b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{}\r\n--x--\r\n',
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="map"; filename="a"\r\n\r\n{}\r\n--x--',
+        ),
+    ],
+)
+async def test_a_body_that_is_no_form_is_400(
+    client: Client, content_type: str, body: bytes
+) -> None:
+    headers = {"Content-Type": content_type} | PREFLIGHT
+    assert 400 == (await client.http.post("/graphql", content=body, headers=headers)).status_code
+
+
+async def test_multipart_needs_a_header_that_no_form_of_another_site_can_send(
+    client: Client,
+) -> None:
+    for headers in ({}, {"GraphQL-Require-Preflight": ""}):
+        answer = await client.http.post(
+            "/graphql", headers=headers, **upload_form({"a.png": picture_file()})
+        )
+        assert 400 == answer.status_code
+        assert "GraphQL-Require-Preflight: 1" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Require-Preflight"]
+)
+async def test_any_of_the_known_headers_lets_a_file_in(client: Client, name: str) -> None:
+    answer = await client.http.post(
+        "/graphql",
+        headers={name: "x", "Authorization": f"Bearer {KEY}"},
+        **upload_form({"a.png": picture_file()}),
+    )
+    assert [] == answer.json()["data"]["uploadImages"]["userErrors"]
+
+
+async def test_a_body_that_is_announced_too_large_is_not_read(serve: Serve) -> None:
+    client = serve(max_body_bytes=100)
+
+    async def body() -> AsyncIterator[Any]:
+        raise AssertionError("was read")
+        yield b""
+
+    headers = {"Content-Type": "application/json", "Content-Length": "101"}
+    answer = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 413 == answer.status_code
+
+
+async def test_a_body_that_grows_too_large_is_refused_on_the_way(serve: Serve) -> None:
+    client = serve(max_body_bytes=100, max_request_bytes=1_000)
+    sent = []
+
+    async def body() -> AsyncIterator[Any]:
+        for _ in range(10_000):
+            sent.append(1)
+            yield b"x" * 90
+
+    headers = {"Content-Type": "application/json"}
+    answer = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 413 == answer.status_code
+    assert len(sent) < 5
+    form = upload_form({"a.png": b"x" * 2_000})
+    answer = await client.http.post("/graphql", headers=PREFLIGHT, **form)
+    assert 413 == answer.status_code
+
+
+async def test_a_body_that_stands_still_is_given_up(serve: Serve) -> None:
+    client = serve(idle_seconds=0.01)
+
+    async def body() -> AsyncIterator[Any]:
+        yield b"{"
+        await asyncio.sleep(10)
+        yield b"}"
+
+    headers = {"Content-Type": "application/json"}
+    answer = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 408 == answer.status_code
+
+
+async def test_a_file_that_is_too_large_is_refused_beside_one_that_is_not(client: Client) -> None:
+    payload = await client.upload(b"x" * 500_000, picture_file())
+    assert payload["results"][0] is None
+    assert payload["results"][1] is not None
+    assert "500,000 bytes" in payload["userErrors"][0]["message"]
+
+
+async def test_at_most_five_errors_come_back(client: Client) -> None:
+    fields = " ".join(f'f{n}: image(id: "x") {{ id }}' for n in range(9))
+    for query in (f"{{ {fields} }}", "{ " + " ".join("abcdefghi") + " }"):
+        assert 5 == len((await client.ask(query))["errors"])
+
+
+async def test_the_usual_introspection_query_is_answered(client: Client) -> None:
+
+    query = get_introspection_query(
+        specified_by_url=True, input_value_deprecation=True, directive_is_repeatable=True
+    )
+    data = await client.data(query)
+    assert "Query" == data["__schema"]["queryType"]["name"]
+
+
+async def test_valid_documents_are_parsed_once_and_invalid_ones_never_kept(client: Client) -> None:
+    query = "query ($id: ID!) { image(id: $id) { id } }"
+    first = await client.ask(query, id="x")
+    assert first == await client.ask(query, id="x")
+    assert "nothing" in str(await client.ask("{ nothing }"))
+    assert "nothing" in str(await client.ask("{ nothing }"))
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+BODIES = (
+    st.binary()
+    | ANY_JSON.map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "query": ANY_JSON
+            | st.sampled_from(["{ __typename }", UPLOAD, "{ images { totalCount } }"]),
+            "variables": ANY_JSON | st.fixed_dictionaries({"files": ANY_JSON, "tags": ANY_JSON}),
+            "operationName": ANY_JSON,
+            "extensions": ANY_JSON,
+        },
+    ).map(lambda value: json.dumps(value).encode())
+)
+FUZZ = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@FUZZ
+@given(body=BODIES)
+async def test_no_body_ever_ends_in_500(client: Client, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Accept": GRAPHQL_JSON}
+    answer = await client.http.post("/graphql", content=body, headers=headers)
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text
+
+
+PATHS = st.lists(
+    st.sampled_from(["variables", "files", "0", "1", "-1", "", "tags", "query", "x"]), max_size=4
+).map(".".join)
+
+
+@FUZZ
+@given(
+    operations=ANY_JSON | st.fixed_dictionaries({"query": st.just(UPLOAD), "variables": ANY_JSON}),
+    places=ANY_JSON | st.dictionaries(st.sampled_from("01"), st.lists(PATHS | ANY_JSON)),
+)
+async def test_no_form_ever_ends_in_500(client: Client, operations: object, places: object) -> None:
+    headers = PREFLIGHT | {"Accept": GRAPHQL_JSON}
+    answer = await client.http.post(
+        "/graphql", headers=headers, **multipart(operations, places, FILE)
+    )
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text
+
+
+@FUZZ
+@given(
+    query=st.text(alphabet='{}()[]:$@!"...{}{} \nqueryimagesnodeid01#fragmenton\\u', max_size=200),
+    accept=st.text(alphabet="application/json;q=0.1,*graphql-response+", max_size=60),
+)
+async def test_no_query_ever_ends_in_500(client: Client, query: str, accept: str) -> None:
+    answer = await client.http.get("/graphql", params={"query": query}, headers={"Accept": accept})
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text

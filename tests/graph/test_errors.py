@@ -1,0 +1,93 @@
+"""What goes wrong, as clients and operators see it."""
+
+import logging
+
+import pytest
+
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY, upload_form
+from tests.graph.world import Client, Serve, World
+
+OUTAGE = ConnectionRefusedError("postgres://user:secret@db")
+
+
+async def test_a_bug_is_masked_and_logged_once_under_its_request(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.catalog.broken = OUTAGE
+    query = "{ a: images { totalCount } b: images { totalCount } }"
+    answer = await client.http.post(
+        "/graphql", json={"query": query}, headers={"X-Request-ID": "my-id.7"}
+    )
+    for error in answer.json()["errors"]:
+        assert "Internal server error" == error["message"]
+        assert {"code": "INTERNAL_SERVER_ERROR", "requestId": "my-id.7"} == error["extensions"]
+        assert error["path"]
+    assert "secret" not in answer.text
+    [record] = caplog.records
+    assert logging.ERROR == record.levelno
+    assert "my-id.7" in record.getMessage()
+    assert record.exc_info
+    assert ConnectionRefusedError is record.exc_info[0]
+
+
+async def test_mistakes_of_clients_are_not_logged(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    for query in (
+        "{",
+        "{ nothing }",
+        '{ image(id: "x") { id } }',
+        "{ images(first: 1, last: 1) { totalCount } }",
+    ):
+        await client.error(query)
+    await client.http.get("/nothing")
+    await client.http.post("/graphql", content=b"x")
+    assert [] == caplog.records
+
+
+async def test_an_outage_while_the_key_is_looked_up_is_masked(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.keys.broken = OUTAGE
+    answer = await client.http.post(
+        "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": "Bearer x"}
+    )
+    assert 500 == answer.status_code
+    assert "Internal server error" == answer.json()["errors"][0]["message"]
+    assert answer.headers["X-Request-ID"]
+    assert 1 == len(caplog.records)
+
+
+async def test_a_request_id_is_made_where_none_or_a_strange_one_comes(client: Client) -> None:
+    ids = set()
+    for given in ({}, {"X-Request-ID": "a\tb"}, {"X-Request-ID": "x" * 65}, {"X-Request-ID": ""}):
+        ids.add((await client.http.get("/healthz", headers=given)).headers["X-Request-ID"])
+    assert 4 == len(ids)
+    assert all(32 == len(request_id) for request_id in ids)
+
+
+async def test_an_operation_has_its_time_and_no_more(
+    serve: Serve, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(operation_seconds=0.01)
+    world.catalog.slow = True
+    query = {"query": "{ images { nodes { id } } }"}
+    for accept, status in (("application/json", 200), ("application/graphql-response+json", 503)):
+        answer = await client.http.post("/graphql", json=query, headers={"Accept": accept})
+        assert status == answer.status_code
+        [error] = answer.json()["errors"]
+        assert "TIMEOUT" == error["extensions"]["code"]
+    assert [] == caplog.records
+
+
+async def test_an_outage_ends_an_upload_masked(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.catalog.broken = OUTAGE
+    headers = {"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"}
+    form = upload_form({"a.png": picture_file()})
+    files = (await client.http.post("/graphql", headers=headers, **form)).json()
+    assert {"uploadImages": None} == files["data"]
+    assert "INTERNAL_SERVER_ERROR" == files["errors"][0]["extensions"]["code"]
+    assert 1 == len(caplog.records)

@@ -1,0 +1,168 @@
+"""The page to try queries on."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import hashlib
+import io
+import re
+import subprocess
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from graph.fetch_graphiql import fetch, main, npm_pack
+from graph.graphiql_assets import ASSETS, Asset
+from tests.graph.world import Client, Serve
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def content(asset: Asset) -> Any:
+    return f"content of {asset.package}/{asset.path}".encode()
+
+
+@pytest.fixture
+def assets(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return files of which the tests know the content."""
+    known = tuple(
+        replace(asset, sha256=hashlib.sha256(content(asset)).hexdigest()) for asset in ASSETS
+    )
+    for module in ("graph.graphiql", "graph.fetch_graphiql"):
+        monkeypatch.setattr(f"{module}.ASSETS", known)
+    return known
+
+
+@pytest.fixture
+def folder(assets: tuple[Asset, ...], tmp_path: Path) -> Any:
+    for asset in assets:
+        (tmp_path / asset.name).write_bytes(content(asset))
+    return tmp_path
+
+
+def policy(answer: httpx.Response) -> Any:
+    return answer.headers["Content-Security-Policy"]
+
+
+async def test_a_browser_gets_a_page_where_a_program_gets_an_answer(client: Client) -> None:
+    page = await client.http.get("/graphql", headers=HTML)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "Accept" == page.headers["Vary"]
+    asked = await client.http.get("/graphql", params={"query": "{ __typename }"}, headers=HTML)
+    assert {"data": {"__typename": "Query"}} == asked.json()
+    assert 400 == (await client.http.get("/graphql")).status_code
+
+
+async def test_with_the_files_nothing_comes_from_elsewhere(
+    serve: Serve, folder: Path, assets: tuple[Asset, ...]
+) -> None:
+    client = serve(graphiql_assets=folder)
+    page = await client.http.get("/graphql", headers=HTML)
+    assert "script-src 'self';" in policy(page)
+    assert "http" not in policy(page)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert len(assets) + 3 == len(addresses)
+    for address in addresses:
+        if address != "data:,":
+            assert address.startswith("/graphiql/")
+            assert 200 == (await client.http.get(address)).status_code
+    assert "make graphiql" not in page.text
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+async def test_without_the_files_the_page_uses_a_cdn_by_hash_and_says_so(
+    serve: Serve, folder: Path, damage: str
+) -> None:
+    if damage == "missing":
+        (folder / "react.js").unlink()
+    else:
+        (folder / "react.js").write_bytes(b"alert(1)")
+    client = serve(graphiql_assets=folder)
+    page = await client.http.get("/graphql", headers=HTML)
+    assert "script-src 'self' https://unpkg.com/;" in policy(page)
+    assert page.text.count("https://unpkg.com/") == page.text.count('integrity="sha256-')
+    assert "make graphiql" in page.text
+    assert 404 == (await client.http.get("/graphiql/react.js")).status_code
+    assert 200 == (await client.http.get("/graphiql/page.js")).status_code
+
+
+async def test_the_page_needs_no_script_of_its_own(client: Client) -> None:
+    page = await client.http.get("/graphql", headers=HTML)
+    assert re.findall(r"<script[^>]*>(.+?)</script>", page.text) == []
+    assert "{{" not in page.text
+
+
+async def test_the_page_can_be_left_out(serve: Serve) -> None:
+    client = serve(graphiql=False)
+    assert 400 == (await client.http.get("/graphql", headers=HTML)).status_code
+    assert 404 == (await client.http.get("/graphiql/page.js")).status_code
+
+
+async def test_only_known_files_are_served(client: Client) -> None:
+    assert 404 == (await client.http.get("/graphiql/..%2Fhttp.py")).status_code
+    assert 404 == (await client.http.get("/graphiql/graphiql.py")).status_code
+
+
+def packer(assets: tuple[Asset, ...], scratch_content: Callable[[Asset], bytes]) -> Any:
+    """Return what makes archives in the place of npm."""
+    packed = []
+
+    def pack(package: str, scratch: Path) -> Any:
+        packed.append(package)
+        path = scratch / "package.tgz"
+        with tarfile.open(path, "w:gz") as archive:
+            for asset in assets:
+                if package == f"{asset.package}@{asset.version}":
+                    data = scratch_content(asset)
+                    member = tarfile.TarInfo(f"package/{asset.path}")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+        return path
+
+    return pack, packed
+
+
+def test_fetching_brings_every_file_and_asks_for_none_twice(
+    assets: tuple[Asset, ...], tmp_path: Path
+) -> None:
+    pack, packed = packer(assets, content)
+    fetch(tmp_path / "new", pack=pack)
+    assert all(asset.is_in(tmp_path / "new") for asset in assets)
+    assert len(set(packed)) == len(packed)
+    fetch(tmp_path / "new", pack=pack)
+    assert 4 == len(packed)
+
+
+def test_a_file_that_is_not_the_one_expected_is_not_kept(
+    assets: tuple[Asset, ...], tmp_path: Path
+) -> None:
+    pack, _ = packer(assets, lambda _: b"alert(1)")
+    with pytest.raises(ValueError, match="is not the file expected"):
+        fetch(tmp_path, pack=pack)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_npm_is_asked_for_exactly_one_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(command: list[str], **options: Any) -> Any:
+        asked.append((command[1:], options["cwd"]))
+        return subprocess.CompletedProcess(command, 0, stdout="notice\nreact-18.3.1.tgz\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert tmp_path / "react-18.3.1.tgz" == npm_pack("react@18.3.1", tmp_path)
+    assert [(["pack", "--silent", "react@18.3.1"], tmp_path)] == asked
+
+
+def test_without_npm_the_page_stays_as_it_is_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert 0 == main([str(tmp_path / "assets")])
+    assert "GraphiQL stays on its CDN" in capsys.readouterr().err

@@ -1,0 +1,361 @@
+"""Reading the library."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidArgument
+from domain.filters import Place, Sort, SortField
+from domain.images import Exif, GeoPoint, uuid7
+from domain.searches import SearchCursor
+from graph.cursors import place_at, place_cursor, search_at, search_cursor
+from graph.ids import global_id
+from tests.fakes.imaging import picture_file
+from tests.graph.world import Client, Serve, World
+
+PAGE = """
+    query ($first: Int, $after: String, $last: Int, $before: String, $sort: ImageSort) {
+      images(first: $first, after: $after, last: $last, before: $before, sort: $sort) {
+        edges { cursor node { filename } }
+        nodes { filename }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      }
+    }
+"""
+NAMES = ["a.png", "b.png", "c.png", "d.png", "e.png"]
+BY_NAME = {"field": "FILENAME", "direction": "ASC"}
+
+
+@pytest.fixture
+async def ids(client: Client) -> Any:
+    files = [picture_file(words=name) for name in NAMES]
+    payload = await client.upload(*files, names=tuple(NAMES), tags=("red",))
+    return [result["image"]["id"] for result in payload["results"]]
+
+
+def names(connection: Any) -> Any:
+    return [node["filename"] for node in connection["nodes"]]
+
+
+async def test_every_fact_of_an_image_can_be_asked_for(client: Client, ids: list[str]) -> None:
+    data = await client.data(
+        """
+        query ($id: ID!) { image(id: $id) {
+            id filename contentType byteSize sha256 width height placeholder status failureReason
+            altText tags createdAt exif { iso }
+        } }
+        """,
+        id=ids[0],
+    )
+    image = data["image"]
+    assert ids[0] == image["id"]
+    assert "a.png" == image["filename"]
+    assert "image/png" == image["contentType"]
+    assert (8, 6) == (image["width"], image["height"])
+    assert "READY" == image["status"]
+    assert ["red"] == image["tags"]
+    assert image["createdAt"].endswith("+00:00")
+    assert image["exif"] is None
+
+
+async def test_an_id_is_the_base64_of_type_and_uuid(ids: list[str]) -> None:
+    assert base64.b64decode(ids[0]).startswith(b"Image:0")
+
+
+async def test_addresses_hold_the_plain_uuid_and_the_variant(
+    client: Client, ids: list[str]
+) -> None:
+    query = "query ($id: ID!) { image(id: $id) { url thumb: url(variant: THUMBNAIL) } }"
+    image = (await client.data(query, id=ids[0]))["image"]
+    uuid = base64.b64decode(ids[0]).decode().removeprefix("Image:")
+    assert f"http://pictures.test/images/{uuid}/original" == image["url"]
+    assert f"http://pictures.test/images/{uuid}/thumbnail" == image["thumb"]
+
+
+async def test_a_configured_address_goes_before_the_one_that_was_asked(
+    serve: Serve, ids: list[str]
+) -> None:
+    client = serve(public_url="https://pictures.example/")
+    image = (await client.data("query ($id: ID!) { image(id: $id) { url } }", id=ids[0]))["image"]
+    assert image["url"].startswith("https://pictures.example/images/")
+
+
+async def test_a_host_header_that_is_no_host_ends_in_no_address(
+    client: Client, ids: list[str]
+) -> None:
+    answer = await client.http.post(
+        "/graphql",
+        json={"query": "query ($id: ID!) { image(id: $id) { url } }", "variables": {"id": ids[0]}},
+        headers={"Host": "evil.test/?"},
+    )
+    assert "evil" not in answer.text
+
+
+async def test_nodes_come_in_the_order_asked_with_null_where_there_is_none(
+    client: Client, ids: list[str]
+) -> None:
+    unknown = global_id(uuid7())
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Image { filename } } }"
+    data = await client.data(query, ids=[ids[2], unknown, ids[0], ids[2]])
+    assert ["c.png", None, "a.png", "c.png"] == [
+        node and node["filename"] for node in data["nodes"]
+    ]
+
+
+async def test_more_than_a_hundred_nodes_are_refused(client: Client) -> None:
+    error = await client.error(
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[global_id(uuid7())] * 101
+    )
+    assert ("BAD_USER_INPUT", "ids") == (
+        error["extensions"]["code"],
+        error["extensions"]["argument"],
+    )
+
+
+async def test_lookups_of_one_request_share_one_look_into_the_catalog(
+    client: Client, ids: list[str], world: World
+) -> None:
+    before = world.catalog.looked_up
+    query = "query ($a: ID!, $b: ID!) { a: image(id: $a) { id } b: node(id: $b) { id } }"
+    await client.data(query, a=ids[0], b=ids[1])
+    assert 1 == world.catalog.looked_up - before
+
+
+async def test_a_well_formed_id_of_nothing_is_null(client: Client) -> None:
+    unknown = global_id(uuid7())
+    data = await client.data(
+        "query ($id: ID!) { image(id: $id) { id } node(id: $id) { id } }", id=unknown
+    )
+    assert {"image": None, "node": None} == data
+
+
+@pytest.mark.parametrize(
+    "given_id",
+    ["", "1", "Image:1", "é", base64.b64encode(b"Image:x").decode(), "SW1hZ2U6" * 50],
+)
+async def test_an_id_that_was_never_handed_out_is_refused(client: Client, given_id: str) -> None:
+    error = await client.error("query ($id: ID!) { node(id: $id) { id } }", id=given_id)
+    assert "BAD_USER_INPUT" == error["extensions"]["code"]
+    assert "id" == error["extensions"]["argument"]
+    assert len(error["message"]) < 200
+
+
+async def test_an_id_of_another_type_is_refused(client: Client) -> None:
+    other = base64.b64encode(f"Album:{uuid7()}".encode()).decode()
+    error = await client.error("query ($id: ID!) { image(id: $id) { id } }", id=other)
+    assert "BAD_USER_INPUT" == error["extensions"]["code"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_the_newest_come_first_unless_another_order_is_asked(client: Client) -> None:
+    newest = await client.data(PAGE)
+    assert NAMES[::-1] == names(newest["images"])
+    by_name = await client.data(PAGE, sort=BY_NAME)
+    assert NAMES == names(by_name["images"])
+
+
+@pytest.mark.usefixtures("ids")
+async def test_pages_go_forward_and_back_without_repeating(client: Client) -> None:
+    first = (await client.data(PAGE, first=2, sort=BY_NAME))["images"]
+    assert ["a.png", "b.png"] == names(first)
+    assert (True, False) == (
+        first["pageInfo"]["hasNextPage"],
+        first["pageInfo"]["hasPreviousPage"],
+    )
+    after = first["pageInfo"]["endCursor"]
+    second = (await client.data(PAGE, first=2, after=after, sort=BY_NAME))["images"]
+    assert ["c.png", "d.png"] == names(second)
+    assert second["edges"][0]["cursor"] == second["pageInfo"]["startCursor"]
+    before = second["pageInfo"]["startCursor"]
+    back = (await client.data(PAGE, last=1, before=before, sort=BY_NAME))["images"]
+    assert ["b.png"] == names(back)
+    assert (True, True) == (back["pageInfo"]["hasNextPage"], back["pageInfo"]["hasPreviousPage"])
+
+
+@pytest.mark.usefixtures("ids")
+async def test_a_page_of_nothing_has_no_cursors(client: Client) -> None:
+    page = (await client.data(PAGE, first=0))["images"]
+    assert [] == page["nodes"]
+    assert page["pageInfo"]["startCursor"] is None
+
+
+@pytest.mark.usefixtures("ids")
+async def test_null_arguments_are_arguments_left_out(client: Client) -> None:
+    page = await client.data(PAGE, first=None, after=None, last=None, before=None, sort=None)
+    assert 5 == len(page["images"]["nodes"])
+
+
+async def test_first_and_last_together_are_one_clear_error(client: Client) -> None:
+    error = await client.error("{ images(first: 1, last: 1) { nodes { id } } }")
+    assert "`first` and `last` exclude each other; send one of them." == error["message"]
+
+
+@pytest.mark.parametrize(("argument", "size"), [("first", 101), ("first", -1), ("last", 101)])
+async def test_a_page_has_at_most_a_hundred(client: Client, argument: str, size: int) -> None:
+    error = await client.error(f"{{ images({argument}: {size}) {{ nodes {{ id }} }} }}")
+    assert ("BAD_USER_INPUT", argument) == (
+        error["extensions"]["code"],
+        error["extensions"]["argument"],
+    )
+
+
+@pytest.mark.usefixtures("ids")
+async def test_a_cursor_of_another_sort_is_one_clear_error(client: Client) -> None:
+    page = (await client.data(PAGE, first=1, sort=BY_NAME))["images"]
+    error = await client.error(PAGE, first=1, after=page["pageInfo"]["endCursor"])
+    assert "belongs to another sort" in error["message"]
+    assert "after" == error["extensions"]["argument"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_the_total_is_counted_only_when_it_is_selected(client: Client, world: World) -> None:
+    await client.data("{ images { nodes { id } } }")
+    assert 0 == world.catalog.counted
+    data = await client.data('{ images(filter: {tagsAll: ["red"]}, first: 1) { totalCount } }')
+    assert 5 == data["images"]["totalCount"]
+
+
+async def test_the_filter_reaches_the_catalog_whole(client: Client, ids: list[str]) -> None:
+    query = "query ($f: ImageFilter) { images(filter: $f) { nodes { filename } } }"
+    everything = {
+        "createdAt": {"gte": "2026-01-01T00:00:00Z", "lt": None},
+        "contentTypeIn": ["image/png"],
+        "orientation": "LANDSCAPE",
+        "width": {"gte": 8, "lte": 8},
+        "height": {"lte": 6},
+        "statusIn": ["READY"],
+        "tagsAny": ["red", "blue"],
+        "tagsNone": ["blue"],
+        "hasLocation": False,
+        "keywords": "red",
+        "cameraMakeIn": None,
+        "idsNotIn": ids[:3],
+    }
+    assert ["e.png", "d.png"] == names((await client.data(query, f=everything))["images"])
+    near = {"near": {"latitude": 1.0, "longitude": 2.0, "radiusKm": 3.0}}
+    assert [] == names((await client.data(query, f=near))["images"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "argument"),
+    [
+        ({"near": {"latitude": 91, "longitude": 0, "radiusKm": 1}}, "filter.near.latitude"),
+        ({"idsNotIn": ["x"]}, "filter.idsNotIn.0"),
+        ({"keywords": "\0"}, "filter.keywords"),
+    ],
+)
+async def test_a_filter_that_makes_no_sense_is_refused(
+    client: Client, condition: dict[str, object], argument: str
+) -> None:
+    query = "query ($f: ImageFilter) { images(filter: $f) { nodes { id } } }"
+    error = await client.error(query, f=condition)
+    assert argument == error["extensions"]["argument"]
+
+
+@pytest.mark.parametrize("instant", ["2026-01-01T00:00:00", "yesterday", 5, ""])
+async def test_an_instant_needs_an_offset(client: Client, instant: object) -> None:
+    query = "query ($t: DateTime!) { images(filter: {createdAt: {gte: $t}}) { totalCount } }"
+    error = await client.error(query, t=instant)
+    assert "offset" in error["message"] or "no ISO 8601 instant" in error["message"]
+
+
+async def test_what_the_camera_wrote_comes_whole(client: Client, world: World) -> None:
+    file = picture_file(words="with exif")
+    world.imaging.exif[file] = Exif(
+        taken_at=datetime(2024, 5, 4, tzinfo=UTC),
+        camera_make="Nikon",
+        location=GeoPoint(43.5, -11.5),
+        f_number=5.6,
+        all={"Make": "Nikon", "FNumber": "5.6"},
+    )
+    await client.upload(file)
+    query = """{ images { nodes { exif {
+        takenAt cameraMake location { latitude longitude } fNumber lens all { name value }
+    } } } }"""
+    [image] = (await client.data(query))["images"]["nodes"]
+    assert {
+        "takenAt": "2024-05-04T00:00:00+00:00",
+        "cameraMake": "Nikon",
+        "location": {"latitude": 43.5, "longitude": -11.5},
+        "fNumber": 5.6,
+        "lens": None,
+        "all": [{"name": "FNumber", "value": "5.6"}, {"name": "Make", "value": "Nikon"}],
+    } == image["exif"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_the_service_describes_itself(client: Client) -> None:
+    data = await client.data(
+        """{ service {
+            version maxUploadBytes maxFilesPerRequest acceptedContentTypes
+            model { name dimensions state embeddedCount }
+        } }"""
+    )
+    assert {
+        "version": "1.2.3",
+        "maxUploadBytes": 10_000,
+        "maxFilesPerRequest": 5,
+        "acceptedContentTypes": ["image/png"],
+        "model": {"name": "fake", "dimensions": 16, "state": "ACTIVE", "embeddedCount": 5},
+    } == data["service"]
+
+
+PLACES = st.one_of(
+    st.tuples(st.just(SortField.FILENAME), st.text(st.characters(categories=["L", "N", "S"]))),
+    st.tuples(st.just(SortField.BYTE_SIZE), st.integers(0, 2**63 - 1)),
+    st.tuples(st.just(SortField.TAKEN_AT), st.none() | st.integers(-(10**15), 10**15)),
+    st.tuples(st.just(SortField.CREATED_AT), st.integers(-(10**15), 10**15)),
+)
+
+
+@given(PLACES, st.booleans(), st.uuids())
+def test_a_place_survives_the_way_through_its_cursor(
+    field_and_value: tuple[SortField, Any], descending: object, image_id: UUID
+) -> None:
+    field, value = field_and_value
+    sort, place = Sort(field, descending=bool(descending)), Place(value, image_id)
+    assert place == place_at(place_cursor(place, sort), sort, argument="after")
+
+
+@given(st.uuids(), st.integers(0, 1_000))
+def test_a_rank_survives_the_way_through_its_cursor(search_id: UUID, rank: int) -> None:
+    cursor = SearchCursor(search_id, rank)
+    assert cursor == search_at(search_cursor(cursor), argument="after")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=2),
+)
+FORGED = st.text() | JSON.map(
+    lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+)
+HALF_TRUE = st.tuples(
+    st.sampled_from(["created_at desc", "filename asc", "byte_size asc", "taken_at desc"]),
+    JSON,
+    st.uuids().map(str) | JSON,
+).map(lambda parts: base64.urlsafe_b64encode(json.dumps(parts).encode()).decode())
+
+
+@given(FORGED | HALF_TRUE, st.sampled_from(SortField))
+def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortField) -> None:
+    sort = Sort(field)
+    try:
+        place = place_at(cursor, sort, argument="after")
+    except InvalidArgument:
+        return
+    assert place == place_at(place_cursor(place, sort), sort, argument="after")
+
+
+@given(FORGED)
+def test_a_forged_cursor_of_a_search_is_one_clear_error(cursor: str) -> None:
+    with pytest.raises(InvalidArgument, match="is none that this API returned"):
+        search_at(cursor, argument="after")

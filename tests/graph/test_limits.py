@@ -1,0 +1,168 @@
+"""What one request may ask for."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import time
+from typing import Any
+
+import pytest
+from graphql import parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graph.limits import excess
+from tests.graph.requests import KEY
+from tests.graph.world import Client
+
+
+def refused(query: str, **variables: object) -> Any:
+    error = excess(parse(query), variables)
+    return error and error.message.split()[2]
+
+
+def bomb(fragments: int) -> Any:
+    """Return a query whose size doubles with every fragment."""
+    chain = " ".join(
+        f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(fragments)
+    )
+    return f"{{ ...f0 }} {chain} fragment f{fragments} on Query {{ __typename }}"
+
+
+async def test_a_bomb_of_fragments_is_refused(client: Client) -> None:
+    error = await client.error(bomb(60))
+    assert "QUERY_TOO_LARGE" == error["extensions"]["code"]
+    assert "at most" in error["message"]
+
+
+def test_every_fragment_is_measured_once() -> None:
+    document = parse(bomb(150))
+    began = time.process_time()
+    assert excess(document, None)
+    # 2**150 spreads would outlast the sun; the bound only tells one from the other.
+    assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("{ a" * 13 + " }" * 13, "depth"),
+        ("{ " + " ".join(f"a{n}: b" for n in range(31)) + " }", "aliases"),
+        ("{ a " + "@skip(if: true) " * 51 + " }", "directives"),
+        ("query " + "@x " * 51 + " { a }", "directives"),
+        ("{ ...f } fragment f on Q " + "@x " * 51 + " { a }", "directives"),
+        ("{ ... on Query { " + "a " * 1_001 + " } }", "fields"),
+        ("{ images(first: 11) { nodes { similarImages { searchId } } } }", "searches"),
+        ("{ images { nodes { similarImages { searchId } } } }", "searches"),
+        (
+            "{ images(last: 99999999999999999999) { nodes { similarImages { searchId } } } }",
+            "searches",
+        ),
+        ("{ images(first: -1) { nodes { similarImages { searchId } } } }", "searches"),
+        (
+            '{ nodes(ids: ["'
+            + '", "'.join("abcdefghijk")
+            + '"]) { ... on Image { similarImages { searchId } } } }',
+            "searches",
+        ),
+        ("{ images(first: 100) { nodes { " + "id " * 250 + " } } }", "cost"),
+    ],
+)
+def test_what_asks_for_too_much_is_told_of_what(query: str, name: str) -> None:
+    assert name == refused(query)
+
+
+async def test_ten_searches_are_answered_in_one_request(client: Client) -> None:
+    searches = " ".join(
+        f's{n}: searchImages(by: {{text: "{n}"}}) {{ searchId }}' for n in range(10)
+    )
+    assert 10 == len(await client.data(f"{{ {searches} }}"))
+    more = f'{{ {searches} s10: searchImages(by: {{text: "x"}}) {{ searchId }} }}'
+    assert "QUERY_TOO_LARGE" == (await client.error(more))["extensions"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "variables", "expected"),
+    [
+        ("$n: Int", {"n": 10}, False),
+        ("$n: Int", {"n": 11}, True),
+        ("$n: Int", {"n": "many"}, True),
+        ("$n: Int = 10", {}, False),
+        ("$n: Int = 11", {}, True),
+        ("$n: Int = 11", {"n": 1}, False),
+        ("$n: Int", {}, True),
+    ],
+)
+def test_page_sizes_in_variables_count_as_what_they_are(
+    definition: str, variables: dict[str, object], expected: object
+) -> None:
+    nested = "nodes { similarImages { searchId } }"
+    query = f"query ({definition}) {{ images(first: $n) {{ {nested} }} }}"
+    assert expected == bool(refused(query, **variables))
+
+
+def test_ids_in_variables_count_as_what_they_are() -> None:
+    query = (
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Image { similarImages { searchId } } } }"
+    )
+    assert refused(query, ids=["x"] * 10) is None
+    assert "searches" == refused(query, ids=["x"] * 11)
+
+
+def test_fragments_that_spread_themselves_or_nothing_end() -> None:
+    assert refused("{ ...a ...nothing } fragment a on Query { b ...a }") is None
+
+
+async def test_fragments_that_spread_themselves_are_refused_by_the_standard_rules(
+    client: Client,
+) -> None:
+    error = await client.error("{ ...a } fragment a on Query { __typename ...a }")
+    assert "itself" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ a" * 600 + " }" * 600,
+        "{ image(id: " + "[" * 900 + "]" * 900 + ") { id } }",
+        "{ " + "a " * 2_100 + " }",
+        "{ image(id: " + "{a: " * 400 + "1" + "}" * 400 + ") { id } }",
+        " ".join(f"fragment f{n} on Query {{ ...f{n + 1} }}" for n in range(240)) + " { ...f0 }",
+        "query (" + " ".join(f"$v{n}: Int" for n in range(450)) + ") { __typename }",
+    ],
+)
+async def test_what_is_large_in_other_ways_is_refused_without_a_fault_of_ours(
+    client: Client, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await client.ask(query)
+    assert answer["errors"]
+    assert "INTERNAL_SERVER_ERROR" not in str(answer)
+    assert [] == caplog.records
+
+
+async def test_a_change_is_not_measured_as_a_page(client: Client) -> None:
+    query = """mutation { tagImages(input: {imageIds: [], tags: ["a"]}) {
+        images { similarImages { searchId } } userErrors { message }
+    } }"""
+    assert {"images": [], "userErrors": []} == (await client.data(query, key=KEY))["tagImages"]
+
+
+NAMES = st.sampled_from(["images", "nodes", "similarImages", "__schema", "id", "edges"])
+SELECTIONS = st.recursive(
+    NAMES | st.sampled_from(["...a", "...b", "...c", "x: id", "id @skip(if: true)"]),
+    lambda inner: st.builds(
+        lambda head, body: f"{head} {{ {' '.join(body)} }}",
+        NAMES | st.sampled_from(["images(first: 7)", "nodes(ids: $v)", "... on X", "..."]),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+)
+FRAGMENTS = st.tuples(SELECTIONS, SELECTIONS, SELECTIONS)
+
+
+@given(SELECTIONS, FRAGMENTS, st.none() | st.dictionaries(st.just("v"), st.lists(st.text())))
+def test_measuring_ends_for_every_document(
+    selection: str, fragments: tuple[str, str, str], variables: dict[str, object] | None
+) -> None:
+    named = " ".join(
+        f"fragment {name} on X {{ {body} }}" for name, body in zip("abc", fragments, strict=True)
+    )
+    excess(parse(f"{{ {selection} }} {named}"), variables)

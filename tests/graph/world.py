@@ -1,0 +1,216 @@
+"""The server over fakes, and clients of it."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from domain import UseCases
+from domain.access import Authenticate, IssueKey
+from domain.delete import DeleteImages
+from domain.embeddings import Embedding
+from domain.filters import ImageFilter, Page, Sort, Window
+from domain.get import GetImages
+from domain.images import Image
+from domain.import_images import ImportImages
+from domain.keys import ApiKey
+from domain.list import ListImages
+from domain.read import ReadImage
+from domain.search import SearchImages
+from domain.service import Describe
+from domain.similar import SimilarImages
+from domain.storage import Blob, ByteRange
+from domain.sweep import Sweep
+from domain.tag import TagImages, UntagImages
+from domain.update import UpdateImage
+from domain.upload import UploadImages
+from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.encoder import FakeEncoder
+from tests.fakes.imaging import FakeImaging
+from tests.fakes.keys import MemoryKeys
+from tests.fakes.searches import MemorySearches
+from tests.fakes.storage import MemoryStorage
+from tests.graph.requests import KEY, upload_form
+
+MAX_BYTES = 10_000
+MAX_FILES = 5
+
+
+@dataclass
+class Clock:
+    """Time that goes when it is told to."""
+
+    now: datetime = datetime(2026, 5, 4, 10, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+class WatchedCatalog(MemoryCatalog):
+    """A catalog that counts what it is asked, and breaks or dawdles when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up = 0
+        self.counted = 0
+        self.broken: Exception | None = None
+        self.slow = False
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        self.looked_up += 1
+        return await super().get(ids)
+
+    async def count(self, criteria: ImageFilter) -> int:
+        self.counted += 1
+        self._break()
+        return await super().count(criteria)
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        if self.slow:
+            await asyncio.sleep(10)
+        return await super().list(criteria, sort, window)
+
+    async def add(self, image: Image, embedding: Embedding) -> Image:
+        self._break()
+        return await super().add(image, embedding)
+
+    def _break(self) -> None:
+        if self.broken:
+            raise self.broken
+
+
+class WatchedKeys(MemoryKeys):
+    """Keys that break when they are told to."""
+
+    broken: Exception | None = None
+
+    async def find(self, sha256: str) -> ApiKey | None:
+        if self.broken:
+            raise self.broken
+        return await super().find(sha256)
+
+
+class WatchedStorage(MemoryStorage):
+    """A storage that knows what of it was closed again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed: list[str] = []
+
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
+        blob = await super().open(key, byte_range)
+        return Blob(blob.size, self._watched(key, blob))
+
+    async def _watched(self, key: str, blob: Blob) -> AsyncGenerator[bytes]:
+        try:
+            async for chunk in blob.chunks:
+                yield chunk
+        finally:
+            self.closed.append(key)
+
+
+@dataclass
+class World:
+    """Everything behind the use cases, within reach of the tests."""
+
+    clock: Clock = field(default_factory=Clock)
+    encoder: FakeEncoder = field(default_factory=FakeEncoder)
+    imaging: FakeImaging = field(default_factory=FakeImaging)
+    catalog: WatchedCatalog = field(default_factory=WatchedCatalog)
+    storage: WatchedStorage = field(default_factory=WatchedStorage)
+    searches: MemorySearches = field(default_factory=MemorySearches)
+    keys: WatchedKeys = field(default_factory=WatchedKeys)
+
+    def use_cases(self, *, public_reading: bool = True) -> UseCases:
+        search = SearchImages(
+            encoder=self.encoder,
+            imaging=self.imaging,
+            catalog=self.catalog,
+            searches=self.searches,
+            clock=self.clock,
+            max_bytes=MAX_BYTES,
+        )
+        upload = UploadImages(
+            encoder=self.encoder,
+            imaging=self.imaging,
+            catalog=self.catalog,
+            storage=self.storage,
+            clock=self.clock,
+            max_bytes=MAX_BYTES,
+            max_files=MAX_FILES,
+        )
+        return UseCases(
+            authenticate=Authenticate(self.keys, public_reading, configured_key=KEY),
+            issue_key=IssueKey(self.keys, self.clock),
+            describe=Describe(
+                encoder=self.encoder,
+                catalog=self.catalog,
+                version="1.2.3",
+                max_upload_bytes=MAX_BYTES,
+                max_files_per_request=MAX_FILES,
+                accepted_content_types=("image/png",),
+            ),
+            upload=upload,
+            import_=ImportImages(upload),
+            search=search,
+            similar=SimilarImages(search),
+            list=ListImages(self.catalog),
+            get=GetImages(self.catalog),
+            read=ReadImage(self.storage),
+            update=UpdateImage(self.catalog),
+            tag=TagImages(self.catalog),
+            untag=UntagImages(self.catalog),
+            delete=DeleteImages(self.catalog, self.storage),
+            sweep=Sweep(self.catalog, self.storage, self.searches, self.clock),
+        )
+
+
+class Client:
+    """GraphQL for short."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def ask(self, query: str, *, key: str | None = None, **variables: object) -> Any:
+        """Return the whole answer."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        body = {"query": query, "variables": variables}
+        return (await self.http.post("/graphql", json=body, headers=headers)).json()
+
+    async def data(self, query: str, *, key: str | None = None, **variables: object) -> Any:
+        """Return the data of an answer without errors."""
+        answer = await self.ask(query, key=key, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def change(self, query: str, **variables: object) -> Any:
+        """Return the data of a change without errors."""
+        return await self.data(query, key=KEY, **variables)
+
+    async def error(self, query: str, *, key: str | None = None, **variables: object) -> Any:
+        """Return the one error of an answer."""
+        [error] = (await self.ask(query, key=key, **variables))["errors"]
+        return error
+
+    async def upload(
+        self, *files: bytes, names: tuple[str, ...] = (), tags: tuple[str, ...] = ()
+    ) -> Any:
+        """Upload files, and return the payload."""
+        named = names or tuple(f"{place}.png" for place in range(len(files)))
+        answer = await self.http.post(
+            "/graphql",
+            headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
+            **upload_form(dict(zip(named, files, strict=True)), tags=tags),
+        )
+        return answer.json()["data"]["uploadImages"]
+
+
+Serve = Callable[..., Client]
+"""What starts a server with options, and returns a client of it."""

@@ -61,7 +61,8 @@ class Darkroom:
         return round(self.encoder_side * _HEADROOM)
 
     def _pixels(self, image: Image.Image) -> Pixels:
-        return renditions.pixels(renditions.fit(image, shortest=self._shortest))
+        seen = renditions.on_white(renditions.fit(image, shortest=self._shortest))
+        return Pixels(seen.width, seen.height, seen.tobytes())
 
     def _print(
         self, opened: OpenedPicture, data: bytes, *, longest: int = 0

@@ -66,7 +66,12 @@ def open_picture(data: bytes, bounds: Bounds) -> OpenedPicture:
     """Read the header. Raises UnsupportedFormat, InvalidContent and TooManyPixels."""
     kind = _recognise(data)
     with hostile():
-        image = _open(data, kind)
+        try:
+            image = _open(data, kind)
+        except Image.DecompressionBombError:
+            raise TooManyPixels(
+                f"This picture has far more than {bounds.max_pixels:,} pixels; reduce it."
+            ) from None
         width, height = image.size
         if width * height > bounds.max_pixels:
             raise TooManyPixels(

@@ -64,10 +64,9 @@ def main() -> None:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     # Whatever a decoder prints must not get between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    # The server ended while a picture was being decoded.
-    with suppress(BrokenPipeError):
+    # The server may end while a picture is being decoded.
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
         serve(sys.stdin.buffer, answers, cpu_seconds=cpu_seconds)
 
 

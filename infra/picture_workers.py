@@ -54,9 +54,12 @@ class PictureWorkers:
         """Start every process. Raises Misconfigured where they do not start."""
         try:
             await asyncio.gather(*(slot.start() for slot in self._slots))
-        except BaseException:
+        except (asyncio.IncompleteReadError, OSError, TimeoutError) as error:
             await self.__aexit__()
-            raise
+            raise Misconfigured(
+                "The processes that decode pictures end before they are ready: "
+                "what they wrote to standard error says why."
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,20 +125,15 @@ class _Slot:
             start_new_session=True,
         )
         self.tasks = 0
+        async with asyncio.timeout(_START_SECONDS):
+            await self._receive()
+
+    async def run(self, message: bytes) -> Answer:
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                await self._receive()
-        except (asyncio.IncompleteReadError, TimeoutError) as error:
-            await self.end()
-            raise Misconfigured(
-                "The processes that decode pictures do not start: allow them more memory."
-            ) from error
+            await self.start()
         except BaseException:
             await self.end()
             raise
-
-    async def run(self, message: bytes) -> Answer:
-        await self.start()
         self.tasks += 1
         try:
             async with asyncio.timeout(self.limits.seconds):

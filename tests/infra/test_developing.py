@@ -1,0 +1,154 @@
+"""What a file becomes when it is developed, in this process, format by format."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from domain.images import GeoPoint
+from infra.developing import Darkroom
+from infra.picture_files import Bounds
+from tests.pictures import (
+    FORMATS,
+    WITH_EXIF,
+    as_image,
+    difference,
+    encoded,
+    flag,
+    opened,
+    some_exif,
+)
+
+ORIENTATION = Path("../shared/data/orientation")
+
+
+@pytest.fixture
+def darkroom() -> Darkroom:
+    return Darkroom(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_known_by_its_bytes_and_developed(darkroom: Darkroom, kind: str) -> None:
+    picture = darkroom.develop(encoded(flag(), kind))
+    assert FORMATS[kind] == picture.content_type
+    assert (picture.width, picture.height) == (120, 80)
+    assert difference(as_image(picture.pixels), flag()) < 8
+    assert difference(opened(picture.large), flag()) < 8
+    assert difference(opened(picture.thumbnail), flag()) < 8
+    assert len(base64.b64decode(picture.placeholder)) <= 25
+    assert picture.exif is None
+
+
+@pytest.mark.parametrize("kind", WITH_EXIF)
+def test_exif_is_read_from_every_format_that_holds_it(darkroom: Darkroom, kind: str) -> None:
+    exif = darkroom.develop(encoded(flag(), kind, exif=some_exif())).exif
+    assert exif
+    assert exif.camera_make == "Canon"
+    assert exif.taken_at == datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+    assert exif.location == GeoPoint(-33.5, -70.25)
+
+
+@pytest.mark.parametrize("kind", WITH_EXIF)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_orientation_is_applied_exactly_once(
+    darkroom: Darkroom, kind: str, orientation: int
+) -> None:
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    lying = flag()
+    if orientation in undo:
+        lying = lying.transpose(Image.Transpose(undo[orientation]))
+    data = encoded(lying, kind, exif=some_exif(orientation))
+    picture = darkroom.develop(data)
+    assert (picture.width, picture.height) == (120, 80)
+    for made in (picture.pixels, darkroom.decode(data)):
+        assert difference(as_image(made), flag()) < 8
+    for rendition in (picture.large, picture.thumbnail):
+        assert difference(opened(rendition), flag()) < 8
+
+
+@pytest.mark.skipif(not ORIENTATION.is_dir(), reason="the photos of ../shared/data are not here")
+@pytest.mark.parametrize("orientation", range(9))
+@pytest.mark.parametrize("shape", ["Landscape", "Portrait"])
+def test_photos_come_out_upright_however_they_lie(shape: str, orientation: int) -> None:
+    darkroom = Darkroom(Bounds(50_000_000, 1), encoder_side=224)
+    data = (ORIENTATION / f"{shape}_{orientation}.jpg").read_bytes()
+    with Image.open(ORIENTATION / f"{shape}_1.jpg") as file:
+        reference = file.convert("RGB")
+    picture = darkroom.develop(data)
+    assert reference.size == (picture.width, picture.height)
+    for made in (
+        opened(picture.large),
+        opened(picture.thumbnail),
+        as_image(picture.pixels),
+        as_image(darkroom.decode(data)),
+    ):
+        assert difference(made, reference.resize(made.size)) < 10
+
+
+def test_renditions_hold_no_metadata(darkroom: Darkroom) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = encoded(flag(), "JPEG", exif=some_exif(6), icc_profile=profile, comment=b"a secret")
+    picture = darkroom.develop(data)
+    for rendition in (picture.large, picture.thumbnail):
+        image = opened(rendition)
+        assert image.format == "WEBP"
+        assert not {"exif", "icc_profile", "xmp", "comment"} & set(image.info)
+        assert b"Canon" not in rendition
+
+
+def test_a_picture_of_a_picture_of_several_is_a_jpeg(darkroom: Darkroom) -> None:
+    data = encoded(flag(), "MPO", save_all=True, append_images=[flag((60, 40))])
+    picture = darkroom.develop(data)
+    assert opened(data).format == "MPO"
+    assert (picture.content_type, picture.width) == ("image/jpeg", 120)
+    assert difference(as_image(picture.pixels), flag()) < 8
+
+
+def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(darkroom: Darkroom) -> None:
+    block = some_exif(6)
+    plain = encoded(flag(), "PNG")
+    chunk = b"eXIf" + block[6:]
+    late = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(block)}\n{block.hex()}", zip=True)
+    damaged = PngImagePlugin.PngInfo()
+    damaged.add_text("Raw profile type exif", "\nexif\n8\nnot hex", zip=True)
+    for data in (plain[:-12] + late + plain[-12:], encoded(flag(), "PNG", pnginfo=text)):
+        picture = darkroom.develop(data)
+        assert picture.exif
+        assert picture.exif.camera_make == "Canon"
+        assert (picture.width, picture.height) == (80, 120)
+    assert darkroom.develop(encoded(flag(), "PNG", pnginfo=damaged)).exif is None
+
+
+def test_of_an_animation_the_first_frame_is_the_picture(darkroom: Darkroom) -> None:
+    frames = [Image.new("RGB", (30, 20), (n * 10, 0, 0)) for n in range(1, 6)]
+    for kind in ("GIF", "PNG", "WEBP", "AVIF"):
+        data = encoded(flag((30, 20)), kind, save_all=True, append_images=frames)
+        assert difference(as_image(darkroom.develop(data).pixels), flag((30, 20))) < 12
+
+
+def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: Darkroom) -> None:
+    for kind in ("JPEG", "PNG"):
+        for size, expected in [
+            ((900, 600), (144, 96)),
+            ((600, 900), (96, 144)),
+            ((90, 60), (90, 60)),
+            ((4000, 50), (4000, 50)),
+            ((1, 1), (1, 1)),
+        ]:
+            data = encoded(flag(size), kind)
+            for made in (darkroom.decode(data), darkroom.develop(data).pixels):
+                assert expected == (made.width, made.height)
+
+
+def test_a_thin_picture_keeps_at_least_one_pixel(darkroom: Darkroom) -> None:
+    picture = darkroom.develop(encoded(flag((9000, 2)), "PNG"))
+    assert opened(picture.thumbnail).size == (320, 1)
+    assert opened(picture.large).size == (1600, 1)

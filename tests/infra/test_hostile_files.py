@@ -1,0 +1,134 @@
+"""Files that attack, mislead or break off are refused, and nothing worse."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from domain.errors import InvalidContent, Refusal, TooManyPixels, UnsupportedFormat
+from infra.developing import Darkroom
+from infra.picture_files import Bounds
+from tests.pictures import FORMATS, WITH_EXIF, encoded, flag, some_exif
+
+
+@pytest.fixture
+def darkroom() -> Darkroom:
+    return Darkroom(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize(
+    "block", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40]
+)
+def test_damaged_exif_breaks_no_upload(darkroom: Darkroom, kind: str, block: bytes) -> None:
+    whole = encoded(flag(), kind, exif=some_exif())
+    start = whole.index(b"MM\0*")
+    data = whole[:start] + block[6:] + whole[start + len(block) - 6 :]
+    if kind == "PNG":
+        chunk_start = start - 8
+        (length,) = struct.unpack_from(">I", data, chunk_start)
+        crc = zlib.crc32(data[start - 4 : start + length])
+        data = data[: start + length] + struct.pack(">I", crc) + data[start + length + 4 :]
+    picture = darkroom.develop(data)
+    assert (picture.width, picture.height) == (120, 80)
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0d"
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + encoded(flag(), "PNG")[33:]
+    )
+
+
+def test_too_many_pixels_are_refused_by_the_header(darkroom: Darkroom) -> None:
+    with pytest.raises(TooManyPixels, match="5000 x 5000 pixels; reduce it to at most 1,000,000"):
+        darkroom.develop(png_header(5_000, 5_000))
+    with pytest.raises(TooManyPixels, match="far more than 1,000,000 pixels; reduce it"):
+        darkroom.develop(png_header(50_000, 50_000))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_too_many_frames_are_refused(darkroom: Darkroom, kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), (n * 10, 99, 255 - n * 10)) for n in range(25)]
+    data = encoded(flag((8, 8)), kind, save_all=True, append_images=frames)
+    with pytest.raises(TooManyPixels, match="26 frames; send one with at most 20"):
+        darkroom.develop(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        b"8BPS\0\1" + bytes(100),
+        b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+        b"RIFF\0\0\0\0AVI LIST",
+        b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
+        b"\0\0\0\0ftyp",
+        b"P6 2 2 255 " + bytes(12),
+        b"PK\3\4",
+    ],
+)
+def test_other_formats_are_refused_by_name_of_those_that_are_not(
+    darkroom: Darkroom, data: bytes
+) -> None:
+    with pytest.raises(UnsupportedFormat, match="send one of JPEG, PNG"):
+        darkroom.develop(data)
+
+
+def test_an_empty_file_is_said_to_be_empty(darkroom: Darkroom) -> None:
+    with pytest.raises(UnsupportedFormat, match="This file is empty"):
+        darkroom.develop(b"")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_breaks_off_is_refused(darkroom: Darkroom, kind: str) -> None:
+    whole = encoded(flag((300, 200)), kind)
+    for part in (16, 30, len(whole) // 2):
+        with pytest.raises((InvalidContent, UnsupportedFormat)):
+            darkroom.develop(whole[:part])
+
+
+def test_running_out_of_memory_is_a_refusal(
+    darkroom: Darkroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(_image: ImageFile.ImageFile) -> None:
+        raise MemoryError
+
+    data = encoded(flag(), "PNG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", exhausted)
+    with pytest.raises(InvalidContent, match="more memory than allowed"):
+        darkroom.decode(data)
+
+
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.sampled_from(sorted(FORMATS)),
+    st.lists(st.tuples(st.integers(0, 3_000), st.binary(max_size=12)), min_size=1, max_size=4),
+    st.integers(0, 3_000),
+)
+def test_no_damage_whatever_makes_anything_but_a_picture_or_a_refusal(
+    darkroom: Darkroom, kind: str, damages: list[tuple[int, bytes]], cut: int
+) -> None:
+    exif = {"exif": some_exif()} if kind in WITH_EXIF else {}
+    data = bytearray(encoded(flag((40, 30)), kind, **exif))
+    for place, noise in damages:
+        start = place % len(data)
+        data[start : start + len(noise)] = noise
+    if cut % 3 == 0:
+        del data[cut % len(data) :]
+    with suppress(Refusal):
+        pixels = darkroom.develop(bytes(data)).pixels
+        assert len(pixels.rgb) == 3 * pixels.width * pixels.height

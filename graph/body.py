@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,10 @@ from domain.uploads import Upload
 
 PREFLIGHT = ("apollo-require-preflight", "x-apollo-operation-name", "graphql-require-preflight")
 """A browser asks before it sends one of these to another origin; a plain form cannot."""
+
+
+# Python knows charsets that decode to no text at all.
+_OTHER_CHARSET = re.compile(r"charset\s*=\s*\"?(?!utf-?8\b)", re.IGNORECASE)
 
 
 def bad_request(message: str) -> HTTPException:
@@ -117,6 +122,8 @@ async def read_form(request: Request, stream: AsyncGenerator[bytes], *, keep: in
             "A multipart request needs the header “GraphQL-Require-Preflight: 1”, so that no "
             "other site's form can send it."
         )
+    if _OTHER_CHARSET.search(request.headers.get("content-type", "")):
+        raise bad_request("A multipart request is in UTF-8; leave the charset out.")
     try:
         return await _Form(request, stream, keep=keep).parse()
     except MultiPartException as error:

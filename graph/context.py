@@ -31,9 +31,9 @@ class Context:
     """How long one operation may take."""
     document: DocumentNode | None = None
     """What is asked, parsed and found valid."""
-    authorization: str | None = None
+    authorization: str | None = field(default=None, repr=False)
     """The header of that name."""
-    connection_params: dict[str, object] = field(default_factory=dict)
+    connection_params: dict[str, object] = field(default_factory=dict, repr=False)
     """What a WebSocket client said at its beginning."""
 
     def __post_init__(self) -> None:

@@ -197,7 +197,7 @@ def _base_url(connection: HTTPConnection) -> str:
     if not _HOST.fullmatch(host):
         name, port = connection.scope.get("server") or ("localhost", None)
         host = f"{name}:{port}" if port else name
-    return f"{connection.url.scheme.replace('ws', 'http')}://{host}"
+    return f"{connection.scope['scheme'].replace('ws', 'http')}://{host}"
 
 
 def _accepted(request: HTTPConnection) -> list[tuple[str, float]]:
@@ -232,4 +232,5 @@ def _response(result: ExecutionResult, media_type: str) -> Response:
             if media_type == GRAPHQL_JSON:
                 status = _OUR_FAULTS.get(str(code), HTTPStatus.BAD_REQUEST)
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, media_type=f"{media_type}; charset=utf-8")
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(body, status, headers, f"{media_type}; charset=utf-8")

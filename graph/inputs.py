@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import strawberry
 
 from domain import filters
-from domain.errors import InvalidArgument
 from domain.filters import Orientation, Sort, SortField
 from domain.images import ImageStatus
 from domain.searches import ByImage, ByPicture, BySearch, ByText, SearchBy
@@ -156,9 +155,7 @@ class ImageSearchBy:
             return ByPicture(image)
         if (image_id := given(self.image_id)) is not None:
             return ByImage(uuid_of(image_id, argument="by.imageId"))
-        if (search_id := given(self.search_id)) is not None:
-            return BySearch(search_uuid(search_id, argument="by.searchId"))
-        raise InvalidArgument("by", "`by` is empty; give text, image, imageId or searchId.")
+        return BySearch(search_uuid(self.search_id, argument="by.searchId"))
 
 
 @strawberry.input

@@ -153,4 +153,6 @@ def _disposition(image: Image, variant: Variant, *, download: bool) -> str:
 
 
 def _nothing(request: Request) -> HTTPException:
-    return HTTPException(HTTPStatus.NOT_FOUND, f"There is no image at {request.url.path:.100}.")
+    return HTTPException(
+        HTTPStatus.NOT_FOUND, f"There is no image at {request.scope['path']:.100}."
+    )

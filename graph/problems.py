@@ -35,7 +35,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         raise error
     message = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND and message == HTTPStatus.NOT_FOUND.phrase:
-        message = f"There is nothing at {request.url.path:.100}; the API is at /graphql."
+        message = f"There is nothing at {request.scope['path']:.100}; the API is at /graphql."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"{request.url.path:.100} does not answer {request.method:.20}."
+        message = f"{request.scope['path']:.100} does not answer {request.method:.20}."
     return problem(error.status_code, message, headers=error.headers)

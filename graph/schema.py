@@ -187,17 +187,12 @@ def print_schema() -> str:
 
 def _parsed(query: str) -> DocumentNode:
     if len(query.encode()) > MAX_QUERY_BYTES:
-        raise _too_large(f"The query has over {MAX_QUERY_BYTES:,} bytes; ask in several requests.")
+        message = f"The query has over {MAX_QUERY_BYTES:,} bytes; ask in several requests."
+        raise _Refused(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
     try:
         return parse(query, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
         raise _Refused(error) from None
-    except RecursionError:
-        raise _too_large("The query is nested too deeply to be read.") from None
-
-
-def _too_large(message: str) -> _Refused:
-    return _Refused(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[object]:

@@ -210,6 +210,8 @@ async def test_a_malformed_multipart_request_is_400(
         ("multipart/form-data", b""),
         ("multipart/form-data; boundary=x", b""),
         ("multipart/form-data; boundary=x", b"nonsense"),
+        ("multipart/form-data; boundary=x; charset=base64", b"--x--"),
+        ('multipart/form-data; boundary=x; charset="unicode_escape"', b"--x--"),
         ("multipart/form-data; boundary=x", b"--x\r\n\r\nvalue\r\n--x--\r\n"),
         (
             "multipart/form-data; boundary=x",
@@ -303,6 +305,20 @@ async def test_a_file_that_is_too_large_is_refused_beside_one_that_is_not(client
     assert payload["results"][0] is None
     assert payload["results"][1] is not None
     assert "500,000 bytes" in payload["userErrors"][0]["message"]
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a b", "", "[::1]:8000", "x:y"])
+async def test_a_host_that_is_none_is_no_fault_of_ours(client: Client, host: str) -> None:
+    headers = {"Host": host}
+    for path, status in (("/graphql", 400), ("/nothing", 404), ("/images/1/2", 404)):
+        assert status == (await client.http.get(path, headers=headers)).status_code
+    answer = await client.http.post("/graphql", json=HELLO, headers=headers)
+    assert 200 == answer.status_code
+
+
+async def test_answers_are_kept_by_nobody(client: Client) -> None:
+    headers = (await client.http.post("/graphql", json=HELLO)).headers
+    assert ("no-store", "Accept") == (headers["Cache-Control"], headers["Vary"])
 
 
 async def test_at_most_five_errors_come_back(client: Client) -> None:

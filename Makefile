@@ -19,11 +19,13 @@ serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...
 test: $(READY)  ## Run every test, and hold the coverage.
 	$(BIN)/pytest --cov --cov-report=term $(PYTEST_FLAGS)
 
-check: $(READY)  ## Hold format, lint, types and the direction of imports.
+check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: $(READY)  ## Put files into the house's format.
 	$(BIN)/ruff format .

@@ -161,8 +161,8 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
 @asynccontextmanager
 async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     """Open everything, the model first: a name that cannot be loaded says so at once."""
-    from graph.http import HttpOptions, create_app
-
+    from graph.http import create_app
+    from graph.options import HttpOptions
     from infra.pillow import ACCEPTED_CONTENT_TYPES
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
     from infra.postgres.migrate import check_current
@@ -221,9 +221,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                 HttpOptions(
                     public_url=str(settings.public_url) if settings.public_url else None,
                     cors_origins=settings.cors_origins,
-                    public_reading=settings.public_reading,
-                    max_upload_bytes=limit,
-                    max_files_per_request=settings.max_files_per_request,
+                    max_request_bytes=settings.max_request_bytes,
                 ),
                 ready={"database": lambda: check_current(engine)},
             ),

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         50 * MEBIBYTE, description="Most bytes of a picture's file."
     )
     max_files_per_request: PositiveInt = Field(20, description="Most files of one request.")
+    max_request_bytes: PositiveInt = Field(
+        256 * MEBIBYTE, description="Most bytes of one request, its files together."
+    )
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
     decode_seconds: PositiveFloat = Field(

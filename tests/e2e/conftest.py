@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.checkpoints import small_clip
+from tests.e2e.process import KEY, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_clip(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Nothing but a model that needs no network, a folder to throw away, and a key."""
+    return {"model": model, "data_dir": tmp_path_factory.mktemp("data"), "api_key": KEY}
+
+
+@pytest.fixture(scope="module")
+def server(settings: dict[str, object]) -> Iterator[Server]:
+    with Server.start(settings) as server:
+        yield server

@@ -1,0 +1,158 @@
+"""The real process, as a user starts it, and what a client says to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-c", "import cli; cli.main()")
+KEY = "a-key-of-the-tests-with-every-scope"
+START_SECONDS = 120
+UPLOAD = """
+mutation Upload($files: [Upload!]!, $tags: [String!]) {
+  uploadImages(input: {files: $files, tags: $tags}) {
+    results { isDuplicate image { id filename url } }
+    userErrors { field message code }
+  }
+}
+"""
+
+
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """The variables of a process: this one's but for ours, and ``settings``."""
+    inherited = {name: value for name, value in os.environ.items() if "PICTOGRAPH" not in name}
+    return inherited | {
+        f"PICTOGRAPH_{name.upper()}": str(value) for name, value in settings.items()
+    }
+
+
+def pictograph(
+    *arguments: str, settings: Mapping[str, object], cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(settings),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+
+
+class Server:
+    """A running `pictograph serve`, and a client of it."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, said: list[str]) -> None:
+        self.process = process
+        self.url = url
+        self.said = said
+        self.http = httpx.Client(base_url=url, timeout=60)
+
+    @classmethod
+    @contextmanager
+    def start(
+        cls,
+        settings: Mapping[str, object],
+        *,
+        command: Sequence[str] = ("serve",),
+        cwd: Path | None = None,
+    ) -> Iterator[Self]:
+        """Start a server on a free port, wait for its address, and stop it at the end."""
+        process = subprocess.Popen(
+            [*COMMAND, *command],
+            env=environment({"port": 0, **settings}),
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said: list[str] = []
+        address: queue.Queue[str | None] = queue.Queue()
+        listening = threading.Thread(target=_listen, args=(process, said, address), daemon=True)
+        listening.start()
+        try:
+            url = address.get(timeout=START_SECONDS)
+            assert url is not None, "".join(said)
+            server = cls(process, url, said)
+            with server.http:
+                yield server
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            listening.join(timeout=10)
+            if process.stdout:
+                process.stdout.close()
+
+    def ask(self, query: str, *, key: str | None = KEY, **variables: object) -> dict[str, Any]:
+        """Send an operation and return its data."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        answer = self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        ).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def upload(
+        self, files: Mapping[str, bytes], *, tags: Sequence[str] = (), key: str = KEY
+    ) -> dict[str, Any]:
+        """Send files as the multipart request specification says."""
+        operations = {
+            "query": UPLOAD,
+            "variables": {"files": [None] * len(files), "tags": list(tags)},
+        }
+        return self.multipart(operations, "variables.files", files, key=key)["uploadImages"]  # type: ignore[no-any-return]  # JSON
+
+    def multipart(
+        self,
+        operations: Mapping[str, object],
+        path: str,
+        files: Mapping[str, bytes],
+        *,
+        key: str | None = KEY,
+    ) -> dict[str, Any]:
+        """Send an operation with files in the list at ``path``, or one file at it."""
+        names = list(files)
+        places = [f"{path}.{i}" for i in range(len(names))] if path.endswith("s") else [path]
+        answer = self.http.post(
+            "/graphql",
+            data={
+                "operations": json.dumps(operations),
+                "map": json.dumps({str(i): [place] for i, place in enumerate(places)}),
+            },
+            files={str(i): (name, files[name]) for i, name in enumerate(names)},
+            headers={"GraphQL-Require-Preflight": "1"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
+        ).json()
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+def _listen(
+    process: subprocess.Popen[str], said: list[str], address: queue.Queue[str | None]
+) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        said.append(line)
+        if found := re.search(r"answers at (http://\S+)/graphql", line):
+            address.put(found[1])
+    address.put(None)

@@ -1,0 +1,93 @@
+"""A server on defaults: take in, find, serve, delete."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tests.e2e.pictures import picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.process import Server
+
+SEARCH = """
+query ($text: String!) {
+  searchImages(by: {text: $text}, first: 100) {
+    searchId edges { score node { id filename url(variant: THUMBNAIL) } }
+  }
+}
+"""
+COUNT = "{ images(first: 0) { totalCount } }"
+DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds userErrors { message } } }"  # noqa: E501
+
+
+def _delete_everything(server: Server) -> None:
+    nodes = server.ask("{ images(first: 100) { nodes { id } } }")["images"]["nodes"]
+    server.ask(DELETE, ids=[node["id"] for node in nodes])
+    assert server.ask(COUNT) == {"images": {"totalCount": 0}}
+
+
+def test_a_server_with_nothing_configured_is_ready(server: Server, model: Path) -> None:
+    assert server.http.get("/healthz").status_code == 200
+    assert server.http.get("/readyz").status_code == 200
+    service = server.ask("{ service { model { name dimensions state embeddedCount } } }")["service"]
+    name = service["model"].pop("name")
+    assert name.startswith(f"{model.name}@")
+    assert service["model"] == {"dimensions": 64, "state": "ACTIVE", "embeddedCount": 0}
+
+
+def test_a_picture_is_findable_as_soon_as_its_upload_returns(server: Server) -> None:
+    for number in range(10):
+        uploaded = server.upload({f"{number}.jpg": picture(number)})["results"][0]["image"]["id"]
+        found = server.ask(SEARCH, text=f"picture {number}")["searchImages"]["edges"]
+        assert uploaded in [edge["node"]["id"] for edge in found]
+        by_example = server.multipart(
+            {
+                "query": "query ($image: Upload!) { searchImages(by: {image: $image}, first: 1)"
+                " { edges { score node { id } } } }",
+                "variables": {"image": None},
+            },
+            "variables.image",
+            {"example.jpg": picture(number)},
+        )["searchImages"]["edges"]
+        assert uploaded == by_example[0]["node"]["id"]
+        assert by_example[0]["score"] > 0.999
+    _delete_everything(server)
+
+
+def test_a_hundred_concurrent_uploads_of_twenty_pictures_leave_twenty(
+    server: Server, settings: dict[str, object]
+) -> None:
+    files = {f"{number}.jpg": picture(100 + number) for number in range(20)}
+    with ThreadPoolExecutor(20) as clients:
+        answers = list(clients.map(lambda _: server.upload(files), range(100)))
+    assert all(answer["userErrors"] == [] for answer in answers)
+    ids = {tuple(result["image"]["id"] for result in answer["results"]) for answer in answers}
+    assert len(ids) == 1
+    new = [not result["isDuplicate"] for answer in answers for result in answer["results"]]
+    assert sum(new) == 20
+    assert server.ask(COUNT) == {"images": {"totalCount": 20}}
+    assert len(_kept_files(settings)) == 3 * 20
+    _delete_everything(server)
+    assert _kept_files(settings) == []
+
+
+def test_a_search_does_not_wait_for_a_bulk_upload(server: Server) -> None:
+    batches = [{f"{n}.jpg": picture(n, side=512) for n in range(b, b + 20)} for b in (200, 220)]
+    with ThreadPoolExecutor(2) as clients:
+        uploads = [clients.submit(server.upload, batch) for batch in batches]
+        answers = 0
+        while not all(upload.done() for upload in uploads):
+            server.ask(SEARCH, text=f"text {answers}")
+            answers += 1
+        assert all(upload.result()["userErrors"] == [] for upload in uploads)
+    assert answers >= 2
+    _delete_everything(server)
+
+
+def _kept_files(settings: dict[str, object]) -> list[Path]:
+    folder = settings["data_dir"]
+    assert hasattr(folder, "rglob")
+    return [path for path in (folder / "files").rglob("*") if path.is_file()]  # type: ignore[operator]  # narrowed above

@@ -61,6 +61,7 @@ def _page(folder: Path) -> tuple[str, str]:
     ):
         html = html.replace("{{" + name + "}}", content)
     sources = "'self'" if local else f"'self' {CDN}/"
+    # GraphiQL's menus bring style elements of their own; scripts may not.
     policy = (
         f"default-src 'none'; script-src {sources}; style-src {sources} 'unsafe-inline'; "
         "connect-src 'self'; img-src 'self' data:; font-src data:; "

@@ -1,18 +1,14 @@
 """GraphQL over HTTP: what is read, what is refused, and how it is answered."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from graphql import get_introspection_query
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from graph.problems import GRAPHQL_JSON
-from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, UPLOAD, multipart, upload_form
+from tests.graph.requests import KEY, upload_form
 from tests.graph.world import Client, Serve
 
 HELLO = {"query": "{ __typename }"}
@@ -162,101 +158,6 @@ async def test_other_media_types_are_refused(client: Client, content_type: str) 
     assert 415 == answer.status_code
 
 
-FILE = {"0": ("a.png", picture_file())}
-ASKED = {"query": UPLOAD, "variables": {"files": [None]}}
-
-
-@pytest.mark.parametrize(
-    ("operations", "places"),
-    [
-        (None, {}),
-        (1, {}),
-        ([ASKED], {"0": ["0.variables.files.0"]}),
-        ("x", {}),
-        (ASKED, None),
-        (ASKED, []),
-        (ASKED, 1),
-        (ASKED, {"1": ["variables.files.0"]}),
-        (ASKED, {"0": "variables.files.0"}),
-        (ASKED, {"0": [1]}),
-        (ASKED, {"0": [[]]}),
-        (ASKED, {"0": [""]}),
-        (ASKED, {"0": ["query"]}),
-        (ASKED, {"0": ["variables"]}),
-        (ASKED, {"0": ["variables.files"]}),
-        (ASKED, {"0": ["variables.files.1"]}),
-        (ASKED, {"0": ["variables.files.-1"]}),
-        (ASKED, {"0": ["variables.files.x"]}),
-        (ASKED, {"0": ["variables.nothing.0"]}),
-        (ASKED, {"0": ["variables.files.0.0"]}),
-        (ASKED, {"0": ["variables.files.0", "variables.files.0"]}),
-        ({"query": UPLOAD, "variables": None}, {"0": ["variables.files.0"]}),
-        ({"query": UPLOAD}, {"0": ["variables.files.0"]}),
-    ],
-)
-async def test_a_malformed_multipart_request_is_400(
-    client: Client, operations: object, places: object
-) -> None:
-    answer = await client.http.post(
-        "/graphql", headers=PREFLIGHT, **multipart(operations, places, FILE)
-    )
-    assert 400 == answer.status_code
-    assert answer.json()["errors"][0]["message"].endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        ("multipart/form-data", b""),
-        ("multipart/form-data; boundary=x", b""),
-        ("multipart/form-data; boundary=x", b"nonsense"),
-        ("multipart/form-data; boundary=x; charset=base64", b"--x--"),
-        ('multipart/form-data; boundary=x; charset="unicode_escape"', b"--x--"),
-        ("multipart/form-data; boundary=x", b"--x\r\n\r\nvalue\r\n--x--\r\n"),
-        (
-            "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{\r\n--x--\r\n',
-        ),
-        (
-            "multipart/form-data; boundary=x; charset=utf-16",
-            b'--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{}\r\n--x--\r\n',
-        ),
-        (
-            "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="map"; filename="a"\r\n\r\n{}\r\n--x--',
-        ),
-    ],
-)
-async def test_a_body_that_is_no_form_is_400(
-    client: Client, content_type: str, body: bytes
-) -> None:
-    headers = {"Content-Type": content_type} | PREFLIGHT
-    assert 400 == (await client.http.post("/graphql", content=body, headers=headers)).status_code
-
-
-async def test_multipart_needs_a_header_that_no_form_of_another_site_can_send(
-    client: Client,
-) -> None:
-    for headers in ({}, {"GraphQL-Require-Preflight": ""}):
-        answer = await client.http.post(
-            "/graphql", headers=headers, **upload_form({"a.png": picture_file()})
-        )
-        assert 400 == answer.status_code
-        assert "GraphQL-Require-Preflight: 1" in answer.json()["errors"][0]["message"]
-
-
-@pytest.mark.parametrize(
-    "name", ["Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Require-Preflight"]
-)
-async def test_any_of_the_known_headers_lets_a_file_in(client: Client, name: str) -> None:
-    answer = await client.http.post(
-        "/graphql",
-        headers={name: "x", "Authorization": f"Bearer {KEY}"},
-        **upload_form({"a.png": picture_file()}),
-    )
-    assert [] == answer.json()["data"]["uploadImages"]["userErrors"]
-
-
 async def test_a_body_that_is_announced_too_large_is_not_read(serve: Serve) -> None:
     client = serve(max_body_bytes=100)
 
@@ -300,13 +201,6 @@ async def test_a_body_that_stands_still_is_given_up(serve: Serve) -> None:
     assert 408 == answer.status_code
 
 
-async def test_a_file_that_is_too_large_is_refused_beside_one_that_is_not(client: Client) -> None:
-    payload = await client.upload(b"x" * 500_000, picture_file())
-    assert payload["results"][0] is None
-    assert payload["results"][1] is not None
-    assert "500,000 bytes" in payload["userErrors"][0]["message"]
-
-
 @pytest.mark.parametrize("host", ["[", "[::1", "a b", "", "[::1]:8000", "x:y"])
 async def test_a_host_that_is_none_is_no_fault_of_ours(client: Client, host: str) -> None:
     headers = {"Host": host}
@@ -342,66 +236,3 @@ async def test_valid_documents_are_parsed_once_and_invalid_ones_never_kept(clien
     assert first == await client.ask(query, id="x")
     assert "nothing" in str(await client.ask("{ nothing }"))
     assert "nothing" in str(await client.ask("{ nothing }"))
-
-
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=8,
-)
-BODIES = (
-    st.binary()
-    | ANY_JSON.map(lambda value: json.dumps(value).encode())
-    | st.fixed_dictionaries(
-        {},
-        optional={
-            "query": ANY_JSON
-            | st.sampled_from(["{ __typename }", UPLOAD, "{ images { totalCount } }"]),
-            "variables": ANY_JSON | st.fixed_dictionaries({"files": ANY_JSON, "tags": ANY_JSON}),
-            "operationName": ANY_JSON,
-            "extensions": ANY_JSON,
-        },
-    ).map(lambda value: json.dumps(value).encode())
-)
-FUZZ = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-@FUZZ
-@given(body=BODIES)
-async def test_no_body_ever_ends_in_500(client: Client, body: bytes) -> None:
-    headers = {"Content-Type": "application/json", "Accept": GRAPHQL_JSON}
-    answer = await client.http.post("/graphql", content=body, headers=headers)
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
-
-
-PATHS = st.lists(
-    st.sampled_from(["variables", "files", "0", "1", "-1", "", "tags", "query", "x"]), max_size=4
-).map(".".join)
-
-
-@FUZZ
-@given(
-    operations=ANY_JSON | st.fixed_dictionaries({"query": st.just(UPLOAD), "variables": ANY_JSON}),
-    places=ANY_JSON | st.dictionaries(st.sampled_from("01"), st.lists(PATHS | ANY_JSON)),
-)
-async def test_no_form_ever_ends_in_500(client: Client, operations: object, places: object) -> None:
-    headers = PREFLIGHT | {"Accept": GRAPHQL_JSON}
-    answer = await client.http.post(
-        "/graphql", headers=headers, **multipart(operations, places, FILE)
-    )
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
-
-
-@FUZZ
-@given(
-    query=st.text(alphabet='{}()[]:$@!"...{}{} \nqueryimagesnodeid01#fragmenton\\u', max_size=200),
-    accept=st.text(alphabet="application/json;q=0.1,*graphql-response+", max_size=60),
-)
-async def test_no_query_ever_ends_in_500(client: Client, query: str, accept: str) -> None:
-    answer = await client.http.get("/graphql", params={"query": query}, headers={"Accept": accept})
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text

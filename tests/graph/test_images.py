@@ -3,20 +3,12 @@
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
 import base64
-import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from domain.errors import InvalidArgument
-from domain.filters import Place, Sort, SortField
 from domain.images import Exif, GeoPoint, uuid7
-from domain.searches import SearchCursor
-from graph.cursors import place_at, place_cursor, search_at, search_cursor
 from graph.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.world import Client, Serve, World
@@ -306,56 +298,3 @@ async def test_the_service_describes_itself(client: Client) -> None:
         "acceptedContentTypes": ["image/png"],
         "model": {"name": "fake", "dimensions": 16, "state": "ACTIVE", "embeddedCount": 5},
     } == data["service"]
-
-
-PLACES = st.one_of(
-    st.tuples(st.just(SortField.FILENAME), st.text(st.characters(categories=["L", "N", "S"]))),
-    st.tuples(st.just(SortField.BYTE_SIZE), st.integers(0, 2**63 - 1)),
-    st.tuples(st.just(SortField.TAKEN_AT), st.none() | st.integers(-(10**15), 10**15)),
-    st.tuples(st.just(SortField.CREATED_AT), st.integers(-(10**15), 10**15)),
-)
-
-
-@given(PLACES, st.booleans(), st.uuids())
-def test_a_place_survives_the_way_through_its_cursor(
-    field_and_value: tuple[SortField, Any], descending: object, image_id: UUID
-) -> None:
-    field, value = field_and_value
-    sort, place = Sort(field, descending=bool(descending)), Place(value, image_id)
-    assert place == place_at(place_cursor(place, sort), sort, argument="after")
-
-
-@given(st.uuids(), st.integers(0, 1_000))
-def test_a_rank_survives_the_way_through_its_cursor(search_id: UUID, rank: int) -> None:
-    cursor = SearchCursor(search_id, rank)
-    assert cursor == search_at(search_cursor(cursor), argument="after")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=2),
-)
-FORGED = st.text() | JSON.map(
-    lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
-)
-HALF_TRUE = st.tuples(
-    st.sampled_from(["created_at desc", "filename asc", "byte_size asc", "taken_at desc"]),
-    JSON,
-    st.uuids().map(str) | JSON,
-).map(lambda parts: base64.urlsafe_b64encode(json.dumps(parts).encode()).decode())
-
-
-@given(FORGED | HALF_TRUE, st.sampled_from(SortField))
-def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortField) -> None:
-    sort = Sort(field)
-    try:
-        place = place_at(cursor, sort, argument="after")
-    except InvalidArgument:
-        return
-    assert place == place_at(place_cursor(place, sort), sort, argument="after")
-
-
-@given(FORGED)
-def test_a_forged_cursor_of_a_search_is_one_clear_error(cursor: str) -> None:
-    with pytest.raises(InvalidArgument, match="is none that this API returned"):
-        search_at(cursor, argument="after")

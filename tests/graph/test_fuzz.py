@@ -1,0 +1,76 @@
+"""Nothing that a client sends is a fault of ours."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graph.problems import GRAPHQL_JSON
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import UPLOAD, multipart
+from tests.graph.world import Client
+
+PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
+FILE = {"0": ("a.png", picture_file())}
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+BODIES = (
+    st.binary()
+    | ANY_JSON.map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "query": ANY_JSON
+            | st.sampled_from(["{ __typename }", UPLOAD, "{ images { totalCount } }"]),
+            "variables": ANY_JSON | st.fixed_dictionaries({"files": ANY_JSON, "tags": ANY_JSON}),
+            "operationName": ANY_JSON,
+            "extensions": ANY_JSON,
+        },
+    ).map(lambda value: json.dumps(value).encode())
+)
+FUZZ = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@FUZZ
+@given(body=BODIES)
+async def test_no_body_ever_ends_in_500(client: Client, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Accept": GRAPHQL_JSON}
+    answer = await client.http.post("/graphql", content=body, headers=headers)
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text
+
+
+PATHS = st.lists(
+    st.sampled_from(["variables", "files", "0", "1", "-1", "", "tags", "query", "x"]), max_size=4
+).map(".".join)
+
+
+@FUZZ
+@given(
+    operations=ANY_JSON | st.fixed_dictionaries({"query": st.just(UPLOAD), "variables": ANY_JSON}),
+    places=ANY_JSON | st.dictionaries(st.sampled_from("01"), st.lists(PATHS | ANY_JSON)),
+)
+async def test_no_form_ever_ends_in_500(client: Client, operations: object, places: object) -> None:
+    headers = PREFLIGHT | {"Accept": GRAPHQL_JSON}
+    answer = await client.http.post(
+        "/graphql", headers=headers, **multipart(operations, places, FILE)
+    )
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text
+
+
+@FUZZ
+@given(
+    query=st.text(alphabet='{}()[]:$@!"...{}{} \nqueryimagesnodeid01#fragmenton\\u', max_size=200),
+    accept=st.text(alphabet="application/json;q=0.1,*graphql-response+", max_size=60),
+)
+async def test_no_query_ever_ends_in_500(client: Client, query: str, accept: str) -> None:
+    answer = await client.http.get("/graphql", params={"query": query}, headers={"Accept": accept})
+    assert answer.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in answer.text

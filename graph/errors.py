@@ -37,7 +37,7 @@ def present(
 ) -> list[GraphQLError]:
     """Return at most five errors fit for clients, and log what is our fault, once."""
     causes = [_cause(error) for error in found]
-    bugs = [cause for cause in causes if cause is not None and not isinstance(cause, Refusal)]
+    bugs = [cause for cause in causes if cause is not None and not _is_answer(cause)]
     if bugs:
         logger.error("request %s failed in %d places", request_id, len(bugs), exc_info=bugs[0])
     return [
@@ -52,6 +52,13 @@ def _cause(error: GraphQLError) -> Exception | None:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
+
+
+def _is_answer(cause: Exception) -> bool:
+    """Tell whether a request can cause this. A server set up wrongly is no request's fault."""
+    return isinstance(cause, errors.Unauthorized) or (
+        isinstance(cause, Refusal) and code_of(cause) is not None
+    )
 
 
 def _shown(

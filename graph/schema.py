@@ -31,7 +31,9 @@ from graph.mutations import Mutation
 from graph.queries import Query
 from graph.scalars import SCALARS
 
-KEPT_DOCUMENTS = 256
+KEPT_CHARACTERS = 400_000
+"""Of queries whose parsed form is kept, which takes about a hundred bytes for each."""
+
 ANY_TYPE = tuple(OperationType)
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -39,8 +41,9 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 class Documents:
     """The valid documents seen last, parsed."""
 
-    def __init__(self, most: int = KEPT_DOCUMENTS) -> None:
+    def __init__(self, most: int = KEPT_CHARACTERS) -> None:
         self._most = most
+        self._size = 0
         self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
 
     def recall(self, query: str) -> DocumentNode | None:
@@ -50,10 +53,11 @@ class Documents:
         return self._kept.get(query)
 
     def keep(self, query: str, document: DocumentNode) -> None:
-        """Keep a valid document, and forget the one that was not asked for the longest."""
-        self._kept[query] = document
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        """Keep a valid document, and forget those that were not asked for the longest."""
+        if self._kept.setdefault(query, document) is document:
+            self._size += len(query)
+        while self._size > self._most:
+            self._size -= len(self._kept.popitem(last=False)[0])
 
 
 class Deadline(SchemaExtension):

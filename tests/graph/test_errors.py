@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from domain.errors import Misconfigured
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY, upload_form
 from tests.graph.world import Client, Serve, World
@@ -90,4 +91,13 @@ async def test_an_outage_ends_an_upload_masked(
     files = (await client.http.post("/graphql", headers=headers, **form)).json()
     assert {"uploadImages": None} == files["data"]
     assert "INTERNAL_SERVER_ERROR" == files["errors"][0]["extensions"]["code"]
+    assert 1 == len(caplog.records)
+
+
+async def test_a_server_that_is_set_up_wrongly_is_a_fault_of_ours(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.catalog.broken = Misconfigured("The database at postgres://user:secret@db is too old.")
+    error = await client.error("{ images { totalCount } }")
+    assert "Internal server error" == error["message"]
     assert 1 == len(caplog.records)

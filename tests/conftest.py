@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -17,33 +19,37 @@ from infra.postgres.migrate import upgrade
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest import TempPathFactory  # noqa: PT013 - read as a type only
+    from anyio.from_thread import BlockingPortal
 
 TEMPLATE = "migrated"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: TempPathFactory) -> Iterator[str]:
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop in a thread of its own, which outlives the loops of the tests."""
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def postgres_server(portal: BlockingPortal) -> Iterator[str]:
     """The URL of a server's maintenance database; its database ``migrated`` is a template."""
-    folder = tmp_path_factory.mktemp("postgres")
-    # A loop of its own, as the tests' loops end before the session does.
-    with asyncio.Runner() as runner:
-        server = embedded_postgres(folder)
-        url = runner.run(server.__aenter__())
-        try:
-            runner.run(_make_template(url))
+    # Not in pytest's own folder: each session closes that to all users but its own, and as root
+    # PostgreSQL runs under another.
+    with TemporaryDirectory(prefix="pictograph-tests-") as folder:
+        server = embedded_postgres(Path(folder) / "postgres")
+        with portal.wrap_async_context_manager(server) as url:
+            portal.call(_make_template, url)
             yield url
-        finally:
-            runner.run(server.__aexit__(None, None, None))
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
+def postgres_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
     """The URL of a migrated, empty database of the test's own."""
     name = f"test_{uuid4().hex}"
-    asyncio.run(_execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    portal.call(_execute, postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield _database(postgres_server, name)
-    asyncio.run(_execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)"))
+    portal.call(_execute, postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _make_template(url: str) -> None:

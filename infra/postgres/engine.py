@@ -29,6 +29,8 @@ SESSION = {
     "application_name": "pictograph",
     # Searches are over before a just-in-time compiler has warmed up.
     "jit": "off",
+    # Whether an index is worth it depends on the filter's values, not on how often it was asked.
+    "plan_cache_mode": "force_custom_plan",
     "timezone": "UTC",
 }
 

@@ -100,13 +100,13 @@ async def make_partition(session: AsyncSession, model: ActiveModel) -> None:
 def index_of(model: ActiveModel) -> str:
     """Return the statement that makes the HNSW index, in half precision: half the memory.
 
-    Twice pgvector's default of links and thrice its care in choosing them: queries of text, which
-    lie far from every picture, need that (measured by ``benchmarks.catalog``).
+    Twice the links that pgvector makes by default, chosen with thrice the care: texts, which
+    lie far from every picture, need both (measured by ``benchmarks.catalog``).
     """
     return (
         f"CREATE INDEX IF NOT EXISTS {model.partition}_hnsw ON {model.partition} "
         f"USING hnsw ((embedding::halfvec({model.dimensions:d})) halfvec_ip_ops) "
-        "WITH (m = 24, ef_construction = 200)"
+        "WITH (m = 32, ef_construction = 200)"
     )
 
 

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 EXACT_BELOW = 20_000
 """Up to so many candidates, comparing all of them is quick and a walk past them could miss some."""
 
-WIDTH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 400}
+WIDTH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 450}
 """How many neighbours a walk keeps in view (``hnsw.ef_search``), measured for recall@20."""
+
+SPARE = 24
+"""More hits than asked of a walk: half precision takes near neighbours for equal, so that the true
+distances have to choose among more than are wanted."""
 
 WALK = {
     # Goes on where a filter let too few through; the order is put right afterwards.
@@ -48,6 +52,10 @@ class Plan(Executable, ClauseElement):
 
     def __init__(self, statement: Select[Any]) -> None:
         self.statement = statement
+
+    @property
+    def _all_selected_columns(self) -> list[ColumnElement[Any]]:
+        return list(self.statement.selected_columns)
 
 
 @compiles(Plan)
@@ -79,7 +87,7 @@ async def compare(
         .order_by(distance, image_id)
         .limit(limit)
     )
-    return await _rank(connection, nearest, exact=True)
+    return await _rank(connection, nearest, limit=limit, exact=True)
 
 
 async def walk(
@@ -110,9 +118,9 @@ async def walk(
         )
         # By the distance alone: another column beside it, and the index is not used.
         .order_by(cast(embedding, half).max_inner_product(start))
-        .limit(limit)
+        .limit(limit + SPARE)
     )
-    return await _rank(connection, nearest, exact=False)
+    return await _rank(connection, nearest, limit=limit, exact=False)
 
 
 def _candidates(
@@ -126,13 +134,15 @@ def _candidates(
     return select(*columns).select_from(joined).where(*wanted)
 
 
-async def _rank(connection: AsyncConnection, nearest: Select[Any], *, exact: bool) -> Ranking:
-    """Sort by the true distance, then by id, and fetch all as two arrays: one row decodes fast."""
+async def _rank(
+    connection: AsyncConnection, nearest: Select[Any], *, limit: int, exact: bool
+) -> Ranking:
+    """Sort by true distance, then by id, and fetch two arrays, which decode faster than rows."""
     found = nearest.cte("nearest").prefix_with("MATERIALIZED")
     ids, distances = (
         func.array_agg(aggregate_order_by(value, found.c.distance, found.c.image_id))
         for value in (found.c.image_id, found.c.distance)
     )
     row = (await connection.execute(select(ids, distances))).one()
-    hits = zip(row[0] or (), row[1] or (), strict=True)
+    hits = zip((row[0] or ())[:limit], (row[1] or ())[:limit], strict=True)
     return Ranking(tuple(Hit(image_id, -distance) for image_id, distance in hits), exact=exact)

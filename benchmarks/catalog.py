@@ -1,0 +1,79 @@
+"""How well and how fast PostgreSQL finds neighbours among 33,256 real CLIP vectors.
+
+``python -m benchmarks.catalog`` loads them into an embedded server and holds every answer of the
+catalog against the exact one. Needs ``../shared/data/real-clip``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import real_clip
+from domain.filters import ImageFilter
+from infra.embedded_postgres import embedded_postgres
+from infra.postgres.engine import open_engine
+from infra.postgres.migrate import upgrade
+
+if TYPE_CHECKING:
+    from benchmarks.real_clip import Neighbours
+    from domain.embeddings import Ranking
+    from infra.postgres import PostgresCatalog
+
+EVERYTHING = ImageFilter()
+
+
+async def main() -> None:
+    if not real_clip.FOLDER.exists():
+        sys.exit(f"The vectors are not here: {real_clip.FOLDER}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with embedded_postgres(Path(folder) / "large") as url, open_engine(url) as engine:
+            await upgrade(engine)
+            started = time.perf_counter()
+            library = real_clip.large_library()
+            catalog = await real_clip.load(engine, library.vectors)
+            print(
+                f"{len(library.vectors):,} vectors loaded in {time.perf_counter() - started:.1f} s"
+            )
+            print(
+                f"{'queries':8}{'limit':>6}{'exact':>7}{'recall@20':>11}{'p50 ms':>8}{'p95 ms':>8}"
+            )
+            for kind, neighbours in (("images", library.images), ("texts", library.texts)):
+                for limit in (20, 1000):
+                    for exact in (False, True):
+                        await report(catalog, neighbours, kind, limit=limit, exact=exact)
+        async with embedded_postgres(Path(folder) / "small") as url, open_engine(url) as engine:
+            await upgrade(engine)
+            pictures, captions = real_clip.captioned()
+            catalog = await real_clip.load(engine, pictures)
+            rankings = [
+                await catalog.search(query, EVERYTHING, limit=10) for query in captions.queries
+            ]
+            for rank in (1, 5, 10):
+                found = rank * captions.recall(rankings, at=rank)
+                print(f"captions over {len(pictures):,} pictures: R@{rank} {found:.3f}")
+
+
+async def report(
+    catalog: PostgresCatalog, neighbours: Neighbours, kind: str, *, limit: int, exact: bool
+) -> None:
+    queries = neighbours.queries[: 200 if exact else 1000]
+    rankings: list[Ranking] = []
+    times: list[float] = []
+    for query in queries:
+        started = time.perf_counter()
+        rankings.append(await catalog.search(query, EVERYTHING, limit=limit, exact=exact))
+        times.append(1000 * (time.perf_counter() - started))
+    p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+    recall = neighbours.recall(rankings)
+    how = "yes" if rankings[0].exact else "no"
+    print(f"{kind:8}{limit:6}{how:>7}{recall:11.4f}{p50:8.2f}{p95:8.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,33 @@
+"""Every adapter of a port, the fake first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from domain.embeddings import EmbeddingModel
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from tests.fakes.catalog import MemoryCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from domain.ports import Catalog
+
+MODEL = EmbeddingModel("tests/small", 3)
+
+
+@pytest_asyncio.fixture(params=["memory", "postgres", "postgres-walking"])
+async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[Catalog]:
+    """An empty catalog of embeddings with three entries; the last one trusts its index."""
+    if request.param == "memory":
+        yield MemoryCatalog()
+        return
+    url = request.getfixturevalue("postgres_url")
+    exact_below = 0 if request.param == "postgres-walking" else 20_000
+    async with open_engine(url) as engine:
+        yield await PostgresCatalog.open(engine, MODEL, exact_below=exact_below)

@@ -1,0 +1,142 @@
+"""What every catalog promises of its pages: each image once, in both directions, in every order."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from domain.filters import (
+    ImageFilter,
+    Page,
+    Place,
+    Sort,
+    SortField,
+    Window,
+    place_of,
+)
+from domain.images import Exif
+from tests.fakes.images import NOON, image_with
+
+if TYPE_CHECKING:
+    from domain.images import Image
+    from domain.ports import Catalog
+
+EVERYTHING = ImageFilter()
+SORTS = [Sort(field, falling) for field in SortField for falling in (False, True)]
+EMPTY = Page((), has_next=False, has_previous=False)
+
+
+@pytest.fixture(
+    params=SORTS, ids=lambda sort: f"{sort.field}-{'desc' if sort.descending else 'asc'}"
+)
+def sort(request: pytest.FixtureRequest) -> Sort:
+    found: Sort = request.param
+    return found
+
+
+async def library(catalog: Catalog) -> dict[int, Image]:
+    """Fill the catalog with images that tie in every fact; two have no taken time."""
+    hours = (2, 0, None, 1, 1, None, 0)
+    names = ("b.jpg", "B.jpg", "ä.jpg", "b.jpg", "a.jpg", "\N{WHALE}.jpg", "\uffee.jpg")
+    images = {}
+    for number, (hour, name) in enumerate(zip(hours, names, strict=True), start=1):
+        images[number] = await catalog.add(
+            image_with(
+                UUID(int=number),
+                filename=name,
+                byte_size=number // 3,
+                created_at=NOON + timedelta(microseconds=number // 2),
+                exif=Exif() if hour is None else Exif(taken_at=NOON + timedelta(hours=hour)),
+            ),
+            (1.0, 0.0, 0.0),
+        )
+    return images
+
+
+ORDERS = {
+    SortField.CREATED_AT: [1, 2, 3, 4, 5, 6, 7],
+    SortField.BYTE_SIZE: [1, 2, 3, 4, 5, 6, 7],
+    SortField.TAKEN_AT: [2, 7, 4, 5, 1, 3, 6],
+    SortField.FILENAME: [2, 5, 1, 4, 3, 7, 6],
+}
+
+
+async def test_an_order_is_by_the_field_then_by_id_with_missing_times_last(
+    catalog: Catalog, sort: Sort
+) -> None:
+    await library(catalog)
+    expected = ORDERS[sort.field]
+    if sort.descending:
+        missing = [3, 6] if sort.field is SortField.TAKEN_AT else []
+        present = [number for number in expected if number not in missing]
+        expected = present[::-1] + missing[::-1]
+    page = await catalog.list(EVERYTHING, sort, Window(100))
+    assert expected == [image.id.int for image in page.images]
+    assert (False, False) == (page.has_next, page.has_previous)
+
+
+async def test_every_window_is_the_stretch_it_says(catalog: Catalog, sort: Sort) -> None:
+    await library(catalog)
+    images = (await catalog.list(EVERYTHING, sort, Window(100))).images
+    ends = [None, *range(len(images))]
+    for first, last, size, from_end in itertools.product(ends, ends, (0, 2, 9), (False, True)):
+        start = 0 if first is None else first + 1
+        stop = max(start, len(images) if last is None else last)
+        if from_end:
+            start = max(start, stop - size)
+        else:
+            stop = min(stop, start + size)
+        if start == stop:
+            continue
+        window = Window(
+            size,
+            after=None if first is None else place_of(images[first], sort),
+            before=None if last is None else place_of(images[last], sort),
+            from_end=from_end,
+        )
+        expected = Page(images[start:stop], stop < len(images), start > 0)
+        assert expected == await catalog.list(EVERYTHING, sort, window), window
+
+
+async def test_a_place_means_something_after_its_image_is_gone(
+    catalog: Catalog, sort: Sort
+) -> None:
+    await library(catalog)
+    images = (await catalog.list(EVERYTHING, sort, Window(100))).images
+    await catalog.delete([images[3].id])
+    page = await catalog.list(EVERYTHING, sort, Window(2, after=place_of(images[3], sort)))
+    assert Page(images[4:6], has_next=True, has_previous=True) == page
+
+
+async def test_pages_of_a_filter_know_only_what_matches(catalog: Catalog) -> None:
+    images = await library(catalog)
+    sort = Sort(SortField.BYTE_SIZE, descending=False)
+    await catalog.tag([images[2].id, images[5].id], add=["sea"])
+    sea = ImageFilter(tags_any=("sea",))
+    window = Window(1, after=place_of(images[1], sort))
+    page = await catalog.list(sea, sort, window)
+    assert [2] == [image.id.int for image in page.images]
+    assert (True, False) == (page.has_next, page.has_previous)
+    page = await catalog.list(sea, sort, Window(5, after=place_of(images[5], sort)))
+    assert Page((), has_next=False, has_previous=True) == page
+
+
+async def test_an_empty_library_has_an_empty_page(catalog: Catalog, sort: Sort) -> None:
+    assert EMPTY == await catalog.list(EVERYTHING, sort, Window(10))
+    assert EMPTY == await catalog.list(EVERYTHING, sort, Window(10, from_end=True))
+
+
+@pytest.mark.parametrize("value", [-(2**200), -(2**63), 2**63, 2**200])
+@pytest.mark.parametrize("field", set(SortField) - {SortField.FILENAME})
+async def test_places_beyond_all_numbers_lie_at_the_ends(
+    catalog: Catalog, field: SortField, value: int
+) -> None:
+    await library(catalog)
+    place = Place(value, UUID(int=0))
+    page = await catalog.list(EVERYTHING, Sort(field, descending=False), Window(9, after=place))
+    missing = 2 if field is SortField.TAKEN_AT else 0
+    assert (7 if value < 0 else missing) == len(page.images)

@@ -1,0 +1,78 @@
+"""What everything that keeps searches promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from domain.embeddings import Hit, Query, QueryKind
+from domain.errors import SearchExpired
+from domain.images import uuid7
+from domain.searches import DEPTH, KeptSearch
+from infra.postgres import PostgresSearches
+from infra.postgres.engine import open_engine
+from tests.fakes.images import NOON
+from tests.fakes.searches import MemorySearches
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from domain.ports import Searches
+
+SEARCH = KeptSearch(
+    id=uuid7(),
+    created_at=NOON,
+    model="tests/small",
+    query=Query([0.1, -1 / 3, 1e-30], QueryKind.TEXT),
+    question="a" * 64,
+    conditions="b" * 64,
+    hits=tuple(Hit(UUID(int=number), 1 / (number + 3)) for number in range(DEPTH)),
+    exact=True,
+)
+
+
+@pytest_asyncio.fixture(params=["memory", "postgres"])
+async def searches(request: pytest.FixtureRequest) -> AsyncIterator[Searches]:
+    if request.param == "memory":
+        yield MemorySearches()
+        return
+    async with open_engine(request.getfixturevalue("postgres_url")) as engine:
+        yield PostgresSearches(engine)
+
+
+async def test_a_search_comes_back_as_it_was_to_the_last_bit(searches: Searches) -> None:
+    await searches.keep(SEARCH)
+    assert SEARCH == await searches.recall(SEARCH.id, since=NOON)
+
+
+async def test_a_search_that_found_nothing_is_kept_too(searches: Searches) -> None:
+    empty = replace(SEARCH, hits=(), query=replace(SEARCH.query, kind=QueryKind.IMAGE))
+    await searches.keep(empty)
+    assert empty == await searches.recall(empty.id, since=NOON)
+
+
+async def test_an_older_search_has_expired(searches: Searches) -> None:
+    await searches.keep(SEARCH)
+    with pytest.raises(SearchExpired):
+        await searches.recall(SEARCH.id, since=NOON + timedelta(microseconds=1))
+
+
+async def test_an_unknown_search_has_expired(searches: Searches) -> None:
+    with pytest.raises(SearchExpired):
+        await searches.recall(uuid7(), since=NOON)
+
+
+async def test_old_searches_are_forgotten_and_counted(searches: Searches) -> None:
+    new = replace(SEARCH, id=uuid7(), created_at=NOON + timedelta(hours=1))
+    await searches.keep(SEARCH)
+    await searches.keep(new)
+    assert 1 == await searches.forget(new.created_at)
+    assert 0 == await searches.forget(new.created_at)
+    assert new == await searches.recall(new.id, since=NOON)
+    with pytest.raises(SearchExpired):
+        await searches.recall(SEARCH.id, since=NOON)

@@ -222,6 +222,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     public_url=str(settings.public_url) if settings.public_url else None,
                     cors_origins=settings.cors_origins,
                     max_request_bytes=settings.max_request_bytes,
+                    operation_seconds=settings.operation_seconds,
                 ),
                 ready={"database": lambda: check_current(engine)},
             ),

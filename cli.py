@@ -21,7 +21,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import app
@@ -31,7 +31,7 @@ from domain.keys import Scope
 from domain.searches import ByText
 from infra.picture_folder import uploads_of
 from infra.settings import Settings, read_settings
-from infra.terminal import hits_table, shows_pictures
+from infra.terminal import UUID_WIDTH, hits_table, shows_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -179,20 +179,25 @@ async def _search(settings: Settings, text: str, *, first: int) -> None:
             for found in page.found:
                 blob = await use_cases.read(found.image, Variant.THUMBNAIL)
                 pictures.append(b"".join([chunk async for chunk in blob.chunks]))
-    out.print(hits_table(page.found, pictures))
+    out.print(hits_table(page.found, pictures), crop=False)
 
 
 @cli.command()
-def sweep() -> None:
+def sweep(
+    even_everything: Annotated[
+        bool, typer.Option("--even-everything", help="Sweep also where no picture is left.")
+    ] = False,
+) -> None:
     """Remove bytes that no picture points at, and searches that have expired."""
-    _run(_sweep(_settings()))
+    _run(_sweep(_settings(), even_everything=even_everything))
 
 
-async def _sweep(settings: Settings) -> None:
+async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     async with app.open_library(settings) as library:
         with err.status("Looking at what is stored") as status:
             swept = await library.sweep(
-                progress=lambda count: status.update(f"Looked at {count:,} objects")
+                even_everything=even_everything,
+                progress=lambda count: status.update(f"Looked at {count:,} objects"),
             )
     out.print(
         f"{swept.objects:,} objects looked at, {swept.removed_objects:,} removed; "
@@ -223,7 +228,7 @@ def list_keys() -> None:
     """List all keys, without their secrets."""
 
     async def run() -> Table:
-        table = Table("Name", "Scopes", "Created", "Revoked", "Id")
+        table = Table("Name", "Scopes", "Created", "Revoked", Column("Id", min_width=UUID_WIDTH))
         async with app.open_library(_settings()) as library:
             for key in await library.keys.list():
                 table.add_row(
@@ -235,7 +240,7 @@ def list_keys() -> None:
                 )
         return table
 
-    out.print(_run(run()))
+    out.print(_run(run()), crop=False)
 
 
 @keys.command("revoke")

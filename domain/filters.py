@@ -206,3 +206,7 @@ def _camel_case(name: str) -> str:
     """Return a field's name as the API spells it."""
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)
+
+
+EVERYTHING = ImageFilter()
+"""No condition."""

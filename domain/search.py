@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from domain.embeddings import Query, QueryKind
 from domain.errors import InvalidArgument, SearchExpired
-from domain.filters import ImageFilter
+from domain.filters import EVERYTHING, ImageFilter
 from domain.images import uuid7
 from domain.searches import (
     DEPTH,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from domain.uploads import Upload
 
 MAX_TEXT = 2_000
-EVERYTHING = ImageFilter()
 
 
 @dataclass(frozen=True, slots=True)

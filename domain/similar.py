@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.search import EVERYTHING
+from domain.filters import EVERYTHING
 from domain.searches import ByImage
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from domain.errors import Misconfigured
+from domain.filters import EVERYTHING
 from domain.searches import LIFETIME
 from domain.storage import parse_key
 
@@ -39,8 +41,17 @@ class Sweep:
     searches: Searches
     clock: Clock
 
-    async def __call__(self, *, progress: Callable[[int], None] = lambda _: None) -> Swept:
-        """Tell ``progress`` how many objects have been looked at, now and then."""
+    async def __call__(
+        self,
+        *,
+        even_everything: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Swept:
+        """Tell ``progress`` how many objects have been looked at, now and then.
+
+        Raises Misconfigured, unless ``even_everything``, where the library is empty: more likely
+        than that nothing is wanted is that the storage belongs to another database.
+        """
         now = self.clock()
         looked_at = removed = 0
         aged: dict[str, UUID] = {}
@@ -49,17 +60,22 @@ class Sweep:
             if stored.modified_at < now - GRACE and (image_id := _image_id(stored.key)):
                 aged[stored.key] = image_id
             if len(aged) == CHUNK:
-                removed += await self._remove_orphans(aged)
+                removed += await self._remove_orphans(aged, even_everything=even_everything)
                 aged.clear()
             if looked_at % CHUNK == 0:
                 progress(looked_at)
-        removed += await self._remove_orphans(aged)
+        removed += await self._remove_orphans(aged, even_everything=even_everything)
         progress(looked_at)
         return Swept(looked_at, removed, await self.searches.forget(now - LIFETIME))
 
-    async def _remove_orphans(self, aged: dict[str, UUID]) -> int:
+    async def _remove_orphans(self, aged: dict[str, UUID], *, even_everything: bool) -> int:
         here = await self.catalog.get(list(set(aged.values())))
         orphans = [key for key, image_id in aged.items() if image_id not in here]
+        if orphans and not even_everything and not await self.catalog.count(EVERYTHING):
+            raise Misconfigured(
+                "The library has no image, so every stored file would be removed: check "
+                "PICTOGRAPH_DATABASE_URL and PICTOGRAPH_DATA_DIR, or add --even-everything."
+            )
         await self.storage.delete(orphans)
         return len(orphans)
 

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     max_request_bytes: PositiveInt = Field(
         256 * MEBIBYTE, description="Most bytes of one request, its files together."
     )
+    operation_seconds: PositiveFloat = Field(
+        300.0, description="Longest time that one operation may take."
+    )
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
     decode_seconds: PositiveFloat = Field(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from rich.color import Color
 from rich.style import Style
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 COLUMNS = 16
 ROWS = 6
 
+UUID_WIDTH = 36
+"""Of an id: cut off, it is good for nothing."""
+
 
 def shows_pictures(console: Console) -> bool:
     """Tell whether a console is a terminal with 24-bit colour."""
@@ -30,7 +33,8 @@ def shows_pictures(console: Console) -> bool:
 def hits_table(hits: Sequence[Found], thumbnails: Sequence[bytes] = ()) -> Table:
     """Lay hits out in rows, the best first, each with its picture where there are any."""
     pictured = ["Picture"] if thumbnails else []
-    table = Table("", *pictured, "Score", "File", "Size", "Taken", "Id")
+    last = Column("Id", min_width=UUID_WIDTH)
+    table = Table("", *pictured, "Score", "File", "Size", "Taken", last)
     for rank, hit in enumerate(hits):
         taken_at = hit.image.exif.taken_at if hit.image.exif else None
         table.add_row(

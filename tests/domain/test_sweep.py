@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.errors import SearchExpired
+from domain.errors import Misconfigured, SearchExpired
 from domain.images import Variant, uuid7
 from domain.searches import LIFETIME, BySearch, ByText
 from domain.sweep import CHUNK, GRACE, Sweep, Swept
@@ -52,9 +52,9 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
     clock.pass_time(GRACE)
 
-    assert Swept(1, 0, 0) == await use_cases.sweep()
+    assert Swept(1, 0, 0) == await use_cases.sweep(even_everything=True)
     clock.pass_time(MOMENT)
-    assert Swept(1, 1, 0) == await use_cases.sweep()
+    assert Swept(1, 1, 0) == await use_cases.sweep(even_everything=True)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_the_catalog_is_asked_for_a_chunk_at_most(
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
     clock.pass_time(GRACE + MOMENT)
 
-    await Sweep(asked, storage, searches, clock)()
+    await Sweep(asked, storage, searches, clock)(even_everything=True)
     assert (asked.most, storage.objects) == (CHUNK, {})
 
 
@@ -140,5 +140,16 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
     # A crash between the row and the bytes.
     await catalog.delete([outcome.image.id])
 
-    assert Swept(3, 3, 0) == await use_cases.sweep()
+    assert Swept(3, 3, 0) == await use_cases.sweep(even_everything=True)
     assert storage.objects == {}
+
+
+async def test_a_sweep_of_an_empty_library_removes_nothing_unless_told_to(
+    catalog: MemoryCatalog, storage: MemoryStorage, use_cases: UseCases, clock: SettableClock
+) -> None:
+    await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"left", content_type="image/png")
+    clock.pass_time(timedelta(days=2))
+    with pytest.raises(Misconfigured, match=r"The library has no image, .* add --even-everything"):
+        await use_cases.sweep()
+    assert 1 == len(storage.objects)
+    assert 1 == (await use_cases.sweep(even_everything=True)).removed_objects

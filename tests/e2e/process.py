@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -59,10 +60,13 @@ def pictograph(
 class Server:
     """A running `pictograph serve`, and a client of it."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, said: list[str]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], url: str, said: list[str], *, data_dir: object
+    ) -> None:
         self.process = process
         self.url = url
         self.said = said
+        self.data_dir = data_dir
         self.http = httpx.Client(base_url=url, timeout=60)
 
     @classmethod
@@ -90,7 +94,7 @@ class Server:
         try:
             url = address.get(timeout=START_SECONDS)
             assert url is not None, "".join(said)
-            server = cls(process, url, said)
+            server = cls(process, url, said, data_dir=settings.get("data_dir"))
             with server.http:
                 yield server
         finally:
@@ -100,6 +104,14 @@ class Server:
             listening.join(timeout=10)
             if process.stdout:
                 process.stdout.close()
+
+    def wait_for(self, pattern: str) -> str:
+        """Return the first group of what the process says, sooner or later."""
+        for _ in range(100):
+            if found := re.search(pattern, "".join(self.said)):
+                return found[1]
+            time.sleep(0.1)
+        raise AssertionError("".join(self.said))
 
     def ask(self, query: str, *, key: str | None = KEY, **variables: object) -> dict[str, Any]:
         """Send an operation and return its data."""

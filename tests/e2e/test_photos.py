@@ -27,9 +27,10 @@ def library(
     request: pytest.FixtureRequest, model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server with the photos in it, taken in by a command beside it or by mutations."""
+    data_dir = tmp_path_factory.mktemp("library")
     settings = {
         "model": model,
-        "data_dir": tmp_path_factory.mktemp("library"),
+        "data_dir": data_dir,
         "api_key": "a-key-of-the-tests-with-every-scope",
     }
     with Server.start(settings) as server:
@@ -47,9 +48,7 @@ def library(
                 assert [] == server.upload(files, tags=["photo"])["userErrors"]
         yield server
         assert _delete_all(server) == 27
-        assert [] == [
-            path for path in (settings["data_dir"] / "files").rglob("*") if path.is_file()
-        ]
+        assert [] == [path for path in (data_dir / "files").rglob("*") if path.is_file()]
 
 
 def _delete_all(server: Server) -> int:

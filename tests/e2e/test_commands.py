@@ -1,0 +1,145 @@
+"""The commands of `pictograph`, as they are typed."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.pictures import picture
+from tests.e2e.process import ROOT, Server, pictograph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UPDATE = 'mutation ($id: ID!) { updateImage(input: {id: $id, altText: "a"}) { image { id } } }'
+
+
+@pytest.fixture
+def no_key(settings: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if name != "api_key"}
+
+
+def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> None:
+    settings = {"data_dir": server.data_dir}
+    made = pictograph("keys", "create", "the app", "--scope", "write", settings=settings)
+    key = made.stdout.strip()
+    assert key.startswith("pictograph_")
+    image = server.upload({"a.jpg": picture(1)}, key=key)["results"][0]["image"]
+    server.ask(UPDATE, key=key, id=image["id"])
+
+    listed = pictograph("keys", "list", settings=settings).stdout
+    assert "the app" in listed
+    assert "WRITE" in listed
+    assert key not in listed
+    [key_id] = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", listed)
+
+    assert pictograph("keys", "revoke", key_id, settings=settings).returncode == 0
+    again = pictograph("keys", "revoke", key_id, settings=settings)
+    assert again.returncode == 1
+    assert f"No key in force has the id {key_id}" in again.stderr
+    refused = server.http.post(
+        "/graphql",
+        json={"query": UPDATE, "variables": {"id": image["id"]}},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert "unknown or revoked" in refused.text
+
+
+def test_a_folder_is_imported_with_the_bad_files_named_and_found_by_words(
+    no_key: dict[str, object], tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    (folder / "day 2").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    (folder / "one.jpg").write_bytes(picture(2))
+    (folder / "day 2" / "two.jpg").write_bytes(picture(3))
+    (folder / "day 2" / "the same.jpg").write_bytes(picture(3))
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / ".hidden" / "three.jpg").write_bytes(picture(4))
+    settings = no_key | {"data_dir": tmp_path / "data"}
+
+    done = pictograph("import", str(folder), settings=settings)
+    assert done.returncode == 1
+    assert "2 taken in, 1 were here already, 1 refused." in done.stdout
+    assert "notes.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    found = pictograph("search", "a sailboat", "--first", "5", settings=settings)
+    assert found.returncode == 0, found.stderr
+    assert "one.jpg" in found.stdout
+    empty = pictograph("search", "a sailboat", settings=settings | {"data_dir": tmp_path / "new"})
+    assert "The library is empty" in empty.stdout
+
+    swept = pictograph("sweep", settings=settings)
+    assert "6 objects looked at, 0 removed; 0 expired searches removed." in swept.stdout
+
+
+def test_a_folder_that_is_not_there_is_named(no_key: dict[str, object]) -> None:
+    refused = pictograph("import", "/no/such/folder", settings=no_key)
+    assert refused.returncode == 1
+    assert "There is no folder /no/such/folder; check how it is spelled.\n" == refused.stderr
+
+
+def test_the_schema_is_exported(tmp_path: Path) -> None:
+    file = tmp_path / "schema.graphql"
+    assert pictograph("export-schema", str(file), settings={}).returncode == 0
+    assert (ROOT / "graph" / "schema.graphql").read_text() == file.read_text()
+    assert file.read_text() == pictograph("export-schema", settings={}).stdout
+
+
+def test_the_doctor_finds_what_is_well_and_what_is_not(no_key: dict[str, object]) -> None:
+    well = pictograph("doctor", settings=no_key)
+    assert well.returncode == 0, well.stdout
+    assert 3 == well.stdout.count("✓")
+    ill = pictograph("doctor", settings=no_key | {"model": "/no/such/model"})
+    assert ill.returncode == 1
+    assert 1 == ill.stdout.count("✗")
+    assert "/no/such/model" in ill.stdout
+
+
+def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:
+    for _ in range(2):
+        done = pictograph("migrate", settings=no_key)
+        assert "The database has the tables of this version.\n" == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"port": "many"}, "PICTOGRAPH_PORT cannot be used"),
+        ({"model": "/no/such/model"}, "/no/such/model"),
+        ({"database_url": "mysql://host/name"}, "Pictograph needs PostgreSQL"),
+        ({"database_url": "postgresql://nobody@127.0.0.1:1/none"}, "cannot be used"),
+        ({"host": "::"}, "there is no key: run `pictograph keys create NAME`"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why_in_one_sentence(
+    given: dict[str, object], sentence: str, no_key: dict[str, object], tmp_path: Path
+) -> None:
+    # A library of its own: the other tests' has keys.
+    refused = pictograph("serve", settings=no_key | {"data_dir": tmp_path} | given)
+    assert refused.returncode == 1
+    [last] = refused.stderr.strip().splitlines()[-1:]
+    assert sentence in last
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_taken_port_is_named(no_key: dict[str, object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = pictograph("serve", "--port", str(port), settings=no_key)
+    assert refused.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be listened on" in refused.stderr
+
+
+def test_the_demo_answers_and_its_printed_command_takes_a_picture_in(tmp_path: Path) -> None:
+    with Server.start({}, command=("demo",), cwd=tmp_path) as demo:
+        key = demo.wait_for(r"Changes need this key: (\S+)")
+        assert demo.wait_for(r"(rankings mean nothing)")
+        uploaded = demo.upload({"a.jpg": picture(5)}, key=key)
+        assert [] == uploaded["userErrors"]
+        found = demo.ask('{ searchImages(by: {text: "boat"}) { nodes { filename } } }', key=None)
+        assert {"nodes": [{"filename": "a.jpg"}]} == found["searchImages"]

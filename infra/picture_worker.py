@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domain.errors import UploadRefusal
@@ -63,11 +64,16 @@ def main() -> None:
     # macOS knows no limit of this kind.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    # Whatever a decoder prints must not get between the answers.
+    # Python's own words go to the log. What decoders print must neither get between the answers
+    # nor let a stranger's file write to the log.
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    answers = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     # The server may end while a picture is being decoded.
-    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as answers:
-        os.dup2(2, 1)
-        serve(sys.stdin.buffer, answers, cpu_seconds=cpu_seconds)
+    with suppress(BrokenPipeError), os.fdopen(answers, "wb") as pipe:
+        serve(sys.stdin.buffer, pipe, cpu_seconds=cpu_seconds)
 
 
 if __name__ == "__main__":

@@ -181,31 +181,29 @@ async def test_an_empty_storage_lists_nothing(storage: Storage) -> None:
     assert await keys(storage) == set()
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
+async def test_only_an_id_and_a_variant_make_a_key(storage: Storage) -> None:
+    image_id = uuid7()
+    for key in (
         "",
         "original",
-        f"{uuid7()}",
-        f"{uuid7()}/",
-        f"{uuid7()}/raw",
-        f"{uuid7()}/original/",
-        f"/{uuid7()}/original",
-        f"../{uuid7()}/original",
-        f"{uuid7()}/../../etc/passwd",
-        f"{uuid7()}".upper() + "/original",
-        f"{uuid7().hex}/original",
-        f"{{{uuid7()}}}/original",
-        f"{uuid7()}/original\0",
-    ],
-)
-async def test_only_an_id_and_a_variant_make_a_key(storage: Storage, key: str) -> None:
-    with pytest.raises(ValueError, match="no key"):
-        await storage.write(key, b"bytes", content_type="image/png")
-    with pytest.raises(ValueError, match="no key"):
-        await storage.open(key)
-    with pytest.raises(ValueError, match="no key"):
-        await storage.delete([key])
+        f"{image_id}",
+        f"{image_id}/",
+        f"{image_id}/raw",
+        f"{image_id}/original/",
+        f"/{image_id}/original",
+        f"../{image_id}/original",
+        f"{image_id}/../../etc/passwd",
+        f"{image_id}".upper() + "/original",
+        f"{image_id.hex}/original",
+        f"{{{image_id}}}/original",
+        f"{image_id}/original\0",
+    ):
+        with pytest.raises(ValueError, match="no key"):
+            await storage.write(key, b"bytes", content_type="image/png")
+        with pytest.raises(ValueError, match="no key"):
+            await storage.open(key)
+        with pytest.raises(ValueError, match="no key"):
+            await storage.delete([key])
     assert await keys(storage) == set()
 
 

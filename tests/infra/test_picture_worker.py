@@ -82,13 +82,16 @@ def test_pixels_travel_as_they_are() -> None:
 def test_a_process_limits_itself_and_keeps_its_answers_apart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_limit: list[tuple[int, int]]
 ) -> None:
-    answered = tmp_path / "answers"
+    turned: list[int] = []
     task = pack({"name": "decode", **BOUNDS}, encoded(flag((9, 6)), "PNG"))
     monkeypatch.setattr(sys, "argv", ["picture_worker", "2.5", "1000000"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(task)))
-    monkeypatch.setattr(os, "dup", lambda _fd: os.open(answered, os.O_CREAT | os.O_WRONLY))
-    monkeypatch.setattr(os, "dup2", lambda source, target: cpu_limit.append((source, target)))
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(os, "dup", lambda fd: os.open(tmp_path / str(fd), os.O_CREAT | os.O_WRONLY))
+    monkeypatch.setattr(os, "dup2", lambda _source, target: turned.append(target))
     picture_worker.main()
-    no_core, memory, errors_for_output, _cpu = cpu_limit
-    assert (no_core, memory, errors_for_output) == ((0, 0), (1_000_000, 1_000_000), (2, 1))
-    assert answered.read_bytes().count(b"lengths") == 1
+    sys.stderr.close()
+    no_core, memory, _cpu = cpu_limit
+    assert (no_core, memory) == ((0, 0), (1_000_000, 1_000_000))
+    assert turned == [1, 2]
+    assert (tmp_path / "1").read_bytes().count(b"lengths") == 1

@@ -194,6 +194,16 @@ async def test_workers_know_none_of_the_servers_secrets(monkeypatch: pytest.Monk
     assert b"secret" not in environment
 
 
+async def test_what_decoders_print_reaches_neither_answers_nor_log(
+    imaging: PillowImaging, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = encoded(flag((60, 40)), "TIFF", compression="jpeg")
+    with pytest.raises(InvalidContent):
+        await imaging.develop(whole.replace(b"\xff\xd8", b"\0\0"))
+    assert (await imaging.develop(PLAIN)).width == 120
+    assert capfd.readouterr() == ("", "")
+
+
 async def test_workers_load_no_model_library() -> None:
     program = (
         "import sys, infra.picture_worker; print({'torch', 'numpy', 'pydantic'} & {*sys.modules})"

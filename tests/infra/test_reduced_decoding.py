@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from infra.dual_encoder import DualEncoder
 
 SHARED = Path("../shared/data")
-PHOTOS = sorted(SHARED.glob("gps/*.jpg")) + sorted(SHARED.glob("orientation/*_[36].jpg"))
+PHOTOS = sorted(SHARED.glob("gps/DSCN00?0.jpg")) + sorted(SHARED.glob("orientation/*_6.jpg"))
 
 
 @pytest.fixture(scope="module", params=["small", "true"])

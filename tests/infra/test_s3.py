@@ -259,3 +259,37 @@ async def test_missing_keys_are_refused_at_the_start(
     with pytest.raises(Misconfigured, match="There are no keys for the store at"):
         async with S3Storage.connect("b", endpoint_url=s3_url, region="us-east-1"):
             pass
+
+
+@pytest.mark.parametrize("region", [None, "us-east-1", "eu-central-1"])
+async def test_a_missing_bucket_is_made_where_that_is_asked(
+    s3_url: str, region: str | None
+) -> None:
+    bucket = f"fresh-{uuid7()}"
+    for _ in range(2):
+        async with S3Storage.connect(
+            bucket,
+            endpoint_url=s3_url,
+            region=region,
+            access_key_id="pictures",
+            secret_access_key="pictures",  # noqa: S106 - moto takes any
+            create=True,
+        ) as storage:
+            await storage.write(KEY, b"bytes", content_type="image/png")
+
+
+async def test_a_bucket_that_may_not_be_made_is_refused_at_the_start() -> None:
+    async def forbid(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    async with store_that(forbid) as url:
+        with pytest.raises(Misconfigured, match="These keys may not use bucket 'b'"):
+            async with S3Storage.connect(
+                "b",
+                endpoint_url=url,
+                region="us-east-1",
+                access_key_id="pictures",
+                secret_access_key="pictures",  # noqa: S106 - nobody looks
+                create=True,
+            ):
+                pass

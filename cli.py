@@ -261,15 +261,12 @@ def revoke_key(
 
 @cli.command("export-schema")
 def export_schema(
-    file: Annotated[Path | None, typer.Argument(help="Where to; the screen without.")] = None,
+    file: Annotated[typer.FileTextWrite, typer.Argument(help="Where to; - is the screen.")] = "-",  # type: ignore[assignment]  # typer opens it
 ) -> None:
     """Write the GraphQL schema in SDL."""
     from graph.schema import print_schema  # noqa: PLC0415 - no other command needs it
 
-    if file is None:
-        typer.echo(print_schema())
-    else:
-        file.write_text(print_schema() + "\n")
+    typer.echo(print_schema(), file=file)
 
 
 @cli.command()

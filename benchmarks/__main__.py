@@ -1,0 +1,12 @@
+"""``python -m benchmarks``: every measurement of this machine, one after the other, in minutes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for name in ("end_to_end", "encoder", "catalog", "graph"):
+    print(f"\n# benchmarks.{name}", flush=True)
+    # In processes of their own, so that none finds the other's threads and caches. One that lacks
+    # its data says so and is passed over.
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 EARTH_RADIUS_KM = 6371.0088
 KM_OF_DEGREE = math.radians(EARTH_RADIUS_KM)
 LARGEST = 2**63 - 1
+MICROMETRE = 1e-9  # in kilometres
 MARGIN = 1 + 1e-9  # rounding may not cut a place off that the distance lets in
 
 
@@ -103,7 +104,8 @@ def _near(near: GeoNear) -> Iterator[ColumnElement[bool]]:
     asin(sin(radius) / cos(latitude)), unless a pole lies inside.
     """
     latitude, longitude = col(ImageRow.latitude), col(ImageRow.longitude)
-    reach = near.radius_km / KM_OF_DEGREE * MARGIN
+    radius = max(near.radius_km, MICROMETRE)
+    reach = radius / KM_OF_DEGREE * MARGIN
     south, north = near.latitude - reach, near.latitude + reach
     yield latitude.between(south, north)
     if south > -90 and north < 90:  # noqa: PLR2004 - the poles
@@ -117,13 +119,18 @@ def _near(near: GeoNear) -> Iterator[ColumnElement[bool]]:
                 if abs(near.longitude + turn) - width <= 180  # noqa: PLR2004 - the date line
             )
         )
-    root = func.power(func.sin(func.radians(latitude - near.latitude) / 2.0), 2) + (
-        func.cos(func.radians(latitude))
+    root = func.power(func.sin(_angle(latitude - near.latitude) / 2.0), 2) + (
+        func.cos(_angle(latitude))
         * math.cos(math.radians(near.latitude))
-        * func.power(func.sin(func.radians(longitude - near.longitude) / 2.0), 2)
+        * func.power(func.sin(_angle(longitude - near.longitude) / 2.0), 2)
     )
     distance = 2 * EARTH_RADIUS_KM * func.asin(func.least(1.0, func.sqrt(root)))
-    yield distance <= near.radius_km
+    yield distance <= radius
+
+
+def _angle(degrees: SQLColumnExpression[Any]) -> ColumnElement[float]:
+    """Return radians without the sign. PostgreSQL raises an error where a float underflows."""
+    return func.radians(func.greatest(func.abs(degrees), 1e-30))
 
 
 def _lies(orientation: Orientation) -> ColumnElement[bool]:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 MODEL = EmbeddingModel("tests/small", 3)
 
 
-@pytest_asyncio.fixture(params=["memory", "postgres", "postgres-walking"])
+@pytest_asyncio.fixture(params=["memory", "postgres"])
 async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[Catalog]:
-    """An empty catalog of embeddings with three entries; the last one trusts its index."""
+    """An empty catalog of embeddings with three entries; ``postgres-walking`` trusts its index."""
     if request.param == "memory":
         yield MemoryCatalog()
         return

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
     from domain.ports import Catalog
 
+pytestmark = pytest.mark.parametrize(
+    "catalog", ["memory", "postgres", "postgres-walking"], indirect=True
+)
+
 NORTH = (1.0, 0.0, 0.0)
 EAST = (0.0, 1.0, 0.0)
 BETWEEN = (0.6, 0.8, 0.0)

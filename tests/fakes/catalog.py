@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from domain.images import GeoPoint, Image
 
 EARTH_RADIUS_KM = 6371.0088
+MICROMETRE = 1e-9  # in kilometres
 
 
 class MemoryCatalog:
@@ -173,7 +174,7 @@ def _one_of(value: object, accepted: tuple[object, ...] | None) -> bool:
 
 
 def _is_near(place: GeoPoint | None, near: GeoNear) -> bool:
-    return place is not None and distance_km(place, near) <= near.radius_km
+    return place is not None and distance_km(place, near) <= max(near.radius_km, MICROMETRE)
 
 
 def _words(text: str) -> set[str]:

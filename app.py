@@ -165,6 +165,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from graph.options import HttpOptions
     from infra.pillow import ACCEPTED_CONTENT_TYPES
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
+    from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
 
     async with AsyncExitStack() as stack:
@@ -224,7 +225,11 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     max_request_bytes=settings.max_request_bytes,
                     operation_seconds=settings.operation_seconds,
                 ),
-                ready={"database": lambda: check_current(engine)},
+                ready={
+                    "model": lambda: encoder.encode_texts(["ready"]),
+                    "database": lambda: check_server(engine),
+                    "migrations": lambda: check_current(engine),
+                },
             ),
         )
 

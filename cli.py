@@ -25,7 +25,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 import app
-from domain.errors import Refusal
+from domain.errors import InvalidArgument, Refusal
 from domain.images import Variant
 from domain.keys import Scope
 from domain.searches import ByText
@@ -58,19 +58,16 @@ def main() -> None:
     try:
         cli()
     except Refusal as refusal:
-        _complain(refusal.message)
+        sentence = refusal.message
     except Exception as error:
         if os.environ.get("PICTOGRAPH_LOG_LEVEL") == "debug":
             raise
-        _complain(
+        sentence = (
             f"Something unexpected happened: {type(error).__name__}: {error}. "
             "PICTOGRAPH_LOG_LEVEL=debug shows where."
         )
-    sys.exit(1)
-
-
-def _complain(sentence: str) -> None:
     err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 def _settings(**given: object) -> Settings:
@@ -218,9 +215,8 @@ def create_key(
         async with app.open_library(_settings()) as library:
             return (await library.issue_key(name, scope))[0]
 
-    secret = _run(run())
+    typer.echo(_run(run()))
     err.print("Keep this key; it is shown only now.")
-    typer.echo(secret)
 
 
 @keys.command("list")
@@ -232,7 +228,7 @@ def list_keys() -> None:
         async with app.open_library(_settings()) as library:
             for key in await library.keys.list():
                 table.add_row(
-                    key.name,
+                    Text(key.name),
                     ", ".join(scope.name for scope in Scope if scope in key.scopes),
                     f"{key.created_at:%Y-%m-%d %H:%M}",
                     f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "",
@@ -245,7 +241,7 @@ def list_keys() -> None:
 
 @keys.command("revoke")
 def revoke_key(
-    key_id: Annotated[UUID, typer.Argument(help="The id that `pictograph keys list` shows.")],
+    key_id: Annotated[UUID, typer.Argument(help="As `pictograph keys list` shows it.")],
 ) -> None:
     """Revoke a key for good."""
 
@@ -254,8 +250,9 @@ def revoke_key(
             return await library.keys.revoke(key_id, app.utc_now())
 
     if not _run(run()):
-        _complain(f"No key in force has the id {key_id}; `pictograph keys list` shows them.")
-        raise typer.Exit(1)
+        raise InvalidArgument(
+            "id", f"No key in force has the id {key_id}; `pictograph keys list` shows them."
+        )
     out.print("Revoked.")
 
 

@@ -20,8 +20,7 @@ FOLDER = Path("pictograph-data", "demo")
 async def serve(out: Console) -> None:
     """Serve from a folder of its own until the process is told to stop."""
     model = FOLDER / "model"
-    if not await asyncio.to_thread((model / "config.json").exists):
-        await asyncio.to_thread(make_checkpoint, model)
+    await asyncio.to_thread(_make_model, model)
     key = new_key()
     settings = read_settings(data_dir=FOLDER, model=str(model), api_key=key)
 
@@ -47,3 +46,12 @@ Photos want a real model: `make serve` loads openai/clip-vit-base-patch32.
         )
 
     await app.serve(settings, ready=ready)
+
+
+def _make_model(folder: Path) -> None:
+    """Write the model where there is none: whole, or not at all."""
+    if folder.exists():
+        return
+    begun = folder.with_suffix(".begun")
+    make_checkpoint(begun)
+    begun.rename(folder)

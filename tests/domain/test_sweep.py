@@ -145,7 +145,7 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
 
 
 async def test_a_sweep_of_an_empty_library_removes_nothing_unless_told_to(
-    catalog: MemoryCatalog, storage: MemoryStorage, use_cases: UseCases, clock: SettableClock
+    storage: MemoryStorage, use_cases: UseCases, clock: SettableClock
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"left", content_type="image/png")
     clock.pass_time(timedelta(days=2))

@@ -31,7 +31,9 @@ def _delete_everything(server: Server) -> None:
 
 def test_a_server_with_nothing_configured_is_ready(server: Server, model: Path) -> None:
     assert server.http.get("/healthz").status_code == 200
-    assert server.http.get("/readyz").status_code == 200
+    ready = server.http.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["checks"] == {"model": "ok", "database": "ok", "migrations": "ok"}
     service = server.ask("{ service { model { name dimensions state embeddedCount } } }")["service"]
     name = service["model"].pop("name")
     assert name.startswith(f"{model.name}@")

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 DATABASE = "postgres"
 PAUSE = 0.05  # seconds between two looks at something that changes by itself
+PROBE = 5.0  # seconds for a server to answer
 REPORT = 5.0  # seconds between two lines about a long wait
 
 
@@ -97,7 +98,7 @@ async def _reachable_socket(cluster: Cluster) -> Path | None:
         return None
     try:
         connection = await asyncpg.connect(
-            host=str(socket), user=cluster.superuser, database=DATABASE, timeout=REPORT
+            host=str(socket), user=cluster.superuser, database=DATABASE, timeout=PROBE
         )
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
         return None

@@ -174,7 +174,7 @@ class Cluster:
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == "postgres" and self.is_alive(process.pid):
                 with suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGQUIT)
+                    process.kill()
                 while self.is_alive(process.pid):
                     time.sleep(0.02)
         socket = self.find_socket()

@@ -100,7 +100,7 @@ def _check_health(port: int) -> int:
         # A proxy for what lies outside must not be asked about the inside.
         "http_proxy": "http://127.0.0.1:9",
     }
-    finished = subprocess.run(  # noqa: S603 - our own command
+    finished = subprocess.run(
         [sys.executable, *arguments], env=environment, capture_output=True, check=False
     )
     return finished.returncode
@@ -196,7 +196,7 @@ def test_every_module_of_the_distribution_gets_into_the_image() -> None:
 def test_the_first_layer_installs_what_the_project_depends_on() -> None:
     [line] = [run for run in _all_of(_stages()[0], "RUN") if "tomllib" in run]
     code = line.partition("'")[2].partition("'")[0]
-    printed = subprocess.run(  # noqa: S603 - our own command
+    printed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

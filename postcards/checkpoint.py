@@ -72,7 +72,6 @@ def make_checkpoint(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Non
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CLIPModel(config)
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
@@ -125,6 +124,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
     make_checkpoint(arguments.folder, seed=arguments.seed)
 
 

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transformers import logging
+
 import app
 from domain.keys import new_key
 from infra.settings import read_settings
@@ -53,5 +55,6 @@ def _make_model(folder: Path) -> None:
     if folder.exists():
         return
     begun = folder.with_suffix(".begun")
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
     make_checkpoint(begun)
     begun.rename(folder)

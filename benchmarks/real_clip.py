@@ -60,7 +60,7 @@ class Library:
 
 def vectors(name: str) -> NDArray[np.float32]:
     """Read vectors of length 1."""
-    return np.load(FOLDER / f"{name}_vectors.f16.npy").astype(np.float32)
+    return np.asarray(np.load(FOLDER / f"{name}_vectors.f16.npy"), dtype=np.float32)
 
 
 def queries(points: NDArray[np.float32], kind: QueryKind) -> tuple[Query, ...]:

@@ -62,7 +62,7 @@ async def main() -> None:
 async def report(
     catalog: PostgresCatalog, neighbours: Neighbours, kind: str, *, limit: int, exact: bool
 ) -> None:
-    queries = neighbours.queries[: 200 if exact else 1000]
+    queries = neighbours.queries[: 200 if exact else None]
     rankings: list[Ranking] = []
     times: list[float] = []
     for query in queries:

@@ -40,6 +40,10 @@ class Neighbours:
     queries: tuple[Query, ...]
     rows: NDArray[np.int32]
 
+    def one_in(self, number: int) -> Neighbours:
+        """Return every so manyth query."""
+        return Neighbours(self.queries[::number], self.rows[::number])
+
     def recall(self, rankings: Sequence[Ranking], *, at: int = 20) -> float:
         """Return the share of the true ``at`` nearest that are among the first ``at`` hits."""
         found = [

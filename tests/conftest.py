@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -46,10 +47,23 @@ def postgres_server(portal: BlockingPortal) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
     """The URL of a migrated, empty database of the test's own."""
+    with _fresh_database(portal, postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_module_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated database for all tests of a file, which takes long to fill."""
+    with _fresh_database(portal, postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(portal: BlockingPortal, server: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
-    portal.call(_execute, postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield _database(postgres_server, name)
-    portal.call(_execute, postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    portal.call(_execute, server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _database(server, name)
+    portal.call(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _make_template(url: str) -> None:

@@ -29,7 +29,7 @@ async def upgrade(engine: AsyncEngine) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(LOCK)
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(lambda sync: command.upgrade(script(sync), "head"))
     except DBAPIError as error:
         if "permission denied" not in str(error.orig):
             raise
@@ -58,18 +58,14 @@ async def check_current(engine: AsyncEngine) -> None:
         )
 
 
-def _upgrade(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _config() -> Config:
+def script(connection: Connection | None = None) -> Config:
+    """Return what Alembic's commands take, to work over this connection."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
     return config
 
 
 @cache
 def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(script()).get_current_head()

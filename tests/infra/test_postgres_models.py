@@ -1,0 +1,104 @@
+"""Which model a library belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.errors import Misconfigured
+from domain.filters import ImageFilter
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from infra.postgres.models import activate
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+SMALL = EmbeddingModel("tests/small", 3)
+LARGE = EmbeddingModel("tests/large", 3_000)
+
+
+async def states(engine: AsyncEngine) -> dict[tuple[str, int], str]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT name, dimensions, state FROM models"))
+        return {(row.name, row.dimensions): row.state for row in rows}
+
+
+async def test_the_first_model_becomes_the_active_one(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        first = await activate(engine, SMALL)
+        assert first == await activate(engine, SMALL)
+        assert {("tests/small", 3): "active"} == await states(engine)
+
+
+async def test_servers_that_start_at_once_agree(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        models = await asyncio.gather(*(activate(engine, SMALL) for _ in range(5)))
+        assert 1 == len(set(models))
+
+
+async def test_a_library_without_images_changes_to_another_model_and_back(
+    postgres_url: str,
+) -> None:
+    async with open_engine(postgres_url) as engine:
+        small = await activate(engine, SMALL)
+        await activate(engine, LARGE)
+        assert {("tests/small", 3): "retired", ("tests/large", 3_000): "active"} == await states(
+            engine
+        )
+        assert small == await activate(engine, SMALL)
+
+
+async def test_a_library_of_another_model_is_refused_with_both_names(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        catalog = await PostgresCatalog.open(engine, SMALL)
+        image = await catalog.add(image_with(), (1.0, 0.0, 0.0))
+        for other in (LARGE, EmbeddingModel("tests/small", 4)):
+            with pytest.raises(Misconfigured, match=f"tests/small.*{other.name}.*PICTOGRAPH_MODEL"):
+                await PostgresCatalog.open(engine, other)
+        await catalog.delete([image.id])
+        await PostgresCatalog.open(engine, LARGE)
+
+
+async def test_vectors_too_long_for_a_page_are_kept_and_found(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        for below in (20_000, 0):
+            catalog = await PostgresCatalog.open(engine, LARGE, exact_below=below)
+            vector = [1.0] + [0.0] * 2_999
+            image = await catalog.add(image_with(), vector)
+            ranking = await catalog.search(
+                Query(vector, QueryKind.IMAGE), ImageFilter(), limit=1, exact=False
+            )
+            assert pytest.approx([1.0]) == [hit.score for hit in ranking.hits]
+            assert vector == await catalog.embedding(image.id)
+
+
+async def test_a_catalog_without_a_model_knows_images_and_cannot_search(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        image = await (await PostgresCatalog.open(engine, SMALL)).add(image_with(), (0.0, 1.0, 0.0))
+        catalog = PostgresCatalog(engine)
+        assert {image.id: image} == await catalog.get([image.id])
+        with pytest.raises(RuntimeError, match="without a model"):
+            await catalog.embedding(image.id)
+
+
+async def test_one_that_was_deleted_while_it_was_added_again_is_added(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_engine(postgres_url) as engine:
+        catalog = await PostgresCatalog.open(engine, SMALL)
+        first = await catalog.add(image_with(), (1.0, 0.0, 0.0))
+        find = PostgresCatalog.find
+
+        async def find_after_deletion(self: PostgresCatalog, sha256s: list[str]) -> object:
+            await self.delete([first.id])
+            return await find(self, sha256s)
+
+        monkeypatch.setattr(PostgresCatalog, "find", find_after_deletion)
+        second = image_with(sha256=first.sha256)
+        assert second == await catalog.add(second, (1.0, 0.0, 0.0))

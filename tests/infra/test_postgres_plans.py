@@ -1,0 +1,203 @@
+"""How PostgreSQL goes about the catalog's statements: by which index, and in how many steps."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from sqlalchemy import event, text
+
+from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.filters import GeoNear, ImageFilter, Place, Sort, SortField, Window
+from domain.images import uuid7
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from anyio.from_thread import BlockingPortal
+
+    from domain.embeddings import Ranking
+
+IMAGES = 6_000
+LARGE = 2_000
+MODEL = EmbeddingModel("tests/sixteen", 16)
+EVERYTHING = ImageFilter()
+FILL = (
+    text("SELECT setseed(0.5)"),
+    # One in four has the tag "quarter", one in thousand "rare"; places lie all over the globe.
+    text("""
+        INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
+            tags, taken_at, latitude, longitude)
+        SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
+            '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
+            CASE WHEN n % 1000 = 0 THEN ARRAY['rare'] WHEN n % 4 = 0 THEN ARRAY['quarter']
+                ELSE ARRAY[]::text[] END,
+            '2020-01-01'::timestamptz + n * interval '1 hour',
+            random() * 180 - 90, random() * 360 - 180
+        FROM generate_series(1, :count) AS n
+    """),
+    text("""
+        INSERT INTO embeddings SELECT id, 1, l2_normalize(ARRAY(
+            SELECT random() - 0.5 FROM generate_series(1, 16) WHERE images.id IS NOT NULL
+        )::vector) FROM images
+    """),
+    text("ANALYZE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A catalog of 6,000 images, of which 2,000 are many, and what it says to PostgreSQL."""
+
+    catalog: PostgresCatalog
+    statements: list[tuple[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Note the statements of the block."""
+
+        def note(_c: object, _u: object, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
+            self.statements.append((statement, parameters))
+
+        engine = self.catalog.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        yield
+        event.remove(engine, "before_cursor_execute", note)
+
+    async def plan(self) -> str:
+        """Return the plan of the statement that was noted last."""
+        statement, parameters = self.statements[-1]
+        async with self.catalog.engine.connect() as connection:
+            # PostgreSQL's own protocol: the statement has its parameters in it by number.
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            return "\n".join(row[0] for row in await raw.fetch(f"EXPLAIN {statement}", *parameters))
+
+    async def search(
+        self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False
+    ) -> Ranking:
+        """Search for a point, watched."""
+        point = np.random.default_rng(3).normal(size=16)
+        query = Query((point / np.linalg.norm(point)).tolist(), QueryKind.IMAGE)
+        with self.watching():
+            return await self.catalog.search(query, criteria, limit=limit, exact=exact)
+
+
+@pytest.fixture(scope="module")
+def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
+    async def fill() -> None:
+        async with open_engine(postgres_module_url) as engine:
+            await PostgresCatalog.open(engine, MODEL)
+            async with engine.begin() as connection:
+                for statement in FILL:
+                    await connection.execute(statement, {"count": IMAGES})
+
+    portal.call(fill)
+    return postgres_module_url
+
+
+@pytest_asyncio.fixture
+async def watched(filled_url: str) -> AsyncIterator[Watched]:
+    async with open_engine(filled_url) as engine:
+        yield Watched(await PostgresCatalog.open(engine, MODEL, exact_below=LARGE))
+
+
+@pytest.mark.parametrize("limit", [20, 1_000])
+async def test_many_candidates_are_found_by_walking_the_index(watched: Watched, limit: int) -> None:
+    ranking = await watched.search(EVERYTHING, limit=limit)
+    assert (False, limit) == (ranking.exact, len(ranking.hits))
+    assert "Index Scan using embeddings_1_hnsw" in await watched.plan()
+    assert 2 == len(watched.statements)
+
+
+async def test_a_walk_is_put_in_the_order_of_exact_scores(watched: Watched) -> None:
+    walked = await watched.search(EVERYTHING, limit=100)
+    exact = await watched.search(EVERYTHING, limit=100, exact=True)
+    assert walked.hits == exact.hits
+
+
+async def test_a_mild_filter_is_asked_along_the_walk(watched: Watched) -> None:
+    ranking = await watched.search(ImageFilter(tags_none=("rare",)))
+    assert (False, 20) == (ranking.exact, len(ranking.hits))
+    plan = await watched.plan()
+    assert "Index Scan using embeddings_1_hnsw" in plan
+    assert "Index Scan using images_pkey" in plan
+
+
+@pytest.mark.parametrize(
+    ("criteria", "index"),
+    [
+        (ImageFilter(tags_any=("rare",)), "images_by_tags"),
+        (ImageFilter(tags_all=("quarter",)), ""),
+        (ImageFilter(keywords="1234"), "images_by_words"),
+        (ImageFilter(near=GeoNear(48.0, 9.0, 300)), "images_by_place"),
+    ],
+)
+async def test_few_candidates_are_all_compared_by_the_filters_own_index(
+    watched: Watched, criteria: ImageFilter, index: str
+) -> None:
+    ranking = await watched.search(criteria)
+    plan = await watched.plan()
+    assert ranking.exact
+    assert "hnsw" not in plan
+    assert index in plan
+    assert 2 == len(watched.statements)
+
+
+async def test_a_search_that_must_be_exact_never_walks(watched: Watched) -> None:
+    ranking = await watched.search(EVERYTHING, exact=True)
+    assert ranking.exact
+    assert "hnsw" not in await watched.plan()
+    assert 1 == len(watched.statements)
+
+
+async def test_a_walk_that_ends_with_too_few_is_repeated_exactly(watched: Watched) -> None:
+    ranking = await watched.search(EVERYTHING, limit=IMAGES + 1)
+    assert (True, IMAGES) == (ranking.exact, len(ranking.hits))
+    assert 3 == len(watched.statements)
+
+
+async def test_the_width_of_a_walk_ends_with_it(watched: Watched) -> None:
+    await watched.search(EVERYTHING)
+    async with watched.catalog.engine.connect() as connection:
+        assert "40" == await connection.scalar(text("SHOW hnsw.ef_search"))
+        assert "off" == await connection.scalar(text("SHOW hnsw.iterative_scan"))
+
+
+@pytest.mark.parametrize("from_end", [True, False])
+@pytest.mark.parametrize(
+    ("sort", "value", "index"),
+    [
+        (Sort(SortField.CREATED_AT), 1_704_100_000_000_000, "images_by_created_at"),
+        (Sort(SortField.TAKEN_AT), 1_580_000_000_000_000, "images_by_taken_at_desc"),
+        (Sort(SortField.TAKEN_AT, descending=False), 1_580_000_000_000_000, "images_by_taken_at"),
+        (Sort(SortField.FILENAME), "300.jpg", "images_by_filename"),
+        (Sort(SortField.BYTE_SIZE, descending=False), 3_000, "images_by_byte_size"),
+    ],
+)
+async def test_a_page_is_read_off_the_index_of_its_order(
+    watched: Watched,
+    sort: Sort,
+    value: str | int,
+    index: str,
+    from_end: bool,  # noqa: FBT001
+) -> None:
+    place = Place(value, uuid7())
+    window = Window(20, before=place, from_end=True) if from_end else Window(20, after=place)
+    with watched.watching():
+        page = await watched.catalog.list(EVERYTHING, sort, window)
+    assert 20 == len(page.images)
+    assert f" using {index} on images" in await watched.plan()
+    assert 1 == len(watched.statements)
+
+
+async def test_an_image_is_added_by_one_statement(watched: Watched) -> None:
+    with watched.watching():
+        await watched.catalog.add(image_with(), [1.0] + [0.0] * 15)
+    assert 1 == len(watched.statements)

@@ -1,0 +1,93 @@
+"""A server on a database and a bucket of its own, as in production, and one that is killed."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+from tests.e2e.pictures import picture
+from tests.e2e.process import KEY, Server, pictograph
+from tests.s3_server import KEY as S3_KEY
+from tests.s3_server import s3_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIBRARY = "{ images(first: 100) { nodes { id filename url(variant: LARGE) } } }"
+DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
+
+
+def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
+    model: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    url = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with s3_server() as store:
+        settings: dict[str, object] = {
+            "model": model,
+            "data_dir": tmp_path / "never made",
+            "database_url": url,
+            "s3_bucket": "pictures",
+            "s3_prefix": "library",
+            "s3_endpoint_url": store,
+            "s3_access_key_id": S3_KEY,
+            "s3_secret_access_key": S3_KEY,
+            "api_key": KEY,
+        }
+        missing = pictograph("serve", settings=settings)
+        assert missing.returncode == 1
+        assert "pictures" in missing.stderr
+        made = pictograph("migrate", "--create-bucket", settings=settings)
+        assert made.returncode == 0, made.stderr
+        with Server.start(settings) as server:
+            [result] = server.upload({"a.jpg": picture(1)})["results"]
+            [node] = server.ask(LIBRARY)["images"]["nodes"]
+            assert node["id"] == result["image"]["id"]
+            assert server.http.get(node["url"]).headers["content-type"] == "image/webp"
+            assert picture(1) == server.http.get(result["image"]["url"]).content
+            server.ask(DELETE, ids=[node["id"]])
+            assert server.http.get(node["url"]).status_code == 404
+        assert not (tmp_path / "never made").exists()
+
+
+def test_what_was_taken_in_is_there_after_the_server_was_killed(
+    model: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
+    with Server.start(settings) as server:
+        server.upload({f"{number}.jpg": picture(number) for number in range(5)})
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait(timeout=30)
+    with Server.start(settings) as server:
+        nodes = server.ask(LIBRARY)["images"]["nodes"]
+        assert {f"{number}.jpg" for number in range(5)} == {node["filename"] for node in nodes}
+        assert all(server.http.get(node["url"]).status_code == 200 for node in nodes)
+        found = server.ask('{ searchImages(by: {text: "a kite"}) { nodes { id } } }')
+        assert 5 == len(found["searchImages"]["nodes"])
+
+
+def test_a_server_that_is_told_to_stop_leaves_nothing_running(model: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
+    with Server.start(settings) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
+    assert not list(tmp_path.glob("postgres/**/postmaster.pid"))
+
+
+def test_reading_can_be_closed(model: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {
+        "model": model,
+        "data_dir": tmp_path,
+        "api_key": KEY,
+        "public_reading": "false",
+    }
+    with Server.start(settings) as server:
+        [result] = server.upload({"a.jpg": picture(1)})["results"]
+        closed = server.http.post("/graphql", json={"query": LIBRARY}).json()
+        assert [error["extensions"]["code"] for error in closed["errors"]] == ["UNAUTHENTICATED"]
+        url = result["image"]["url"]
+        assert server.http.get(url).status_code in {401, 403}
+        opened = server.http.get(url, headers={"Authorization": f"Bearer {KEY}"})
+        assert picture(1) == opened.content
+        assert "private" in opened.headers["cache-control"]

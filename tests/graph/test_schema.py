@@ -27,7 +27,7 @@ def test_the_printed_schema_is_the_one_that_is_served() -> None:
     )
 
 
-@pytest.mark.skipif(not TARGET.exists(), reason="the target is only there in the workshop")
+@pytest.mark.skipif(not TARGET.exists(), reason="the target, ../shared/schema.graphql, is not here")
 def test_the_schema_contradicts_the_target_nowhere() -> None:
     target = build_schema(TARGET.read_text())
     served = build_schema(PRINTED.read_text())

@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.errors import InvalidArgument
 from domain.filters import EPOCH, Place, Sort, SortField, SortValue
 from domain.searches import DEPTH, SearchCursor
+from domain.text import is_legible
 
 INT64 = 2**63
 
@@ -62,7 +63,7 @@ def _order(sort: Sort) -> str:
 def _checked(value: object, field: SortField) -> SortValue:
     """Return a value that the field can have. Raises ValueError, TypeError or OverflowError."""
     match field, value:
-        case SortField.FILENAME, str(text) if text.isprintable():
+        case SortField.FILENAME, str(text) if is_legible(text):
             return text
         case SortField.TAKEN_AT, None:
             return None

@@ -3,6 +3,7 @@
 Every fragment is measured once, so the time does not grow with how often it is spread.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -55,6 +56,12 @@ class Size(NamedTuple):
 
 LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
 
+MAX_REPETITIONS = 30
+"""Of one field at one place of the answer. The standard rules hold each against each other, which
+takes over a second for five hundred."""
+
+NAMES = (*Size._fields, "repetitions")
+
 
 def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> GraphQLError | None:
     """Return what is wrong with an operation that asks for too much."""
@@ -68,8 +75,9 @@ def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> Gr
             given = _defaults(node) | dict(variables or {})
             # The `images` of a change are those it names, no page of the library.
             pages = PAGES if node.operation is OperationType.QUERY else SEARCHES
-            size = _Measure(fragments, given, pages).operation(node)
-            for name, found, most in zip(Size._fields, size, LIMITS, strict=True):
+            measure = _Measure(fragments, given, pages)
+            size = (*measure.operation(node), measure.repetitions(node.selection_set))
+            for name, found, most in zip(NAMES, size, (*LIMITS, MAX_REPETITIONS), strict=True):
                 if found > most:
                     return GraphQLError(
                         f"The query's {name} come to {min(found, 10**9):,}; at most {most:,} are "
@@ -92,11 +100,34 @@ class _Measure:
         self._variables = variables
         self._pages = pages
         self._known: dict[str, Size] = {}
+        self._repeated: dict[str, Counter[str]] = {}
 
     def operation(self, node: OperationDefinitionNode) -> Size:
         return self._selection(node.selection_set).beside(
             Size(directives=len(node.directives or ()))
         )
+
+    def repetitions(self, selection_set: SelectionSetNode | None) -> int:
+        """Return how often a field stands at one place of the answer, at most."""
+        return max(self._names(selection_set).values(), default=1)
+
+    def _names(self, selection_set: SelectionSetNode | None) -> Counter[str]:
+        names: Counter[str] = Counter()
+        for node in selection_set.selections if selection_set else ():
+            if isinstance(node, FieldNode):
+                names[(node.alias or node.name).value] += self.repetitions(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                names.update(self._names_of(node.name.value))
+            elif isinstance(node, InlineFragmentNode):
+                names.update(self._names(node.selection_set))
+        return names
+
+    def _names_of(self, name: str) -> Counter[str]:
+        if name not in self._repeated:
+            self._repeated[name] = Counter()
+            if fragment := self._fragments.get(name):
+                self._repeated[name] = self._names(fragment.selection_set)
+        return self._repeated[name]
 
     def _selection(self, selection_set: SelectionSetNode | None) -> Size:
         total = Size()

@@ -199,6 +199,17 @@ async def test_a_page_has_at_most_a_hundred(client: Client, argument: str, size:
     )
 
 
+async def test_a_cursor_goes_back_and_forth_whatever_the_file_is_called(client: Client) -> None:
+    strange = ["a👨\u200d👩\u200d👧.png", "می\u200cخواهم.png", "z.png"]
+    await client.upload(*(picture_file(words=name) for name in strange), names=tuple(strange))
+    walked, after = [], None
+    for _ in strange:
+        page = (await client.data(PAGE, first=1, after=after, sort=BY_NAME))["images"]
+        walked += names(page)
+        after = page["pageInfo"]["endCursor"]
+    assert sorted(strange) == walked
+
+
 @pytest.mark.usefixtures("ids")
 async def test_a_cursor_of_another_sort_is_one_clear_error(client: Client) -> None:
     page = (await client.data(PAGE, first=1, sort=BY_NAME))["images"]

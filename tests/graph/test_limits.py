@@ -45,6 +45,10 @@ def test_every_fragment_is_measured_once() -> None:
 @pytest.mark.parametrize(
     ("query", "name"),
     [
+        ("{ " + "a " * 31 + "}", "repetitions"),
+        ("{ " + "a { b { c } } " * 31 + "}", "repetitions"),
+        ("{ " + "a { b b b } " * 11 + "}", "repetitions"),
+        ("{ " + "...f " * 16 + " } fragment f on Q { a ... on Q { a } }", "repetitions"),
         ("{ a" * 13 + " }" * 13, "depth"),
         ("{ " + " ".join(f"a{n}: b" for n in range(31)) + " }", "aliases"),
         ("{ a " + "@skip(if: true) " * 51 + " }", "directives"),

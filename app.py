@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
+
+
+TIDY_SECONDS = 60
+
+logger = logging.getLogger("pictograph")
 
 
 def utc_now() -> datetime:
@@ -226,7 +233,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     operation_seconds=settings.operation_seconds,
                 ),
                 ready={
-                    "model": lambda: encoder.encode_texts(["ready"]),
+                    "model": encoder.check,
                     "database": lambda: check_server(engine),
                     "migrations": lambda: check_current(engine),
                 },
@@ -244,9 +251,23 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
 
     async with open_pictograph(settings) as pictograph:
         with server.bind(settings.host, settings.port) as listening:
-            await server.serve(
-                pictograph.http, listening, log_level=settings.log_level, ready=ready
-            )
+            tidying = asyncio.create_task(tidy(pictograph.use_cases.sweep))
+            try:
+                await server.serve(
+                    pictograph.http, listening, log_level=settings.log_level, ready=ready
+                )
+            finally:
+                tidying.cancel()
+
+
+async def tidy(sweep: Sweep, *, every: float = TIDY_SECONDS) -> None:
+    """Forget old searches again and again; nobody else does where nobody sweeps."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await sweep.forget_searches()
+        except Exception:  # an outage now is no reason to stop for good
+            logger.warning("old searches could not be forgotten; trying again", exc_info=True)
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

@@ -76,7 +76,7 @@ def _settings(**given: object) -> Settings:
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
-    for ours in ("domain", "graph", "infra", "uvicorn"):
+    for ours in ("domain", "graph", "infra", "pictograph", "uvicorn"):
         logging.getLogger(ours).setLevel(settings.log_level.upper())
     return settings
 
@@ -296,4 +296,5 @@ def demo() -> None:
     """Serve from a folder of its own, with a small model that is made on the spot."""
     from postcards.demo import serve as serve_demo  # noqa: PLC0415 - brings torch
 
+    _settings()
     _run(serve_demo(out))

@@ -121,11 +121,6 @@ class ImageFilter:
                 if isinstance(part, str):
                     check_text(f"filter.{name}", name, text=part)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether every image matches."""
-        return all(getattr(self, field.name) is None for field in fields(self))
-
 
 class SortField(StrEnum):
     """What a listing is sorted by."""

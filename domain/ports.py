@@ -107,8 +107,8 @@ class Searches(Protocol):
     async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         """Return a search made at ``since`` or later. Raises SearchExpired."""
 
-    async def forget(self, before: datetime) -> int:
-        """Remove the searches made before then, and return how many they were."""
+    async def forget(self, before: datetime, *, keep: int) -> int:
+        """Remove the searches made before then, and all but the ``keep`` youngest; count them."""
 
 
 class Keys(Protocol):

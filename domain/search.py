@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from domain.searches import (
     check_page_size,
 )
 from domain.text import check_text
-from domain.uploads import AT_ONCE, fingerprint
+from domain.uploads import Room, fingerprint
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,7 +51,7 @@ class SearchImages:
     searches: Searches
     clock: Clock
     max_bytes: int
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _room: Room = field(default_factory=Room)
 
     async def __call__(
         self,

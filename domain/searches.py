@@ -22,6 +22,9 @@ DEPTH = 1_000
 LIFETIME = timedelta(hours=1)
 """How long a search is kept."""
 
+MOST_KEPT = 20_000
+"""How many searches are kept at a time, under 700 MB of them: more would be somebody's attack."""
+
 MAX_PAGE = 100
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import Misconfigured
 from domain.filters import EVERYTHING
-from domain.searches import LIFETIME
+from domain.searches import LIFETIME, MOST_KEPT
 from domain.storage import parse_key
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ class Sweep:
                 progress(looked_at)
         removed += await self._remove_orphans(aged, even_everything=even_everything)
         progress(looked_at)
-        return Swept(looked_at, removed, await self.searches.forget(now - LIFETIME))
+        return Swept(looked_at, removed, await self.forget_searches())
+
+    async def forget_searches(self) -> int:
+        """Remove the searches that have expired or are too many, and return how many they were."""
+        return await self.searches.forget(self.clock() - LIFETIME, keep=MOST_KEPT)
 
     async def _remove_orphans(self, aged: dict[str, UUID], *, even_everything: bool) -> int:
         here = await self.catalog.get(list(set(aged.values())))

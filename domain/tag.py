@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.tags import clean_tags
+from domain.tags import check_tags_fit, clean_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TagImages:
-    """Add tags, and return the images that are here as they are now."""
+    """Add tags, and return the images that are here as they are now.
+
+    Raises InvalidArgument for a bad tag, and where an image would have too many.
+    """
 
     catalog: Catalog
 
     async def __call__(self, ids: Sequence[UUID], tags: Sequence[str]) -> dict[UUID, Image]:
-        return await self.catalog.tag(ids, add=clean_tags(tags, argument="input.tags"))
+        added = clean_tags(tags, argument="input.tags")
+        check_tags_fit((await self.catalog.get(ids)).values(), added, argument="input.tags")
+        return await self.catalog.tag(ids, add=added)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,13 @@ from domain.text import is_legible
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from domain.images import Image
+
 MAX_LENGTH = 64
 MAX_TAGS = 50
+"""Of one call."""
+
+MAX_TAGS_OF_IMAGE = 200
 
 
 def clean_tags(tags: Iterable[str], *, argument: str = "tags") -> tuple[str, ...]:
@@ -39,3 +44,15 @@ def clean_tags(tags: Iterable[str], *, argument: str = "tags") -> tuple[str, ...
                 f"The tag “{tag[:20]}…” has {len(tag)} characters; at most {MAX_LENGTH} fit.",
             )
     return tuple(cleaned)
+
+
+def check_tags_fit(images: Iterable[Image], tags: Iterable[str], *, argument: str) -> None:
+    """Raise InvalidArgument where an image would have more tags than it may."""
+    for image in images:
+        count = len({*image.tags, *tags})
+        if count > MAX_TAGS_OF_IMAGE:
+            raise InvalidArgument(
+                argument,
+                f"“{image.filename}” would have {count} tags; at most {MAX_TAGS_OF_IMAGE} fit. "
+                "Take some off first.",
+            )

@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 
 from domain.errors import Refusal, TooManyFiles
 from domain.images import RENDITION_CONTENT_TYPE, Image, ImageStatus, Variant, uuid7
-from domain.tags import clean_tags
-from domain.uploads import AT_ONCE, UploadedImage, fingerprint
+from domain.tags import check_tags_fit, clean_tags
+from domain.uploads import Room, UploadedImage, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class UploadImages:
     clock: Clock
     max_bytes: int
     max_files: int
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _room: Room = field(default_factory=Room)
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """By digest: the same bytes sent many times at once are worked on once."""
 
@@ -78,6 +78,7 @@ class UploadImages:
     async def _known(self, image: Image | None, tags: tuple[str, ...]) -> UploadedImage | None:
         """Return an image that was here already, with the tags; None when it is gone."""
         if image is not None and not set(tags) <= set(image.tags):
+            check_tags_fit([image], tags, argument="input.tags")
             image = (await self.catalog.tag([image.id], add=tags)).get(image.id)
         return UploadedImage(image, is_duplicate=True) if image else None
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import InvalidContent, TooLarge
+from domain.errors import InvalidContent, Overloaded, TooLarge
 from domain.text import is_legible
 
 if TYPE_CHECKING:
@@ -20,6 +20,32 @@ MAX_FILENAME = 255
 
 AT_ONCE = 8
 """How many files are in memory at once: enough to fill a forward pass."""
+
+MAY_WAIT = 4_096
+"""How many more may wait for that, on disk: minutes of work."""
+
+
+class Room:
+    """Lets a number of files in at once and some more wait; the rest are refused."""
+
+    def __init__(self, at_once: int = AT_ONCE, *, may_wait: int = MAY_WAIT) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._may_wait = may_wait
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        """Come in, or wait for it. Raises Overloaded."""
+        if self._waiting >= self._may_wait:
+            raise Overloaded("Too many pictures are waiting; send this one again in a minute.")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave."""
+        self._places.release()
 
 
 @dataclass(frozen=True, slots=True)

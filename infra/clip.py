@@ -117,6 +117,10 @@ class ClipEncoder:
         self._remember(known)
         return [known[text] for text in texts]
 
+    async def check(self) -> None:
+        """Run the model on a word, past the cache and the bound of the queue."""
+        await self.texts.run(["ready"])
+
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
         """Embed each picture. Raises Overloaded."""
         loop = asyncio.get_running_loop()

@@ -68,7 +68,6 @@ class S3Storage:
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
-        session_token: str | None = None,
         prefix: str = "",
         create: bool = False,
         deadline_seconds: float = 60,
@@ -103,7 +102,6 @@ class S3Storage:
                             region_name=region,
                             aws_access_key_id=access_key_id,
                             aws_secret_access_key=secret_access_key,
-                            aws_session_token=session_token,
                             config=config,
                         )
                     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -44,8 +44,11 @@ class PostgresSearches:
             raise SearchExpired("This search is no longer kept; search again.")
         return search_of(row)
 
-    async def forget(self, before: datetime) -> int:
-        """Remove the searches made before then, and return how many they were."""
-        statement = delete(SearchRow).where(col(SearchRow.created_at) < before)
+    async def forget(self, before: datetime, *, keep: int) -> int:
+        """Remove the searches made before then, and all but the ``keep`` youngest; count them."""
+        surplus = select(col(SearchRow.id)).order_by(col(SearchRow.created_at).desc()).offset(keep)
+        statement = delete(SearchRow).where(
+            or_(col(SearchRow.created_at) < before, col(SearchRow.id).in_(surplus))
+        )
         async with self.engine.begin() as connection:
             return (await connection.execute(statement)).rowcount

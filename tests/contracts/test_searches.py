@@ -71,8 +71,19 @@ async def test_old_searches_are_forgotten_and_counted(searches: Searches) -> Non
     new = replace(SEARCH, id=uuid7(), created_at=NOON + timedelta(hours=1))
     await searches.keep(SEARCH)
     await searches.keep(new)
-    assert 1 == await searches.forget(new.created_at)
-    assert 0 == await searches.forget(new.created_at)
+    assert 1 == await searches.forget(new.created_at, keep=10)
+    assert 0 == await searches.forget(new.created_at, keep=10)
     assert new == await searches.recall(new.id, since=NOON)
     with pytest.raises(SearchExpired):
         await searches.recall(SEARCH.id, since=NOON)
+
+
+async def test_only_the_youngest_are_kept_where_there_are_too_many(searches: Searches) -> None:
+    ages = [replace(SEARCH, id=uuid7(), created_at=NOON - timedelta(n)) for n in range(5)]
+    for search in reversed(ages):
+        await searches.keep(search)
+    assert 3 == await searches.forget(NOON - timedelta(days=100), keep=2)
+    for search in ages[:2]:
+        assert search == await searches.recall(search.id, since=search.created_at)
+    with pytest.raises(SearchExpired):
+        await searches.recall(ages[2].id, since=ages[2].created_at)

@@ -16,8 +16,6 @@ from domain.filters import (
     EPOCH,
     GeoNear,
     ImageFilter,
-    IntRange,
-    Orientation,
     Place,
     Sort,
     SortField,
@@ -46,26 +44,6 @@ def refused(make: Callable[[], object]) -> tuple[str, str]:
     with pytest.raises(InvalidArgument) as refusal:
         make()
     return refusal.value.argument, refusal.value.message
-
-
-def test_a_filter_without_conditions_is_empty() -> None:
-    assert ImageFilter().is_empty
-
-
-@pytest.mark.parametrize(
-    "criteria",
-    [
-        ImageFilter(tags_any=()),
-        ImageFilter(has_location=False),
-        ImageFilter(keywords=""),
-        ImageFilter(width=IntRange()),
-        ImageFilter(orientation=Orientation.SQUARE),
-    ],
-)
-def test_a_filter_with_a_condition_is_not_empty_however_little_it_asks(
-    criteria: ImageFilter,
-) -> None:
-    assert not criteria.is_empty
 
 
 def test_a_list_of_a_thousand_and_one_passes() -> None:

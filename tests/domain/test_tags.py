@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidArgument
-from domain.tags import MAX_LENGTH, MAX_TAGS, clean_tags
+from domain.tags import MAX_LENGTH, MAX_TAGS, MAX_TAGS_OF_IMAGE, clean_tags
+from domain.uploads import UploadedImage
+from tests.fakes.files import upload
+from tests.fakes.imaging import picture_file
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from tests.fakes.catalog import MemoryCatalog
 
 
 def test_tags_are_trimmed_sorted_and_without_duplicates() -> None:
@@ -67,3 +76,21 @@ def test_cleaning_tags_twice_changes_nothing_and_every_answer_can_be_sent(tags: 
         assert cleaned == clean_tags(cleaned)
         assert tuple(sorted(set(cleaned))) == cleaned
     assert answer == answer.encode().decode()
+
+
+async def test_an_image_has_two_hundred_tags_at_most(
+    use_cases: UseCases, catalog: MemoryCatalog
+) -> None:
+    [outcome] = await use_cases.upload([upload(picture_file(), "boat.png")])
+    assert isinstance(outcome, UploadedImage)
+    for start in range(0, MAX_TAGS_OF_IMAGE, MAX_TAGS):
+        tags = [f"tag {number}" for number in range(start, start + MAX_TAGS)]
+        await use_cases.tag([outcome.image.id], tags)
+    sentence = "“boat.png” would have 201 tags; at most 200 fit. Take some off first."
+    with pytest.raises(InvalidArgument, match=sentence):
+        await use_cases.tag([outcome.image.id], ["tag 1", "one more"])
+    [refused] = await use_cases.upload([upload(picture_file())], tags=["one more"])
+    assert isinstance(refused, InvalidArgument)
+    assert sentence == refused.message
+    [image] = (await catalog.get([outcome.image.id])).values()
+    assert MAX_TAGS_OF_IMAGE == len(image.tags)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidContent, TooLarge
-from domain.uploads import MAX_FILENAME, fingerprint
+from domain.errors import InvalidContent, Overloaded, TooLarge
+from domain.uploads import MAX_FILENAME, Room, fingerprint
 from tests.fakes.files import upload
 
 
@@ -70,3 +71,37 @@ async def test_an_empty_file_is_refused() -> None:
 
 async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:
     assert hashlib.sha256(b"sea").hexdigest() == await fingerprint(b"sea")
+
+
+async def test_those_that_find_no_room_to_wait_are_refused_and_the_others_served() -> None:
+    room = Room(1, may_wait=2)
+    done: list[int] = []
+
+    async def visit(number: int) -> None:
+        async with room:
+            await asyncio.sleep(0)
+            done.append(number)
+
+    outcomes = await asyncio.gather(*(visit(n) for n in range(5)), return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Overloaded)]
+    assert ["Too many pictures are waiting; send this one again in a minute."] * len(refused) == [
+        refusal.message for refusal in refused
+    ]
+    assert len(refused) + len(done) == 5
+    assert 2 <= len(done) <= 3
+    async with room:
+        done.append(5)
+
+
+async def test_who_gives_up_waiting_makes_room() -> None:
+    room = Room(1, may_wait=1)
+    async with room:
+        waiting = asyncio.create_task(room.__aenter__())
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await room.__aenter__()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        waiting = asyncio.create_task(room.__aenter__())
+        await asyncio.sleep(0)
+    await waiting

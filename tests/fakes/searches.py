@@ -28,8 +28,9 @@ class MemorySearches:
             raise SearchExpired("This search is no longer kept; search again.")
         return search
 
-    async def forget(self, before: datetime) -> int:
-        old = [id_ for id_, search in self._searches.items() if search.created_at < before]
+    async def forget(self, before: datetime, *, keep: int) -> int:
+        by_age = sorted(self._searches.values(), key=lambda search: search.created_at, reverse=True)
+        old = [s.id for place, s in enumerate(by_age) if place >= keep or s.created_at < before]
         for id_ in old:
             del self._searches[id_]
         return len(old)

@@ -200,7 +200,7 @@ async def test_a_page_has_at_most_a_hundred(client: Client, argument: str, size:
 
 
 async def test_a_cursor_goes_back_and_forth_whatever_the_file_is_called(client: Client) -> None:
-    strange = ["a👨\u200d👩\u200d👧.png", "می\u200cخواهم.png", "z.png"]
+    strange = ["a👨\u200d👩\u200d👧.png", "b\u200cc.png", "z.png"]
     await client.upload(*(picture_file(words=name) for name in strange), names=tuple(strange))
     walked, after = [], None
     for _ in strange:

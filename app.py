@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from domain.read import ReadImage
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
-from domain.sweep import Sweep
+from domain.sweep import Sweep, tidy
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
@@ -39,11 +38,6 @@ if TYPE_CHECKING:
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
-
-
-TIDY_SECONDS = 60
-
-logger = logging.getLogger("pictograph")
 
 
 def utc_now() -> datetime:
@@ -260,16 +254,6 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                 tidying.cancel()
 
 
-async def tidy(sweep: Sweep, *, every: float = TIDY_SECONDS) -> None:
-    """Forget old searches again and again; nobody else does where nobody sweeps."""
-    while True:
-        await asyncio.sleep(every)
-        try:
-            await sweep.forget_searches()
-        except Exception:  # an outage now is no reason to stop for good
-            logger.warning("old searches could not be forgotten; trying again", exc_info=True)
-
-
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:
     """Bring the tables up to date and, where that is wanted, make a missing bucket."""
     from infra.postgres.migrate import upgrade
@@ -288,11 +272,19 @@ async def look_at_model(settings: Settings) -> str:
 
 
 async def look_at_database(settings: Settings) -> str:
-    """Connect to the database, and tell where it is."""
-    async with open_tables(settings) as engine:
-        place = engine.url.render_as_string(hide_password=True)
-    kind = f"The database {place}" if settings.database_url else "The embedded PostgreSQL"
-    return f"{kind} answers, and its tables are current."
+    """Connect to the database, and tell where it is. Nothing is made for that."""
+    from infra.postgres.migrate import check_current, is_current
+
+    folder = settings.data_dir.absolute() / "postgres"
+    if settings.database_url is None and not folder.exists():
+        return f"The embedded PostgreSQL will be made in {folder}."
+    async with open_database(settings) as engine:
+        if settings.database_url is None:
+            tables = "are current" if await is_current(engine) else "will be brought up to date"
+            return f"The embedded PostgreSQL in {folder} answers, and its tables {tables}."
+        await check_current(engine)
+        place = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return f"The database {place} answers, and its tables are current."
 
 
 async def look_at_files(settings: Settings) -> str:

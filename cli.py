@@ -176,7 +176,7 @@ async def _search(settings: Settings, text: str, *, first: int) -> None:
             for found in page.found:
                 blob = await use_cases.read(found.image, Variant.THUMBNAIL)
                 pictures.append(b"".join([chunk async for chunk in blob.chunks]))
-    out.print(hits_table(page.found, pictures), crop=False)
+    out.print(hits_table(page, pictures), crop=False)
 
 
 @cli.command()
@@ -274,21 +274,18 @@ def doctor() -> None:
 
 async def _doctor(settings: Settings) -> None:
     table = Table("", "Part", "How it is")
-    healthy = True
-    for part, look in (
-        ("Model", app.look_at_model),
-        ("Database", app.look_at_database),
-        ("Files", app.look_at_files),
-    ):
+    table.add_row("[green]✓", "Settings", Text(settings.summary))
+    looks = (app.look_at_model, app.look_at_database, app.look_at_files)
+    ill = 0
+    for part, look in zip(("Model", "Database", "Files"), looks, strict=True):
         try:
             with err.status(f"Looking at: {part}"):
                 table.add_row("[green]✓", part, Text(await look(settings)))
         except Refusal as refusal:
-            healthy = False
+            ill = 1
             table.add_row("[red]✗", part, Text(refusal.message))
     out.print(table)
-    if not healthy:
-        raise typer.Exit(1)
+    raise typer.Exit(ill)
 
 
 @cli.command()

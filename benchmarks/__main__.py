@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+failed = 0
 for name in ("end_to_end", "encoder", "catalog", "graph"):
     print(f"\n# benchmarks.{name}", flush=True)
-    # In processes of their own, so that none finds the other's threads and caches. One that lacks
-    # its data says so and is passed over.
-    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False)
+    # In processes of their own, so that none finds the other's threads and caches.
+    failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+sys.exit(failed != 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -34,7 +33,8 @@ EVERYTHING = ImageFilter()
 
 async def main() -> None:
     if not real_clip.FOLDER.exists():
-        sys.exit(f"The vectors are not here: {real_clip.FOLDER}")
+        print(f"Passed over: the vectors are not in {real_clip.FOLDER}")
+        return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with embedded_postgres(Path(folder) / "large") as url, open_engine(url) as engine:
             await upgrade(engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +23,10 @@ GRACE = timedelta(hours=24)
 """Longer than any upload takes: younger bytes may still get their row."""
 
 CHUNK = 500
+
+TIDY_SECONDS = 60
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,16 @@ class Sweep:
             )
         await self.storage.delete(orphans)
         return len(orphans)
+
+
+async def tidy(sweep: Sweep, *, every: float = TIDY_SECONDS) -> None:
+    """Forget old searches again and again: where nobody sweeps, nobody else does."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await sweep.forget_searches()
+        except Exception:  # an outage now is no reason to stop for good
+            logger.warning("old searches could not be forgotten; trying again", exc_info=True)
 
 
 def _image_id(key: str) -> UUID | None:

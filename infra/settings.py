@@ -130,6 +130,16 @@ class Settings(BaseSettings):
         except ValueError:
             return self.host != "localhost"
 
+    @property
+    def summary(self) -> str:
+        """Where the server will be, and the names of what is set."""
+        names = sorted(PREFIX + name.upper() for name in self.model_fields_set)
+        reading = "public" if self.public_reading else "closed"
+        return (
+            f"The server will be at {self.host}, port {self.port}; reading is {reading}. "
+            f"{' '.join(names) or 'Nothing'} is set."
+        )
+
 
 def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - of as many types as settings
     """Read the environment. Raises Misconfigured, naming the variable at fault."""

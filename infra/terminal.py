@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from domain.searches import Found
+    from domain.searches import SearchPage
 
 COLUMNS = 16
 ROWS = 6
@@ -30,12 +30,13 @@ def shows_pictures(console: Console) -> bool:
     return console.is_terminal and console.color_system == "truecolor"
 
 
-def hits_table(hits: Sequence[Found], thumbnails: Sequence[bytes] = ()) -> Table:
+def hits_table(page: SearchPage, thumbnails: Sequence[bytes] = ()) -> Table:
     """Lay hits out in rows, the best first, each with its picture where there are any."""
+    how = "Every picture was compared." if page.exact else "Found by walking the HNSW index."
     pictured = ["Picture"] if thumbnails else []
     last = Column("Id", min_width=UUID_WIDTH)
-    table = Table("", *pictured, "Score", "File", "Size", "Taken", last)
-    for rank, hit in enumerate(hits):
+    table = Table("", *pictured, "Score", "File", "Size", "Taken", last, caption=how)
+    for rank, hit in enumerate(page.found):
         taken_at = hit.image.exif.taken_at if hit.image.exif else None
         table.add_row(
             str(rank + 1),

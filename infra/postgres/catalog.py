@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from domain.embeddings import Embedding, EmbeddingModel, Query, Ranking
     from domain.filters import ImageFilter, Page, Sort, Window
+
+logger = logging.getLogger(__name__)
 
 # Rows are locked in the order of their ids, so that two changes of the same images do not
 # wait for each other in a circle.
@@ -116,11 +119,16 @@ class PostgresCatalog:
         model = self._active()
         async with self._session() as session:
             connection = await session.connection()
-            if not exact and await estimate(connection, criteria) >= self.exact_below:
+            if not exact and (matching := await estimate(connection, criteria)) >= self.exact_below:
                 found = await walk(connection, model, query, criteria=criteria, limit=limit)
+                logger.debug(
+                    "walked the index: about %s match, %s found", matching, len(found.hits)
+                )
                 if len(found.hits) == limit:
                     return found
-            return await compare(connection, model, query, criteria=criteria, limit=limit)
+            found = await compare(connection, model, query, criteria=criteria, limit=limit)
+            logger.debug("compared every candidate: %s found", len(found.hits))
+            return found
 
     async def embedding(self, image_id: UUID) -> Embedding:
         """Return an image's embedding by the active model. Raises ImageNotFound."""

@@ -90,14 +90,20 @@ def test_the_schema_is_exported(tmp_path: Path) -> None:
     assert file.read_text() == pictograph("export-schema", settings={}).stdout
 
 
-def test_the_doctor_finds_what_is_well_and_what_is_not(no_key: dict[str, object]) -> None:
+def test_the_doctor_finds_what_is_well_and_what_is_not(
+    no_key: dict[str, object], tmp_path: Path
+) -> None:
     well = pictograph("doctor", settings=no_key)
     assert well.returncode == 0, well.stdout
-    assert 3 == well.stdout.count("✓")
-    ill = pictograph("doctor", settings=no_key | {"model": "/no/such/model"})
+    assert 4 == well.stdout.count("✓")
+    assert "PICTOGRAPH_DATA_DIR" in well.stdout
+    new = tmp_path / "new"
+    ill = pictograph("doctor", settings={"model": "/no/such/model", "data_dir": new})
     assert ill.returncode == 1
     assert 1 == ill.stdout.count("✗")
     assert "/no/such/model" in ill.stdout
+    assert "will be made" in ill.stdout
+    assert not (new / "postgres").exists()
 
 
 def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:

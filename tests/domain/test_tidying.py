@@ -6,8 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import app
-from domain.sweep import Sweep
+from domain.sweep import Sweep, tidy
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.searches import MemorySearches
 from tests.fakes.storage import MemoryStorage
@@ -38,7 +37,7 @@ async def test_old_searches_are_forgotten_again_and_again_also_after_an_outage(
 ) -> None:
     searches = FlakySearches()
     sweep = Sweep(MemoryCatalog(), MemoryStorage(), searches, lambda: datetime.now(UTC))
-    tidying = asyncio.create_task(app.tidy(sweep, every=0))
+    tidying = asyncio.create_task(tidy(sweep, every=0))
     await asyncio.wait_for(searches.asked_thrice.wait(), timeout=30)
     tidying.cancel()
     await asyncio.wait([tidying])

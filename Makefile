@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo serve test check format bench graphiql clean
+.PHONY: help demo serve test check format bench graphiql train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-demo: $(READY) graphiql  ## Start a server with nothing configured: embedded PostgreSQL, a folder, a small model.
+demo: $(READY) graphiql  ## Start a server with nothing configured, the model in the box and 600 postcards.
 	$(BIN)/pictograph demo
 
 serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
@@ -36,6 +36,12 @@ bench: $(READY)  ## Measure this machine: search end to end beside its parts, up
 
 graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
 	@$(BIN)/python -m graph.fetch_graphiql
+
+train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
+	$(BIN)/python -m postcards.train
+
+eval-postcards: $(READY)  ## Measure the model in the box on scenes it was never trained on.
+	$(BIN)/python -m postcards.evaluate
 
 clean:  ## Forget the virtual environment and every cache, not the data.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -26,7 +26,7 @@ from domain.update import UpdateImage
 from domain.upload import UploadImages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.applications import Starlette
@@ -239,19 +239,36 @@ async def _has_key(settings: Settings, keys: Keys) -> bool:
     return settings.api_key is not None or any(key.revoked_at is None for key in await keys.list())
 
 
-async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Answer over HTTP until the process is told to stop; ``ready`` gets the address."""
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    beside: Callable[[UseCases], Coroutine[None, None, None]] | None = None,
+) -> None:
+    """Answer over HTTP until the process is told to stop; ``ready`` gets the address.
+
+    ``beside`` runs from then on, until it is done or the server is.
+    """
     from graph import server
 
     async with open_pictograph(settings) as pictograph:
+        use_cases = pictograph.use_cases
         with server.bind(settings.host, settings.port) as listening:
-            tidying = asyncio.create_task(tidy(pictograph.use_cases.sweep))
+            tasks = [asyncio.create_task(tidy(use_cases.sweep))]
+
+            def answering(url: str) -> None:
+                ready(url)
+                if beside:
+                    tasks.append(asyncio.create_task(beside(use_cases)))
+
             try:
                 await server.serve(
-                    pictograph.http, listening, log_level=settings.log_level, ready=ready
+                    pictograph.http, listening, log_level=settings.log_level, ready=answering
                 )
             finally:
-                tidying.cancel()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

@@ -289,9 +289,11 @@ async def _doctor(settings: Settings) -> None:
 
 
 @cli.command()
-def demo() -> None:
-    """Serve from a folder of its own, with a small model that is made on the spot."""
-    from postcards.demo import serve as serve_demo  # noqa: PLC0415 - brings torch
+def demo(
+    postcards: Annotated[int, typer.Option(help="How many postcards to take in.", min=0)] = 600,
+) -> None:
+    """Serve from a folder of its own, with the model in the box and postcards to search."""
+    from postcards.demo import serve as serve_demo  # noqa: PLC0415 - no other command needs it
 
     _settings()
-    _run(serve_demo(out))
+    _run(serve_demo(out, postcards=postcards))

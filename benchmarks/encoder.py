@@ -21,7 +21,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProce
 from domain.images import Pixels
 from infra import checkpoint
 from infra.clip import ClipEncoder
-from postcards.checkpoint import WORDS, make_tokenizer
+from postcards.tokens import caption_words, make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ WIDTH, HEIGHT = 640, 480
 
 def make_true_size(folder: Path) -> None:
     """Write a checkpoint of 151 M random parameters; transformers' defaults are those of B/32."""
-    tokenizer = make_tokenizer(WORDS.split())
+    tokenizer = make_tokenizer(caption_words())
     config = CLIPConfig(text_config={"eos_token_id": tokenizer.eos_token_id})
     torch.manual_seed(0)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -51,7 +51,7 @@ def make_picture() -> Pixels:
 
 def captions() -> itertools.cycle[str]:
     """Return captions of six words that no cache has seen."""
-    words = WORDS.split()
+    words = caption_words()
     return itertools.cycle(
         f"{a} {b} {c} on the {d}" for a, b, c, d in itertools.product(words[80:], repeat=4)
     )

@@ -1,60 +1,128 @@
-"""A server to try Pictograph with: nothing to configure, and a model made on the spot."""
+"""A server to try Pictograph with: nothing to configure, a model and six hundred postcards."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transformers import logging
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 import app
+from domain.errors import Refusal
 from domain.keys import new_key
+from domain.uploads import Upload
 from infra.settings import read_settings
-from postcards.checkpoint import make_checkpoint
+from postcards import MODEL
+from postcards.press import Press
+from postcards.scenes import compose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
-FOLDER = Path("pictograph-data", "demo")
+    from domain import UseCases
+
+FOLDER = Path("pictograph-data", "postcards")
+TAG = "postcard"
+PRESSES = 2
+SEARCHES = (
+    "a red sailboat at sunset",
+    "two hot-air balloons over snowy mountains",
+    "a lighthouse at night",
+)
 
 
-async def serve(out: Console) -> None:
-    """Serve from a folder of its own until the process is told to stop."""
-    model = FOLDER / "model"
-    await asyncio.to_thread(_make_model, model)
+async def serve(out: Console, *, postcards: int) -> None:
+    """Serve from a folder of its own until the process is told to stop, and fill it meanwhile."""
     key = new_key()
-    settings = read_settings(data_dir=FOLDER, model=str(model), api_key=key)
+    settings = read_settings(data_dir=FOLDER, model=str(MODEL), api_key=key)
 
     def ready(url: str) -> None:
+        searches = "\n".join(f"  {query}" for query in SEARCHES)
         out.print(
             f"""
 Pictograph answers at {url}/graphql
 Changes need this key: {key}
 
-Take a picture in:
+Three searches to try there, in a browser:
+{searches}
+
+Or here, and a picture of your own:
+  curl {url}/graphql -H 'Content-Type: application/json' \\
+    -d '{{"query": "{{ searchImages(by: {{text: \\"{SEARCHES[0]}\\"}}, first: 3) \
+{{ edges {{ score node {{ url }} }} }} }}"}}'
   curl {url}/graphql -H 'Authorization: Bearer {key}' -H 'GraphQL-Require-Preflight: 1' \\
     -F operations='{{"query": "mutation($files: [Upload!]!) \
 {{ uploadImages(input: {{files: $files}}) {{ results {{ image {{ id url }} }} \
 userErrors {{ message }} }} }}", "variables": {{"files": [null]}}}}' \\
     -F map='{{"0": ["variables.files.0"]}}' -F 0=@picture.jpg
 
-The demo's model has random weights: everything works, and its rankings mean nothing.
-Photos want a real model: `make serve` loads openai/clip-vit-base-patch32.
+The model in the box knows postcards and nothing else. Photos want a real one:
+`make serve` loads openai/clip-vit-base-patch32.
 """,
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
-    await app.serve(settings, ready=ready)
+    async def fill(use_cases: UseCases) -> None:
+        try:
+            await take_in(use_cases, out, postcards=postcards, done=FOLDER / "taken-in")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on without
+            reason = str(error) or type(error).__name__
+            out.print(f"Not all postcards could be taken in ({reason}); the next start goes on.")
+
+    await app.serve(settings, ready=ready, beside=fill)
 
 
-def _make_model(folder: Path) -> None:
-    """Write the model where there is none: whole, or not at all."""
-    if folder.exists():
+async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Path) -> None:
+    """Take the first postcards in through the ordinary upload, but for those ``done`` counts.
+
+    What was interrupted is made up for: a postcard that is here already is not taken in twice. What
+    was deleted does not come back.
+    """
+    here = await asyncio.to_thread(_read_count, done)
+    if here >= postcards:
+        out.print("The postcards are here.")
         return
-    begun = folder.with_suffix(".begun")
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
-    make_checkpoint(begun)
-    begun.rename(folder)
+    columns = (
+        TextColumn("Taking in postcards"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    async with Press.open(PRESSES) as press:
+        with Progress(*columns, console=out) as progress:
+            task = progress.add_task("", total=postcards, completed=here)
+            uploads = [_upload(seed, press) for seed in islice(seeds(), here, postcards)]
+            async for _, outcome in use_cases.import_(uploads, tags=[TAG]):
+                if isinstance(outcome, Refusal):
+                    raise outcome
+                progress.advance(task)
+    await asyncio.to_thread(done.write_text, f"{postcards}\n")
+    out.print(f"{postcards} postcards can be found.")
+
+
+def seeds() -> Iterator[int]:
+    """Yield the seeds of postcards that no model was trained on."""
+    return (seed for seed in count() if compose(seed).is_held_out)
+
+
+def _read_count(file: Path) -> int:
+    return int(file.read_text()) if file.exists() else 0
+
+
+def _upload(seed: int, press: Press) -> Upload:
+    async def read() -> bytes:
+        return await press.postcard(seed)
+
+    return Upload(f"postcard-{seed:05}.jpg", 0, read)

@@ -12,7 +12,9 @@ import sentencepiece
 import torch
 from transformers import (
     CLIPConfig,
+    CLIPImageProcessorPil,
     CLIPModel,
+    CLIPProcessor,
     PreTrainedModel,
     Siglip2Config,
     Siglip2ImageProcessorPil,
@@ -26,12 +28,13 @@ from transformers import (
     SiglipTokenizer,
 )
 
-from postcards.checkpoint import WORDS, learn_merges, make_checkpoint
+from postcards.tokens import CONTEXT, caption_words, learn_merges, make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHARED_CLIP = Path(__file__).parents[2] / "shared" / "data" / "clip-tokenizer"
+CLIP_SIDE = 64
 SIGLIP_SIDE = 64
 SIGLIP_CONTEXT = 64
 LAYERS = {
@@ -44,7 +47,25 @@ LAYERS = {
 
 def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
     """CLIP's layout, 64 px, under a megabyte, written in 0.1 s."""
-    make_checkpoint(folder, seed=seed, dimensions=dimensions)
+    tokenizer = make_tokenizer(caption_words())
+    layers = {**LAYERS, "hidden_size": dimensions, "intermediate_size": 2 * dimensions}
+    config = CLIPConfig(
+        text_config={
+            **layers,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": CONTEXT,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        vision_config={**layers, "image_size": CLIP_SIDE, "patch_size": 8},
+        projection_dim=dimensions,
+    )
+    _save(folder, lambda: CLIPModel(config), seed=seed)
+    pictures = CLIPImageProcessorPil(
+        size={"shortest_edge": CLIP_SIDE}, crop_size={"height": CLIP_SIDE, "width": CLIP_SIDE}
+    )
+    CLIPProcessor(pictures, tokenizer).save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -52,7 +73,7 @@ def small_siglip(folder: Path) -> Path:
     """SigLIP's layout with its SentencePiece tokenizer."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(WORDS.splitlines()),
+        sentence_iterator=iter(caption_words()),
         model_writer=model,
         vocab_size=300,
         pad_id=-1,
@@ -127,9 +148,9 @@ def _text_tower(tokenizer: SiglipTokenizer | Siglip2Tokenizer) -> dict[str, int]
     }
 
 
-def _save(folder: Path, make_model: Callable[[], PreTrainedModel]) -> None:
+def _save(folder: Path, make_model: Callable[[], PreTrainedModel], *, seed: int = 0) -> None:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         make_model().save_pretrained(folder)
 
 
@@ -137,7 +158,7 @@ def _gemma_like() -> Siglip2Tokenizer:
     letters = ["▁", *"abcdefghijklmnopqrstuvwxyz"]
     tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters]
     tokens += [f"<0x{byte:02X}>" for byte in range(256)]
-    merges = [pair for pair in learn_merges(WORDS.split()) if "</w>" not in "".join(pair)]
+    merges = [pair for pair in learn_merges(caption_words()) if "</w>" not in "".join(pair)]
     tokens += ["".join(pair) for pair in merges]
     return Siglip2Tokenizer(
         {token: place for place, token in enumerate(tokens)},

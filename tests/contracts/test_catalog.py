@@ -148,7 +148,7 @@ async def test_a_search_in_an_empty_library_finds_nothing(catalog: Catalog) -> N
 
 
 async def test_a_search_ranks_a_thousand_alike_in_every_catalog(catalog: Catalog) -> None:
-    chance = random.Random(7)  # noqa: S311 - the same each time, on purpose
+    chance = random.Random(7)
     points: dict[UUID, Embedding] = {}
     for number in range(120):
         x, y, z = (chance.gauss() for _ in range(3))

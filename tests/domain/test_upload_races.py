@@ -42,7 +42,7 @@ LOSING = ["before forget", "after forget", "before tag", "after tag"]
 
 @pytest.fixture
 def moments() -> Moments:
-    return Moments(random=Random(7))  # noqa: S311 - no secret
+    return Moments(random=Random(7))
 
 
 @pytest.fixture

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from postcards.demo import SEARCHES
 from tests.e2e.pictures import picture
 from tests.e2e.process import ROOT, Server, pictograph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FIND = """
+query ($text: String!) {
+  searchImages(by: {text: $text}, first: 100) { nodes { id filename tags } }
+}
+"""
+DELETE = """
+mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }
+"""
 UPDATE = 'mutation ($id: ID!) { updateImage(input: {id: $id, altText: "a"}) { image { id } } }'
 
 
@@ -141,11 +150,24 @@ def test_a_taken_port_is_named(no_key: dict[str, object]) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be listened on" in refused.stderr
 
 
-def test_the_demo_answers_and_its_printed_command_takes_a_picture_in(tmp_path: Path) -> None:
-    with Server.start({}, command=("demo",), cwd=tmp_path) as demo:
+def test_the_demo_answers_fills_itself_and_takes_pictures_in(tmp_path: Path) -> None:
+    command = ("demo", "--postcards", "12")
+    with Server.start({}, command=command, cwd=tmp_path) as demo:
         key = demo.wait_for(r"Changes need this key: (\S+)")
-        assert demo.wait_for(r"(rankings mean nothing)")
+        for query in SEARCHES:
+            assert query in "".join(demo.said)
         uploaded = demo.upload({"a.jpg": picture(5)}, key=key)
         assert [] == uploaded["userErrors"]
-        found = demo.ask('{ searchImages(by: {text: "boat"}) { nodes { filename } } }', key=None)
-        assert {"nodes": [{"filename": "a.jpg"}]} == found["searchImages"]
+        assert demo.wait_for(r"(12 postcards can be found)")
+        found = demo.ask(FIND, key=None, text=SEARCHES[0])["searchImages"]["nodes"]
+        assert 13 == len(found)
+        [first] = [node["id"] for node in found if node["filename"] == "a.jpg"]
+        assert 12 == sum(node["tags"] == ["postcard"] for node in found)
+        second = next(node["id"] for node in found if node["id"] != first)
+        assert [first, second] == demo.ask(DELETE, key=key, ids=[first, second])["deleteImages"][
+            "deletedImageIds"
+        ]
+    with Server.start({}, command=command, cwd=tmp_path) as demo:
+        assert demo.wait_for(r"(The postcards are here)")
+        found = demo.ask(FIND, key=None, text=SEARCHES[1])["searchImages"]["nodes"]
+        assert 11 == len(found)

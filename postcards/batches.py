@@ -1,0 +1,155 @@
+"""The batches of training: pictures, captions, and which caption is true of which picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from postcards.architecture import DEVIATION, MEAN
+from postcards.descriptions import (
+    alter,
+    any_concept,
+    describe_a_subject,
+    describe_fully,
+    describe_partly,
+)
+from postcards.facts import alike, facts_of, truths, vector
+from postcards.grammar import TRAINING
+from postcards.pictures import label
+from postcards.tokens import CaptionTokens, caption_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from postcards.descriptions import Description
+    from postcards.scenes import Scene
+
+CONCEPTS = 64
+"""Captions of a batch that were made without looking at its pictures."""
+
+SHIFT = 3
+"""How far a picture is moved at most, in pixels."""
+
+MIRRORED = {"left": "right", "centre": "centre", "right": "left"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Pictures as the model takes them: (pictures, 3, SIDE, SIDE); captions; what is true.
+
+    ``texts`` are token ids of captions, the shortest first. ``truth`` is (captions, pictures),
+    ``facts`` (facts, pictures), ``alike`` (pictures, pictures), ``labels`` (pictures, patches, 3)
+    as ``pictures.label`` has them.
+    """
+
+    pixels: torch.Tensor
+    texts: list[list[int]]
+    truth: torch.Tensor
+    facts: torch.Tensor
+    alike: torch.Tensor
+    labels: torch.Tensor
+
+
+class Batches:
+    """Every batch is a function of its number and the seed alone: a run can go on anywhere."""
+
+    def __init__(
+        self, scenes: Sequence[Scene], pictures: NDArray[np.uint8], *, size: int, seed: int
+    ) -> None:
+        self._scenes = scenes
+        self._pictures = pictures
+        self._size = size
+        self._seed = seed
+        self._tokens = CaptionTokens(caption_words(), dropout=0.06)
+
+    def __getitem__(self, number: int) -> Batch:
+        """Return a batch."""
+        random = Random(f"{self._seed} {number}")
+        chosen = self._choose(number)
+        mirrored = [random.random() < 0.5 for _ in chosen]
+        scenes = [
+            mirror(self._scenes[place]) if turned else self._scenes[place]
+            for place, turned in zip(chosen, mirrored, strict=True)
+        ]
+        descriptions = [*_descriptions(scenes, random)]
+        texts = [self._tokens.encode(TRAINING.say(each, random), random) for each in descriptions]
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        claims = np.stack([vector(descriptions[place].claims) for place in order])
+        facts = np.stack([vector(facts_of(scene)) for scene in scenes])
+        labels = [
+            (label(self._scenes[place])[:, :: -1 if turned else 1]).reshape(-1, 3)
+            for place, turned in zip(chosen, mirrored, strict=True)
+        ]
+        return Batch(
+            self._look(chosen, mirrored, random),
+            [texts[place] for place in order],
+            torch.from_numpy(truths(claims, facts)),
+            torch.from_numpy(facts.T == 1),
+            torch.from_numpy(alike(scenes)),
+            torch.from_numpy(np.stack(labels)).long(),
+        )
+
+    def _choose(self, number: int) -> list[int]:
+        """Return the pictures of a batch: each once before any comes again."""
+        per_epoch = len(self._scenes) // self._size
+        epoch, place = divmod(number, per_epoch)
+        shuffled = np.random.default_rng([self._seed, epoch]).permutation(len(self._scenes))
+        return [int(i) for i in shuffled[place * self._size : (place + 1) * self._size]]
+
+    def _look(
+        self, chosen: Sequence[int], mirrored: Sequence[bool], random: Random
+    ) -> torch.Tensor:
+        pixels = np.empty((len(chosen), *self._pictures.shape[1:]), np.float32)
+        for row, (place, turned) in enumerate(zip(chosen, mirrored, strict=True)):
+            picture = self._pictures[place]
+            x, y = random.randint(0, 2 * SHIFT), random.randint(0, 2 * SHIFT)
+            wide = np.pad(picture, ((SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
+            moved = wide[y : y + picture.shape[0], x : x + picture.shape[1]]
+            pixels[row] = (moved[:, ::-1] if turned else moved) * random.uniform(0.93, 1.05)
+        return normalise(pixels)
+
+
+def normalise(pixels: NDArray[np.float32]) -> torch.Tensor:
+    """Return pictures (n, SIDE, SIDE, 3), 0 to 255, as the model takes them: (n, 3, SIDE, SIDE)."""
+    scaled = (pixels / 255 - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+    return torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy())
+
+
+def padded(texts: Sequence[list[int]], end: int) -> torch.Tensor:
+    """Return texts as one tensor; behind its end a text has more ends, which nobody looks at."""
+    longest = max(map(len, texts))
+    return torch.tensor([text + [end] * (longest - len(text)) for text in texts])
+
+
+def mirror(scene: Scene) -> Scene:
+    """Return the scene of a mirrored picture."""
+    return replace(
+        scene,
+        subjects=tuple(
+            replace(subject, place=MIRRORED[subject.place]) for subject in scene.subjects
+        ),
+    )
+
+
+def _descriptions(scenes: Sequence[Scene], random: Random) -> Iterator[Description]:
+    for scene in scenes:
+        if random.random() < 0.5:
+            yield describe_fully(scene)
+        else:
+            yield describe_partly(scene, random, share=random.uniform(0.3, 0.9))
+        if random.random() < 0.5:
+            yield describe_a_subject(scene, random)
+            continue
+        near_miss = alter(scene, random)
+        if random.random() < 0.7:
+            yield describe_a_subject(near_miss, random)
+        else:
+            yield describe_partly(near_miss, random, share=0.6)
+    for _ in range(CONCEPTS):
+        yield any_concept(random)

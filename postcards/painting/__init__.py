@@ -1,0 +1,1 @@
+"""How a postcard is painted."""

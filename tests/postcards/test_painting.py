@@ -1,0 +1,136 @@
+"""Postcards as pictures: one seed one picture, smooth, with everything where its scene says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from postcards.architecture import PATCH, SIDE
+from postcards.painting.brush import WIDTH
+from postcards.painting.postcard import arrange, draw, luck_of, paint
+from postcards.painting.subjects import PAINTERS
+from postcards.pictures import GRID, label, squeeze
+from postcards.scenes import (
+    COLOURS,
+    KINDS,
+    PLACES,
+    SETTINGS,
+    TIMES,
+    WEATHERS,
+    Scene,
+    Subject,
+    compose,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE = (240, 160)
+PLAIN = Scene(seed=3, setting="meadow", time="day", weather="clear", subjects=())
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference of two pictures, in levels of 255."""
+    return float(np.mean(ImageStat.Stat(ImageChops.difference(one, other)).mean))
+
+
+def scene_with(kind: str, colour: str | None, *, place: str = "centre", count: int = 1) -> Scene:
+    setting = next(name for name, setting in SETTINGS.items() if kind in setting.kinds)
+    weather = "snow" if kind == "snowman" else "clear"
+    time = "night" if kind == "moon" else "day"
+    size = "large" if count == 1 else None
+    return Scene(5, setting, time, weather, (Subject(kind, colour, count, size, place),))
+
+
+def test_one_seed_is_one_picture() -> None:
+    scene, picture = draw(7, SIZE)
+    again, same = draw(7, SIZE)
+    assert compose(7) == scene == again
+    assert picture.tobytes() == same.tobytes()
+    assert ("RGB", SIZE) == (picture.mode, picture.size)
+    assert picture.tobytes() != draw(8, SIZE)[1].tobytes()
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 5))
+def test_a_seed_shows_the_same_at_every_size(seed: int) -> None:
+    _, small = draw(seed, SIZE)
+    _, large = draw(seed, (960, 640))
+    # Edges are smooth at both sizes, so shrinking the large one gives nearly the small one.
+    assert difference(small, large.resize(SIZE, Image.Resampling.BOX)) < 4
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_hour_and_weather_looks_its_own_way(setting: str) -> None:
+    looks = {
+        (time, weather): paint(replace(PLAIN, setting=setting, time=time, weather=weather), SIZE)
+        for time in TIMES
+        for weather in WEATHERS
+        if weather in SETTINGS[setting].weathers
+    }
+    names = list(looks)
+    for place, name in enumerate(names):
+        for other in names[:place]:
+            assert difference(looks[name], looks[other]) > 3, (name, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_painted_where_its_scene_says(kind: str) -> None:
+    assert list(KINDS) == list(PAINTERS)
+    colour = (KINDS[kind].colours or (None,))[0]
+    left, right = (scene_with(kind, colour, place=place) for place in ("left", "right"))
+    moved = differ(pixels(left), pixels(right))
+    for scene in (left, right):
+        [figure] = arrange(scene, luck_of(scene))
+        box = moved[
+            round((figure.y - figure.height) * SIZE[1]) : round(figure.y * SIZE[1]),
+            max(0, round((figure.x - figure.width / 2) / WIDTH * SIZE[0])) : round(
+                (figure.x + figure.width / 2) / WIDTH * SIZE[0]
+            ),
+        ]
+        assert box.mean() > 0.25
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.colours])
+def test_a_subject_has_mostly_its_own_colour(kind: str) -> None:
+    pictures = [pixels(scene_with(kind, colour)) for colour in KINDS[kind].colours]
+    scene = scene_with(kind, None)
+    [figure] = arrange(scene, luck_of(scene))
+    box = figure.width * figure.height / WIDTH * SIZE[0] * SIZE[1]
+    for one, other in combinations(pictures, 2):
+        assert differ(one, other).sum() > box / 6
+
+
+def pixels(scene: Scene) -> NDArray[np.int16]:
+    return np.asarray(paint(scene, SIZE), np.int16)
+
+
+def differ(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Which pixels (rows, columns) are visibly not the same."""
+    visibly: NDArray[np.bool_] = np.abs(one - other).sum(axis=2) > 40
+    return visibly
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_labels_say_where_subjects_are(place: str) -> None:
+    labels = label(scene_with("balloon", "red", place=place))
+    assert (GRID, GRID, 3) == labels.shape == (SIDE // PATCH, SIDE // PATCH, 3)
+    rows, columns = np.nonzero(labels[..., 0])
+    assert rows.mean() < GRID / 2
+    assert PLACES.index(place) == int(columns.mean() / (GRID / 3))
+    shown = labels[rows, columns]
+    assert {(list(KINDS).index("balloon") + 1, COLOURS.index("red") + 1, 1)} == set(
+        map(tuple, shown.tolist())
+    )
+
+
+def test_the_model_sees_the_whole_postcard() -> None:
+    scene = compose(2)
+    seen = Image.fromarray(squeeze(scene))
+    assert (SIDE, SIDE) == seen.size
+    whole = paint(scene, (960, 640)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    assert difference(seen, whole) < 4

@@ -1,0 +1,134 @@
+"""Training: repeatable, stoppable anywhere, and its model loads like any other."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from domain.images import Pixels
+from infra.clip import ClipEncoder
+from postcards import train as training
+from postcards.batches import Batches
+from postcards.painting.postcard import draw
+from postcards.pictures import load_pictures, training_scenes
+from postcards.tokens import caption_words, make_tokenizer
+from postcards.train import Recipe, Trainer, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPE = Recipe(pictures=48, steps=8, batch=16, warm_up=2, basics=4)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    load_pictures(folder / "pictures-48.npy", RECIPE.pictures, workers=1)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_checkpoint(work: Path) -> None:
+    (work / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def run(folder: Path, work: Path, recipe: Recipe = RECIPE) -> tuple[dict[str, torch.Tensor], str]:
+    said = io.StringIO()
+    train(recipe, folder=folder, work=work, console=Console(file=said, width=100))
+    return load_file(folder / "model.safetensors"), said.getvalue()
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+    tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 3)
+    whole, _ = run(tmp_path / "whole", work)
+    (work / "checkpoint.pt").unlink()
+
+    learn = Trainer.learn
+    calls = 0
+
+    def stopping(self: Trainer, batch: object) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise KeyboardInterrupt
+        return learn(self, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "learn", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", work)
+    assert not (tmp_path / "stopped").exists()
+    monkeypatch.setattr(Trainer, "learn", learn)
+    resumed, said = run(tmp_path / "stopped", work)
+
+    assert "Going on after step 3 of 8." in said
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_another_recipe_does_not_go_on_from_this_one(tmp_path: Path, work: Path) -> None:
+    run(tmp_path / "one", work, replace(RECIPE, steps=1))
+    _, said = run(tmp_path / "other", work, replace(RECIPE, steps=1, seed=1))
+    assert "Going on" not in said
+
+
+def test_what_is_learnt_makes_the_loss_fall(work: Path) -> None:
+    recipe = replace(RECIPE, steps=40, basics=30)
+    trainer = Trainer(recipe, make_tokenizer(caption_words()))
+    scenes = training_scenes(recipe.pictures)
+    batches = Batches(
+        scenes, load_pictures(work / "pictures-48.npy", 48), size=recipe.batch, seed=0
+    )
+    losses = [trainer.learn(batches[0]) for _ in range(20)]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_batch_is_a_function_of_its_number(work: Path) -> None:
+    pictures = load_pictures(work / "pictures-48.npy", 48)
+    scenes = training_scenes(48)
+    batches = Batches(scenes, pictures, size=16, seed=0)
+    again = Batches(scenes, pictures, size=16, seed=0)[2]
+    batch = batches[2]
+    assert batch.texts == again.texts
+    assert torch.equal(batch.pixels, again.pixels)
+    assert not torch.equal(batch.pixels, batches[3].pixels)
+    assert (len(batch.texts), 16) == batch.truth.shape
+    assert all(len(one) <= len(other) for one, other in pairwise(batch.texts))
+    # Every picture has captions that are true of it, and near misses that are not.
+    assert batch.truth.any(dim=0).all()
+    assert not batch.truth.all(dim=1).any()
+    assert torch.equal(batch.alike, batch.alike.T)
+
+
+def test_pictures_of_another_number_are_refused(work: Path) -> None:
+    with pytest.raises(ValueError, match="holds 48 pictures, not 40; remove it"):
+        load_pictures(work / "pictures-48.npy", 40)
+
+
+async def test_the_command_writes_a_model_that_loads_like_any_other(
+    tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--pictures", "48", "--steps", "2", "--batch", "16", "--basics", "1"]
+    folder = tmp_path / "new" / "model"
+    monkeypatch.setattr(
+        sys, "argv", ["train", *arguments, "--folder", str(folder), "--work", str(work)]
+    )
+
+    training.main()
+
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 12_000_000
+    _, picture = draw(1, (90, 60))
+    async with ClipEncoder.open(str(folder)) as encoder:
+        assert encoder.model.dimensions == 192
+        [text] = await encoder.encode_texts(["a lighthouse"])
+        [image] = await encoder.encode_images([Pixels(90, 60, picture.tobytes())])
+    assert len(text) == len(image) == 192

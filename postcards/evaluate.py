@@ -44,7 +44,7 @@ WORDINGS = 3
 """How often each query is worded anew where words and phrasings were never seen."""
 
 FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
-"""Where the card of a model has its table."""
+"""Where a document has its table of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +214,10 @@ def markdown(figures: Sequence[Figure]) -> str:
 
 
 def main() -> None:
-    """Measure, print, and with ``--card`` write the figures into the model's card."""
+    """Measure and print, and write the figures into documents that have a place for them."""
     parser = argparse.ArgumentParser(prog="python -m postcards.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=MODEL)
-    parser.add_argument("--card", action="store_true", help="write the figures into the card")
+    parser.add_argument("--into", type=Path, nargs="*", default=(), metavar="FILE")
     arguments = parser.parse_args()
     console = Console()
     evaluation = Evaluation(arguments.folder, console=Console(stderr=True))
@@ -228,9 +228,8 @@ def main() -> None:
         measured = f"[{style}]{figure.measured:.3f}[/]"
         table.add_row(figure.what, f"{figure.reach:.2f}", measured)
     console.print(table)
-    if arguments.card:
-        card = arguments.folder / "README.md"
-        card.write_text(FIGURES.sub(lambda _: markdown(figures), card.read_text()))
+    for document in arguments.into:
+        document.write_text(FIGURES.sub(lambda _: markdown(figures), document.read_text()))
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from postcards.painting.light import air_of
 from postcards.painting.sky import paint_sky
 from postcards.painting.stage import Stage
 from postcards.painting.town_settings import paint_harbour, paint_village
-from postcards.painting.water_settings import paint_beach, paint_islet_of, paint_lake, paint_sea
+from postcards.painting.water_settings import paint_beach, paint_lake, paint_sea
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from postcards.painting.brush import Brush, Light
+    from postcards.painting.brush import Brush
     from postcards.scenes import Scene
 
 _PAINTERS: dict[str, tuple[Callable[[Stage], None], float, float]] = {
@@ -43,7 +43,7 @@ _PAINTERS: dict[str, tuple[Callable[[Stage], None], float, float]] = {
 """Of each setting: who paints it, where its sky ends, how high a low sun stands in it."""
 
 
-def paint_backdrop(brush: Brush, scene: Scene, light: Light, random: Random) -> None:  # noqa: ARG001
+def paint_backdrop(brush: Brush, scene: Scene, random: Random) -> None:
     """Paint everything behind the subjects."""
     air = air_of(scene.setting, scene.time, scene.weather)
     # Chance of its own, so that no detail of the backdrop moves the subjects.
@@ -66,8 +66,3 @@ def paint_weather(brush: Brush, scene: Scene, random: Random) -> None:
     elif scene.weather == "fog":
         weather.paint_fog(brush, air, random)
     weather.paint_paper(brush, random)
-
-
-def paint_islet(brush: Brush, x: float, y: float, width: float, light: Light) -> None:
-    """Paint a little rock with a bit of grass in the sea, its top at y."""
-    paint_islet_of(brush, x, y, width, light)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from postcards.painting.backdrops import paint_backdrop, paint_islet, paint_weather
+from postcards.painting.backdrops import paint_backdrop, paint_weather
 from postcards.painting.brush import WIDTH, Brush
 from postcards.painting.light import light_of
 from postcards.painting.palette import PAINTS
 from postcards.painting.subjects import PAINTERS
+from postcards.painting.water_settings import paint_islet
 from postcards.scenes import KINDS, PLACES, compose
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def paint(scene: Scene, size: tuple[int, int], *, smooth: int = SMOOTH) -> Image
     brush = Brush.on_canvas(size[0] * smooth, size[1] * smooth)
     light = light_of(scene.setting, scene.time, scene.weather)
     figures = arrange(scene, random)
-    paint_backdrop(brush, scene, light, random)
+    paint_backdrop(brush, scene, random)
     for figure in figures:
         _paint_figure(brush, figure, scene, light, random)
     paint_weather(brush, scene, random)

@@ -184,7 +184,7 @@ def paint_lake(stage: Stage) -> None:
         paint_puddles(stage, 0.78, 0.94)
 
 
-def paint_islet_of(brush: Brush, x: float, y: float, width: float, light: Light) -> None:
+def paint_islet(brush: Brush, x: float, y: float, width: float, light: Light) -> None:
     """Paint a rock in the sea with a bit of grass on it, its top at y."""
     half, near = width / 2, brush.at(x, y, 1, light)
     rock, shade = (146, 132, 124), (98, 88, 96)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from infra.clip import ClipEncoder
     from infra.pillow import PillowImaging
     from infra.settings import Settings
+
+logger = logging.getLogger("pictograph")
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
@@ -268,7 +271,9 @@ async def serve(
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(outcome, Exception):
+                        logger.error("something beside the server failed", exc_info=outcome)
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

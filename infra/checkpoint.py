@@ -47,7 +47,7 @@ def load(
                     "give the folder that save_pretrained wrote."
                 )
             dual = _read(str(folder), dtype, offline=True)
-            called = f"{folder.resolve().name}@{_digest(folder)}"
+            called = f"{folder.resolve().name}@{digest(folder)}"
         elif name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise Misconfigured(
                 f"There is no folder {name}; give a model's folder, "
@@ -70,12 +70,13 @@ def _from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
     return _read(name, dtype, offline=False)
 
 
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
+def digest(folder: Path) -> str:
+    """Return eight hexadecimal digits that stand for a model's weights."""
+    together = hashlib.sha256()
     for weights in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         with weights.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:8]
+            together.update(hashlib.file_digest(file, "sha256").digest())
+    return together.hexdigest()[:8]
 
 
 def _read(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:

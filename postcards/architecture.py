@@ -18,30 +18,24 @@ SIDE = 72
 """Pixels of the square that a postcard is squeezed into: all of it is looked at."""
 
 PATCH = 12
+DIMENSIONS = 192
 MEAN = (0.5, 0.5, 0.5)
 DEVIATION = (0.25, 0.25, 0.25)
 
 
-def make_model(
-    tokenizer: CLIPTokenizer,
-    *,
-    seed: int = 0,
-    dimensions: int = 192,
-    vision: tuple[int, int] = (192, 6),
-    text: tuple[int, int] = (128, 3),
-) -> CLIPModel:
-    """Return an untrained model; ``vision`` and ``text`` are the width and depth of its towers."""
+def make_model(tokenizer: CLIPTokenizer, *, seed: int = 0) -> CLIPModel:
+    """Return an untrained model. One seed, one model."""
     config = CLIPConfig(
         text_config={
-            **_tower(*text),
+            **_tower(width=128, depth=3),
             "vocab_size": len(tokenizer),
             "max_position_embeddings": CONTEXT,
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
         },
-        vision_config={**_tower(*vision), "image_size": SIDE, "patch_size": PATCH},
-        projection_dim=dimensions,
+        vision_config={**_tower(width=192, depth=6), "image_size": SIDE, "patch_size": PATCH},
+        projection_dim=DIMENSIONS,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -69,7 +63,7 @@ def save(model: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
     make_processor(tokenizer).save_pretrained(folder)
 
 
-def _tower(width: int, depth: int) -> dict[str, object]:
+def _tower(*, width: int, depth: int) -> dict[str, object]:
     return {
         "hidden_size": width,
         "intermediate_size": 4 * width,

@@ -13,6 +13,7 @@ from postcards.architecture import DEVIATION, MEAN
 from postcards.descriptions import (
     alter,
     any_concept,
+    any_detail,
     describe_a_subject,
     describe_fully,
     describe_partly,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 CONCEPTS = 64
 """Captions of a batch that were made without looking at its pictures."""
+
+DETAILS = 128
+"""More of them, of colours and numbers alone, once it comes to details."""
 
 SHIFT = 3
 """How far a picture is moved at most, in pixels."""
@@ -60,12 +64,19 @@ class Batches:
     """Every batch is a function of its number and the seed alone: a run can go on anywhere."""
 
     def __init__(
-        self, scenes: Sequence[Scene], pictures: NDArray[np.uint8], *, size: int, seed: int
+        self,
+        scenes: Sequence[Scene],
+        pictures: NDArray[np.uint8],
+        *,
+        size: int,
+        seed: int,
+        details_from: int,
     ) -> None:
         self._scenes = scenes
         self._pictures = pictures
         self._size = size
         self._seed = seed
+        self._details_from = details_from
         self._tokens = CaptionTokens(caption_words(), dropout=0.06)
 
     def __getitem__(self, number: int) -> Batch:
@@ -78,6 +89,8 @@ class Batches:
             for place, turned in zip(chosen, mirrored, strict=True)
         ]
         descriptions = [*_descriptions(scenes, random)]
+        if number >= self._details_from:
+            descriptions += [any_detail(random) for _ in range(DETAILS)]
         texts = [self._tokens.encode(TRAINING.say(each, random), random) for each in descriptions]
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         claims = np.stack([vector(descriptions[place].claims) for place in order])

@@ -19,6 +19,7 @@ import app
 from domain.errors import Refusal
 from domain.keys import new_key
 from domain.uploads import Upload
+from infra.checkpoint import digest
 from infra.settings import read_settings
 from postcards import MODEL
 from postcards.press import Press
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
     from domain import UseCases
 
-FOLDER = Path("pictograph-data", "postcards")
+DATA = Path("pictograph-data")
 TAG = "postcard"
 PRESSES = 2
+AT_A_TIME = 50
+"""After so many it is written down how many are in."""
+
 SEARCHES = (
     "a red sailboat at sunset",
     "two hot-air balloons over snowy mountains",
@@ -44,7 +48,12 @@ SEARCHES = (
 async def serve(out: Console, *, postcards: int) -> None:
     """Serve from a folder of its own until the process is told to stop, and fill it meanwhile."""
     key = new_key()
-    settings = read_settings(data_dir=FOLDER, model=str(MODEL), api_key=key)
+    # Embeddings of other weights cannot be compared: they have a library of their own.
+    folder = DATA / f"postcards-{digest(MODEL)}"
+    # Whatever the environment names, a demo has no business with anybody's database or bucket.
+    settings = read_settings(
+        data_dir=folder, model=str(MODEL), api_key=key, database_url=None, s3_bucket=None
+    )
 
     def ready(url: str) -> None:
         searches = "\n".join(f"  {query}" for query in SEARCHES)
@@ -76,7 +85,7 @@ The model in the box knows postcards and nothing else. Photos want a real one:
 
     async def fill(use_cases: UseCases) -> None:
         try:
-            await take_in(use_cases, out, postcards=postcards, done=FOLDER / "taken-in")
+            await take_in(use_cases, out, postcards=postcards, done=folder / "taken-in")
         except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on without
             reason = str(error) or type(error).__name__
             out.print(f"Not all postcards could be taken in ({reason}); the next start goes on.")
@@ -87,8 +96,7 @@ The model in the box knows postcards and nothing else. Photos want a real one:
 async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Path) -> None:
     """Take the first postcards in through the ordinary upload, but for those ``done`` counts.
 
-    What was interrupted is made up for: a postcard that is here already is not taken in twice. What
-    was deleted does not come back.
+    What was interrupted is made up for: a postcard that is here already is not taken in twice.
     """
     here = await asyncio.to_thread(_read_count, done)
     if here >= postcards:
@@ -103,12 +111,14 @@ async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Pa
     async with Press.open(PRESSES) as press:
         with Progress(*columns, console=out) as progress:
             task = progress.add_task("", total=postcards, completed=here)
-            uploads = [_upload(seed, press) for seed in islice(seeds(), here, postcards)]
-            async for _, outcome in use_cases.import_(uploads, tags=[TAG]):
-                if isinstance(outcome, Refusal):
-                    raise outcome
-                progress.advance(task)
-    await asyncio.to_thread(done.write_text, f"{postcards}\n")
+            missing = islice(seeds(), here, postcards)
+            while uploads := [_upload(seed, press) for seed in islice(missing, AT_A_TIME)]:
+                async for _, outcome in use_cases.import_(uploads, tags=[TAG]):
+                    if isinstance(outcome, Refusal):
+                        raise outcome
+                    progress.advance(task)
+                here += len(uploads)
+                await asyncio.to_thread(done.write_text, f"{here}\n")
     out.print(f"{postcards} postcards can be found.")
 
 

@@ -95,7 +95,7 @@ def describe_a_subject(scene: Scene, random: Random) -> Description:
 
 
 def alter(scene: Scene, random: Random) -> Scene:
-    """Return a scene that is like another but for one thing: a near miss."""
+    """Return a scene that is like another but for one thing: a near miss, or now and then none."""
     first, *others = random.sample(scene.subjects, len(scene.subjects))
     coloured = [other for other in others if other.colour and first.colour]
     if coloured and random.random() < 0.4:
@@ -123,6 +123,11 @@ def any_concept(random: Random) -> Description:
             concept.weather or other.weather,
         )
     return concept
+
+
+def any_detail(random: Random) -> Description:
+    """Return a kind in a colour, or a number of it."""
+    return random.choice((_some_colour, _some_number))(random)
 
 
 def _mention(subject: Subject) -> Mention:

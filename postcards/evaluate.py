@@ -27,6 +27,7 @@ from postcards.descriptions import Description, describe_fully
 from postcards.facts import alike, facts_of, truths, vector
 from postcards.grammar import PLAIN, UNSEEN
 from postcards.painting.postcard import paint
+from postcards.pictures import FORKSERVER
 from postcards.scenes import SETTINGS
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Evaluation:
         """Paint scenes and embed their pictures."""
         groups = [scenes[start : start + AT_ONCE] for start in range(0, len(scenes), AT_ONCE)]
         embeddings: list[Sequence[float]] = []
-        with ProcessPoolExecutor(os.cpu_count()) as processes:
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=FORKSERVER) as processes:
             painted = processes.map(_paint_all, groups)
             for pixels in track(
                 painted, f"Looking at {what}", total=len(groups), console=self._console
@@ -143,10 +144,12 @@ class Evaluation:
     ) -> float:
         """Return the mean over queries of the share of relevant pictures among the first ten.
 
-        Where fewer than ten are relevant, among as many as there are.
+        Where fewer than ten are relevant, among as many as there are; a query that nothing in the
+        pool answers does not count.
         """
         random = Random(0)
-        each = [description for description in descriptions for _ in range(wordings)]
+        answered = [each for each in descriptions if pool.relevant(each).any()]
+        each = [description for description in answered for _ in range(wordings)]
         texts = self.embed([grammar.say(description, random) for description in each])
         return float(
             np.mean(
@@ -173,7 +176,8 @@ class Evaluation:
         random = Random(0)
         captions = [PLAIN.say(describe_fully(scene), random) for scene in pool.scenes]
         scores = self.embed(captions) @ pool.embeddings.T
-        ranks: NDArray[np.int64] = (scores > scores.diagonal()[:, None]).sum(axis=1)
+        # A tie is no find: a model to which all is one would be the best of all.
+        ranks: NDArray[np.int64] = (scores >= scores.diagonal()[:, None]).sum(axis=1) - 1
         return ranks
 
     def _accuracy_of_settings(self, pool: Pool) -> float:

@@ -178,18 +178,18 @@ UNKNOWN = Lexicon(
         "kite": _nouns("paper kite, toy kite"),
         "bird": _nouns("sea bird, bird on the wing/birds on the wing"),
         "aeroplane": _nouns("passenger plane, jet plane, propeller plane"),
-        "moon": _nouns("moonrise, round moon"),
-        "rainbow": _nouns("rain bow, colourful rainbow"),
-        "sailboat": _nouns("sail boat, small yacht, sailing vessel"),
+        "moon": _nouns("moonrise, crescent moon"),
+        "rainbow": _nouns("rain bow, rainbow arch/rainbow arches"),
+        "sailboat": _nouns("sail boat, racing yacht, sailing vessel"),
         "ship": _nouns("cruise ship, steam ship, passenger ship"),
         "whale": _nouns("humpback whale, blowing whale"),
         "duck": _nouns("duckling, wild duck"),
         "house": _nouns("farmhouse, country cottage, dwelling house"),
         "lighthouse": _nouns("light house, lighthouse tower"),
-        "windmill": _nouns("wind mill, old windmill"),
+        "windmill": _nouns("wind mill, flour mill"),
         "castle": _nouns("medieval castle, castle with towers/castles with towers"),
         "tent": _nouns("camping tent, canvas tent"),
-        "tree": _nouns("leafy tree, single tree"),
+        "tree": _nouns("leafy tree, treetop"),
         "palm": _nouns("date palm, palmtree"),
         "cactus": _nouns("saguaro cactus/saguaro cacti"),
         "snowman": _nouns("snow man/snow men, cheerful snowman/cheerful snowmen"),
@@ -197,7 +197,7 @@ UNKNOWN = Lexicon(
         "train": _nouns("railway locomotive, passenger train, express train"),
         "horse": _nouns("wild horse, grazing horse, riding pony/riding ponies"),
         "cow": _nouns("dairy cow, grazing cow"),
-        "sheep": _nouns("woolly sheep/woolly sheep, little lamb"),
+        "sheep": _nouns("woolly sheep/woolly sheep, lambkin"),
         "parasol": _nouns("beach parasol, sun umbrella"),
     },
     settings={
@@ -213,6 +213,7 @@ UNKNOWN = Lexicon(
         "village": _settings("in village square, in country village, in little hamlet"),
         "snowfield": _settings("in snowscape, in snow landscape, in snowy hills*"),
         "canyon": _settings("in rocky canyon, in deep gorge, among rocky cliffs*"),
+        "water": _settings("on calm water, by waterside"),
     },
     times={
         "dawn": _manner("at the crack of dawn, in the morning light", "morning light, dawn light"),
@@ -229,4 +230,8 @@ UNKNOWN = Lexicon(
         "winter": _manner("in wintery weather, in deep snow", "deep snow, winter snow"),
     },
 )
-"""Ways to say the same that are kept from training, to measure what a model makes of them."""
+"""Ways to say the same that are kept from training, to measure what a model makes of them.
+
+Other compounds, other forms, known words beside strange ones. A word that shares nothing with any
+that was learnt cannot be known by a model that read nothing but these captions.
+"""

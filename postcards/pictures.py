@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count, islice
+from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +20,6 @@ from postcards.painting.postcard import arrange, luck_of, paint
 from postcards.scenes import COLOURS, KINDS, compose
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from postcards.scenes import Scene
@@ -28,8 +29,19 @@ PAINTED = (240, 160)
 
 GRID = SIDE // PATCH
 CHUNK = 500
+FORKSERVER = get_context("forkserver")
+"""Where torch has threads already, plain forks may hang."""
+
 
 _KINDS = tuple(KINDS)
+
+
+def sources_digest() -> str:
+    """Return eight hexadecimal digits that stand for the code of this package."""
+    together = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        together.update(file.read_bytes())
+    return together.hexdigest()[:8]
 
 
 def training_scenes(number: int) -> list[Scene]:
@@ -46,7 +58,7 @@ def load_pictures(file: Path, number: int, *, workers: int | None = None) -> NDA
         new = np.lib.format.open_memmap(begun, mode="w+", dtype=np.uint8, shape=shape)
         scenes = training_scenes(number)
         chunks = [scenes[start : start + CHUNK] for start in range(0, number, CHUNK)]
-        with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=FORKSERVER) as pool:
             done = track(pool.map(_paint_all, chunks), "Painting", total=len(chunks))
             for place, chunk in enumerate(done):
                 new[place * CHUNK : place * CHUNK + len(chunk)] = chunk

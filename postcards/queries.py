@@ -13,7 +13,7 @@ from postcards.scenes import KINDS, SETTINGS, TIMES, WEATHERS, compose
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from postcards.scenes import Scene, Subject
+    from postcards.scenes import Scene
 
 FIRST = 10_000_000
 """The first seed of scenes to measure with: far behind those that are trained on."""
@@ -58,7 +58,7 @@ def colour_trials() -> list[Trial]:
         )
 
     mentions = [Mention(name, colour) for name, kind in KINDS.items() for colour in kind.colours]
-    return _trials(mentions, lambda subject: subject.colour, "colour", misses)
+    return _trials(mentions, "colour", misses)
 
 
 def number_trials() -> list[Trial]:
@@ -69,26 +69,24 @@ def number_trials() -> list[Trial]:
         if kind.most > 1
         for number in range(1, kind.most + 1)
     ]
-    return _trials(mentions, lambda subject: subject.count, "count", lambda *_: True)
+    return _trials(mentions, "count", lambda *_: True)
 
 
 def _trials(
     mentions: list[Mention],
-    value_of: Callable[[Subject], object],
     attribute: str,
     misses: Callable[[Mention, Scene], bool],
 ) -> list[Trial]:
-    wanted = dict.fromkeys(mentions, (RELEVANT, DISTRACTING))
     by_kind: dict[str, list[Mention]] = defaultdict(list)
     for mention in mentions:
         by_kind[mention.thing].append(mention)
     found: dict[Mention, tuple[list[Scene], list[Scene]]] = {m: ([], []) for m in mentions}
-    open_ = set(wanted)
+    open_ = set(mentions)
     for scene in _held_out():
         for subject in scene.subjects:
             for mention in by_kind[subject.kind]:
                 hits, near = found[mention]
-                if getattr(mention, attribute) == value_of(subject):
+                if getattr(mention, attribute) == getattr(subject, attribute):
                     if len(hits) < RELEVANT:
                         hits.append(scene)
                 elif len(near) < DISTRACTING and misses(mention, scene):

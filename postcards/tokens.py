@@ -63,18 +63,8 @@ def make_tokenizer(words: Iterable[str]) -> CLIPTokenizer:
     Every text can be written with it: what was not learnt falls apart into bytes.
     """
     merges = learn_merges(words)
-    alphabet = sorted(ByteLevel.alphabet())
-    # The order of OpenAI's: bytes, bytes that end a word, merges, and the end of text last.
-    tokens = [
-        *alphabet,
-        *(byte + WORD_END for byte in alphabet),
-        *(left + right for left, right in merges),
-        BEGINNING,
-        END,
-    ]
-    vocabulary = {token: place for place, token in enumerate(tokens)}
     # Pairs are what it takes, whatever its annotation says.
-    return CLIPTokenizer(vocabulary, merges, model_max_length=CONTEXT)  # type: ignore[arg-type]
+    return CLIPTokenizer(_vocabulary(merges), merges, model_max_length=CONTEXT)  # type: ignore[arg-type]
 
 
 def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
@@ -102,9 +92,8 @@ class CaptionTokens:
         self, words: Sequence[str], *, dropout: float = 0.0, merge_dropout: float = 0.25
     ) -> None:
         merges = learn_merges(words)
-        tokenizer = make_tokenizer(words)
         self._ranks = {pair: rank for rank, pair in enumerate(merges)}
-        self._ids: dict[str, int] = tokenizer.get_vocab()
+        self._ids = _vocabulary(merges)
         self._dropout = dropout
         self._merge_dropout = merge_dropout
         self._known: dict[str, list[int]] = {}
@@ -136,6 +125,19 @@ class CaptionTokens:
                 return [self._ids[part] for part in letters]
             _, place = min(pairs)
             letters[place : place + 2] = ["".join(letters[place : place + 2])]
+
+
+def _vocabulary(merges: list[tuple[str, str]]) -> dict[str, int]:
+    """Give tokens numbers in OpenAI's order: bytes, those that end a word, merges, both ends."""
+    alphabet = sorted(ByteLevel.alphabet())
+    tokens = [
+        *alphabet,
+        *(byte + WORD_END for byte in alphabet),
+        *(left + right for left, right in merges),
+        BEGINNING,
+        END,
+    ]
+    return {token: place for place, token in enumerate(tokens)}
 
 
 def _letters(word: str) -> list[str]:

@@ -32,7 +32,7 @@ from postcards.batches import Batches, padded
 from postcards.facts import FACTS, weights
 from postcards.losses import PatchReader, contrastive_loss, likeness_loss
 from postcards.optimizer import optimizers
-from postcards.pictures import load_pictures, training_scenes
+from postcards.pictures import load_pictures, sources_digest, training_scenes
 from postcards.tokens import caption_words, make_tokenizer
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ WORK = Path("build", "postcards")
 NEIGHBOURS = 0.5
 """The weight of the loss between pictures."""
 
+CHECKPOINT_STEPS = 100
+
 CUTS = (0, 3 / 8, 5 / 8, 13 / 16, 15 / 16, 1)
 """Where the captions of a batch, the shortest first, are parted, so that few are padded much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that a run depends on."""
+    """What a run depends on, beside the code of this package."""
 
     pictures: int = 80_000
     steps: int = 2_700
@@ -72,6 +74,9 @@ class Recipe:
     basics: int = 800
     """Steps before pictures are held against pictures too, and facts get their weights: what is
     alike means little to whom all is new."""
+
+    details: int = 1_700
+    """Steps before more captions are of a colour or a number alone: words for these come last."""
 
     seed: int = 0
 
@@ -147,6 +152,7 @@ class Trainer:
         """Keep all that a run needs to go on: whole, or not at all."""
         state = {
             "recipe": asdict(self.recipe),
+            "sources": sources_digest(),
             "step": self.step,
             "model": self.model.state_dict(),
             "proxies": self.proxies.data,
@@ -158,11 +164,11 @@ class Trainer:
         begun.replace(file)
 
     def load(self, file: Path) -> bool:
-        """Go on from a checkpoint, if there is one of the same recipe."""
+        """Go on from a checkpoint, if there is one of the same recipe and the same code."""
         if not file.exists():
             return False
         state = torch.load(file, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
+        if (state["recipe"], state.get("sources")) != (asdict(self.recipe), sources_digest()):
             return False
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
@@ -197,8 +203,11 @@ def train(recipe: Recipe, *, folder: Path, work: Path, console: Console) -> None
     if trainer.load(checkpoint):
         console.print(f"Going on after step {trainer.step:,} of {recipe.steps:,}.")
     scenes = training_scenes(recipe.pictures)
-    pictures = load_pictures(work / f"pictures-{recipe.pictures}.npy", recipe.pictures)
-    batches = Batches(scenes, pictures, size=recipe.batch, seed=recipe.seed)
+    file = work / f"pictures-{recipe.pictures}-{sources_digest()}.npy"
+    pictures = load_pictures(file, recipe.pictures)
+    batches = Batches(
+        scenes, pictures, size=recipe.batch, seed=recipe.seed, details_from=recipe.details
+    )
     columns = (
         TextColumn("Training, loss {task.fields[loss]:.3f}"),
         BarColumn(),
@@ -219,11 +228,9 @@ def train(recipe: Recipe, *, folder: Path, work: Path, console: Console) -> None
             if trainer.step % CHECKPOINT_STEPS == 0:
                 trainer.save(checkpoint)
                 console.print(f"step {trainer.step:,}: loss {smooth:.3f}", highlight=False)
-    trainer.save(checkpoint)
     save(trainer.model, tokenizer, folder)
-
-
-CHECKPOINT_STEPS = 100
+    # What is done is done: the next run begins anew.
+    checkpoint.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -93,9 +93,6 @@ def paint_meadow(stage: Stage) -> None:
     gap = round(way / WIDTH * len(near))
     for part in (fence[: gap - 1], fence[gap + 2 :]):
         paint_fence(stage, part, 2, 0.058, wood)
-    stage.plane(
-        stage.rolling(0.82, 0.022, 1.2), 1, stage.earth((88, 152, 68), cover=0.62)
-    ) if False else None
     stage.plane(stage.rolling(0.95, 0.022, 1.3), 1, stage.earth((70, 132, 64), cover=0.7))
     for x in stage.spread(4):
         paint_bush(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.checkpoints import small_clip
+from postcards import MODEL
 from tests.e2e.process import KEY, Server
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_clip(tmp_path_factory.mktemp("model"))
+def model() -> Path:
+    return MODEL
 
 
 @pytest.fixture(scope="module")

@@ -105,9 +105,9 @@ class Server:
             if process.stdout:
                 process.stdout.close()
 
-    def wait_for(self, pattern: str) -> str:
+    def wait_for(self, pattern: str, *, seconds: int = 10) -> str:
         """Return the first group of what the process says, sooner or later."""
-        for _ in range(100):
+        for _ in range(10 * seconds):
             if found := re.search(pattern, "".join(self.said)):
                 return found[1]
             time.sleep(0.1)

@@ -37,7 +37,7 @@ def test_a_server_with_nothing_configured_is_ready(server: Server, model: Path) 
     service = server.ask("{ service { model { name dimensions state embeddedCount } } }")["service"]
     name = service["model"].pop("name")
     assert name.startswith(f"{model.name}@")
-    assert service["model"] == {"dimensions": 64, "state": "ACTIVE", "embeddedCount": 0}
+    assert service["model"] == {"dimensions": 192, "state": "ACTIVE", "embeddedCount": 0}
 
 
 def test_a_picture_is_findable_as_soon_as_its_upload_returns(server: Server) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from postcards.architecture import PATCH, SIDE
 from postcards.painting.brush import WIDTH
+from postcards.painting.palette import PAINTS
 from postcards.painting.postcard import arrange, draw, luck_of, paint
 from postcards.painting.subjects import PAINTERS
 from postcards.pictures import GRID, label, squeeze
@@ -97,12 +98,18 @@ def test_every_kind_is_painted_where_its_scene_says(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.colours])
 def test_a_subject_has_mostly_its_own_colour(kind: str) -> None:
-    pictures = [pixels(scene_with(kind, colour)) for colour in KINDS[kind].colours]
+    pictures = {colour: pixels(scene_with(kind, colour)) for colour in KINDS[kind].colours}
     scene = scene_with(kind, None)
     [figure] = arrange(scene, luck_of(scene))
     box = figure.width * figure.height / WIDTH * SIZE[0] * SIZE[1]
-    for one, other in combinations(pictures, 2):
-        assert differ(one, other).sum() > box / 6
+    for one, other in permutations(pictures, 2):
+        own = differ(pictures[one], pictures[other])
+        assert own.sum() > box / 6
+        near, far = (
+            np.abs(pictures[one][own] - np.array(PAINTS[paint])).sum(axis=1)
+            for paint in (one, other)
+        )
+        assert (near < far).mean() > 0.8
 
 
 def pixels(scene: Scene) -> NDArray[np.int16]:

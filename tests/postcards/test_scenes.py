@@ -68,14 +68,15 @@ def test_everything_there_is_comes_up() -> None:
 
 
 def test_what_is_measured_with_was_never_trained_on() -> None:
-    trained = training_scenes(2_000)
+    trained = training_scenes(20_000)
     measured = held_out_scenes(300)
     demonstrated = [compose(seed) for seed in islice(seeds(), 300)]
 
     assert not any(scene.is_held_out for scene in trained)
     assert all(scene.is_held_out for scene in [*measured, *demonstrated])
-    held = {_combinations(scene) for scene in SCENES if scene.is_held_out}
-    assert not held & {_combinations(scene) for scene in trained}
+    known = set().union(*map(_combinations, trained))
+    assert len(known) > 400
+    assert all(_combinations(scene) - known for scene in [*measured, *demonstrated])
     assert 0.2 < sum(scene.is_held_out for scene in SCENES) / len(SCENES) < 0.4
 
 

@@ -174,7 +174,7 @@ KNOWN = Lexicon(
 
 UNKNOWN = Lexicon(
     things={
-        "balloon": _nouns("air balloon, balloon with a basket"),
+        "balloon": _nouns("gas balloon, balloon with a basket"),
         "kite": _nouns("paper kite, toy kite"),
         "bird": _nouns("sea bird, bird on the wing/birds on the wing"),
         "aeroplane": _nouns("passenger plane, jet plane, propeller plane"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ def vocabulary() -> list[Description]:
     ]
 
 
-def colour_trials() -> list[Trial]:
+@cache
+def colour_trials() -> tuple[Trial, ...]:
     """Return "a red house" for each kind and colour of it.
 
     A near miss has the kind in another colour, and another kind in the colour.
@@ -61,7 +63,8 @@ def colour_trials() -> list[Trial]:
     return _trials(mentions, "colour", misses)
 
 
-def number_trials() -> list[Trial]:
+@cache
+def number_trials() -> tuple[Trial, ...]:
     """Return "three birds" for each kind and number of it; a near miss has another number."""
     mentions = [
         Mention(name, count=number)
@@ -76,7 +79,7 @@ def _trials(
     mentions: list[Mention],
     attribute: str,
     misses: Callable[[Mention, Scene], bool],
-) -> list[Trial]:
+) -> tuple[Trial, ...]:
     by_kind: dict[str, list[Mention]] = defaultdict(list)
     for mention in mentions:
         by_kind[mention.thing].append(mention)
@@ -95,9 +98,9 @@ def _trials(
                     open_.discard(mention)
         if not open_:
             break
-    return [
+    return tuple(
         Trial(Description((mention,)), (*hits, *near)) for mention, (hits, near) in found.items()
-    ]
+    )
 
 
 def _held_out() -> Iterator[Scene]:

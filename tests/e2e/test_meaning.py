@@ -30,7 +30,12 @@ query ($text: String!, $first: Int!) {
 """
 
 SIMILAR = """
-{ images(first: 40) { nodes { filename similarImages(first: 3) { nodes { filename } } } } }
+query ($after: String) {
+  images(first: 10, after: $after) {
+    nodes { filename similarImages(first: 3) { nodes { filename } } }
+    pageInfo { endCursor }
+  }
+}
 """
 
 
@@ -128,7 +133,12 @@ def test_an_example_finds_its_like(library: Server, scenes: list[Scene]) -> None
 
 def test_images_that_are_similar_are_alike(library: Server, scenes: list[Scene]) -> None:
     near = alike(scenes)
-    nodes = library.ask(SIMILAR)["images"]["nodes"]
+    nodes, after = [], None
+    for _ in range(4):
+        page = library.ask(SIMILAR, after=after)["images"]
+        nodes += page["nodes"]
+        after = page["pageInfo"]["endCursor"]
+    assert 40 == len(nodes)
     shares: list[bool] = []
     for node in nodes:
         row = near[_place(node)]
@@ -148,7 +158,7 @@ def test_what_is_absent_scores_below_what_is_there(library: Server, scenes: list
     uploaded = library.upload({"whale.png": file_of(whale)})["results"]
     [(name, score)] = search(library, f"a {ABSENT}", first=1)
     assert "whale.png" == name
-    assert score > absent + 0.1
+    assert score > absent + 0.03
     _delete(library, uploaded)
 
 

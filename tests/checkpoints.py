@@ -46,7 +46,7 @@ LAYERS = {
 
 
 def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
-    """CLIP's layout, 64 px, under a megabyte, written in 0.1 s."""
+    """CLIP's layout, 64 px, a megabyte at most."""
     tokenizer = make_tokenizer(caption_words())
     layers = {**LAYERS, "hidden_size": dimensions, "intermediate_size": 2 * dimensions}
     config = CLIPConfig(

@@ -52,9 +52,17 @@ def test_the_readme_says_what_the_card_says() -> None:
     assert documented(MODEL / "README.md") == documented(ROOT / "README.md")
 
 
-def test_a_model_that_has_learnt_nothing_is_found_out(
-    figures: list[Figure], tmp_path: Path
+def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(
+    tmp_path: Path,
 ) -> None:
+    tokenizer = make_tokenizer(caption_words())
+    save(make_model(tokenizer), tokenizer, tmp_path)
+    for name in ("tokenizer.json", "config.json", "processor_config.json"):
+        assert (tmp_path / name).read_bytes() == (MODEL / name).read_bytes()
+    assert sum(file.stat().st_size for file in MODEL.iterdir()) < 12_000_000
+
+
+def test_a_model_that_learnt_nothing_is_found_out(figures: list[Figure], tmp_path: Path) -> None:
     tokenizer = make_tokenizer(caption_words())
     save(make_model(tokenizer), tokenizer, tmp_path)
     guesses = Evaluation(tmp_path, console=Console(quiet=True)).figures(pictures=100, every=60)

@@ -175,7 +175,7 @@ def test_the_demo_answers_fills_itself_and_takes_pictures_in(tmp_path: Path) -> 
 
 
 def test_a_demo_that_was_stopped_goes_on_filling_and_keeps_to_itself(tmp_path: Path) -> None:
-    command = ("demo", "--postcards", "60")
+    command = ("demo", "--postcards", "24")
     # Neither is anybody's: the demo would not start if it looked at them.
     elsewhere: dict[str, object] = {
         "database_url": "postgresql://nobody@127.0.0.1:1/none",
@@ -186,5 +186,5 @@ def test_a_demo_that_was_stopped_goes_on_filling_and_keeps_to_itself(tmp_path: P
         while not demo.ask(count, key=None)["images"]["totalCount"]:
             time.sleep(0.1)
     with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
-        assert demo.wait_for(r"(60 postcards can be found)", seconds=120)
-        assert {"totalCount": 60} == demo.ask(count, key=None)["images"]
+        assert demo.wait_for(r"(24 postcards can be found)", seconds=120)
+        assert {"totalCount": 24} == demo.ask(count, key=None)["images"]

@@ -10,6 +10,7 @@ import os
 import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from postcards import MODEL, queries
 from postcards.descriptions import Description, describe_fully
 from postcards.facts import alike, facts_of, truths, vector
 from postcards.grammar import PLAIN, UNSEEN
-from postcards.painting.postcard import paint
+from postcards.painting.postcard import paint_all
 from postcards.pictures import FORKSERVER
 from postcards.scenes import SETTINGS
 
@@ -115,12 +116,12 @@ class Evaluation:
         groups = [scenes[start : start + AT_ONCE] for start in range(0, len(scenes), AT_ONCE)]
         embeddings: list[Sequence[float]] = []
         with ProcessPoolExecutor(os.cpu_count(), mp_context=FORKSERVER) as processes:
-            painted = processes.map(_paint_all, groups)
-            for pixels in track(
+            painted = processes.map(partial(paint_all, size=SIZE), groups)
+            for pictures in track(
                 painted, f"Looking at {what}", total=len(groups), console=self._console
             ):
                 embeddings += self._dual.encode_images(
-                    [self._dual.prepare(each) for each in pixels]
+                    [self._dual.prepare(Pixels(*SIZE, each)) for each in pictures]
                 )
         facts = np.stack([vector(facts_of(scene)) for scene in scenes])
         return Pool(list(scenes), facts, np.array(embeddings, np.float32))
@@ -205,10 +206,6 @@ def _precision_of_neighbours(pool: Pool) -> float:
 def _load(folder: Path) -> tuple[str, DualEncoder]:
     model, dual = checkpoint.load(str(folder), device=torch.device("cpu"), dtype=torch.float32)
     return model.name, dual
-
-
-def _paint_all(scenes: Sequence[Scene]) -> list[Pixels]:
-    return [Pixels(*SIZE, paint(scene, SIZE).tobytes()) for scene in scenes]
 
 
 def markdown(figures: Sequence[Figure]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Literal, TypeAlias
 
@@ -186,6 +187,7 @@ def _subject(name: str, place: str, random: Random) -> Subject:
     )
 
 
+@cache
 def _kept(*combination: str | None) -> bool:
     digest = hashlib.sha256(" ".join(str(part) for part in combination).encode()).digest()
     return digest[0] < 32

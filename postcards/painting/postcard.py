@@ -15,6 +15,8 @@ from postcards.painting.water_settings import paint_islet
 from postcards.scenes import KINDS, PLACES, compose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL import Image
 
     from postcards.painting.brush import Light
@@ -141,6 +143,11 @@ def paint(scene: Scene, size: tuple[int, int], *, smooth: int = SMOOTH) -> Image
         _paint_figure(brush, figure, scene, light, random)
     paint_weather(brush, scene, random)
     return brush.image.reduce(smooth) if smooth > 1 else brush.image
+
+
+def paint_all(scenes: Sequence[Scene], size: tuple[int, int]) -> list[bytes]:
+    """Return the pixels of pictures, three bytes each: work for a process that loads no torch."""
+    return [paint(scene, size).tobytes() for scene in scenes]
 
 
 def luck_of(scene: Scene) -> Random:

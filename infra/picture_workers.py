@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.picture_wire import Answer
 
 _START_SECONDS = 60
+_DYING_SECONDS = 1
 _TASKS_OF_A_LIFE = 500
 _KEPT_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
@@ -146,6 +147,11 @@ class _Slot:
                 "save it anew in a plain form."
             ) from None
         except (asyncio.IncompleteReadError, ConnectionError):
+            # Killing what is dead would take its status away from who waits for it.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DYING_SECONDS):
+                    if self.process:
+                        await self.process.wait()
             status = await self.end()
             log.warning("a picture ended the process that decoded it, with status %s", status)
             raise InvalidContent(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from infra.clip import ClipEncoder
     from infra.pillow import PillowImaging
     from infra.settings import Settings
-
-logger = logging.getLogger("pictograph")
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
@@ -248,32 +245,16 @@ async def serve(
     ready: Callable[[str], None],
     beside: Callable[[UseCases], Coroutine[None, None, None]] | None = None,
 ) -> None:
-    """Answer over HTTP until the process is told to stop; ``ready`` gets the address.
-
-    ``beside`` runs from then on, until it is done or the server is.
-    """
+    """Answer until told to stop. ``ready`` gets the address, and ``beside`` begins."""
     from graph import server
 
     async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
+        works = [partial(tidy, use_cases.sweep), *([partial(beside, use_cases)] if beside else [])]
         with server.bind(settings.host, settings.port) as listening:
-            tasks = [asyncio.create_task(tidy(use_cases.sweep))]
-
-            def answering(url: str) -> None:
-                ready(url)
-                if beside:
-                    tasks.append(asyncio.create_task(beside(use_cases)))
-
-            try:
-                await server.serve(
-                    pictograph.http, listening, log_level=settings.log_level, ready=answering
-                )
-            finally:
-                for task in tasks:
-                    task.cancel()
-                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                    if isinstance(outcome, Exception):
-                        logger.error("something beside the server failed", exc_info=outcome)
+            await server.serve(
+                pictograph.http, listening, log_level=settings.log_level, ready=ready, beside=works
+            )
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ import uvicorn
 from domain.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from starlette.applications import Starlette
+
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10
 """How long requests may go on after the server was told to stop."""
@@ -45,9 +48,17 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    http: Starlette, listening: socket.socket, *, log_level: str, ready: Callable[[str], None]
+    http: Starlette,
+    listening: socket.socket,
+    *,
+    log_level: str,
+    ready: Callable[[str], None],
+    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
-    """Answer until SIGINT or SIGTERM; ``ready`` gets the address once requests are answered."""
+    """Answer until SIGINT or SIGTERM; ``ready`` gets the address once requests are answered.
+
+    What is to run ``beside`` begins then, and ends with the server if it has not before.
+    """
     config = uvicorn.Config(
         http,
         log_config=None,
@@ -59,7 +70,20 @@ async def serve(
     )
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    await _Server(config, lambda: ready(f"http://{shown}:{port}")).serve(sockets=[listening])
+    tasks: list[asyncio.Task[None]] = []
+
+    def answering() -> None:
+        ready(f"http://{shown}:{port}")
+        tasks.extend(asyncio.create_task(work()) for work in beside)
+
+    try:
+        await _Server(config, answering).serve(sockets=[listening])
+    finally:
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.error("what ran beside the server failed", exc_info=outcome)
 
 
 class _Server(uvicorn.Server):

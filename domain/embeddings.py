@@ -23,6 +23,9 @@ class EmbeddingModel:
 
     name: str
     dimensions: int
+    logit_scale: float = 100.0
+    """What cosines are multiplied by before a softmax, the inverse of the temperature. Training
+    finds it, and CLIP's own ends at its bound of 100 (Radford et al., 2021, section 2.5)."""
 
 
 class ModelState(StrEnum):

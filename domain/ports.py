@@ -83,8 +83,8 @@ class Catalog(Protocol):
     ) -> Ranking:
         """Return the images that are nearest to the query among those that match."""
 
-    async def embedding(self, image_id: UUID) -> Embedding:
-        """Return a READY image's embedding. Raises ImageNotFound where there is none."""
+    async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
+        """Return the embeddings of those of the images that are here and READY."""
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.embeddings import Query, QueryKind
-from domain.errors import InvalidArgument, SearchExpired
+from domain.errors import ImageNotFound, InvalidArgument, SearchExpired
 from domain.filters import EVERYTHING, ImageFilter
 from domain.images import uuid7
 from domain.searches import (
@@ -114,8 +114,10 @@ class SearchImages:
             question, pixels = await self._look_at(by.upload)
             [embedding] = await self.encoder.encode_images([pixels])
             return question, Query(embedding, QueryKind.IMAGE)
-        embedding = await self.catalog.embedding(by.image_id)
-        return _question(by), Query(embedding, QueryKind.IMAGE)
+        known = await self.catalog.embeddings([by.image_id])
+        if by.image_id not in known:
+            raise ImageNotFound(f"There is no image {by.image_id} that can be searched by.")
+        return _question(by), Query(known[by.image_id], QueryKind.IMAGE)
 
     async def _look_at(self, example: Upload) -> tuple[str, Pixels]:
         async with self._room:

@@ -56,7 +56,8 @@ def load(
         else:
             dual = _from_hub(name, dtype)
             called = name
-    return EmbeddingModel(called, _try_out(dual, name, device)), dual
+    dimensions = _try_out(dual, name, device)
+    return EmbeddingModel(called, dimensions, dual.logit_scale), dual
 
 
 def _from_hub(name: str, dtype: torch.dtype) -> DualEncoder:

@@ -80,6 +80,11 @@ class DualEncoder:
         return int(processor.size.shortest_edge or max(processor.size.height, processor.size.width))
 
     @property
+    def logit_scale(self) -> float:
+        """What training found that cosines have to be multiplied by before a softmax."""
+        return float(self.model.logit_scale.detach().float().exp())
+
+    @property
     def _reads_padding(self) -> bool:
         """Whether padding is part of the text, as SigLIP learnt it (Zhai et al., 2023).
 

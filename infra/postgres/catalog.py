@@ -130,18 +130,15 @@ class PostgresCatalog:
             logger.debug("compared every candidate: %s found", len(found.hits))
             return found
 
-    async def embedding(self, image_id: UUID) -> Embedding:
-        """Return an image's embedding by the active model. Raises ImageNotFound."""
+    async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
+        """Return the embeddings by the active model of those of the images that have one."""
         vector: Any = cast(col(EmbeddingRow.embedding), array((), REAL()).type)
-        statement = select(vector).where(
-            col(EmbeddingRow.image_id) == image_id,
+        statement = select(col(EmbeddingRow.image_id), vector).where(
+            col(EmbeddingRow.image_id) == func.any(array(ids, Uuid())),
             col(EmbeddingRow.model_id) == self._active().id,
         )
         async with self._session() as session:
-            embedding: Embedding | None = await session.scalar(statement)
-        if embedding is None:
-            raise ImageNotFound(f"There is no image {image_id} that can be searched by.")
-        return embedding
+            return {row[0]: row[1] for row in await session.execute(statement)}
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""

@@ -163,9 +163,12 @@ async def test_a_search_ranks_a_thousand_alike_in_every_catalog(catalog: Catalog
     ]
 
 
-async def test_an_embedding_can_be_asked_for(catalog: Catalog) -> None:
-    image = await catalog.add(image_with(), BETWEEN)
-    assert pytest.approx(BETWEEN, abs=1e-6) == list(await catalog.embedding(image.id))
+async def test_embeddings_can_be_asked_for(catalog: Catalog) -> None:
+    one = await catalog.add(image_with(), BETWEEN)
+    two = await catalog.add(image_with(), NORTH)
+    embeddings = await catalog.embeddings([one.id, uuid7(), two.id])
+    assert {one.id, two.id} == set(embeddings)
+    assert pytest.approx(BETWEEN, abs=1e-6) == list(embeddings[one.id])
 
 
 async def test_an_image_that_is_not_ready_is_listed_and_cannot_be_searched(
@@ -176,13 +179,7 @@ async def test_an_image_that_is_not_ready_is_listed_and_cannot_be_searched(
     )
     assert 1 == await catalog.count(EVERYTHING)
     assert () == (await catalog.search(near(NORTH), EVERYTHING, limit=5)).hits
-    with pytest.raises(ImageNotFound):
-        await catalog.embedding(failed.id)
-
-
-async def test_an_embedding_of_nothing_is_refused(catalog: Catalog) -> None:
-    with pytest.raises(ImageNotFound):
-        await catalog.embedding(uuid7())
+    assert {} == await catalog.embeddings([failed.id])
 
 
 async def test_alt_text_is_set_and_removed(catalog: Catalog) -> None:
@@ -227,5 +224,4 @@ async def test_what_is_deleted_is_found_no_more(catalog: Catalog) -> None:
     assert {stays.id: stays} == await catalog.get([gone.id, stays.id])
     ranking = await catalog.search(near(NORTH), EVERYTHING, limit=5)
     assert [stays.id] == [hit.image_id for hit in ranking.hits]
-    with pytest.raises(ImageNotFound):
-        await catalog.embedding(gone.id)
+    assert [stays.id] == list(await catalog.embeddings([gone.id, stays.id]))

@@ -84,11 +84,12 @@ class MemoryCatalog:
         hits.sort(key=lambda hit: (-hit.score, hit.image_id))
         return Ranking(tuple(hits[:limit]), exact=True)
 
-    async def embedding(self, image_id: UUID) -> Embedding:
-        image = self._images.get(image_id)
-        if image is None or image.status is not ImageStatus.READY:
-            raise ImageNotFound(f"There is no image {image_id} that can be searched by.")
-        return self._embeddings[image_id]
+    async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
+        return {
+            id_: self._embeddings[id_]
+            for id_, image in (await self.get(ids)).items()
+            if image.status is ImageStatus.READY
+        }
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         if image_id not in self._images:

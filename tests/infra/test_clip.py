@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel, AutoProcessor, CLIPModel
 
 from domain.errors import Misconfigured, Overloaded
 from domain.images import Pixels
@@ -94,6 +95,16 @@ async def test_siglips_texts_are_padded_to_its_context(tmp_path: Path) -> None:
 async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path, dimensions=96))) as encoder:
         assert encoder.model.dimensions == 96
+
+
+async def test_the_temperature_is_the_one_that_was_trained(tmp_path: Path) -> None:
+    folder = small_clip(tmp_path)
+    trained = CLIPModel.from_pretrained(folder)
+    with torch.no_grad():
+        trained.logit_scale.fill_(math.log(37))
+    trained.save_pretrained(folder)
+    async with ClipEncoder.open(str(folder)) as encoder:
+        assert pytest.approx(37) == encoder.model.logit_scale
         assert encoder.input_side == 64
 
 

@@ -75,7 +75,7 @@ async def test_vectors_too_long_for_a_page_are_kept_and_found(postgres_url: str)
                 Query(vector, QueryKind.IMAGE), ImageFilter(), limit=1, exact=False
             )
             assert pytest.approx([1.0]) == [hit.score for hit in ranking.hits]
-            assert vector == await catalog.embedding(image.id)
+            assert {image.id: vector} == await catalog.embeddings([image.id])
 
 
 async def test_a_catalog_without_a_model_knows_images_and_cannot_search(postgres_url: str) -> None:
@@ -84,7 +84,7 @@ async def test_a_catalog_without_a_model_knows_images_and_cannot_search(postgres
         catalog = PostgresCatalog(engine)
         assert {image.id: image} == await catalog.get([image.id])
         with pytest.raises(RuntimeError, match="without a model"):
-            await catalog.embedding(image.id)
+            await catalog.embeddings([image.id])
 
 
 async def test_one_that_was_deleted_while_it_was_added_again_is_added(

@@ -80,6 +80,10 @@ class Image:
     """In pixels, after EXIF orientation."""
     placeholder: str | None = None
     """A thumbhash of at most 25 bytes, in base64."""
+    perceptual_hash: bytes | None = None
+    """As ``Picture`` has it; None for an image that was kept before there were any."""
+    pixel_sha256: str | None = None
+    """As ``Picture`` has it; None also where the file can no longer be read."""
     failure_reason: str | None = None
     alt_text: str | None = None
     tags: tuple[str, ...] = ()
@@ -105,11 +109,22 @@ class Picture:
     width: int
     height: int
     placeholder: str
+    perceptual_hash: bytes
+    """256 bits of what the picture shows: few differ after re-encoding, reducing or brightening.
+
+    ``FLAT`` where it shows nothing that noise could not.
+    """
+    pixel_sha256: str
+    """Of its size and its upright pixels, as far as they are looked at, lower-case hex: the same
+    for files that differ in packing or metadata alone."""
     exif: Exif | None
     pixels: Pixels
     large: bytes
     thumbnail: bytes
 
+
+FLAT = bytes(32)
+"""The perceptual hash of pictures without structure. It says nothing, so it is like no other."""
 
 RENDITION_CONTENT_TYPE = "image/webp"
 """The media type of LARGE and THUMBNAIL."""

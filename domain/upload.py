@@ -98,6 +98,8 @@ class UploadImages:
             width=picture.width,
             height=picture.height,
             placeholder=picture.placeholder,
+            perceptual_hash=picture.perceptual_hash,
+            pixel_sha256=picture.pixel_sha256,
             tags=tags,
             exif=picture.exif,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from domain.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
 from infra import renditions
 from infra.exif import UPRIGHT, orientation_of, read_exif
+from infra.perceptual_hash import perceptual_hash, pixel_sha256
 from infra.picture_files import Bounds, hostile, open_picture
 from infra.tiff_tags import read_tags
 
@@ -39,12 +40,14 @@ class Darkroom:
         image, tags, turned = self._print(opened, data, longest=LARGE_SIDE)
         large = renditions.fit(image, longest=LARGE_SIDE)
         thumbnail = renditions.fit(large, longest=THUMBNAIL_SIDE)
-        width, height = opened.width, opened.height
+        size = (opened.height, opened.width) if turned else (opened.width, opened.height)
         return Picture(
             content_type=opened.content_type,
-            width=height if turned else width,
-            height=width if turned else height,
+            width=size[0],
+            height=size[1],
             placeholder=renditions.placeholder(thumbnail),
+            perceptual_hash=perceptual_hash(large),
+            pixel_sha256=pixel_sha256(large, size),
             exif=read_exif(tags),
             pixels=self._pixels(image),
             large=renditions.webp(large),

@@ -47,6 +47,8 @@ def pack_answer(answer: Answer) -> bytes:
         "content_type": answer.content_type,
         "size": [answer.width, answer.height],
         "placeholder": answer.placeholder,
+        "perceptual_hash": answer.perceptual_hash.hex(),
+        "pixel_sha256": answer.pixel_sha256,
         "exif": answer.exif and _exif_head(answer.exif),
     }
     return pack(head, *parts)
@@ -71,6 +73,8 @@ def unpack_answer(head: bytes, body: bytes) -> Answer:
         width=width,
         height=height,
         placeholder=said["placeholder"],
+        perceptual_hash=bytes.fromhex(said["perceptual_hash"]),
+        pixel_sha256=said["pixel_sha256"],
         exif=_exif(said["exif"]) if said["exif"] else None,
         pixels=pixels,
         large=large,

@@ -11,8 +11,11 @@ from sqlalchemy import Column, Computed, ForeignKey, Identity, Index, Integer, T
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
+    BYTEA,
     DOUBLE_PRECISION,
     JSONB,
+    REAL,
+    SMALLINT,
     TIMESTAMP,
     TSVECTOR,
 )
@@ -36,6 +39,8 @@ class ImageRow(SQLModel, table=True):
     width: int | None
     height: int | None
     placeholder: str | None = Field(sa_type=Text)
+    perceptual_hash: bytes | None = Field(sa_type=BYTEA)
+    pixel_sha256: str | None = Field(sa_type=Text)
     alt_text: str | None = Field(sa_type=Text)
     tags: list[str] = Field(sa_type=ARRAY(Text))
     taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
@@ -72,6 +77,32 @@ class EmbeddingRow(SQLModel, table=True):
     )
     model_id: int = Field(foreign_key="models.id", primary_key=True)
     embedding: list[float] = Field(sa_type=VECTOR, nullable=False)
+
+
+class LikenessRow(SQLModel, table=True):
+    """Two images that are alike to a model and by hash: enough of such pairs to tell groups.
+
+    Distance and similarity are kept so that narrower bounds will need no new comparison.
+    """
+
+    __tablename__ = "likenesses"
+
+    image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
+    other_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
+    model_id: int = Field(foreign_key="models.id", primary_key=True)
+    distance: int = Field(sa_type=SMALLINT)
+    similarity: float = Field(sa_type=REAL)
+    exact: bool
+
+
+class ComparisonRow(SQLModel, table=True):
+    """An image that was compared with all that were before it, itself or through its like."""
+
+    __tablename__ = "comparisons"
+
+    image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
+    model_id: int = Field(foreign_key="models.id", primary_key=True)
+    through_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
 
 
 class SearchRow(SQLModel, table=True):
@@ -129,6 +160,10 @@ Index("images_by_place", _images.c.latitude, _images.c.longitude)
 Index("images_by_camera", _images.c.camera_make, _images.c.camera_model)
 Index("images_by_tags", _images.c.tags, postgresql_using="gin")
 Index("images_by_words", WORDS, postgresql_using="gin")
+Index("images_by_pixel_sha256", _images.c.pixel_sha256)
+Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
+Index("likenesses_by_other", metadata.tables["likenesses"].c.other_id)
+Index("comparisons_by_through", metadata.tables["comparisons"].c.through_id)
 Index("searches_by_created_at", metadata.tables["searches"].c.created_at)
 _models = metadata.tables["models"]
 Index("models_by_name", _models.c.name, _models.c.dimensions, unique=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat
-from domain.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
+from domain.images import FLAT, LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
 
 if TYPE_CHECKING:
     from domain.images import Exif
@@ -31,7 +32,10 @@ def picture_file(
 
 @dataclass
 class FakeImaging:
-    """Pictures of one colour. ``exif`` says which files bring what."""
+    """Pictures of one colour. ``exif`` says which files bring what.
+
+    Each colour has a perceptual hash of its own, far from the others'; greys are flat.
+    """
 
     exif: dict[bytes, Exif] = field(default_factory=dict)
     max_pixels: int = 50_000_000
@@ -43,6 +47,8 @@ class FakeImaging:
             width=width,
             height=height,
             placeholder=base64.b64encode(colour).decode(),
+            perceptual_hash=FLAT if len(set(colour)) == 1 else hashlib.sha256(colour).digest(),
+            pixel_sha256=hashlib.sha256(b"%d %d " % (width, height) + colour).hexdigest(),
             exif=self.exif.get(data),
             pixels=_flat(width, height, colour),
             large=_rendition(width, height, LARGE_SIDE, colour=colour),

@@ -19,6 +19,11 @@ from infra.postgres.tables import metadata
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+EARLIER_IMAGE = """
+    INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
+    VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
+"""
+
 
 async def test_the_migrations_make_the_tables_that_are_declared(postgres_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
@@ -26,6 +31,19 @@ async def test_the_migrations_make_the_tables_that_are_declared(postgres_url: st
 
     async with open_engine(postgres_url) as engine, engine.connect() as connection:
         assert [] == await connection.run_sync(differences)
+
+
+async def test_images_of_the_first_version_are_there_after_the_second_without_a_hash(
+    postgres_url: str,
+) -> None:
+    async with open_engine(postgres_url) as engine:
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(script(sync), "0001"))
+            await connection.execute(text(EARLIER_IMAGE))
+        await upgrade(engine)
+        async with engine.connect() as connection:
+            [row] = await connection.execute(text("SELECT * FROM images"))
+    assert (row.filename, row.perceptual_hash, row.pixel_sha256) == ("a.jpg", None, None)
 
 
 async def test_servers_that_migrate_at_once_take_turns(postgres_url: str) -> None:

@@ -1,0 +1,59 @@
+"""Keep what tells duplicates, and which images were compared for them."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+UP = (
+    """
+    ALTER TABLE images
+        ADD COLUMN perceptual_hash bytea,
+        ADD COLUMN pixel_sha256 text,
+        ADD CONSTRAINT perceptual_hash_of_256_bits CHECK (length(perceptual_hash) = 32)
+    """,
+    "CREATE INDEX images_by_pixel_sha256 ON images (pixel_sha256)",
+    # The images that an earlier version took in; soon there are none.
+    "CREATE INDEX images_without_hash ON images (id) WHERE perceptual_hash IS NULL",
+    """
+    CREATE TABLE likenesses (
+        image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        other_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        model_id integer NOT NULL REFERENCES models (id),
+        distance smallint NOT NULL,
+        similarity real NOT NULL,
+        exact boolean NOT NULL,
+        PRIMARY KEY (image_id, other_id, model_id)
+    )
+    """,
+    "CREATE INDEX likenesses_by_other ON likenesses (other_id)",
+    # Who was compared through another is compared anew when that one is deleted.
+    """
+    CREATE TABLE comparisons (
+        image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        model_id integer NOT NULL REFERENCES models (id),
+        through_id uuid REFERENCES images (id) ON DELETE CASCADE,
+        PRIMARY KEY (image_id, model_id)
+    )
+    """,
+    "CREATE INDEX comparisons_by_through ON comparisons (through_id)",
+)
+
+DOWN = (
+    "DROP TABLE comparisons, likenesses",
+    "ALTER TABLE images DROP COLUMN perceptual_hash, DROP COLUMN pixel_sha256",
+)
+
+
+def upgrade() -> None:
+    """Add them. Images that are here already have no hash yet."""
+    for statement in UP:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for statement in DOWN:
+        op.execute(statement)

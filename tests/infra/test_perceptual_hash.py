@@ -1,0 +1,177 @@
+"""How alike the hashes of one picture's files are, and how unlike those of two pictures."""
+
+from __future__ import annotations
+
+import io
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance, PngImagePlugin
+
+from domain.images import FLAT
+from domain.likenesses import NEAR_DISTANCE, hamming
+from infra.developing import Darkroom
+from infra.picture_files import Bounds
+from postcards.painting.postcard import paint
+from postcards.scenes import compose
+from tests.pictures import some_exif
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from domain.images import Picture
+
+DATA = Path("../shared/data")
+PHOTOS = [*sorted(DATA.glob("gps/*.jpg")), *sorted(DATA.glob("orientation/*_1.jpg"))]
+ORIENTATION = DATA / "orientation"
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def developed(data: bytes) -> Picture:
+    return Darkroom(Bounds(50_000_000, 10), encoder_side=72).develop(data)
+
+
+def bits_between(one: bytes, other: bytes) -> int:
+    return hamming(developed(one).perceptual_hash, developed(other).perceptual_hash)
+
+
+@pytest.fixture(scope="module")
+def postcards() -> list[Image.Image]:
+    return [paint(compose(seed), (240, 160)) for seed in range(8)]
+
+
+def reduced(image: Image.Image, factor: int) -> Image.Image:
+    return image.resize((image.width // factor, image.height // factor), Image.Resampling.LANCZOS)
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    """The picture without a hundredth on each side."""
+    x, y = image.width // 100, image.height // 100
+    return image.crop((x, y, image.width - x, image.height - y))
+
+
+@pytest.mark.parametrize(
+    ("change", "most"),
+    [
+        (lambda image: encoded(image, "WEBP", lossless=True), 0),
+        (lambda image: encoded(image, "JPEG", quality=95), 4),
+        (lambda image: encoded(image, "JPEG", quality=75), 8),
+        (lambda image: encoded(image, "JPEG", quality=50), 14),
+        (lambda image: encoded(reduced(image, 2), "PNG"), 4),
+        (lambda image: encoded(reduced(image, 4), "PNG"), 10),
+        (lambda image: encoded(ImageEnhance.Brightness(image).enhance(1.1), "PNG"), 16),
+        (lambda image: encoded(cropped(image), "PNG"), NEAR_DISTANCE),
+    ],
+    ids=["lossless", "95", "75", "50", "half", "quarter", "brighter", "cropped"],
+)
+def test_few_bits_differ_between_files_of_one_picture(
+    postcards: list[Image.Image], change: Callable[[Image.Image], bytes], most: int
+) -> None:
+    photos = [Image.open(photo).convert("RGB") for photo in PHOTOS[:3]]
+    for image in (*postcards, *photos):
+        assert bits_between(encoded(image, "PNG"), change(image)) <= most
+
+
+def test_many_bits_differ_between_two_pictures(postcards: list[Image.Image]) -> None:
+    files = [encoded(image, "PNG") for image in postcards] + [p.read_bytes() for p in PHOTOS[-2:]]
+    hashes = [developed(file).perceptual_hash for file in files]
+    assert min(hamming(one, other) for one, other in combinations(hashes, 2)) > 2 * NEAR_DISTANCE
+
+
+@pytest.mark.parametrize("name", ["Landscape", "Portrait"])
+def test_the_hash_is_of_the_upright_picture(name: str) -> None:
+    if not ORIENTATION.exists():
+        pytest.skip(f"the photos are not in {ORIENTATION}: a clone does not bring them")
+    upright, *others = (
+        (ORIENTATION / f"{name}_{orientation}.jpg").read_bytes() for orientation in range(1, 9)
+    )
+    assert max(bits_between(upright, other) for other in others) <= 4
+
+
+def noisy(strength: float) -> Image.Image:
+    noise = np.random.default_rng(0).normal(0, strength, (240, 360, 3))
+    return Image.fromarray((240 + noise).clip(0, 255).astype(np.uint8))
+
+
+def gradient(last: int) -> Image.Image:
+    row = np.linspace(0, last, 360)[None, :, None]
+    return Image.fromarray(np.broadcast_to(row, (240, 360, 3)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGB", (360, 240)),
+        Image.new("RGB", (360, 240), "white"),
+        Image.new("RGB", (1, 1), "red"),
+        noisy(3),
+        gradient(255),
+        gradient(10),
+    ],
+    ids=["black", "white", "a pixel", "noise", "a gradient", "a weak gradient"],
+)
+def test_pictures_without_structure_are_flat_however_they_are_encoded(image: Image.Image) -> None:
+    for file in (encoded(image, "PNG"), encoded(image, "JPEG", quality=75)):
+        assert FLAT == developed(file).perceptual_hash
+
+
+def test_a_page_of_text_is_not_flat() -> None:
+    page = Image.new("RGB", (600, 800), "white")
+    for line in range(30):
+        text = "Of the perceptual hash of pages " * 3
+        ImageDraw.Draw(page).text((50, 50 + 24 * line), text, fill="black")
+    assert FLAT != developed(encoded(page, "PNG")).perceptual_hash
+
+
+def test_the_pixels_of_other_bytes_are_the_same(postcards: list[Image.Image]) -> None:
+    image = postcards[0]
+    words = PngImagePlugin.PngInfo()
+    words.add_text("Comment", "a copy")
+    opaque = image.convert("RGBA")
+    files = [
+        encoded(image, "PNG"),
+        encoded(image, "PNG", compress_level=1),
+        encoded(image, "PNG", pnginfo=words, exif=some_exif()),
+        encoded(image, "WEBP", lossless=True),
+        encoded(image, "BMP"),
+        encoded(image, "TIFF"),
+        encoded(opaque, "PNG"),
+    ]
+    assert len(set(files)) == len(files)
+    assert 1 == len({developed(file).pixel_sha256 for file in files})
+    assert 1 == len({developed(file).perceptual_hash for file in files})
+
+
+def test_a_jpeg_without_its_metadata_has_the_same_pixels(postcards: list[Image.Image]) -> None:
+    bare = encoded(postcards[1], "JPEG")
+    with_words = encoded(postcards[1], "JPEG", exif=some_exif(), comment="a copy")
+    assert bare != with_words
+    assert developed(bare).pixel_sha256 == developed(with_words).pixel_sha256
+
+
+def test_pixels_that_differ_a_little_are_not_the_same(postcards: list[Image.Image]) -> None:
+    image = postcards[2]
+    marked = image.copy()
+    marked.putpixel((100, 100), (1, 2, 3))
+    others = [
+        encoded(marked, "PNG"),
+        encoded(image, "JPEG", quality=95),
+        encoded(reduced(image, 2), "PNG"),
+    ]
+    digests = {developed(file).pixel_sha256 for file in (encoded(image, "PNG"), *others)}
+    assert 4 == len(digests)
+    assert bits_between(encoded(image, "PNG"), encoded(marked, "PNG")) <= 2
+
+
+def test_a_flat_picture_of_another_size_has_other_pixels() -> None:
+    sizes = [(6, 4), (4, 6), (24, 1), (12, 2)]
+    black = [developed(encoded(Image.new("RGB", size), "PNG")).pixel_sha256 for size in sizes]
+    assert len(sizes) == len(set(black))

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
+from domain.duplicates import FindDuplicates
 from domain.errors import Misconfigured
 from domain.get import GetImages
+from domain.hash_images import HashImages, look_for_duplicates
 from domain.import_images import ImportImages
 from domain.list import ListImages
 from domain.read import ReadImage
@@ -165,9 +167,15 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from graph.http import create_app
     from graph.options import HttpOptions
     from infra.pillow import ACCEPTED_CONTENT_TYPES
-    from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
+    from infra.postgres import (
+        PostgresCatalog,
+        PostgresDuplicates,
+        PostgresKeys,
+        PostgresSearches,
+    )
     from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
+    from infra.postgres.models import activate
 
     async with AsyncExitStack() as stack:
         encoder = await stack.enter_async_context(open_encoder(settings))
@@ -176,7 +184,9 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         pictures = await stack.enter_async_context(
             imaging(settings, encoder_side=encoder.input_side)
         )
-        catalog = await PostgresCatalog.open(engine, encoder.model)
+        model = await activate(engine, encoder.model)
+        catalog = PostgresCatalog(engine, model)
+        duplicates = PostgresDuplicates(engine, model)
         searches = PostgresSearches(engine)
         keys = PostgresKeys(engine)
         limit = settings.max_upload_bytes
@@ -202,6 +212,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             import_=ImportImages(upload),
             search=search,
             similar=SimilarImages(search),
+            duplicates=FindDuplicates(duplicates, catalog),
+            hash_images=HashImages(pictures, storage, duplicates),
             list=ListImages(catalog),
             get=GetImages(catalog),
             read=ReadImage(storage),
@@ -250,7 +262,11 @@ async def serve(
 
     async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
-        works = [partial(tidy, use_cases.sweep), *([partial(beside, use_cases)] if beside else [])]
+        works = [
+            partial(tidy, use_cases.sweep),
+            partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),
+            *([partial(beside, use_cases)] if beside else []),
+        ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
                 pictograph.http, listening, log_level=settings.log_level, ready=ready, beside=works
@@ -266,33 +282,3 @@ async def migrate(settings: Settings, *, create_bucket: bool) -> None:
     if create_bucket:
         async with open_storage(settings, create_bucket=True):
             pass
-
-
-async def look_at_model(settings: Settings) -> str:
-    """Load the model and tell what it is. Raises Misconfigured, as the next ones do."""
-    async with open_encoder(settings) as encoder:
-        return f"{encoder.model.name} with {encoder.model.dimensions} dimensions is loaded."
-
-
-async def look_at_database(settings: Settings) -> str:
-    """Connect to the database, and tell where it is. Nothing is made for that."""
-    from infra.postgres.migrate import check_current, is_current
-
-    folder = settings.data_dir.absolute() / "postgres"
-    if settings.database_url is None and not folder.exists():
-        return f"The embedded PostgreSQL will be made in {folder}."
-    async with open_database(settings) as engine:
-        if settings.database_url is None:
-            tables = "are current" if await is_current(engine) else "will be brought up to date"
-            return f"The embedded PostgreSQL in {folder} answers, and its tables {tables}."
-        await check_current(engine)
-        place = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
-        return f"The database {place} answers, and its tables are current."
-
-
-async def look_at_files(settings: Settings) -> str:
-    """Open the storage, and tell where it is."""
-    async with open_storage(settings):
-        if settings.s3_bucket:
-            return f"The bucket {settings.s3_bucket} answers."
-        return f"Files lie in {settings.data_dir.absolute()}."

@@ -273,9 +273,11 @@ def doctor() -> None:
 
 
 async def _doctor(settings: Settings) -> None:
+    import checkup  # noqa: PLC0415 - no other command needs it
+
     table = Table("", "Part", "How it is")
     table.add_row("[green]✓", "Settings", Text(settings.summary))
-    looks = (app.look_at_model, app.look_at_database, app.look_at_files)
+    looks = (checkup.look_at_model, checkup.look_at_database, checkup.look_at_files)
     ill = 0
     for part, look in zip(("Model", "Database", "Files"), looks, strict=True):
         try:

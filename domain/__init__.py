@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from domain.access import Authenticate, IssueKey
     from domain.delete import DeleteImages
+    from domain.duplicates import FindDuplicates
     from domain.get import GetImages
+    from domain.hash_images import HashImages
     from domain.import_images import ImportImages
     from domain.list import ListImages
     from domain.read import ReadImage
@@ -32,6 +34,8 @@ class UseCases:
     import_: ImportImages
     search: SearchImages
     similar: SimilarImages
+    duplicates: FindDuplicates
+    hash_images: HashImages
     list: ListImages
     get: GetImages
     read: ReadImage

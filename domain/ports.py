@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from domain.filters import ImageFilter, Page, Sort, Window
     from domain.images import Image, Picture, Pixels
     from domain.keys import ApiKey
+    from domain.likenesses import Collapse, Link
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
 
@@ -96,6 +97,33 @@ class Catalog(Protocol):
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         """Remove images with their embeddings, and return the ids that were here."""
+
+
+class Duplicates(Protocol):
+    """Which READY images are alike: by their pixels, or by hash and the active model's embedding.
+
+    Links stand for groups: whoever is alike is linked, if only over others.
+    """
+
+    async def update(self) -> int:
+        """Compare the images that were not compared yet with all, and return their number."""
+
+    async def links(self, kind: Collapse) -> Sequence[Link]:
+        """Return the links between all that were compared; exact ones alone for EXACT_COPIES."""
+
+    async def among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[Link]:
+        """Return the links among these, a thousand at most, whether they were compared or not."""
+
+    async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
+        """Return the smallest cosine similarity of any two within each; 1 where there are none."""
+
+    async def unhashed(self, limit: int) -> Sequence[UUID]:
+        """Return READY images that have no perceptual hash, the oldest first."""
+
+    async def keep_hash(
+        self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
+    ) -> None:
+        """Keep what was found out about an image, if it is still here."""
 
 
 class Searches(Protocol):

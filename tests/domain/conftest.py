@@ -9,7 +9,9 @@ import pytest
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
+from domain.duplicates import FindDuplicates
 from domain.get import GetImages
+from domain.hash_images import HashImages
 from domain.import_images import ImportImages
 from domain.list import ListImages
 from domain.read import ReadImage
@@ -23,6 +25,7 @@ from domain.upload import UploadImages
 from domain.uploads import UploadedImage
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
+from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
@@ -58,6 +61,11 @@ def catalog() -> MemoryCatalog:
 
 
 @pytest.fixture
+def duplicates(catalog: MemoryCatalog) -> MemoryDuplicates:
+    return MemoryDuplicates(catalog)
+
+
+@pytest.fixture
 def storage(clock: SettableClock) -> MemoryStorage:
     return MemoryStorage(clock)
 
@@ -79,6 +87,7 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     encoder: FakeEncoder,
     imaging: FakeImaging,
     catalog: MemoryCatalog,
+    duplicates: MemoryDuplicates,
     storage: MemoryStorage,
     searches: MemorySearches,
     keys: MemoryKeys,
@@ -93,6 +102,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         import_=ImportImages(upload_images),
         search=search,
         similar=SimilarImages(search),
+        duplicates=FindDuplicates(duplicates, catalog),
+        hash_images=HashImages(imaging, storage, duplicates),
         list=ListImages(catalog),
         get=GetImages(catalog),
         read=ReadImage(storage),

@@ -10,6 +10,7 @@ import pytest
 from domain import ports
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
+from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
@@ -24,6 +25,7 @@ FAKES: dict[type, type] = {
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
     ports.Catalog: MemoryCatalog,
+    ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,
     ports.Keys: MemoryKeys,
     ports.Clock: SettableClock,

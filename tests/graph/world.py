@@ -14,9 +14,11 @@ import httpx
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
+from domain.duplicates import FindDuplicates
 from domain.embeddings import Embedding
 from domain.filters import ImageFilter, Page, Sort, Window
 from domain.get import GetImages
+from domain.hash_images import HashImages
 from domain.images import Image
 from domain.import_images import ImportImages
 from domain.keys import ApiKey
@@ -31,6 +33,7 @@ from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
@@ -137,6 +140,7 @@ class World:
             clock=self.clock,
             max_bytes=MAX_BYTES,
         )
+        duplicates = MemoryDuplicates(self.catalog)
         upload = UploadImages(
             encoder=self.encoder,
             imaging=self.imaging,
@@ -161,6 +165,8 @@ class World:
             import_=ImportImages(upload),
             search=search,
             similar=SimilarImages(search),
+            duplicates=FindDuplicates(duplicates, self.catalog),
+            hash_images=HashImages(self.imaging, self.storage, duplicates),
             list=ListImages(self.catalog),
             get=GetImages(self.catalog),
             read=ReadImage(self.storage),

@@ -1,0 +1,148 @@
+"""Going through the groups of images that are the same picture, or nearly."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.errors import InvalidArgument
+from domain.likenesses import Collapse, oldest_alike
+from domain.searches import check_page_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from domain.images import Image
+    from domain.likenesses import Link
+    from domain.ports import Catalog, Duplicates
+
+MAX_GROUP = 100
+"""Images of one group. A larger one comes in parts, one after the other, each led by the oldest
+image of all: whoever keeps the first of every group keeps one picture of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCursor:
+    """A place in the list of groups of one kind; it stays meaningful after the group is gone."""
+
+    kind: Collapse
+    oldest: UUID
+    part: int = 0
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What the list is sorted by: groups begun last come first, parts in their order."""
+        return -self.oldest.int, self.part
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Two images or more that are the same picture, or nearly, the oldest first."""
+
+    kind: Collapse
+    """EXACT_COPIES where all show the same pixels, else NEAR_DUPLICATES."""
+    images: tuple[Image, ...]
+    similarity: float
+    """The smallest cosine similarity of any two of them."""
+    cursor: GroupCursor
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesPage:
+    """One page of groups."""
+
+    groups: tuple[DuplicateGroup, ...]
+    has_next: bool
+    has_previous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A group, or as much of it as comes at once, before anything is looked up."""
+
+    kind: Collapse
+    ids: tuple[UUID, ...]
+    cursor: GroupCursor
+
+
+@dataclass(frozen=True, slots=True)
+class FindDuplicates:
+    """Return groups of images that are alike, over however many links, the newest group first.
+
+    What was uploaded since the last time is compared first. Images that are deleted drop out, and
+    groups with them once one image is left.
+    """
+
+    duplicates: Duplicates
+    catalog: Catalog
+
+    async def __call__(
+        self,
+        *,
+        kind: Collapse = Collapse.NEAR_DUPLICATES,
+        first: int = 20,
+        after: GroupCursor | None = None,
+    ) -> DuplicatesPage:
+        """Return the ``first`` groups behind ``after``. Raises InvalidArgument.
+
+        For NEAR_DUPLICATES, copies are among the groups, and groups of nothing else say so.
+        """
+        check_page_size("first", first)
+        if kind is Collapse.NONE:
+            raise InvalidArgument(
+                "kind", "Without a kind there are no groups; ask for one of the other two."
+            )
+        if after is not None and after.kind is not kind:
+            raise InvalidArgument(
+                "after", "The cursor belongs to another kind; repeat that one, or leave it out."
+            )
+        await self.update()
+        links = await self.duplicates.links(kind)
+        # A hundred thousand links take a while, and others want to be answered meanwhile.
+        parts = await asyncio.to_thread(_parts, links, kind)
+        start = bisect_right(parts, after.rank, key=lambda part: part.cursor.rank) if after else 0
+        groups = await self._look_up(parts[start:], enough=first + 1)
+        return DuplicatesPage(
+            groups=tuple(groups[:first]),
+            has_next=len(groups) > first,
+            has_previous=start > 0,
+        )
+
+    async def update(self) -> int:
+        """Compare what is new, and return how many images that were."""
+        return await self.duplicates.update()
+
+    async def _look_up(self, parts: Sequence[_Part], *, enough: int) -> list[DuplicateGroup]:
+        """Return groups until there are enough, passing over those that are gone by now."""
+        groups: list[DuplicateGroup] = []
+        while parts and len(groups) < enough:
+            some, parts = parts[:enough], parts[enough:]
+            here = await self.catalog.get([id_ for part in some for id_ in part.ids])
+            left = [[id_ for id_ in part.ids if id_ in here] for part in some]
+            similarities = await self.duplicates.similarities(left)
+            groups += [
+                DuplicateGroup(part.kind, tuple(here[id_] for id_ in ids), similarity, part.cursor)
+                for part, ids, similarity in zip(some, left, similarities, strict=True)
+                if len(ids) > 1
+            ]
+        return groups
+
+
+def _parts(links: Sequence[Link], kind: Collapse) -> list[_Part]:
+    """Return the groups in order, cut where they are large."""
+    oldest = oldest_alike(links)
+    members: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for id_ in sorted(oldest):
+        members[oldest[id_]].append(id_)
+    near = {oldest[link.one] for link in links if not link.exact}
+    parts = []
+    for first, ids in sorted(members.items(), reverse=True):
+        is_kind = Collapse.NEAR_DUPLICATES if first in near else Collapse.EXACT_COPIES
+        for part, start in enumerate(range(1, len(ids), MAX_GROUP - 1)):
+            some = (first, *ids[start : start + MAX_GROUP - 1])
+            parts.append(_Part(is_kind, some, GroupCursor(kind, first, part)))
+    return parts

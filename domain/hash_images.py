@@ -1,0 +1,75 @@
+"""Hashing the pictures that an earlier version took in, and comparing all, beside the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.errors import BytesMissing, UploadRefusal
+from domain.images import FLAT, Variant
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.duplicates import FindDuplicates
+    from domain.ports import Duplicates, Imaging, Storage
+
+BATCH = 20
+
+PAUSE_SECONDS = 60
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HashImages:
+    """Give images without a perceptual hash one, from the original, as if they came in now.
+
+    One after another, in line with the uploads. What was hashed is kept at once, so a stopped run
+    goes on; a file that can no longer be read is marked, as being like nothing, and logged.
+    """
+
+    imaging: Imaging
+    storage: Storage
+    duplicates: Duplicates
+
+    async def __call__(self) -> int:
+        """Hash all that are without, and return how many those were."""
+        count = 0
+        while ids := await self.duplicates.unhashed(BATCH):
+            for image_id in ids:
+                await self._hash(image_id)
+            count += len(ids)
+        return count
+
+    async def _hash(self, image_id: UUID) -> None:
+        perceptual_hash, pixel_sha256 = FLAT, None
+        try:
+            picture = await self.imaging.develop(await self._original(image_id))
+            perceptual_hash, pixel_sha256 = picture.perceptual_hash, picture.pixel_sha256
+        except (UploadRefusal, BytesMissing) as error:
+            logger.warning("image %s cannot be compared with others: %r", image_id, error)
+        await self.duplicates.keep_hash(
+            image_id, perceptual_hash=perceptual_hash, pixel_sha256=pixel_sha256
+        )
+
+    async def _original(self, image_id: UUID) -> bytes:
+        blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
+        async with aclosing(blob.chunks) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
+
+async def look_for_duplicates(
+    hash_images: HashImages, find: FindDuplicates, *, every: float = PAUSE_SECONDS
+) -> None:
+    """Hash and compare what is new, again and again: who asks for duplicates waits little."""
+    while True:
+        try:
+            await hash_images()
+            await find.update()
+        except Exception:  # an outage now is no reason to stop for good
+            logger.warning("duplicates could not be looked for; trying again", exc_info=True)
+        await asyncio.sleep(every)

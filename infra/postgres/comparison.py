@@ -1,0 +1,148 @@
+"""Finds the links between new images and all: linear in number, however many are alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.images import FLAT
+from domain.likenesses import NEAR_SIMILARITY
+from infra.postgres.near_hashes import near_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from uuid import UUID
+
+Pair: TypeAlias = "tuple[UUID, UUID]"
+Similarities: TypeAlias = "Callable[[Sequence[Pair]], Awaitable[list[float]]]"
+
+TURNS = 4
+"""How many pictures of one hash that are not alike are told apart; then each is for itself."""
+
+CANDIDATES = 128
+"""How many of those with the nearest hashes an image is compared with."""
+
+LINKS = 32
+"""How many links to the nearest an image gets: the group stays one when some of it are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """An image that can be compared."""
+
+    id: UUID
+    perceptual_hash: bytes
+    pixel_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """A link, and what it stands on."""
+
+    image_id: UUID
+    other_id: UUID
+    distance: int
+    similarity: float
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparing found.
+
+    ``through`` has every new image, with the one through which it is linked to all that are like
+    it: a copy needs no links of its own. None for an image that was compared itself.
+    """
+
+    likenesses: list[Likeness] = field(default_factory=list)
+    through: dict[UUID, UUID | None] = field(default_factory=dict)
+
+
+def link_copies(new: Iterable[Hashed], copies: Mapping[str, UUID]) -> Compared:
+    """Link each image to the first of the same pixels; ``copies`` has those of earlier images."""
+    compared = Compared()
+    first = dict(copies)
+    for image in new:
+        compared.through[image.id] = None
+        if image.pixel_sha256 is None:
+            continue
+        original = first.setdefault(image.pixel_sha256, image.id)
+        if original != image.id:
+            compared.likenesses.append(Likeness(original, image.id, 0, 1, exact=True))
+            compared.through[image.id] = original
+    return compared
+
+
+async def compare(
+    new: Sequence[Hashed],
+    known: Sequence[Hashed],
+    *,
+    copies: Mapping[str, UUID],
+    similarities: Similarities,
+) -> Compared:
+    """Compare new images with each other and with those that are known and go through no other."""
+    compared = link_copies(new, copies)
+    itself = [
+        image
+        for image in new
+        if compared.through[image.id] is None and image.perceptual_hash != FLAT
+    ]
+    itself = await _link_equals(itself, known, compared, similarities)
+    await _link_near(itself, known, compared, similarities)
+    return compared
+
+
+async def _link_equals(
+    new: Sequence[Hashed],
+    known: Sequence[Hashed],
+    compared: Compared,
+    similarities: Similarities,
+) -> list[Hashed]:
+    """Link images of one hash in a star, and return those that are the first of their kind."""
+    firsts: defaultdict[bytes, list[UUID]] = defaultdict(list)
+    for image in known:
+        firsts[image.perceptual_hash].append(image.id)
+    themselves: list[Hashed] = []
+    for turn in range(TURNS):
+        asked: list[tuple[UUID, Hashed]] = []
+        for image in new:
+            same = firsts[image.perceptual_hash]
+            if len(same) > turn:
+                asked.append((same[turn], image))
+            else:
+                same.append(image.id)
+                themselves.append(image)
+        measured = await similarities([(first, image.id) for first, image in asked])
+        new = []
+        for (first, image), similarity in zip(asked, measured, strict=True):
+            if similarity >= NEAR_SIMILARITY:
+                compared.likenesses.append(Likeness(first, image.id, 0, similarity, exact=False))
+                compared.through[image.id] = first
+            else:
+                new.append(image)
+    return [*themselves, *new]
+
+
+async def _link_near(
+    new: Sequence[Hashed],
+    known: Sequence[Hashed],
+    compared: Compared,
+    similarities: Similarities,
+) -> None:
+    every = [*known, *new]
+    hashes = b"".join(image.perceptual_hash for image in every)
+    found = await asyncio.to_thread(near_pairs, hashes, known=len(known))
+    candidates: list[tuple[Pair, int]] = []
+    asked: defaultdict[int, int] = defaultdict(int)
+    for later, earlier, distance in zip(*(array.tolist() for array in found), strict=True):
+        asked[later] += 1
+        if asked[later] <= CANDIDATES:
+            candidates.append(((every[earlier].id, every[later].id), distance))
+    measured = await similarities([pair for pair, _ in candidates])
+    linked: defaultdict[UUID, int] = defaultdict(int)
+    for ((one, other), distance), similarity in zip(candidates, measured, strict=True):
+        if similarity >= NEAR_SIMILARITY and linked[other] < LINKS:
+            linked[other] += 1
+            compared.likenesses.append(Likeness(one, other, distance, similarity, exact=False))

@@ -1,0 +1,252 @@
+"""What every adapter of the port Duplicates promises."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import cos, sin
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.images import FLAT, Image, ImageStatus, uuid7
+from domain.likenesses import NEAR_DISTANCE, NEAR_SIMILARITY, Collapse, are_near, oldest_alike
+from tests.fakes.hashes import hash_of, turned
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from domain.embeddings import Embedding
+    from domain.likenesses import Link
+    from domain.ports import Catalog, Duplicates
+
+EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
+
+
+def at(angle: float) -> Embedding:
+    """An embedding whose similarity to that at another angle is the cosine of the difference."""
+    return (cos(angle), sin(angle), 0.0)
+
+
+def groups(links: Iterable[Link]) -> set[frozenset[UUID]]:
+    oldest = oldest_alike(links)
+    return {
+        frozenset(id_ for id_, its in oldest.items() if its == first)
+        for first in set(oldest.values())
+    }
+
+
+def group(*images: Image) -> frozenset[UUID]:
+    return frozenset(image.id for image in images)
+
+
+@pytest.fixture
+async def sunset(catalog: Catalog) -> Image:
+    """A picture to be like."""
+    return await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
+
+
+async def test_the_same_pixels_in_other_bytes_are_exact_copies(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
+    await catalog.add(image_with(perceptual_hash=hash_of(2), pixel_sha256="2"), EAST)
+    assert 3 == await duplicates.update()
+    for kind in (EXACT, NEAR):
+        [link] = await duplicates.links(kind)
+        assert link.exact
+        assert {group(sunset, copy)} == groups([link])
+
+
+async def test_near_in_hash_and_embedding_are_near_duplicates_and_no_copies(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    like = image_with(perceptual_hash=turned(hash_of(1), NEAR_DISTANCE), pixel_sha256="2")
+    await catalog.add(like, at(0.4))
+    same_hash = image_with(perceptual_hash=hash_of(1), pixel_sha256="3")
+    await catalog.add(same_hash, at(0.2))
+    await duplicates.update()
+    links = await duplicates.links(NEAR)
+    assert not any(link.exact for link in links)
+    assert {group(sunset, like, same_hash)} == groups(links)
+    assert [] == await duplicates.links(EXACT)
+
+
+@pytest.mark.parametrize(
+    ("perceptual_hash", "embedding"),
+    [
+        (turned(hash_of(1), NEAR_DISTANCE + 1), EAST),
+        (hash_of(2), EAST),
+        (hash_of(1), at(0.46)),
+        (turned(hash_of(1), 5), NORTH),
+        (FLAT, EAST),
+        (None, EAST),
+    ],
+    ids=["a bit too far", "far", "an angle too wide", "other", "flat", "no hash"],
+)
+async def test_hash_and_embedding_have_to_agree(
+    catalog: Catalog,
+    duplicates: Duplicates,
+    sunset: Image,
+    perceptual_hash: bytes | None,
+    embedding: Embedding,
+) -> None:
+    other = image_with(perceptual_hash=perceptual_hash, pixel_sha256=None)
+    await catalog.add(other, embedding)
+    await duplicates.update()
+    assert [] == await duplicates.links(NEAR)
+    assert [] == await duplicates.among([sunset.id, other.id], NEAR)
+
+
+async def test_what_is_flat_is_like_its_exact_copies_alone(
+    catalog: Catalog, duplicates: Duplicates
+) -> None:
+    flat = [image_with(perceptual_hash=FLAT, pixel_sha256=digest) for digest in "bbw"]
+    for image in flat:
+        await catalog.add(image, EAST)
+    await duplicates.update()
+    for links in (await duplicates.links(NEAR), await duplicates.among([*map(_id, flat)], NEAR)):
+        assert {group(*flat[:2])} == groups(links)
+
+
+async def test_images_that_are_not_ready_are_not_compared(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    failed = image_with(perceptual_hash=hash_of(1), pixel_sha256="1", status=ImageStatus.PROCESSING)
+    await catalog.add(failed, EAST)
+    assert 1 == await duplicates.update()
+    assert [] == await duplicates.links(NEAR)
+    assert sunset.id not in await duplicates.unhashed(10)
+
+
+async def test_what_was_compared_is_not_compared_again(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    assert 1 == await duplicates.update()
+    assert 0 == await duplicates.update()
+    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
+    assert [] == await duplicates.links(NEAR)
+    assert 1 == await duplicates.update()
+    assert {group(sunset, copy)} == groups(await duplicates.links(NEAR))
+
+
+async def test_among_the_hits_of_a_search_all_are_compared_whether_they_were_or_not(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    copy, like, elsewhere, asked_not = (
+        image_with(perceptual_hash=hash_of(1), pixel_sha256="1"),
+        image_with(perceptual_hash=turned(hash_of(1), 9), pixel_sha256="2"),
+        image_with(perceptual_hash=hash_of(3), pixel_sha256="3"),
+        image_with(perceptual_hash=hash_of(3), pixel_sha256="3"),
+    )
+    for image in (copy, like, elsewhere, asked_not):
+        await catalog.add(image, EAST)
+    ids = [sunset.id, copy.id, like.id, elsewhere.id]
+    for _ in range(2):
+        assert {group(sunset, copy, like)} == groups(await duplicates.among(ids, NEAR))
+        assert {group(sunset, copy)} == groups(await duplicates.among(ids, EXACT))
+        assert [] == await duplicates.among([], NEAR)
+        await duplicates.update()
+
+
+async def test_copies_stay_together_when_the_first_of_them_is_deleted(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    copies = [image_with(perceptual_hash=hash_of(1), pixel_sha256="1") for _ in range(3)]
+    equals = [image_with(perceptual_hash=hash_of(1), pixel_sha256=digest) for digest in "23"]
+    like = image_with(perceptual_hash=turned(hash_of(1), 9), pixel_sha256="4")
+    for image in (*copies, *equals, like):
+        await catalog.add(image, EAST)
+    await duplicates.update()
+    left = [sunset, *copies, *equals, like]
+    while len(left) > 2:
+        await catalog.delete([left.pop(0).id])
+        await duplicates.update()
+        assert {group(*left)} == groups(await duplicates.links(NEAR))
+    await catalog.delete([left[0].id])
+    assert [] == await duplicates.links(NEAR)
+
+
+async def test_the_similarity_of_a_group_is_the_smallest_of_its_pairs(
+    catalog: Catalog, duplicates: Duplicates
+) -> None:
+    images = [await catalog.add(image_with(), at(angle)) for angle in (0, 0.1, 0.3)]
+    ids = [image.id for image in images]
+    assert [cos(0.3), cos(0.1), 1, 1] == pytest.approx(
+        await duplicates.similarities([ids, ids[:2], ids[:1], []]), abs=1e-6
+    )
+    assert max(await duplicates.similarities([[ids[0], ids[1]]] * 20)) <= 1
+    assert [] == await duplicates.similarities([])
+
+
+async def test_images_of_earlier_versions_are_compared_once_they_have_a_hash(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    earlier = [
+        await catalog.add(image_with(id_), EAST) for id_ in sorted(uuid7() for _ in range(3))
+    ]
+    assert 1 == await duplicates.update()
+    assert [image.id for image in earlier[:2]] == await duplicates.unhashed(2)
+    for image, digest in zip(earlier, ("1", None, "2"), strict=True):
+        hashed = FLAT if digest is None else turned(hash_of(1), 3)
+        await duplicates.keep_hash(image.id, perceptual_hash=hashed, pixel_sha256=digest)
+    await duplicates.keep_hash(image_with().id, perceptual_hash=FLAT, pixel_sha256=None)
+    assert [] == await duplicates.unhashed(2)
+    kept = (await catalog.get([earlier[2].id]))[earlier[2].id]
+    assert (kept.perceptual_hash, kept.pixel_sha256) == (turned(hash_of(1), 3), "2")
+    assert 3 == await duplicates.update()
+    assert {group(sunset, earlier[0], earlier[2])} == groups(await duplicates.links(NEAR))
+    assert {group(sunset, earlier[0])} == groups(await duplicates.links(EXACT))
+
+
+async def test_many_pictures_of_all_kinds_fall_into_the_groups_that_comparing_all_gives(
+    catalog: Catalog, duplicates: Duplicates
+) -> None:
+    images, embeddings = _library(Random(7))
+    expected = groups_of_all(images, embeddings)
+    assert len(expected) > 10
+    for start in range(0, len(images), 40):
+        for image in images[start : start + 40]:
+            await catalog.add(image, embeddings[image.id])
+        await duplicates.update()
+    assert expected == groups(await duplicates.links(NEAR))
+    assert expected == groups(await duplicates.among([*map(_id, images)], NEAR))
+
+
+def _library(random: Random) -> tuple[list[Image], dict[UUID, Embedding]]:
+    """Pictures of forty motifs, each copied, changed a little or much, and in other colours."""
+    images, embeddings = [], {}
+    for number in range(120):
+        motif = random.randrange(40)
+        change = random.choice([0, 0, 8, 16, 40])
+        image = image_with(
+            perceptual_hash=turned(hash_of(motif), change, seed=number),
+            pixel_sha256=f"{motif} {random.choice([0, 0, number])} {change and number}",
+        )
+        images.append(image)
+        # The same pixels have the same embedding.
+        embeddings[image.id] = at(Random(image.pixel_sha256).choice([0, 0, 0.1, 1.5]))
+    return images, embeddings
+
+
+def groups_of_all(
+    images: Sequence[Image], embeddings: dict[UUID, Embedding]
+) -> set[frozenset[UUID]]:
+    alike = {image.id: {image.id} for image in images}
+    for one, other in combinations(images, 2):
+        similarity = sum(
+            x * y for x, y in zip(embeddings[one.id], embeddings[other.id], strict=True)
+        )
+        near = are_near(one.perceptual_hash, other.perceptual_hash)
+        if one.pixel_sha256 == other.pixel_sha256 or (near and similarity >= NEAR_SIMILARITY):
+            together = alike[one.id] | alike[other.id]
+            for id_ in together:
+                alike[id_] = together
+    return {frozenset(together) for together in alike.values() if len(together) > 1}
+
+
+def _id(image: Image) -> UUID:
+    return image.id

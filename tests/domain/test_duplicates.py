@@ -1,0 +1,205 @@
+"""Groups of duplicates, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain import duplicates as module
+from domain.duplicates import FindDuplicates, GroupCursor
+from domain.errors import InvalidArgument
+from domain.images import Image, uuid7
+from domain.likenesses import Collapse
+from domain.uploads import UploadedImage
+from tests.fakes.duplicates import MemoryDuplicates
+from tests.fakes.files import upload
+from tests.fakes.hashes import hash_of, turned
+from tests.fakes.images import image_with
+from tests.fakes.imaging import picture_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain import UseCases
+    from domain.likenesses import Link
+    from tests.fakes.catalog import MemoryCatalog
+
+EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
+
+
+@pytest.fixture
+def find(use_cases: UseCases) -> FindDuplicates:
+    return use_cases.duplicates
+
+
+@pytest.fixture
+async def library(catalog: MemoryCatalog) -> dict[str, Image]:
+    """Two copies of a, two near ones of b, two copies and a near one of c, one of d."""
+    ids = sorted(uuid7() for _ in range(8))
+    named: dict[str, Image] = {}
+    for id_, (name, bits) in zip(
+        ids,
+        [("a1", 0), ("b1", 0), ("c1", 0), ("a1", 0), ("b2", 9), ("c1", 0), ("c2", 5), ("d1", 0)],
+        strict=True,
+    ):
+        seed = ord(name[0])
+        image = image_with(
+            id_, perceptual_hash=turned(hash_of(seed), bits), pixel_sha256=name, filename=name
+        )
+        await catalog.add(image, (1.0, 0.0) if name != "b2" else (0.96, 0.28))
+        named[f"{name} {len(named)}"] = image
+    return named
+
+
+def names(page: module.DuplicatesPage) -> list[list[str]]:
+    return [[image.filename for image in group.images] for group in page.groups]
+
+
+async def test_groups_of_near_duplicates_say_where_all_are_copies(
+    find: FindDuplicates, library: dict[str, Image]
+) -> None:
+    page = await find()
+    assert len(library) == 8
+    assert [["c1", "c1", "c2"], ["b1", "b2"], ["a1", "a1"]] == names(page)
+    assert [NEAR, NEAR, EXACT] == [group.kind for group in page.groups]
+    assert [1, 0.96, 1] == pytest.approx([group.similarity for group in page.groups])
+    assert (page.has_next, page.has_previous) == (False, False)
+
+
+async def test_exact_copies_alone_can_be_asked_for(
+    find: FindDuplicates, library: dict[str, Image]
+) -> None:
+    page = await find(kind=EXACT)
+    assert library
+    assert [["c1", "c1"], ["a1", "a1"]] == names(page)
+    assert {EXACT} == {group.kind for group in page.groups}
+
+
+async def test_pages_follow_one_another_while_pictures_come_and_go(
+    find: FindDuplicates, library: dict[str, Image], catalog: MemoryCatalog
+) -> None:
+    first = await find(first=1)
+    assert (first.has_next, first.has_previous) == (True, False)
+    again = image_with(perceptual_hash=hash_of(1), pixel_sha256="new")
+    for image in (again, image_with(perceptual_hash=hash_of(1), pixel_sha256="new")):
+        await catalog.add(image, (1.0, 0.0))
+    await catalog.delete([library["c1 2"].id])
+    rest = await find(first=5, after=first.groups[0].cursor)
+    assert [["b1", "b2"], ["a1", "a1"]] == names(rest)
+    assert (rest.has_next, rest.has_previous) == (False, True)
+    assert [["photo.jpg"] * 2, ["c1", "c2"]] == names(await find())[:2]
+
+
+async def test_an_empty_page_and_one_behind_the_last(
+    find: FindDuplicates, library: dict[str, Image]
+) -> None:
+    nothing = await find(first=0)
+    assert library
+    assert (nothing.groups, nothing.has_next) == ((), True)
+    last = (await find()).groups[-1].cursor
+    behind = await find(after=last)
+    assert (behind.groups, behind.has_next, behind.has_previous) == ((), False, True)
+
+
+async def test_a_group_of_one_vanishes(
+    find: FindDuplicates, library: dict[str, Image], catalog: MemoryCatalog
+) -> None:
+    await find()
+    await catalog.delete([library["b1 1"].id, library["a1 0"].id, library["a1 3"].id])
+    assert [["c1", "c1", "c2"]] == names(await find())
+
+
+async def test_what_is_deleted_while_a_page_is_looked_up_does_not_end_the_list(
+    library: dict[str, Image], catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duplicates = MemoryDuplicates(catalog)
+    find = FindDuplicates(duplicates, catalog)
+    await find()
+    links = await duplicates.links(NEAR)
+
+    async def earlier(_: Collapse) -> Sequence[Link]:
+        return links
+
+    monkeypatch.setattr(duplicates, "links", earlier)
+    await catalog.delete([library["c1 2"].id, library["c1 5"].id, library["b1 1"].id])
+    page = await find(first=1)
+    assert ([["a1", "a1"]], False) == (names(page), page.has_next)
+
+
+async def test_a_large_group_comes_in_parts_that_the_oldest_leads(
+    find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_GROUP", 4)
+    ids = sorted(uuid7() for _ in range(8))
+    for id_ in ids:
+        await catalog.add(image_with(id_, perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))
+    page = await find()
+    parts = [[image.id for image in group.images] for group in page.groups]
+    assert [ids[:4], [ids[0], *ids[4:7]], [ids[0], ids[7]]] == parts
+    one_by_one, after = [], None
+    for _ in parts:
+        [group] = (await find(first=1, after=after)).groups
+        one_by_one.append([image.id for image in group.images])
+        after = group.cursor
+    assert parts == one_by_one
+    assert not (await find(after=after)).groups
+
+
+async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
+    find: FindDuplicates, catalog: MemoryCatalog
+) -> None:
+    for _ in range(module.MAX_GROUP):
+        await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))
+    assert [100] == [len(group.images) for group in (await find()).groups]
+    await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))
+    assert [100, 2] == [len(group.images) for group in (await find()).groups]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"kind": Collapse.NONE}, "kind"),
+        ({"first": 101}, "first"),
+        ({"first": -1}, "first"),
+        ({"after": GroupCursor(EXACT, uuid7())}, "after"),
+        ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7())}, "after"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_by_name(
+    find: FindDuplicates, arguments: dict[str, object], argument: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await find(**arguments)  # type: ignore[arg-type]  # each is right for its name
+    assert argument == refused.value.argument
+
+
+async def test_an_upload_is_found_to_be_a_copy_at_once(use_cases: UseCases) -> None:
+    files = [picture_file((200, 30, 20), words=words) for words in ("", "again")]
+    files.append(picture_file((200, 30, 20), (4, 3)))
+    outcomes = await use_cases.upload([upload(file, f"{n}.png") for n, file in enumerate(files)])
+    images = {
+        each.image.filename: each.image for each in outcomes if isinstance(each, UploadedImage)
+    }
+    assert 3 == len(images)
+    [near] = (await use_cases.duplicates()).groups
+    assert (NEAR, {*images}) == (near.kind, {image.filename for image in near.images})
+    [exact] = (await use_cases.duplicates(kind=EXACT)).groups
+    assert {"0.png", "1.png"} == {image.filename for image in exact.images}
+
+
+async def test_pictures_without_structure_are_no_duplicates_but_for_copies(
+    use_cases: UseCases,
+) -> None:
+    black, white = picture_file((0, 0, 0)), picture_file((255, 255, 255))
+    await use_cases.upload([upload(black), upload(white), upload(picture_file((0, 0, 0), (9, 9)))])
+    assert () == (await use_cases.duplicates()).groups
+    await use_cases.upload([upload(picture_file((0, 0, 0), words="again"))])
+    assert [2] == [len(group.images) for group in (await use_cases.duplicates()).groups]
+
+
+async def test_many_may_ask_at_once(find: FindDuplicates, library: dict[str, Image]) -> None:
+    pages = await asyncio.gather(*(find() for _ in range(10)))
+    assert library
+    assert all(pages[0] == page for page in pages)

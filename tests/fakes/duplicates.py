@@ -1,0 +1,97 @@
+"""Duplicates in memory: every pair compared, and each once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from operator import mul
+from typing import TYPE_CHECKING
+
+from domain.images import ImageStatus
+from domain.likenesses import NEAR_SIMILARITY, Collapse, Link, are_near
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from uuid import UUID
+
+    from domain.images import Image
+    from tests.fakes.catalog import MemoryCatalog
+
+# ruff: noqa: SLF001 - what a database is to the adapters, the catalog's dictionaries are here
+
+
+@dataclass
+class MemoryDuplicates:
+    """Links between the images of a catalog."""
+
+    catalog: MemoryCatalog
+    compared: set[UUID] = field(default_factory=set)
+    found: list[Link] = field(default_factory=list)
+
+    async def update(self) -> int:
+        images = [image for image in self._comparable() if image.id not in self.compared]
+        for image in images:
+            earlier = [other for other in self._comparable() if other.id in self.compared]
+            self.found += self._linked((other, image) for other in earlier)
+            self.compared.add(image.id)
+        return len(images)
+
+    async def links(self, kind: Collapse) -> Sequence[Link]:
+        here = self.catalog._images
+        return [
+            link
+            for link in self.found
+            if link.one in here and link.other in here and (link.exact or _wants_near(kind))
+        ]
+
+    async def among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[Link]:
+        wanted = [image for image in self._comparable() if image.id in ids]
+        links = self._linked(combinations(wanted, 2))
+        return [link for link in links if link.exact or _wants_near(kind)]
+
+    async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
+        return [
+            min((min(1, self._similarity(*pair)) for pair in combinations(ids, 2)), default=1)
+            for ids in groups
+        ]
+
+    async def unhashed(self, limit: int) -> Sequence[UUID]:
+        images = sorted(self.catalog._images.values(), key=lambda image: image.id)
+        ready = [image for image in images if image.status is ImageStatus.READY]
+        return [image.id for image in ready if image.perceptual_hash is None][:limit]
+
+    async def keep_hash(
+        self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
+    ) -> None:
+        images = self.catalog._images
+        if image_id in images:
+            images[image_id] = replace(
+                images[image_id], perceptual_hash=perceptual_hash, pixel_sha256=pixel_sha256
+            )
+
+    def _comparable(self) -> list[Image]:
+        return [
+            image
+            for image in self.catalog._images.values()
+            if image.status is ImageStatus.READY and image.perceptual_hash is not None
+        ]
+
+    def _linked(self, pairs: Iterable[tuple[Image, Image]]) -> list[Link]:
+        links = []
+        for one, other in pairs:
+            exact = one.pixel_sha256 is not None and one.pixel_sha256 == other.pixel_sha256
+            near = (
+                are_near(one.perceptual_hash, other.perceptual_hash)
+                and self._similarity(one.id, other.id) >= NEAR_SIMILARITY
+            )
+            if exact or near:
+                links.append(Link(one.id, other.id, exact))
+        return links
+
+    def _similarity(self, one: UUID, other: UUID) -> float:
+        return math.fsum(map(mul, self.catalog._embeddings[one], self.catalog._embeddings[other]))
+
+
+def _wants_near(kind: Collapse) -> bool:
+    return kind is not Collapse.EXACT_COPIES

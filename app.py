@@ -17,7 +17,9 @@ from domain.errors import Misconfigured
 from domain.get import GetImages
 from domain.hash_images import HashImages, look_for_duplicates
 from domain.import_images import ImportImages
+from domain.judge import JudgeHits
 from domain.list import ListImages
+from domain.questions import Questions
 from domain.read import ReadImage
 from domain.search import SearchImages
 from domain.service import Describe
@@ -26,16 +28,14 @@ from domain.sweep import Sweep, tidy
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from infra.opening import imaging, open_database, open_encoder, open_storage, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.applications import Starlette
 
-    from domain.ports import Keys, Storage
-    from infra.clip import ClipEncoder
-    from infra.pillow import PillowImaging
+    from domain.ports import Keys
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -65,89 +65,6 @@ class Pictograph:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """Connect to the database: the one that is set, or an embedded one. Tables may be missing."""
-    from infra.embedded_postgres import embedded_postgres
-    from infra.postgres.engine import open_engine
-
-    async with AsyncExitStack() as stack:
-        if settings.database_url:
-            url = settings.database_url.get_secret_value()
-        else:
-            folder = settings.data_dir.absolute() / "postgres"
-            url = await stack.enter_async_context(embedded_postgres(folder))
-        yield await stack.enter_async_context(
-            open_engine(url, pool_size=settings.database_pool_size)
-        )
-
-
-@asynccontextmanager
-async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """Connect to a database with current tables. Nobody but us looks after an embedded one."""
-    from infra.postgres.migrate import check_current, upgrade
-
-    async with open_database(settings) as engine:
-        if settings.database_url is None:
-            await upgrade(engine)
-        await check_current(engine)
-        yield engine
-
-
-@asynccontextmanager
-async def open_storage(
-    settings: Settings, *, create_bucket: bool = False
-) -> AsyncIterator[Storage]:
-    """Open the bucket that is set, or a folder."""
-    if settings.s3_bucket is None:
-        from infra.folder import FolderStorage
-
-        yield FolderStorage(settings.data_dir.absolute() / "files")
-        return
-    from infra.s3 import S3Storage
-
-    secret = settings.s3_secret_access_key
-    async with S3Storage.connect(
-        settings.s3_bucket,
-        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-        prefix=settings.s3_prefix,
-        create=create_bucket,
-    ) as storage:
-        yield storage
-
-
-@asynccontextmanager
-async def open_encoder(settings: Settings) -> AsyncIterator[ClipEncoder]:
-    """Load the model."""
-    from infra.clip import ClipEncoder
-
-    async with ClipEncoder.open(
-        settings.model,
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=settings.torch_threads,
-        capacity=settings.encoder_queue,
-    ) as encoder:
-        yield encoder
-
-
-def imaging(settings: Settings, *, encoder_side: int) -> PillowImaging:
-    """Return what develops pictures; it starts its processes when it is entered."""
-    from infra.pillow import PillowImaging
-
-    return PillowImaging(
-        encoder_side=encoder_side,
-        workers=settings.decode_workers,
-        max_pixels=settings.max_pixels,
-        max_frames=settings.max_frames,
-        decode_seconds=settings.decode_seconds,
-        decode_memory_bytes=settings.decode_memory_bytes,
-    )
-
-
-@asynccontextmanager
 async def open_library(settings: Settings) -> AsyncIterator[Library]:
     """Open the database and the files."""
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
@@ -166,6 +83,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     """Open everything, the model first: a name that cannot be loaded says so at once."""
     from graph.http import create_app
     from graph.options import HttpOptions
+    from infra.concepts import ConceptBank, read_concepts
+    from infra.numpy_space import NumpySpace
     from infra.pillow import ACCEPTED_CONTENT_TYPES
     from infra.postgres import (
         PostgresCatalog,
@@ -173,6 +92,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         PostgresKeys,
         PostgresSearches,
     )
+    from infra.postgres.concepts import PostgresConcepts
     from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
     from infra.postgres.models import activate
@@ -190,7 +110,16 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         searches = PostgresSearches(engine)
         keys = PostgresKeys(engine)
         limit = settings.max_upload_bytes
-        search = SearchImages(encoder, pictures, catalog, searches, utc_now, limit)
+        bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
+        space = NumpySpace(catalog, bank, logit_scale=encoder.model.logit_scale)
+        search = SearchImages(
+            Questions(encoder, pictures, catalog, space, limit),
+            JudgeHits(space, encoder.model),
+            catalog,
+            duplicates,
+            searches,
+            utc_now,
+        )
         upload = UploadImages(
             encoder, pictures, catalog, storage, utc_now, limit, settings.max_files_per_request
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app import open_database, open_encoder, open_storage
+from infra.opening import open_database, open_encoder, open_storage
 
 if TYPE_CHECKING:
     from infra.settings import Settings

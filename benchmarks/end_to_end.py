@@ -118,11 +118,12 @@ async def parts(settings: dict[str, object]) -> tuple[dict[int, float], float]:
     sums = {}
     async with app.open_pictograph(read_settings(**settings)) as pictograph:
         search = pictograph.use_cases.search
+        encoder = search.questions.encoder
 
         async def encode(text: str) -> None:
-            await search.encoder.encode_texts([text])
+            await encoder.encode_texts([text])
 
-        [embedding] = await search.encoder.encode_texts(["a lighthouse"])
+        [embedding] = await encoder.encode_texts(["a lighthouse"])
         query = Query(embedding, QueryKind.TEXT)
 
         async def sql(_: str) -> None:
@@ -138,7 +139,7 @@ async def parts(settings: dict[str, object]) -> tuple[dict[int, float], float]:
         with Image.open(io.BytesIO(make_file(0))) as picture:
             pixels = Pixels(WIDTH, HEIGHT, picture.convert("RGB").tobytes())
         began = time.perf_counter()
-        await asyncio.gather(*(search.encoder.encode_images([pixels]) for _ in range(128)))
+        await asyncio.gather(*(encoder.encode_images([pixels]) for _ in range(128)))
         return sums, 128 / (time.perf_counter() - began)
 
 

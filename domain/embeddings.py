@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from domain.relevance import CLIP, Calibration
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -26,6 +28,7 @@ class EmbeddingModel:
     logit_scale: float = 100.0
     """What cosines are multiplied by before a softmax, the inverse of the temperature. Training
     finds it, and CLIP's own ends at its bound of 100 (Radford et al., 2021, section 2.5)."""
+    calibration: Calibration = CLIP
 
 
 class ModelState(StrEnum):
@@ -49,11 +52,26 @@ class QueryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A point to look around."""
+class Part:
+    """A part of a blend: an embedding, and how much it counts, below 0 where it is not wanted."""
 
     embedding: Embedding
     kind: QueryKind
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A point to look around, and the parts that it was blended from, if it was."""
+
+    embedding: Embedding
+    kind: QueryKind
+    blended: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What the query is made of: at least itself."""
+        return self.blended or (Part(self.embedding, self.kind),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,10 @@ class Hit:
 
     image_id: UUID
     score: float
+    relevance: float | None = None
+    """How well the image answers, 0 to 1; None until somebody asks."""
+    stands_for: int = 1
+    """How many images: itself, and its duplicates that are not shown."""
 
 
 @dataclass(frozen=True, slots=True)

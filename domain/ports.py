@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.embeddings import Embedding, EmbeddingModel, Query, Ranking
+    from domain.embeddings import Embedding, EmbeddingModel, Part, Query, Ranking
     from domain.filters import ImageFilter, Page, Sort, Window
     from domain.images import Image, Picture, Pixels
     from domain.keys import ApiKey
@@ -30,6 +30,21 @@ class Encoder(Protocol):
 
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
         """Embed each picture. Raises Overloaded when too much waits already."""
+
+
+class Space(Protocol):
+    """Arithmetic over the embeddings of one model, and what is there by chance."""
+
+    async def margins(
+        self, parts: Sequence[Part], ids: Sequence[UUID]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return, for each image that is here, how far it stands out for each part of a query.
+
+        For a text, against everyday concepts; for a picture, against the library. In logits.
+        """
+
+    async def blend(self, parts: Sequence[Part]) -> Embedding:
+        """Return one point for all parts: what is wanted, without what is not."""
 
 
 class Imaging(Protocol):
@@ -83,6 +98,12 @@ class Catalog(Protocol):
         self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
     ) -> Ranking:
         """Return the images that are nearest to the query among those that match."""
+
+    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
+        """Say how such a search is carried out, in the database's words."""
+
+    async def sample(self, size: int) -> Sequence[Embedding]:
+        """Return the embeddings of about ``size`` images, chosen by chance, or of all there are."""
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         """Return the embeddings of those of the images that are here and READY."""

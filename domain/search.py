@@ -3,62 +3,60 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.embeddings import Query, QueryKind
-from domain.errors import ImageNotFound, InvalidArgument, SearchExpired
-from domain.filters import EVERYTHING, ImageFilter
+from domain.errors import InvalidArgument, SearchExpired
 from domain.images import uuid7
+from domain.likenesses import Collapse, collapsed
 from domain.searches import (
     DEPTH,
     LIFETIME,
-    ByImage,
-    ByPicture,
     BySearch,
-    ByText,
     Found,
     KeptSearch,
+    Narrowing,
     SearchBy,
     SearchCursor,
     SearchPage,
+    Stage,
     check_page_size,
 )
-from domain.text import check_text
-from domain.uploads import Room, fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
-    from domain.images import Pixels
-    from domain.ports import Catalog, Clock, Encoder, Imaging, Searches
-    from domain.uploads import Upload
+    from domain.embeddings import Hit, Query
+    from domain.judge import JudgeHits
+    from domain.ports import Catalog, Clock, Duplicates, Searches
+    from domain.questions import Questions
 
-MAX_TEXT = 2_000
+EVERY_HIT = Narrowing()
 
 
 @dataclass(frozen=True, slots=True)
 class SearchImages:
-    """Find the images that are nearest to a text, an example or an image, the best first.
+    """Find the images that are nearest to a text, an example, an image or a blend, the best first.
 
     What a search finds is kept for an hour, up to 1,000 hits, and its pages are cut from that:
     nothing repeats or is skipped while images come and go, and deleted ones drop out.
     """
 
-    encoder: Encoder
-    imaging: Imaging
+    questions: Questions
+    judge: JudgeHits
     catalog: Catalog
+    duplicates: Duplicates
     searches: Searches
     clock: Clock
-    max_bytes: int
-    _room: Room = field(default_factory=Room)
 
     async def __call__(
         self,
         by: SearchBy,
+        narrowing: Narrowing = EVERY_HIT,
         *,
-        criteria: ImageFilter = EVERYTHING,
-        exact: bool = False,
         first: int = 20,
         after: SearchCursor | None = None,
     ) -> SearchPage:
@@ -67,62 +65,98 @@ class SearchImages:
         Raises InvalidArgument, ImageNotFound, SearchExpired, UploadRefusal or Overloaded.
         """
         check_page_size("first", first)
-        conditions = _digest(repr(criteria), repr(exact))
+        watch = Stopwatch()
         if after is None:
-            search = await self._ask(by, criteria, exact=exact, conditions=conditions)
-            return await self._page(search, first=first, rank=0)
-        search = await self._recall(after.search_id)
-        if not 0 <= after.rank <= len(search.hits):
-            raise InvalidArgument("after", "The cursor is made up; take one from a page.")
-        if search.conditions != conditions or not await self._asks(by, search):
-            raise InvalidArgument(
-                "after", "The cursor belongs to another search; repeat that one, or leave it out."
-            )
-        return await self._page(search, first=first, rank=after.rank)
-
-    async def _ask(
-        self, by: SearchBy, criteria: ImageFilter, *, exact: bool, conditions: str
-    ) -> KeptSearch:
-        if isinstance(by, BySearch):
-            kept = await self._recall(by.search_id)
-            if kept.conditions == conditions:
-                return kept
-            question, query = kept.question, kept.query
+            search, rank = await self._ask(by, narrowing, watch), 0
         else:
-            question, query = await self._embed(by)
-        ranking = await self.catalog.search(query, criteria, limit=DEPTH, exact=exact)
+            search, rank = await self._recall(after.search_id), after.rank
+            await self._check_cursor(after, search, by, narrowing)
+        with watch("fetch"):
+            found, has_next = await self._fetch(search, first=first, rank=rank)
+        return SearchPage(
+            search=search,
+            narrowing=narrowing,
+            found=found,
+            has_next=has_next,
+            has_previous=rank > 0,
+            stages=watch.stages("encode", "search", "fetch"),
+        )
+
+    async def relevant(self, page: SearchPage) -> list[Hit]:
+        """Return the hits of a page's search, on all pages, that are relevant and still here.
+
+        That is as relevant as was asked for, or likely an answer where nothing was.
+        """
+        return await self.judge.relevant(
+            page.search.query, page.search.hits, least=page.narrowing.min_relevance
+        )
+
+    async def plan(self, page: SearchPage) -> str:
+        """Return how the database carries out a page's search."""
+        return await self.catalog.explain(
+            page.search.query, page.narrowing.criteria, limit=DEPTH, exact=page.search.exact
+        )
+
+    async def recall(self, page: SearchPage) -> float | None:
+        """Return the part of what an exact search has in a page's place that the page holds.
+
+        None where the answer is exact by itself, or where there is nothing to hold.
+        """
+        if page.search.exact or not page.found:
+            return None
+        exact, _ = await self._find(page.search.query, replace(page.narrowing, exact=True))
+        first = page.found[0].cursor.rank - 1
+        expected = {hit.image_id for hit in exact[first : first + len(page.found)]}
+        held = expected & {found.image.id for found in page.found}
+        return len(held) / len(expected) if expected else None
+
+    async def _ask(self, by: SearchBy, narrowing: Narrowing, watch: Stopwatch) -> KeptSearch:
+        conditions = _digest(narrowing)
+        with watch("encode"):
+            if isinstance(by, BySearch):
+                kept = await self._recall(by.search_id)
+                if kept.conditions == conditions:
+                    return kept
+                question, query = kept.question, kept.query
+            else:
+                question, query = await self.questions(by)
+        with watch("search"):
+            hits, exact = await self._find(query, narrowing)
         search = KeptSearch(
             id=uuid7(),
             created_at=self.clock(),
-            model=self.encoder.model.name,
+            model=self.judge.model.name,
             query=query,
             question=question,
             conditions=conditions,
-            hits=ranking.hits,
-            exact=ranking.exact,
+            hits=tuple(hits),
+            exact=exact,
         )
         await self.searches.keep(search)
         return search
 
-    async def _embed(self, by: ByText | ByPicture | ByImage) -> tuple[str, Query]:
-        """Return a digest of the question, and the point to look around."""
-        if isinstance(by, ByText):
-            text = _checked(by.text)
-            [embedding] = await self.encoder.encode_texts([text])
-            return _question(by), Query(embedding, QueryKind.TEXT)
-        if isinstance(by, ByPicture):
-            question, pixels = await self._look_at(by.upload)
-            [embedding] = await self.encoder.encode_images([pixels])
-            return question, Query(embedding, QueryKind.IMAGE)
-        known = await self.catalog.embeddings([by.image_id])
-        if by.image_id not in known:
-            raise ImageNotFound(f"There is no image {by.image_id} that can be searched by.")
-        return _question(by), Query(known[by.image_id], QueryKind.IMAGE)
+    async def _find(self, query: Query, narrowing: Narrowing) -> tuple[Sequence[Hit], bool]:
+        """Return the hits that are an answer, and whether every candidate was compared."""
+        ranking = await self.catalog.search(
+            query, narrowing.criteria, limit=DEPTH, exact=narrowing.exact
+        )
+        hits: Sequence[Hit] = ranking.hits
+        if narrowing.min_relevance is not None:
+            hits = await self.judge.relevant(query, hits, least=narrowing.min_relevance)
+        if narrowing.collapse is not Collapse.NONE:
+            links = await self.duplicates.among([hit.image_id for hit in hits], narrowing.collapse)
+            hits = [replace(best.hit, stands_for=best.count) for best in collapsed(hits, links)]
+        return hits, ranking.exact
 
-    async def _look_at(self, example: Upload) -> tuple[str, Pixels]:
-        async with self._room:
-            data = await example.bytes_within(self.max_bytes)
-            return _digest("picture", await fingerprint(data)), await self.imaging.decode(data)
+    async def _check_cursor(
+        self, after: SearchCursor, search: KeptSearch, by: SearchBy, narrowing: Narrowing
+    ) -> None:
+        if not 0 <= after.rank <= len(search.hits):
+            raise InvalidArgument("after", "The cursor is made up; take one from a page.")
+        if search.conditions != _digest(narrowing) or not await self._asks(by, search):
+            raise InvalidArgument(
+                "after", "The cursor belongs to another search; repeat that one, or leave it out."
+            )
 
     async def _asks(self, by: SearchBy, search: KeptSearch) -> bool:
         """Tell whether ``by`` is the question that ``search`` answered."""
@@ -130,19 +164,18 @@ class SearchImages:
             if by.search_id == search.id:
                 return True
             return (await self._recall(by.search_id)).question == search.question
-        if isinstance(by, ByPicture):
-            async with self._room:
-                data = await by.upload.bytes_within(self.max_bytes)
-                return _digest("picture", await fingerprint(data)) == search.question
-        return _question(by) == search.question
+        return await self.questions.digest(by) == search.question
 
     async def _recall(self, search_id: UUID) -> KeptSearch:
         search = await self.searches.recall(search_id, since=self.clock() - LIFETIME)
-        if search.model != self.encoder.model.name:
+        if search.model != self.judge.model.name:
             raise SearchExpired("The search was made with another model; search again.")
         return search
 
-    async def _page(self, search: KeptSearch, *, first: int, rank: int) -> SearchPage:
+    async def _fetch(
+        self, search: KeptSearch, *, first: int, rank: int
+    ) -> tuple[tuple[Found, ...], bool]:
+        """Return the images behind a rank, and whether there are more."""
         found: list[Found] = []
         behind, stretch = rank, first + 1
         # One more than the page shows whether there is a next one.
@@ -150,38 +183,33 @@ class SearchImages:
             hits = search.hits[behind : behind + stretch]
             images = await self.catalog.get([hit.image_id for hit in hits])
             found += [
-                Found(images[hit.image_id], hit.score, SearchCursor(search.id, place))
+                Found(images[hit.image_id], hit, SearchCursor(search.id, place))
                 for place, hit in enumerate(hits, behind + 1)
                 if hit.image_id in images
             ]
             # Twice as far each time: few steps, also where nearly everything was deleted.
             behind, stretch = behind + stretch, 2 * stretch
-        return SearchPage(
-            search_id=search.id,
-            found=tuple(found[:first]),
-            has_next=len(found) > first,
-            has_previous=rank > 0,
-            exact=search.exact,
-        )
+        return tuple(found[:first]), len(found) > first
 
 
-def _checked(text: str) -> str:
-    cleaned = " ".join(text.split())
-    if not cleaned:
-        raise InvalidArgument("by.text", "The text is blank; say in words what to look for.")
-    if len(cleaned) > MAX_TEXT:
-        raise InvalidArgument(
-            "by.text", f"The text has {len(cleaned):,} characters; at most {MAX_TEXT:,} are read."
-        )
-    check_text("by.text", "The text", text=cleaned)
-    return cleaned
+class Stopwatch:
+    """Takes the time of the stages of a piece of work."""
+
+    def __init__(self) -> None:
+        """Start with nothing done."""
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Take the time of a stage."""
+        start = time.perf_counter()
+        yield
+        self._seconds[name] = time.perf_counter() - start
+
+    def stages(self, *names: str) -> tuple[Stage, ...]:
+        """Return these stages in order; one that was not needed took no time."""
+        return tuple(Stage(name, 1_000 * self._seconds.get(name, 0.0)) for name in names)
 
 
-def _question(by: ByText | ByImage) -> str:
-    if isinstance(by, ByText):
-        return _digest("text", _checked(by.text))
-    return _digest("image", str(by.image_id))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
+def _digest(narrowing: Narrowing) -> str:
+    return hashlib.sha256(repr(narrowing).encode(errors="replace")).hexdigest()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from domain.errors import InvalidArgument
+from domain.filters import EVERYTHING
+from domain.likenesses import Collapse
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
     from domain.embeddings import Hit, Query
+    from domain.filters import ImageFilter
     from domain.images import Image
     from domain.uploads import Upload
 
@@ -26,6 +30,11 @@ MOST_KEPT = 20_000
 """How many searches are kept at a time, under 700 MB of them: more would be somebody's attack."""
 
 MAX_PAGE = 100
+
+MAX_TERMS = 10
+"""How many terms either side of a blend may have."""
+
+MAX_WEIGHT = 100
 
 
 def check_page_size(argument: str, size: int) -> None:
@@ -62,7 +71,75 @@ class BySearch:
     search_id: UUID
 
 
-SearchBy: TypeAlias = "ByText | ByPicture | ByImage | BySearch"
+Term: TypeAlias = "ByText | ByPicture | ByImage"
+"""What can stand alone or in a blend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A term of a blend, and how much it counts beside the others."""
+
+    term: Term
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ByBlend:
+    """Look for several things at once, and leave things out."""
+
+    like: tuple[Weighted, ...]
+    unlike: tuple[Weighted, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for no term or too many, and for a weight that is none."""
+        if not 1 <= len(self.like) <= MAX_TERMS:
+            raise InvalidArgument(
+                "by.blend.like",
+                f"like has {len(self.like)} terms; give it 1 to {MAX_TERMS}, and what is to be "
+                "left out in unlike.",
+            )
+        if len(self.unlike) > MAX_TERMS:
+            raise InvalidArgument(
+                "by.blend.unlike", f"unlike has {len(self.unlike)} terms; at most {MAX_TERMS}."
+            )
+        for argument, term in self.terms:
+            if not (math.isfinite(term.weight) and 0 < term.weight <= MAX_WEIGHT):
+                raise InvalidArgument(
+                    f"{argument}.weight",
+                    f"The weight is {term.weight:g}; it may be above 0 and up to {MAX_WEIGHT}. "
+                    "What is not wanted goes into unlike.",
+                )
+
+    @property
+    def terms(self) -> tuple[tuple[str, Weighted], ...]:
+        """All terms, each with the name of its argument."""
+        return tuple(
+            (f"by.blend.{side}.{place}", term)
+            for side, terms in (("like", self.like), ("unlike", self.unlike))
+            for place, term in enumerate(terms)
+        )
+
+
+SearchBy: TypeAlias = "Term | ByBlend | BySearch"
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which hits of a question are an answer."""
+
+    criteria: ImageFilter = EVERYTHING
+    min_relevance: float | None = None
+    collapse: Collapse = Collapse.NONE
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for a relevance that is none."""
+        if self.min_relevance is not None and not 0 <= self.min_relevance <= 1:
+            raise InvalidArgument(
+                "minRelevance",
+                f"minRelevance is {self.min_relevance:g}; it may be 0 to 1, and 0.5 keeps what is "
+                "likely an answer.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +153,7 @@ class KeptSearch:
     question: str
     """A digest of what was asked (text, file or id): a cursor belongs to one question."""
     conditions: str
-    """A digest of the filter and of whether the answer had to be exact."""
+    """A digest of everything else that decides which hits there are and in what order."""
     hits: tuple[Hit, ...]
     exact: bool
 
@@ -94,16 +171,36 @@ class Found:
     """An image on a page of results."""
 
     image: Image
-    score: float
+    hit: Hit
     cursor: SearchCursor
+
+    @property
+    def score(self) -> float:
+        """The cosine similarity of query and image, -1 to 1."""
+        return self.hit.score
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the work on an answer, and how long it took."""
+
+    name: str
+    milliseconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
     """One page of what a search found; images deleted since then have dropped out."""
 
-    search_id: UUID
+    search: KeptSearch
+    narrowing: Narrowing
     found: tuple[Found, ...]
     has_next: bool
     has_previous: bool
-    exact: bool
+    stages: tuple[Stage, ...]
+    """What was done for this page, in order; what was kept took no time."""
+
+    @property
+    def search_id(self) -> UUID:
+        """The search that can be asked again."""
+        return self.search.id

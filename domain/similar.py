@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from domain.filters import EVERYTHING
-from domain.searches import ByImage
+from domain.searches import ByImage, Narrowing
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -31,4 +31,4 @@ class SimilarImages:
         after: SearchCursor | None = None,
     ) -> SearchPage:
         others = replace(criteria, ids_not_in=(*(criteria.ids_not_in or ()), image_id))
-        return await self.search(ByImage(image_id), criteria=others, first=first, after=after)
+        return await self.search(ByImage(image_id), Narrowing(others), first=first, after=after)

@@ -9,10 +9,8 @@ import strawberry
 from domain import filters
 from domain.filters import Orientation, Sort, SortField
 from domain.images import ImageStatus
-from domain.searches import ByImage, ByPicture, BySearch, ByText, SearchBy
 from domain.uploads import Upload
-from graph.cursors import search_uuid
-from graph.ids import uuid_of, uuids_of
+from graph.ids import uuids_of
 
 T = TypeVar("T")
 
@@ -128,34 +126,6 @@ def _condition(value: Any) -> Any:  # noqa: ANN401
 def criteria_of(criteria: ImageFilter | None) -> filters.ImageFilter:
     """Return the conditions that are meant, none where none were sent."""
     return (given(criteria) or ImageFilter()).to_domain()
-
-
-@strawberry.input(one_of=True, description="What to look for. Exactly one.")
-class ImageSearchBy:
-    """One of the ways to say what is looked for."""
-
-    text: str | None = strawberry.field(
-        default=strawberry.UNSET, description="A description in natural language."
-    )
-    image: Upload | None = strawberry.field(
-        default=strawberry.UNSET, description="An example picture, sent as a multipart file."
-    )
-    image_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="An image of the library."
-    )
-    search_id: strawberry.ID | None = strawberry.field(
-        default=strawberry.UNSET, description="ImageSearchConnection.searchId."
-    )
-
-    def to_domain(self) -> SearchBy:
-        """Return what is looked for. Raises InvalidArgument."""
-        if (text := given(self.text)) is not None:
-            return ByText(text)
-        if (image := given(self.image)) is not None:
-            return ByPicture(image)
-        if (image_id := given(self.image_id)) is not None:
-            return ByImage(uuid_of(image_id, argument="by.imageId"))
-        return BySearch(search_uuid(self.search_id, argument="by.searchId"))
 
 
 @strawberry.input

@@ -10,16 +10,21 @@ from domain.embeddings import ModelState
 from domain.errors import InvalidArgument
 from domain.filters import Sort, Window
 from domain.keys import Scope
-from graph.connections import ImageConnection, ImageSearchConnection
+from domain.likenesses import Collapse
+from domain.searches import Narrowing
+from graph.connections import ImageConnection
 from graph.cursors import place_at, search_at
 from graph.fields import described
 from graph.ids import uuid_of, uuids_of
-from graph.inputs import ImageFilter, ImageSearchBy, ImageSort, criteria_of, given
+from graph.inputs import ImageFilter, ImageSort, criteria_of, given
+from graph.questions import ImageSearchBy
+from graph.search_connection import ImageSearchConnection
 from graph.types import Image, Info, Node
 
 DEFAULT_PAGE = 20
 MAX_NODES = 100
 
+strawberry.enum(Collapse)
 strawberry.enum(ModelState)
 
 
@@ -104,6 +109,8 @@ class Query:
         criteria: Annotated[
             ImageFilter | None, strawberry.argument(name="filter")
         ] = strawberry.UNSET,
+        min_relevance: float | None = strawberry.UNSET,
+        collapse: Collapse = Collapse.NONE,
         exact: bool = False,
         first: int = DEFAULT_PAGE,
         after: str | None = strawberry.UNSET,
@@ -114,12 +121,11 @@ class Query:
         cursor = given(after)
         page = await use_cases.search(
             by.to_domain(),
-            criteria=criteria_of(criteria),
-            exact=exact,
+            Narrowing(criteria_of(criteria), given(min_relevance), collapse, exact),
             first=first,
             after=None if cursor is None else search_at(cursor, argument="after"),
         )
-        return ImageSearchConnection.of(page)
+        return ImageSearchConnection.of(page, info)
 
     @strawberry.field
     def service(self, info: Info) -> Service:

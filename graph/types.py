@@ -17,7 +17,7 @@ from graph.inputs import ImageFilter, criteria_of, given
 from graph.scalars import URL
 
 if TYPE_CHECKING:
-    from graph.connections import ImageSearchConnection
+    from graph.search_connection import ImageSearchConnection
 
 Info: TypeAlias = strawberry.Info[Context, None]
 
@@ -168,19 +168,18 @@ class Image(Node):
         criteria: Annotated[
             ImageFilter | None, strawberry.argument(name="filter")
         ] = strawberry.UNSET,
-    ) -> Annotated["ImageSearchConnection", strawberry.lazy("graph.connections")]:
+    ) -> Annotated["ImageSearchConnection", strawberry.lazy("graph.search_connection")]:
         """Search by this image."""
         # A connection holds images and an image leads to one: the import waits until both exist.
-        from graph.connections import ImageSearchConnection  # noqa: PLC0415
+        from graph.search_connection import ImageSearchConnection  # noqa: PLC0415
 
         use_cases = info.context.may(Scope.READ)
         info.context.count_search()
         cursor = given(after)
-        return ImageSearchConnection.of(
-            await use_cases.similar(
-                self.image.id,
-                criteria=criteria_of(criteria),
-                first=first,
-                after=None if cursor is None else search_at(cursor, argument="after"),
-            )
+        page = await use_cases.similar(
+            self.image.id,
+            criteria=criteria_of(criteria),
+            first=first,
+            after=None if cursor is None else search_at(cursor, argument="after"),
         )
+        return ImageSearchConnection.of(page, info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from contextlib import contextmanager
 from math import isfinite
@@ -16,6 +17,7 @@ from huggingface_hub import errors
 from domain.embeddings import EmbeddingModel
 from domain.errors import Misconfigured
 from domain.images import Pixels
+from domain.relevance import CLIP, Calibration, Curve
 from infra.dual_encoder import DualEncoder
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ REACH_SECONDS = 10.0
 """How long the hub may take to say that it knows a model."""
 
 EXAMPLE = "openai/clip-vit-base-patch32"
+
+CALIBRATION = "relevance.json"
+"""A file beside the weights: ``{"text": {"midpoint": 7, "spread": 1.3}, "image": ...}``."""
 
 
 def load(
@@ -57,7 +62,8 @@ def load(
             dual = _from_hub(name, dtype)
             called = name
     dimensions = _try_out(dual, name, device)
-    return EmbeddingModel(called, dimensions, dual.logit_scale), dual
+    calibration = _calibration(folder) if folder.is_dir() else CLIP
+    return EmbeddingModel(called, dimensions, dual.logit_scale, calibration), dual
 
 
 def _from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
@@ -69,6 +75,21 @@ def _from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
             raise
     _reach_hub(name)
     return _read(name, dtype, offline=False)
+
+
+def _calibration(folder: Path) -> Calibration:
+    """Return what ``relevance.json`` says beside the weights, or CLIP's calibration without it."""
+    file = folder / CALIBRATION
+    if not file.exists():
+        return CLIP
+    try:
+        curves = {kind: Curve(**curve) for kind, curve in json.loads(file.read_bytes()).items()}
+        return Calibration(**curves)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Misconfigured(
+            f"The file {file} is no calibration ({error}); write it anew with `python -m "
+            "benchmarks.relevance`, or remove it for that of CLIP."
+        ) from error
 
 
 def digest(folder: Path) -> str:

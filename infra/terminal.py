@@ -32,7 +32,7 @@ def shows_pictures(console: Console) -> bool:
 
 def hits_table(page: SearchPage, thumbnails: Sequence[bytes] = ()) -> Table:
     """Lay hits out in rows, the best first, each with its picture where there are any."""
-    how = "Every picture was compared." if page.exact else "Found by walking the HNSW index."
+    how = "Every picture was compared." if page.search.exact else "Found by walking the HNSW index."
     pictured = ["Picture"] if thumbnails else []
     last = Column("Id", min_width=UUID_WIDTH)
     table = Table("", *pictured, "Score", "File", "Size", "Taken", last, caption=how)

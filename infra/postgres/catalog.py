@@ -18,7 +18,7 @@ from infra.postgres.filters import array, conditions
 from infra.postgres.listing import read_page
 from infra.postgres.models import ActiveModel, activate
 from infra.postgres.rows import image_of, image_row
-from infra.postgres.search import EXACT_BELOW, compare, estimate, walk
+from infra.postgres.search import EXACT_BELOW, comparison, estimate, explain, rank, sample, walk
 from infra.postgres.tables import EmbeddingRow, ImageRow
 
 if TYPE_CHECKING:
@@ -120,15 +120,30 @@ class PostgresCatalog:
         async with self._session() as session:
             connection = await session.connection()
             if not exact and (matching := await estimate(connection, criteria)) >= self.exact_below:
-                found = await walk(connection, model, query, criteria=criteria, limit=limit)
+                walking = walk(model, query, criteria, limit=limit)
+                found = await rank(connection, walking, limit=limit, exact=False)
                 logger.debug(
                     "walked the index: about %s match, %s found", matching, len(found.hits)
                 )
                 if len(found.hits) == limit:
                     return found
-            found = await compare(connection, model, query, criteria=criteria, limit=limit)
+            comparing = comparison(model, query, criteria, limit=limit)
+            found = await rank(connection, comparing, limit=limit, exact=True)
             logger.debug("compared every candidate: %s found", len(found.hits))
             return found
+
+    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
+        """Return PostgreSQL's plan of such a search."""
+        statement = comparison if exact else walk
+        async with self._session() as session:
+            return await explain(
+                await session.connection(), statement(self._active(), query, criteria, limit=limit)
+            )
+
+    async def sample(self, size: int) -> Sequence[Embedding]:
+        """Return the embeddings of about ``size`` images by the active model, or of all."""
+        async with self._session() as session:
+            return await sample(await session.connection(), self._active(), size)
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         """Return the embeddings by the active model of those of the images that have one."""

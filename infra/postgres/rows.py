@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from domain.embeddings import Hit, Query, QueryKind
+import itertools
+
+from domain.embeddings import Hit, Part, Query, QueryKind
 from domain.images import Exif, GeoPoint, Image, ImageStatus
 from domain.keys import ApiKey, Scope
 from domain.searches import KeptSearch
@@ -92,6 +94,12 @@ def search_row(search: KeptSearch) -> SearchRow:
         image_ids=[hit.image_id for hit in search.hits],
         scores=[hit.score for hit in search.hits],
         exact=search.exact,
+        part_embeddings=[list(part.embedding) for part in search.query.blended],
+        part_kinds=[part.kind for part in search.query.blended],
+        part_weights=[part.weight for part in search.query.blended],
+        # All hits were judged, or none.
+        relevances=[hit.relevance for hit in search.hits if hit.relevance is not None] or None,
+        stand_for=[hit.stands_for for hit in search.hits],
     )
 
 
@@ -101,12 +109,25 @@ def search_of(row: SearchRow) -> KeptSearch:
         id=row.id,
         created_at=row.created_at,
         model=row.model,
-        query=Query(row.embedding, QueryKind(row.kind)),
+        query=Query(row.embedding, QueryKind(row.kind), _parts_of(row)),
         question=row.question,
         conditions=row.conditions,
-        hits=tuple(map(Hit, row.image_ids, row.scores)),
+        hits=tuple(
+            map(
+                Hit,
+                row.image_ids,
+                row.scores,
+                row.relevances or itertools.repeat(None),
+                row.stand_for,
+            )
+        ),
         exact=row.exact,
     )
+
+
+def _parts_of(row: SearchRow) -> tuple[Part, ...]:
+    kinds = map(QueryKind, row.part_kinds)
+    return tuple(map(Part, row.part_embeddings, kinds, row.part_weights))
 
 
 def key_row(key: ApiKey) -> ApiKeyRow:

@@ -105,6 +105,19 @@ class ComparisonRow(SQLModel, table=True):
     through_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
 
 
+class ConceptsRow(SQLModel, table=True):
+    """What a model made of the concepts that texts are compared with, as 32-bit floats."""
+
+    __tablename__ = "concepts"
+
+    model_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    )
+    sha256: str = Field(sa_type=Text)
+    """Of the concepts."""
+    embeddings: bytes
+
+
 class SearchRow(SQLModel, table=True):
     """A kept search. Unlogged: it lives for an hour, and a crash of the database may end it."""
 
@@ -121,6 +134,11 @@ class SearchRow(SQLModel, table=True):
     image_ids: list[UUID] = Field(sa_type=ARRAY(UUID_TYPE(as_uuid=True)))
     scores: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
     exact: bool
+    part_embeddings: list[list[float]] = Field(sa_type=ARRAY(DOUBLE_PRECISION, dimensions=2))
+    part_kinds: list[str] = Field(sa_type=ARRAY(Text))
+    part_weights: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
+    relevances: list[float] | None = Field(sa_type=ARRAY(DOUBLE_PRECISION))
+    stand_for: list[int] = Field(sa_type=ARRAY(Integer))
 
 
 class ApiKeyRow(SQLModel, table=True):

@@ -13,7 +13,9 @@ from domain.duplicates import FindDuplicates
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
+from domain.judge import JudgeHits
 from domain.list import ListImages
+from domain.questions import Questions
 from domain.read import ReadImage
 from domain.search import SearchImages
 from domain.service import Describe
@@ -31,6 +33,7 @@ from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
+from tests.fakes.space import FakeSpace
 from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
@@ -81,6 +84,11 @@ def keys() -> MemoryKeys:
 
 
 @pytest.fixture
+def space(catalog: MemoryCatalog) -> FakeSpace:
+    return FakeSpace(catalog)
+
+
+@pytest.fixture
 def use_cases(  # noqa: PLR0913 - a composition names all it composes
     *,
     clock: SettableClock,
@@ -91,9 +99,17 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     storage: MemoryStorage,
     searches: MemorySearches,
     keys: MemoryKeys,
+    space: FakeSpace,
 ) -> UseCases:
     upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
-    search = SearchImages(encoder, imaging, catalog, searches, clock, MAX_BYTES)
+    search = SearchImages(
+        Questions(encoder, imaging, catalog, space, MAX_BYTES),
+        JudgeHits(space, encoder.model),
+        catalog,
+        duplicates,
+        searches,
+        clock,
+    )
     return UseCases(
         authenticate=Authenticate(keys, public_reading=True),
         issue_key=IssueKey(keys, clock),

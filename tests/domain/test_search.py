@@ -20,7 +20,7 @@ from domain.errors import (
 )
 from domain.filters import ImageFilter
 from domain.images import uuid7
-from domain.searches import ByImage, ByPicture, BySearch, ByText
+from domain.searches import ByImage, ByPicture, BySearch, ByText, Narrowing
 from domain.uploads import AT_ONCE, Upload
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
@@ -54,7 +54,7 @@ async def test_a_text_finds_what_it_describes_first(colour: str, use_cases: UseC
     scores = [found.score for found in page.found]
     assert sorted(scores, reverse=True) == scores
     assert scores[0] > 0.9
-    assert (page.has_previous, page.has_next, page.exact) == (False, False, True)
+    assert (page.has_previous, page.has_next, page.search.exact) == (False, False, True)
 
 
 async def test_an_example_finds_what_looks_like_it_first(
@@ -78,7 +78,7 @@ async def test_an_image_finds_itself_first(
 
 @pytest.mark.usefixtures("by_colour")
 async def test_a_filter_narrows_what_is_found(use_cases: UseCases) -> None:
-    assert names(await use_cases.search(ByText("red"), criteria=SEA)) in (
+    assert names(await use_cases.search(ByText("red"), Narrowing(SEA))) in (
         ["blue", "green"],
         ["green", "blue"],
     )
@@ -164,7 +164,7 @@ async def test_a_search_can_be_asked_again_with_other_conditions(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     whole = await use_cases.search(ByText("green"))
-    narrowed = await use_cases.search(BySearch(whole.search_id), criteria=SEA)
+    narrowed = await use_cases.search(BySearch(whole.search_id), Narrowing(SEA))
     widened = await use_cases.search(BySearch(narrowed.search_id))
 
     assert names(narrowed) == ["green", "blue"]
@@ -228,6 +228,7 @@ class Crowded(FakeImaging):
 
 async def test_only_so_many_examples_are_in_memory_at_once(use_cases: UseCases) -> None:
     crowded = Crowded()
-    search = replace(use_cases.search, imaging=crowded)
+    questions = replace(use_cases.search.questions, imaging=crowded)
+    search = replace(use_cases.search, questions=questions)
     await asyncio.gather(*(search(ByPicture(crowded.example(number))) for number in range(30)))
     assert crowded.most == AT_ONCE

@@ -11,7 +11,18 @@ import pytest
 from domain.errors import InvalidArgument, SearchExpired
 from domain.filters import ImageFilter
 from domain.images import uuid7
-from domain.searches import LIFETIME, ByImage, ByPicture, BySearch, ByText, SearchCursor
+from domain.likenesses import Collapse
+from domain.searches import (
+    LIFETIME,
+    ByBlend,
+    ByImage,
+    ByPicture,
+    BySearch,
+    ByText,
+    Narrowing,
+    SearchCursor,
+    Weighted,
+)
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 
 LITTLE = timedelta(microseconds=1)
 SEA = ImageFilter(tags_any=("sea",))
+IN_SEA = Narrowing(SEA)
 RED = ByText("red")
 RED_FILE = picture_file(COLOURS["red"])
 
@@ -42,11 +54,11 @@ async def test_a_search_by_an_image_goes_on_after_the_image_is_deleted(
 
 @pytest.mark.usefixtures("by_colour")
 async def test_a_cursor_goes_on_with_any_way_to_ask_the_same(use_cases: UseCases) -> None:
-    whole = await use_cases.search(ByText("red"), criteria=SEA)
-    page = await use_cases.search(ByText("red"), criteria=SEA, first=1)
+    whole = await use_cases.search(ByText("red"), IN_SEA)
+    page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     by_search = BySearch(whole.search_id)
     for by in (ByText("red"), by_search, BySearch(page.search_id)):
-        rest = await use_cases.search(by, criteria=SEA, after=page.found[-1].cursor)
+        rest = await use_cases.search(by, IN_SEA, after=page.found[-1].cursor)
         assert whole.found[1].image == rest.found[0].image
         assert page.search_id == rest.search_id
 
@@ -56,9 +68,9 @@ async def test_a_cursor_of_a_narrowed_search_goes_on_with_the_first_question(
     use_cases: UseCases,
 ) -> None:
     whole = await use_cases.search(RED)
-    narrowed = await use_cases.search(BySearch(whole.search_id), criteria=SEA, first=1)
+    narrowed = await use_cases.search(BySearch(whole.search_id), IN_SEA, first=1)
     for by in (RED, BySearch(whole.search_id), BySearch(narrowed.search_id)):
-        rest = await use_cases.search(by, criteria=SEA, after=narrowed.found[0].cursor)
+        rest = await use_cases.search(by, IN_SEA, after=narrowed.found[0].cursor)
         assert len(rest.found) == 1
         assert narrowed.search_id == rest.search_id
 
@@ -76,8 +88,7 @@ class Asked:
     """A search that a cursor of ``ByText("red")`` does not belong to."""
 
     by: SearchBy = RED
-    criteria: ImageFilter = SEA
-    exact: bool = False
+    narrowing: Narrowing = IN_SEA
 
 
 @pytest.mark.usefixtures("by_colour")
@@ -87,18 +98,19 @@ class Asked:
         Asked(by=ByText("blue")),
         Asked(by=ByPicture(upload(RED_FILE))),
         Asked(by=ByImage(uuid7())),
-        Asked(criteria=ImageFilter()),
-        Asked(criteria=ImageFilter(tags_any=("sea", "beach"))),
-        Asked(criteria=ImageFilter(tags_all=("sea",))),
-        Asked(exact=True),
+        Asked(narrowing=Narrowing()),
+        Asked(narrowing=Narrowing(ImageFilter(tags_any=("sea", "beach")))),
+        Asked(narrowing=Narrowing(ImageFilter(tags_all=("sea",)))),
+        Asked(narrowing=Narrowing(SEA, exact=True)),
+        Asked(narrowing=Narrowing(SEA, min_relevance=0.0)),
+        Asked(narrowing=Narrowing(SEA, collapse=Collapse.EXACT_COPIES)),
+        Asked(by=ByBlend((Weighted(RED),))),
     ],
 )
 async def test_a_cursor_of_another_search_is_refused(use_cases: UseCases, asked: Asked) -> None:
-    page = await use_cases.search(ByText("red"), criteria=SEA, first=1)
+    page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     with pytest.raises(InvalidArgument) as refusal:
-        await use_cases.search(
-            asked.by, criteria=asked.criteria, exact=asked.exact, after=page.found[0].cursor
-        )
+        await use_cases.search(asked.by, asked.narrowing, after=page.found[0].cursor)
     assert refusal.value.argument == "after"
     assert (
         refusal.value.message
@@ -146,7 +158,7 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
     with pytest.raises(SearchExpired):
         await use_cases.search(by)
     with pytest.raises(SearchExpired):
-        await use_cases.search(by, criteria=SEA)
+        await use_cases.search(by, IN_SEA)
     with pytest.raises(SearchExpired):
         await use_cases.search(ByText("red"), after=after)
 
@@ -154,7 +166,8 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
 @pytest.mark.usefixtures("by_colour")
 async def test_a_search_made_with_another_model_has_expired(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"), first=1)
-    another = replace(use_cases.search, encoder=FakeEncoder(name="another"))
+    judge = replace(use_cases.search.judge, model=FakeEncoder(name="another").model)
+    another = replace(use_cases.search, judge=judge)
     for by, after in (
         (BySearch(page.search_id), None),
         (ByText("red"), page.found[0].cursor),

@@ -10,13 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.images import Image, ImageStatus, uuid7
+from domain.judge import JudgeHits
+from domain.questions import Questions
 from domain.search import SearchImages
 from domain.searches import ByText
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
+from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.searches import MemorySearches
+from tests.fakes.space import FakeSpace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +47,15 @@ class Library:
     @property
     def search(self) -> SearchImages:
         encoder = FakeEncoder(dimensions=2)
-        return SearchImages(encoder, FakeImaging(), self.catalog, self.searches, self.clock, 100)
+        space = FakeSpace(self.catalog)
+        return SearchImages(
+            Questions(encoder, FakeImaging(), self.catalog, space, 100),
+            JudgeHits(space, encoder.model),
+            self.catalog,
+            MemoryDuplicates(self.catalog),
+            self.searches,
+            self.clock,
+        )
 
     def __post_init__(self) -> None:
         self.searches = MemorySearches()

@@ -84,6 +84,19 @@ class MemoryCatalog:
         hits.sort(key=lambda hit: (-hit.score, hit.image_id))
         return Ranking(tuple(hits[:limit]), exact=True)
 
+    async def explain(
+        self,
+        query: Query,  # noqa: ARG002 - it looks at everything whatever the question
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool,  # noqa: ARG002 - as above
+    ) -> str:
+        return f"Compare {len(self._matching(criteria))} images, and keep {limit}"
+
+    async def sample(self, size: int) -> Sequence[Embedding]:
+        return list(self._embeddings.values())[:size]
+
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         return {
             id_: self._embeddings[id_]

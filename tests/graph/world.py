@@ -21,8 +21,10 @@ from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.images import Image
 from domain.import_images import ImportImages
+from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.list import ListImages
+from domain.questions import Questions
 from domain.read import ReadImage
 from domain.search import SearchImages
 from domain.service import Describe
@@ -38,6 +40,7 @@ from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
+from tests.fakes.space import FakeSpace
 from tests.fakes.storage import MemoryStorage
 from tests.graph.requests import KEY, upload_form
 
@@ -131,16 +134,20 @@ class World:
     searches: MemorySearches = field(default_factory=MemorySearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
+    def __post_init__(self) -> None:
+        """Look for what is by chance where the images are."""
+        self.space = FakeSpace(self.catalog)
+        self.duplicates = MemoryDuplicates(self.catalog)
+
     def use_cases(self, *, public_reading: bool = True) -> UseCases:
         search = SearchImages(
-            encoder=self.encoder,
-            imaging=self.imaging,
-            catalog=self.catalog,
-            searches=self.searches,
-            clock=self.clock,
-            max_bytes=MAX_BYTES,
+            Questions(self.encoder, self.imaging, self.catalog, self.space, MAX_BYTES),
+            JudgeHits(self.space, self.encoder.model),
+            self.catalog,
+            self.duplicates,
+            self.searches,
+            self.clock,
         )
-        duplicates = MemoryDuplicates(self.catalog)
         upload = UploadImages(
             encoder=self.encoder,
             imaging=self.imaging,
@@ -165,8 +172,8 @@ class World:
             import_=ImportImages(upload),
             search=search,
             similar=SimilarImages(search),
-            duplicates=FindDuplicates(duplicates, self.catalog),
-            hash_images=HashImages(self.imaging, self.storage, duplicates),
+            duplicates=FindDuplicates(self.duplicates, self.catalog),
+            hash_images=HashImages(self.imaging, self.storage, self.duplicates),
             list=ListImages(self.catalog),
             get=GetImages(self.catalog),
             read=ReadImage(self.storage),

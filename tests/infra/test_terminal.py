@@ -7,17 +7,28 @@ import io
 from PIL import Image
 from rich.console import Console
 
+from domain.embeddings import Hit, Query, QueryKind
 from domain.images import uuid7
-from domain.searches import Found, SearchCursor, SearchPage
+from domain.searches import Found, KeptSearch, Narrowing, SearchCursor, SearchPage
 from infra.terminal import hits_table, shows_pictures
 from tests.fakes.images import image_with
 
 
 def page(*, exact: bool) -> SearchPage:
-    search = uuid7()
     image = image_with(filename="[red]boat[/red].jpg", width=40, height=30)
-    hit = Found(image, 0.25, SearchCursor(search, 1))
-    return SearchPage(search, (hit,), has_next=False, has_previous=False, exact=exact)
+    hit = Hit(image.id, 0.25)
+    search = KeptSearch(
+        id=uuid7(),
+        created_at=image.created_at,
+        model="tests/small",
+        query=Query((1.0, 0.0, 0.0), QueryKind.TEXT),
+        question="",
+        conditions="",
+        hits=(hit,),
+        exact=exact,
+    )
+    found = (Found(image, hit, SearchCursor(search.id, 1)),)
+    return SearchPage(search, Narrowing(), found, has_next=False, has_previous=False, stages=())
 
 
 def shown(console: Console, *, exact: bool = True, thumbnails: tuple[bytes, ...] = ()) -> str:

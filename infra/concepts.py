@@ -1,0 +1,72 @@
+"""The background that texts are compared with: everyday concepts, encoded once per model."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from numpy.typing import NDArray
+
+    from domain.ports import Encoder
+
+    class Shelf(Protocol):
+        """Where encoded concepts are kept, for all servers of a database."""
+
+        async def find(self, sha256: str) -> bytes | None:
+            """Return what was kept for concepts of this digest."""
+
+        async def keep(self, sha256: str, embeddings: bytes) -> None:
+            """Keep these, in place of those of other concepts."""
+
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 64
+"""How many concepts are encoded before others have their turn."""
+
+
+def read_concepts() -> tuple[str, ...]:
+    """Return about two thousand things that pictures show, each as a text: "a boat"."""
+    lines = files("infra").joinpath("concepts.txt").read_text("utf-8").splitlines()
+    return tuple(f"a {line}" for line in lines if not line.startswith("#"))
+
+
+class ConceptBank:
+    """The embeddings of the concepts by one model: from the shelf, or encoded and put there."""
+
+    def __init__(self, encoder: Encoder, shelf: Shelf, concepts: tuple[str, ...]) -> None:
+        """Take a model, and what to encode with it."""
+        self._encoder = encoder
+        self._shelf = shelf
+        self._concepts = concepts
+        self._encoding = asyncio.Lock()
+        self._bank: NDArray[np.float32] | None = None
+
+    async def __call__(self) -> NDArray[np.float32]:
+        """Return them: (concepts, dimensions), each of length 1. Raises Overloaded."""
+        async with self._encoding:
+            if self._bank is None:
+                self._bank = await self._fetch()
+            return self._bank
+
+    async def _fetch(self) -> NDArray[np.float32]:
+        sha256 = hashlib.sha256("\n".join(self._concepts).encode()).hexdigest()
+        kept = await self._shelf.find(sha256)
+        if kept is None:
+            model = self._encoder.model.name
+            logger.info("encoding %d concepts with %s, once", len(self._concepts), model)
+            encoded: list[object] = []
+            for start in range(0, len(self._concepts), AT_ONCE):
+                some = self._concepts[start : start + AT_ONCE]
+                encoded += await self._encoder.encode_texts(some)
+            kept = np.array(encoded, np.float32).tobytes()
+            await self._shelf.keep(sha256, kept)
+        return np.frombuffer(kept, np.float32).reshape(len(self._concepts), -1)

@@ -1,0 +1,172 @@
+"""Arithmetic over many embeddings at once, with NumPy.
+
+Arrays of embeddings have the shape (number, dimensions) and rows of length 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from domain.embeddings import QueryKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from domain.embeddings import Embedding, Part
+    from domain.ports import Catalog
+
+    Array: TypeAlias = NDArray[np.float32]
+
+SAMPLE = 500
+"""Pictures that stand for the library."""
+
+SAMPLE_SECONDS = 60
+"""How long they do: a library that grows is soon another."""
+
+SAME = 0.6
+"""Concepts this near to a text, as cosines about their mean, mean the same and compete with
+nothing: otherwise "a boat" could not stand out from "a ship"."""
+
+SHARPNESS = 2.0
+"""By how much the sum over concepts is sharper than the model's own softmax: a picture shows few of
+them. Held-out F1 on recorded embeddings of CLIP was .844 at 1, .867 at 2, .872 at 3."""
+
+GROWTH = 1.2
+"""By how much a background of concepts rises when there are e times as many, all else the same:
+measured with 175 to 1,585 of them."""
+
+
+class NumpySpace:
+    """A Space over the bank of concepts and a sample of the library."""
+
+    def __init__(
+        self, catalog: Catalog, bank: Callable[[], Awaitable[Array]], *, logit_scale: float
+    ) -> None:
+        """Take where the pictures are, and what gives the embeddings of the concepts."""
+        self._catalog = catalog
+        self._bank = bank
+        self._logit_scale = logit_scale
+        self._sampling = asyncio.Lock()
+        self._sample: tuple[float, Array] | None = None
+
+    async def margins(
+        self, parts: Sequence[Part], ids: Sequence[UUID]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return, for each image that is here, how far it stands out for each part."""
+        here = await self._catalog.embeddings(ids)
+        if not here:
+            return {}
+        pictures = np.array(list(here.values()), np.float32)
+        scale = self._logit_scale
+        judges = {
+            QueryKind.TEXT: partial(text_margins, pictures=pictures, scale=scale),
+            QueryKind.IMAGE: partial(picture_margins, pictures=pictures, scale=scale),
+        }
+        kinds = {part.kind for part in parts}
+        if QueryKind.TEXT in kinds:
+            judges[QueryKind.TEXT] = partial(judges[QueryKind.TEXT], bank=await self._bank())
+        if QueryKind.IMAGE in kinds:
+            library = await self._library()
+            judges[QueryKind.IMAGE] = partial(judges[QueryKind.IMAGE], sample=library)
+
+        def judge() -> list[list[float]]:
+            columns = [judges[part.kind](_array(part.embedding)) for part in parts]
+            rows: list[list[float]] = np.stack(columns, axis=1).tolist()
+            return rows
+
+        return dict(zip(here, await asyncio.to_thread(judge), strict=True))
+
+    async def blend(self, parts: Sequence[Part]) -> Embedding:
+        """Return one point for all parts, of length 1."""
+        bank, sample = await self._bank(), await self._library()
+        centres = {QueryKind.TEXT: bank.mean(axis=0), QueryKind.IMAGE: _mean(sample, bank)}
+        return tuple(blended(parts, centres, sample).tolist())
+
+    async def _library(self) -> Array:
+        async with self._sampling:
+            if self._sample is None or self._sample[0] < time.monotonic():
+                sample = np.array(await self._catalog.sample(SAMPLE), np.float32)
+                self._sample = (time.monotonic() + SAMPLE_SECONDS, sample)
+            return self._sample[1]
+
+
+def text_margins(text: Array, *, pictures: Array, bank: Array, scale: float) -> Array:
+    """Return by how much a text fits each picture better than the bank's concepts do: (pictures,).
+
+    The difference of the text's logit and a soft maximum over the concepts', without those that
+    mean the same: the log-odds of zero-shot classification (Radford et al., 2021, section 3.1)
+    against everything else that a picture could show.
+    """
+    centre = bank.mean(axis=0)
+    others = bank[_unit(bank - centre) @ _unit(text - centre) < SAME]
+    logits = SHARPNESS * scale * (pictures @ others.T)
+    top = logits.max(axis=1)
+    soft = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    background = soft / SHARPNESS - GROWTH * math.log(len(others))
+    return _array(scale * (pictures @ text) - background)
+
+
+def picture_margins(example: Array, *, pictures: Array, sample: Array, scale: float) -> Array:
+    """Return how much nearer each picture is to an example than the library is to both.
+
+    The inner product about the library's mean: (pictures,). Double centring (Gower, 1966) takes
+    away what all pictures have in common.
+    """
+    centre = _mean(sample, pictures)
+    return _array(scale * ((pictures - centre) @ (example - centre)))
+
+
+def blended(parts: Sequence[Part], centres: dict[QueryKind, Array], sample: Array) -> Array:
+    """Return one point of length 1 for all parts: (dimensions,).
+
+    What is wanted is added up, each part divided by the standard deviation of its scores over the
+    library, so that texts, whose cosines differ little, count as much as pictures (z-score fusion,
+    Wu and Crestani, 2006). What is not wanted is projected out: of the sum about its mean, the
+    components along the unwanted parts, each about the mean of its kind, are taken away where they
+    are positive, by their weight; at a weight of 1 nothing of them is left.
+    """
+    wanted = [part for part in parts if part.weight > 0]
+    unwanted = [part for part in parts if part.weight < 0]
+    embeddings = [_array(part.embedding) for part in wanted]
+    shares = _array(
+        [part.weight / _spread(each, sample) for part, each in zip(wanted, embeddings, strict=True)]
+    )
+    point: Array = shares @ np.stack(embeddings)
+    if unwanted:
+        centre = shares @ np.stack([centres[part.kind] for part in wanted])
+        directions = np.stack(
+            [_unit(_array(part.embedding) - centres[part.kind]) for part in unwanted], axis=1
+        )
+        along, *_ = np.linalg.lstsq(directions, point - centre, rcond=None)
+        weights = _array([-part.weight for part in unwanted])
+        point = point - directions @ (weights * np.maximum(along, 0))
+    return _unit(point)
+
+
+def _array(numbers: ArrayLike) -> Array:
+    return np.array(numbers, np.float32)
+
+
+def _spread(embedding: Array, sample: Array) -> float:
+    """Return the standard deviation of scores over the library; 1 where there is no telling."""
+    return float((sample @ embedding).std()) or 1.0 if len(sample) else 1.0
+
+
+def _mean(sample: Array, otherwise: Array) -> Array:
+    mean: Array = (sample if len(sample) else otherwise).mean(axis=0)
+    return mean
+
+
+def _unit(vectors: Array) -> Array:
+    """Return vectors at length 1; what has no length stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return _array(vectors / np.where(lengths > 0, lengths, 1))

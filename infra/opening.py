@@ -1,0 +1,102 @@
+"""Opening the adapters that the settings choose."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.ports import Storage
+    from infra.clip import ClipEncoder
+    from infra.pillow import PillowImaging
+    from infra.settings import Settings
+
+# Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
+# ruff: noqa: PLC0415
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to the database: the one that is set, or an embedded one. Tables may be missing."""
+    from infra.embedded_postgres import embedded_postgres
+    from infra.postgres.engine import open_engine
+
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            url = settings.database_url.get_secret_value()
+        else:
+            folder = settings.data_dir.absolute() / "postgres"
+            url = await stack.enter_async_context(embedded_postgres(folder))
+        yield await stack.enter_async_context(
+            open_engine(url, pool_size=settings.database_pool_size)
+        )
+
+
+@asynccontextmanager
+async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to a database with current tables. Nobody but us looks after an embedded one."""
+    from infra.postgres.migrate import check_current, upgrade
+
+    async with open_database(settings) as engine:
+        if settings.database_url is None:
+            await upgrade(engine)
+        await check_current(engine)
+        yield engine
+
+
+@asynccontextmanager
+async def open_storage(
+    settings: Settings, *, create_bucket: bool = False
+) -> AsyncIterator[Storage]:
+    """Open the bucket that is set, or a folder."""
+    if settings.s3_bucket is None:
+        from infra.folder import FolderStorage
+
+        yield FolderStorage(settings.data_dir.absolute() / "files")
+        return
+    from infra.s3 import S3Storage
+
+    secret = settings.s3_secret_access_key
+    async with S3Storage.connect(
+        settings.s3_bucket,
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        prefix=settings.s3_prefix,
+        create=create_bucket,
+    ) as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def open_encoder(settings: Settings) -> AsyncIterator[ClipEncoder]:
+    """Load the model."""
+    from infra.clip import ClipEncoder
+
+    async with ClipEncoder.open(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.torch_threads,
+        capacity=settings.encoder_queue,
+    ) as encoder:
+        yield encoder
+
+
+def imaging(settings: Settings, *, encoder_side: int) -> PillowImaging:
+    """Return what develops pictures; it starts its processes when it is entered."""
+    from infra.pillow import PillowImaging
+
+    return PillowImaging(
+        encoder_side=encoder_side,
+        workers=settings.decode_workers,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        decode_seconds=settings.decode_seconds,
+        decode_memory_bytes=settings.decode_memory_bytes,
+    )

@@ -14,10 +14,12 @@ from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.errors import Misconfigured
+from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages, look_for_duplicates
 from domain.import_images import ImportImages
 from domain.judge import JudgeHits
+from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
@@ -109,7 +111,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         duplicates = PostgresDuplicates(engine, model)
         searches = PostgresSearches(engine)
         keys = PostgresKeys(engine)
-        limit = settings.max_upload_bytes
+        limit, most_files = settings.max_upload_bytes, settings.max_files_per_request
         bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
         space = NumpySpace(catalog, bank, logit_scale=encoder.model.logit_scale)
         search = SearchImages(
@@ -120,9 +122,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             searches,
             utc_now,
         )
-        upload = UploadImages(
-            encoder, pictures, catalog, storage, utc_now, limit, settings.max_files_per_request
-        )
+        upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
         secret = settings.api_key
         use_cases = UseCases(
             authenticate=Authenticate(
@@ -130,12 +130,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             ),
             issue_key=IssueKey(keys, utc_now),
             describe=Describe(
-                encoder,
-                catalog,
-                version("pictograph"),
-                limit,
-                settings.max_files_per_request,
-                ACCEPTED_CONTENT_TYPES,
+                encoder, catalog, version("pictograph"), limit, most_files, ACCEPTED_CONTENT_TYPES
             ),
             upload=upload,
             import_=ImportImages(upload),
@@ -144,6 +139,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             duplicates=FindDuplicates(duplicates, catalog),
             hash_images=HashImages(pictures, storage, duplicates),
             list=ListImages(catalog),
+            facets=CountFacets(catalog),
+            label=LabelImages(encoder, catalog),
             get=GetImages(catalog),
             read=ReadImage(storage),
             update=UpdateImage(catalog),

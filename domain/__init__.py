@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from domain.access import Authenticate, IssueKey
     from domain.delete import DeleteImages
     from domain.duplicates import FindDuplicates
+    from domain.facets import CountFacets
     from domain.get import GetImages
     from domain.hash_images import HashImages
     from domain.import_images import ImportImages
+    from domain.label import LabelImages
     from domain.list import ListImages
     from domain.read import ReadImage
     from domain.search import SearchImages
@@ -37,6 +39,8 @@ class UseCases:
     duplicates: FindDuplicates
     hash_images: HashImages
     list: ListImages
+    facets: CountFacets
+    label: LabelImages
     get: GetImages
     read: ReadImage
     update: UpdateImage

@@ -40,6 +40,16 @@ class ModelState(StrEnum):
     RETIRED = "retired"
 
 
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model of a library, and how many images it has embedded there."""
+
+    name: str
+    dimensions: int
+    state: ModelState
+    embedded_count: int
+
+
 class QueryKind(StrEnum):
     """What a query was made from.
 

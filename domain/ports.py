@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from domain.embeddings import Embedding, EmbeddingModel, Part, Query, Ranking
+    from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Part, Query, Ranking
+    from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
     from domain.images import Image, Picture, Pixels
     from domain.keys import ApiKey
@@ -107,6 +108,30 @@ class Catalog(Protocol):
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         """Return the embeddings of those of the images that are here and READY."""
+
+    async def cosines(
+        self, ids: Sequence[UUID], points: Sequence[Embedding]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return how similar those of the images that are here and READY are to each point."""
+
+    async def count_nearest(
+        self, selection: Selection, points: Sequence[Embedding]
+    ) -> Sequence[int]:
+        """Return for each point how many of the images that are READY lie nearest to it.
+
+        Of points that are equally near, the first counts.
+        """
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        """Count the values of facts, and return at most so many of each; None is all.
+
+        By falling count, then by code point; months from the newest on.
+        """
+
+    async def models(self) -> Sequence[KnownModel]:
+        """Return every model that has or had embeddings here, the oldest first."""
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""

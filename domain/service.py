@@ -9,7 +9,9 @@ from domain.filters import ImageFilter
 from domain.images import ImageStatus
 
 if TYPE_CHECKING:
-    from domain.embeddings import EmbeddingModel
+    from collections.abc import Sequence
+
+    from domain.embeddings import EmbeddingModel, KnownModel
     from domain.ports import Catalog, Encoder
 
 READY = ImageFilter(status_in=(ImageStatus.READY,))
@@ -34,3 +36,7 @@ class Describe:
     async def embedded_count(self) -> int:
         """Return how many images can be found by the model."""
         return await self.catalog.count(READY)
+
+    async def models(self) -> Sequence[KnownModel]:
+        """Return every model that has or had embeddings here, the oldest first."""
+        return await self.catalog.models()

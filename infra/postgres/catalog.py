@@ -14,20 +14,23 @@ from sqlmodel import col
 
 from domain.errors import ImageNotFound
 from domain.images import Image, ImageStatus
+from infra.postgres.facets import count_facets
 from infra.postgres.filters import array, conditions
+from infra.postgres.labels import cosines, count_nearest
 from infra.postgres.listing import read_page
-from infra.postgres.models import ActiveModel, activate
+from infra.postgres.models import ActiveModel, activate, known_models
 from infra.postgres.rows import image_of, image_row
 from infra.postgres.search import EXACT_BELOW, comparison, estimate, explain, rank, sample, walk
 from infra.postgres.tables import EmbeddingRow, ImageRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from domain.embeddings import Embedding, EmbeddingModel, Query, Ranking
+    from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Query, Ranking
+    from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
 
 logger = logging.getLogger(__name__)
@@ -154,6 +157,32 @@ class PostgresCatalog:
         )
         async with self._session() as session:
             return {row[0]: row[1] for row in await session.execute(statement)}
+
+    async def cosines(
+        self, ids: Sequence[UUID], points: Sequence[Embedding]
+    ) -> dict[UUID, Sequence[float]]:
+        """Return how similar images are to each point, by the active model."""
+        async with self._session() as session:
+            return await cosines(session, self._active(), ids, points=points)
+
+    async def count_nearest(
+        self, selection: Selection, points: Sequence[Embedding]
+    ) -> Sequence[int]:
+        """Return for each point how many images lie nearest to it, by the active model."""
+        async with self._session() as session:
+            return await count_nearest(session, self._active(), selection, points=points)
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        """Count the values of facts, all in one look at the images."""
+        async with self._session() as session:
+            return await count_facets(session, selection, most)
+
+    async def models(self) -> Sequence[KnownModel]:
+        """Return every model that has or had embeddings here, the oldest first."""
+        async with self._session() as session:
+            return await known_models(session)
 
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""

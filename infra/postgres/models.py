@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.embeddings import EmbeddingModel, ModelState
+from domain.embeddings import EmbeddingModel, KnownModel, ModelState
 from domain.errors import Misconfigured
 from infra.postgres.tables import EmbeddingRow, ModelRow
 
@@ -34,6 +34,21 @@ class ActiveModel:
     def partition(self) -> str:
         """The table of its embeddings alone."""
         return f"embeddings_{self.id:d}"
+
+
+async def known_models(session: AsyncSession) -> list[KnownModel]:
+    """Return every model, the oldest first, and how many embeddings it has."""
+    embedded = (
+        select(func.count())
+        .where(col(EmbeddingRow.model_id) == col(ModelRow.id))
+        .correlate(ModelRow)
+        .scalar_subquery()
+    )
+    statement = select(ModelRow, embedded).order_by(col(ModelRow.id))
+    return [
+        KnownModel(row.name, row.dimensions, ModelState(row.state), count)
+        for row, count in await session.execute(statement)
+    ]
 
 
 async def activate(engine: AsyncEngine, model: EmbeddingModel) -> ActiveModel:

@@ -25,7 +25,7 @@ MODEL = EmbeddingModel("tests/small", 3)
 async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[Catalog]:
     """An empty catalog of embeddings with three entries; ``postgres-walking`` trusts its index."""
     if request.param == "memory":
-        yield MemoryCatalog()
+        yield MemoryCatalog(MODEL)
         return
     url = request.getfixturevalue("postgres_url")
     exact_below = 0 if request.param == "postgres-walking" else 20_000

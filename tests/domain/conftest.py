@@ -10,10 +10,12 @@ from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
+from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
 from domain.judge import JudgeHits
+from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
@@ -121,6 +123,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         duplicates=FindDuplicates(duplicates, catalog),
         hash_images=HashImages(imaging, storage, duplicates),
         list=ListImages(catalog),
+        facets=CountFacets(catalog),
+        label=LabelImages(encoder, catalog),
         get=GetImages(catalog),
         read=ReadImage(storage),
         update=UpdateImage(catalog),

@@ -8,30 +8,34 @@ from dataclasses import replace
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any
 
-from domain.embeddings import Hit, Ranking
+from domain.embeddings import EmbeddingModel, Hit, KnownModel, ModelState, Ranking
 from domain.errors import ImageNotFound
-from domain.filters import Orientation, Page, Place, place_of
+from domain.filters import ImageFilter, Orientation, Page, Place, place_of
 from domain.images import Exif, ImageStatus
+from tests.fakes.facets import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from _typeshed import SupportsDunderLT
 
     from domain.embeddings import Embedding, Query
-    from domain.filters import GeoNear, ImageFilter, IntRange, Sort, TimeRange, Window
+    from domain.facets import Facet, FacetValue, Selection
+    from domain.filters import GeoNear, IntRange, Sort, TimeRange, Window
     from domain.images import GeoPoint, Image
 
 EARTH_RADIUS_KM = 6371.0088
 MICROMETRE = 1e-9  # in kilometres
+MODEL = EmbeddingModel("fake", 16)
 
 
 class MemoryCatalog:
     """A catalog of dictionaries. Keywords are plain words that must all be there."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: EmbeddingModel = MODEL) -> None:
+        self._model = model
         self._images: dict[UUID, Image] = {}
         self._embeddings: dict[UUID, Embedding] = {}
 
@@ -104,6 +108,35 @@ class MemoryCatalog:
             if image.status is ImageStatus.READY
         }
 
+    async def cosines(
+        self, ids: Sequence[UUID], points: Sequence[Embedding]
+    ) -> dict[UUID, Sequence[float]]:
+        return {
+            id_: [_dot(point, embedding) for point in points]
+            for id_, embedding in (await self.embeddings(ids)).items()
+        }
+
+    async def count_nearest(
+        self, selection: Selection, points: Sequence[Embedding]
+    ) -> Sequence[int]:
+        counts = [0] * len(points)
+        if not points:
+            return counts
+        ids = [image.id for image in self._meant(selection)]
+        for cosines in (await self.cosines(ids, points)).values():
+            counts[cosines.index(max(cosines))] += 1
+        return counts
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        images = self._meant(selection)
+        return {facet: values_of(images, facet)[:first] for facet, first in most.items()}
+
+    async def models(self) -> Sequence[KnownModel]:
+        count = len(await self.embeddings(tuple(self._images)))
+        return [KnownModel(self._model.name, self._model.dimensions, ModelState.ACTIVE, count)]
+
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         if image_id not in self._images:
             raise ImageNotFound(f"There is no image {image_id}.")
@@ -125,6 +158,11 @@ class MemoryCatalog:
             del self._images[id_]
             del self._embeddings[id_]
         return gone
+
+    def _meant(self, selection: Selection) -> tuple[Image, ...]:
+        if isinstance(selection, ImageFilter):
+            return self._matching(selection)
+        return tuple(self._images[id_] for id_ in dict.fromkeys(selection) if id_ in self._images)
 
     def _matching(self, criteria: ImageFilter) -> tuple[Image, ...]:
         return tuple(image for image in self._images.values() if matches(image, criteria))

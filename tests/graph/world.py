@@ -16,6 +16,7 @@ from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.embeddings import Embedding
+from domain.facets import CountFacets
 from domain.filters import ImageFilter, Page, Sort, Window
 from domain.get import GetImages
 from domain.hash_images import HashImages
@@ -23,6 +24,7 @@ from domain.images import Image
 from domain.import_images import ImportImages
 from domain.judge import JudgeHits
 from domain.keys import ApiKey
+from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
@@ -175,6 +177,8 @@ class World:
             duplicates=FindDuplicates(self.duplicates, self.catalog),
             hash_images=HashImages(self.imaging, self.storage, self.duplicates),
             list=ListImages(self.catalog),
+            facets=CountFacets(self.catalog),
+            label=LabelImages(self.encoder, self.catalog),
             get=GetImages(self.catalog),
             read=ReadImage(self.storage),
             update=UpdateImage(self.catalog),

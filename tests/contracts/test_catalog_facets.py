@@ -1,0 +1,207 @@
+"""What every catalog counts: values of facts, and what each image lies nearest to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.embeddings import EmbeddingModel, KnownModel, ModelState
+from domain.facets import Facet, FacetValue
+from domain.filters import EVERYTHING, ImageFilter, Sort, Window
+from domain.images import Exif, ImageStatus, uuid7
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from tests.contracts.conftest import MODEL
+from tests.contracts.test_catalog_filters import FILTERS, IMAGES
+from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.facets import Selection
+    from domain.images import Image
+    from domain.ports import Catalog
+
+NORTH, EAST, BETWEEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.6, 0.8, 0.0)
+UP, DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
+ALL = dict.fromkeys(Facet)
+
+
+async def fill(catalog: Catalog, *images: Image) -> list[UUID]:
+    return [(await catalog.add(image, NORTH)).id for image in images]
+
+
+async def counted(
+    catalog: Catalog, facet: Facet, selection: Selection = EVERYTHING, *, first: int | None = None
+) -> list[tuple[str, int]]:
+    counts = await catalog.facets(selection, {facet: first})
+    assert {facet} == set(counts)
+    return [(value.value, value.count) for value in counts[facet]]
+
+
+async def test_the_most_frequent_values_come_first_and_equals_by_code_point(
+    catalog: Catalog,
+) -> None:
+    for tags in (("b", "sea"), ("a", "sea"), ("é", "Z", "\N{SNOWMAN}"), ("sea", "zoo"), ()):
+        await fill(catalog, image_with(tags=tags))
+    expected = [("sea", 3), *((tag, 1) for tag in ("Z", "a", "b", "zoo", "é", "\N{SNOWMAN}"))]
+    assert expected == await counted(catalog, Facet.TAG)
+    assert expected[:2] == await counted(catalog, Facet.TAG, first=2)
+
+
+async def test_images_without_the_fact_are_not_counted(catalog: Catalog) -> None:
+    await fill(catalog, image_with(), image_with(exif=Exif()), image_with(exif=Exif(lens="50")))
+    assert {
+        Facet.CAMERA: (),
+        Facet.TAG: (),
+        Facet.MONTH: (),
+        Facet.CONTENT_TYPE: (FacetValue("image/jpeg", 3),),
+    } == await catalog.facets(EVERYTHING, ALL)
+
+
+async def test_a_camera_is_what_a_filter_takes_for_one(catalog: Catalog) -> None:
+    for make, model in (("Leica", "M3"), ("Leica", "M3"), ("Canon", "EOS 5D"), ("Nikon", None)):
+        await fill(catalog, image_with(exif=Exif(camera_make=make, camera_model=model)))
+    cameras = await counted(catalog, Facet.CAMERA)
+    assert [("M3", 2), ("EOS 5D", 1)] == cameras
+    for camera, count in cameras:
+        assert count == await catalog.count(ImageFilter(camera_model_in=(camera,)))
+
+
+async def test_months_are_those_of_utc_the_newest_first_and_cut_from_the_oldest(
+    catalog: Catalog,
+) -> None:
+    east = timezone(timedelta(hours=14))
+    taken = [
+        datetime(2024, 3, 1, 13, 59, tzinfo=east),
+        datetime(2024, 2, 1, tzinfo=UTC),
+        datetime(2024, 3, 1, tzinfo=UTC),
+        datetime(33, 4, 3, 15, tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+    ]
+    await fill(catalog, *(image_with(exif=Exif(taken_at=instant)) for instant in taken))
+    expected = [("9999-12", 1), ("2024-03", 1), ("2024-02", 2), ("0033-04", 1), ("0001-01", 1)]
+    assert expected == await counted(catalog, Facet.MONTH)
+    assert expected[:3] == await counted(catalog, Facet.MONTH, first=3)
+
+
+async def test_a_filter_says_what_is_counted(catalog: Catalog) -> None:
+    await fill(catalog, image_with(tags=("sea", "boat")), image_with(tags=("sea",)), image_with())
+    assert [("boat", 1), ("sea", 1)] == await counted(
+        catalog, Facet.TAG, ImageFilter(tags_all=("boat",))
+    )
+    assert [] == await counted(catalog, Facet.TAG, ImageFilter(tags_any=()))
+
+
+async def test_of_ids_those_that_are_here_are_counted_once(catalog: Catalog) -> None:
+    one, two, _ = await fill(catalog, *(image_with(tags=("sea",)) for _ in range(3)))
+    assert [("sea", 2)] == await counted(catalog, Facet.TAG, [two, one, uuid7(), one])
+    await catalog.delete([one])
+    assert [("sea", 1)] == await counted(catalog, Facet.TAG, (one, two))
+    assert [] == await counted(catalog, Facet.TAG, [])
+
+
+async def test_nothing_wanted_is_nothing_counted(catalog: Catalog) -> None:
+    await fill(catalog, image_with())
+    assert {} == await catalog.facets(EVERYTHING, {})
+
+
+async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: Catalog) -> None:
+    for embedding in (NORTH, BETWEEN, EAST):
+        await catalog.add(image_with(tags=("sea",)), embedding)
+    await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
+    assert [1, 2, 0] == await catalog.count_nearest(EVERYTHING, [NORTH, EAST, DOWN])
+    assert [3] == await catalog.count_nearest(EVERYTHING, [DOWN])
+    assert [1, 2] == await catalog.count_nearest(ImageFilter(tags_all=("sea",)), [NORTH, EAST])
+    assert [0, 0] == await catalog.count_nearest(ImageFilter(tags_none=("sea",)), [NORTH, EAST])
+    assert [] == await catalog.count_nearest(EVERYTHING, [])
+
+
+async def test_of_points_that_are_equally_near_the_first_counts(catalog: Catalog) -> None:
+    await catalog.add(image_with(), NORTH)
+    assert [1, 0, 0] == await catalog.count_nearest(EVERYTHING, [UP, DOWN, UP])
+    assert [0, 1, 0] == await catalog.count_nearest(EVERYTHING, [UP, NORTH, NORTH])
+
+
+async def test_of_ids_those_that_are_here_lie_near_something(catalog: Catalog) -> None:
+    north = await catalog.add(image_with(), NORTH)
+    east = await catalog.add(image_with(), EAST)
+    await catalog.add(image_with(), EAST)
+    assert [1, 1] == await catalog.count_nearest([east.id, uuid7(), north.id], [NORTH, EAST])
+    await catalog.delete([north.id])
+    assert [0, 1] == await catalog.count_nearest([east.id, north.id], [NORTH, EAST])
+    assert [0, 0] == await catalog.count_nearest([], [NORTH, EAST])
+
+
+async def test_cosines_come_in_the_order_of_the_points(catalog: Catalog) -> None:
+    one = await catalog.add(image_with(), BETWEEN)
+    two = await catalog.add(image_with(), DOWN)
+    failed = await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
+    found = await catalog.cosines([two.id, uuid7(), failed.id, one.id], [EAST, NORTH, UP])
+    assert {one.id, two.id} == set(found)
+    assert pytest.approx([0.8, 0.6, 0.0], abs=1e-6) == list(found[one.id])
+    assert pytest.approx([0.0, 0.0, -1.0], abs=1e-6) == list(found[two.id])
+    assert {} == await catalog.cosines([], [EAST])
+
+
+async def test_as_many_points_as_a_request_brings_are_compared(catalog: Catalog) -> None:
+    image = await catalog.add(image_with(), NORTH)
+    points = [DOWN] * 199 + [NORTH]
+    assert [0] * 199 + [1] == await catalog.count_nearest(EVERYTHING, points)
+    assert pytest.approx([0.0] * 199 + [1.0]) == list(
+        (await catalog.cosines([image.id], points))[image.id]
+    )
+
+
+async def test_the_active_model_is_known_with_what_it_has_embedded(catalog: Catalog) -> None:
+    await catalog.add(image_with(), NORTH)
+    await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
+    assert [KnownModel("tests/small", 3, ModelState.ACTIVE, 1)] == list(await catalog.models())
+
+
+async def test_models_that_were_left_are_known_too(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        await PostgresCatalog.open(engine, EmbeddingModel("tests/first", 5))
+        catalog = await PostgresCatalog.open(engine, MODEL)
+        await catalog.add(image_with(), NORTH)
+        assert [
+            KnownModel("tests/first", 5, ModelState.RETIRED, 0),
+            KnownModel("tests/small", 3, ModelState.ACTIVE, 1),
+        ] == list(await catalog.models())
+
+
+def test_postgres_counts_what_the_fake_counts(postgres_url: str) -> None:
+    async def compare(images: list[Image], filters: list[ImageFilter], first: int) -> None:
+        fake = MemoryCatalog(MODEL)
+        async with open_engine(postgres_url) as engine:
+            real = await PostgresCatalog.open(engine, MODEL)
+            everything = await real.list(EVERYTHING, Sort(), Window(100))
+            await real.delete([image.id for image in everything.images])
+            for place, image in enumerate(images):
+                for catalog in (real, fake):
+                    await catalog.add(image, (NORTH, BETWEEN, UP)[place % 3])
+            selections: list[Selection] = [*filters, [image.id for image in images[::2]]]
+            for selection in selections:
+                for most in (ALL, dict.fromkeys(Facet, first)):
+                    expected = await fake.facets(selection, most)
+                    assert expected == await real.facets(selection, most), selection
+                nearest = await fake.count_nearest(selection, [EAST, NORTH, UP])
+                assert nearest == await real.count_nearest(selection, [EAST, NORTH, UP])
+
+    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.lists(IMAGES, min_size=4, max_size=12, unique_by=lambda image: image.id),
+        st.lists(FILTERS, min_size=5, max_size=10),
+        st.integers(1, 3),
+    )
+    def check(images: list[Image], filters: list[ImageFilter], first: int) -> None:
+        asyncio.run(compare(images, filters, first))
+
+    check()

@@ -4,6 +4,7 @@ import strawberry
 
 from domain.filters import ImageFilter, Page, Sort, place_of
 from graph.cursors import place_cursor
+from graph.facets import ImageFacets
 from graph.fields import described
 from graph.types import Image, Info
 
@@ -31,15 +32,20 @@ class ImageConnection:
     """A page of a listing."""
 
     nodes: list[Image]
+    facets: ImageFacets = strawberry.field(
+        description="Counted over everything that matches the filter, only when selected."
+    )
     page: strawberry.Private[Page]
     criteria: strawberry.Private[ImageFilter]
     sort: strawberry.Private[Sort]
 
     @classmethod
-    def of(cls, page: Page, *, criteria: ImageFilter, sort: Sort) -> "ImageConnection":
+    def of(
+        cls, page: Page, *, criteria: ImageFilter, sort: Sort, facets: ImageFacets
+    ) -> "ImageConnection":
         """Return the domain's page as the API shows it."""
         nodes = [Image.of(image) for image in page.images]
-        return cls(nodes=nodes, page=page, criteria=criteria, sort=sort)
+        return cls(nodes=nodes, facets=facets, page=page, criteria=criteria, sort=sort)
 
     @strawberry.field
     def edges(self) -> list[ImageEdge]:

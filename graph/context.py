@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from graphql import DocumentNode
@@ -13,6 +14,9 @@ from domain.access import demand
 from domain.errors import InvalidArgument
 from domain.images import Image, Variant
 from domain.keys import Caller, Scope
+
+if TYPE_CHECKING:
+    from domain.label import Asked, LabelScore
 
 MAX_SEARCHES = 10
 """How many searches one operation may run: each is a run of the model or a walk of the index."""
@@ -39,6 +43,7 @@ class Context:
     def __post_init__(self) -> None:
         """Start with nothing looked up."""
         self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
+        self.labels: DataLoader[Asked, tuple[LabelScore, ...]] = DataLoader(self.use_cases.label)
         self._searches = itertools.count(1)
 
     def renewed(self) -> "Context":

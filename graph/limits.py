@@ -33,8 +33,14 @@ PAGES = frozenset({"images", "searchImages", "similarImages"})
 SEARCHES = frozenset({"searchImages", "similarImages"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 DEFAULT_PAGE = 20
+DEFAULTS = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}
+"""How many values a facet has where nothing is said."""
+
 SEARCH_COST = 200
 """In fields: a run of the model takes as long as answering some hundred of them."""
+
+FACETS_COST = 1_500
+"""In fields: to look at every image of a large library takes as long."""
 
 
 class Size(NamedTuple):
@@ -47,11 +53,17 @@ class Size(NamedTuple):
     searches: int = 0
     cost: int = 0
     """Fields of the answer when every page is full, and what searches cost beside them."""
+    aside: int = 0
+    """What is done once for the page that the selection belongs to, however long that is."""
 
     def beside(self, other: "Size") -> "Size":
         """Return the size of both together."""
         depth = max(self.depth, other.depth)
         return Size(depth, *(mine + its for mine, its in zip(self[1:], other[1:], strict=True)))
+
+    def settled(self) -> "Size":
+        """Return the size with what is done aside in its cost."""
+        return self._replace(cost=self.cost + self.aside, aside=0)
 
 
 LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
@@ -103,9 +115,8 @@ class _Measure:
         self._repeated: dict[str, Counter[str]] = {}
 
     def operation(self, node: OperationDefinitionNode) -> Size:
-        return self._selection(node.selection_set).beside(
-            Size(directives=len(node.directives or ()))
-        )
+        own = Size(directives=len(node.directives or ()))
+        return self._selection(node.selection_set).beside(own).settled()
 
     def repetitions(self, selection_set: SelectionSetNode | None) -> int:
         """Return how often a field stands at one place of the answer, at most."""
@@ -156,7 +167,7 @@ class _Measure:
         inner = self._selection(node.selection_set)
         times = self._times(node)
         searches = int(name in SEARCHES)
-        return Size(
+        size = Size(
             # Introspection has its own bound on depth, and its usual query is a deep one.
             depth=1 if name in INTROSPECTION else inner.depth + 1,
             fields=inner.fields + 1,
@@ -164,7 +175,14 @@ class _Measure:
             directives=inner.directives,
             searches=inner.searches * times + searches,
             cost=inner.cost * times + 1 + searches * SEARCH_COST,
+            aside=inner.aside,
         )
+        if name == "labels":
+            # A page has its labels encoded once, though each of its images answers them.
+            return size._replace(aside=SEARCH_COST * times)
+        if name == "facets":
+            return size._replace(cost=0, aside=size.settled().cost + FACETS_COST)
+        return size.settled() if name in self._pages else size
 
     def _times(self, node: FieldNode) -> int:
         """Return how often the answer repeats what stands below the field."""
@@ -172,9 +190,10 @@ class _Measure:
         for name in ("first", "last"):
             if name in sizes:
                 return self._number(sizes[name])
-        if "ids" in sizes:
-            return self._length(sizes["ids"])
-        return DEFAULT_PAGE if node.name.value in self._pages else 1
+        for name in ("ids", "candidates"):
+            if name in sizes:
+                return self._length(sizes[name])
+        return DEFAULT_PAGE if node.name.value in self._pages else DEFAULTS.get(node.name.value, 1)
 
     def _number(self, value: ValueNode) -> int:
         given = self._plain(value)

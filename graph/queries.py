@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 
-from domain.embeddings import ModelState
+from domain.embeddings import KnownModel, ModelState
 from domain.errors import InvalidArgument
 from domain.filters import Sort, Window
 from domain.keys import Scope
@@ -14,6 +14,7 @@ from domain.likenesses import Collapse
 from domain.searches import Narrowing
 from graph.connections import ImageConnection
 from graph.cursors import place_at, search_at
+from graph.facets import ImageFacets
 from graph.fields import described
 from graph.ids import uuid_of, uuids_of
 from graph.inputs import ImageFilter, ImageSort, criteria_of, given
@@ -35,10 +36,23 @@ class EmbeddingModel:
     name: str
     dimensions: int
     state: ModelState
+    counted: strawberry.Private[int | None] = None
+
+    @classmethod
+    def of(cls, model: KnownModel) -> "EmbeddingModel":
+        """Return a model of the library as the API shows it."""
+        return cls(
+            name=model.name,
+            dimensions=model.dimensions,
+            state=model.state,
+            counted=model.embedded_count,
+        )
 
     @strawberry.field
     async def embedded_count(self, info: Info) -> int:
         """Count the images that it can find."""
+        if self.counted is not None:
+            return self.counted
         return await info.context.use_cases.describe.embedded_count()
 
 
@@ -95,7 +109,8 @@ class Query:
             given(first), given(after), last=given(last), before=given(before), sort=order
         )
         page = await use_cases.list(where, order, window)
-        return ImageConnection.of(page, criteria=where, sort=order)
+        facets = ImageFacets.over(use_cases, where)
+        return ImageConnection.of(page, criteria=where, sort=order, facets=facets)
 
     @described(
         "Best first. Pages are stable: nothing is repeated or skipped while images come and "
@@ -140,6 +155,12 @@ class Query:
             max_files_per_request=facts.max_files_per_request,
             accepted_content_types=list(facts.accepted_content_types),
         )
+
+    @described("Every model that has or had embeddings here. Needs the scope ADMIN.")
+    async def models(self, info: Info) -> list[EmbeddingModel]:
+        """List the models."""
+        facts = info.context.may(Scope.ADMIN).describe
+        return [EmbeddingModel.of(model) for model in await facts.models()]
 
 
 async def _image(info: Info, image_id: UUID) -> Image | None:

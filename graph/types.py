@@ -9,8 +9,10 @@ import strawberry
 from domain import images
 from domain.images import ImageStatus
 from domain.keys import Scope
+from domain.label import Candidates
 from graph.context import Context
 from graph.cursors import search_at
+from graph.facets import LabelScore
 from graph.fields import described
 from graph.ids import global_id
 from graph.inputs import ImageFilter, criteria_of, given
@@ -183,3 +185,13 @@ class Image(Node):
             after=None if cursor is None else search_at(cursor, argument="after"),
         )
         return ImageSearchConnection.of(page, info)
+
+    @described(
+        "Zero-shot classification: how well each label describes the image; the shares add up to "
+        "1, best first."
+    )
+    async def labels(self, info: Info, candidates: list[str]) -> list[LabelScore]:
+        """Hold labels against the image. One that is not READY gets none."""
+        info.context.may(Scope.READ)
+        scores = await info.context.labels.load((self.image.id, Candidates.of(candidates)))
+        return [LabelScore(label=score.label, share=score.share) for score in scores]

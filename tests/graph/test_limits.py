@@ -20,6 +20,15 @@ def refused(query: str, **variables: object) -> Any:
     return error and error.message.split()[2]
 
 
+def alike(selection: str, *, times: int) -> str:
+    """Return a selection under as many aliases."""
+    return " ".join(f"a{number}: {selection}" for number in range(times))
+
+
+LABELS = "labels(candidates: [{}]) {{ __typename }}".format(", ".join(f'"{n}"' for n in range(10)))
+VALUES = "cameras(first: 100) { value count } tags(first: 100) { value count } months { count }"
+
+
 def bomb(fragments: int) -> Any:
     """Return a query whose size doubles with every fragment."""
     chain = " ".join(
@@ -69,10 +78,39 @@ def test_every_fragment_is_measured_once() -> None:
             "searches",
         ),
         ("{ images(first: 100) { nodes { " + "id " * 250 + " } } }", "cost"),
+        (f"{{ {alike('images { facets { tags { value } } }', times=14)} }}", "cost"),
+        (f"{{ images {{ {alike(f'facets {{ {LABELS} }}', times=7)} }} }}", "cost"),
+        (f"{{ images {{ facets {{ {alike(LABELS, times=10)} }} }} }}", "cost"),
+        (f"{{ images {{ nodes {{ {alike(LABELS, times=10)} }} }} }}", "cost"),
+        (f"{{ images(first: 100) {{ nodes {{ {alike(LABELS, times=9)} }} }} }}", "cost"),
+        (
+            f"{{ images(first: 9) {{ nodes {{ similarImages {{ nodes {{ {LABELS} }} }} }} }} }}",
+            "cost",
+        ),
     ],
 )
 def test_what_asks_for_too_much_is_told_of_what(query: str, name: str) -> None:
     assert name == refused(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ images(first: 100) {{ nodes {{ id filename tags {LABELS} }} }} }}",
+        f"{{ images(first: 100) {{ nodes {{ id url }} facets {{ {VALUES} {LABELS} }} }} }}",
+        f"{{ {alike('images { facets { tags { value count } } }', times=12)} }}",
+    ],
+)
+def test_what_a_page_shows_is_not_too_much(query: str) -> None:
+    assert refused(query) is None
+
+
+def test_labels_in_variables_count_as_what_they_are() -> None:
+    query = (
+        "query ($c: [String!]!) { images { nodes { a: labels(candidates: $c) { label share } } } }"
+    )
+    assert refused(query, c=["x"] * 50) is None
+    assert "cost" == refused(query, c=["x"] * 100)
 
 
 async def test_ten_searches_are_answered_in_one_request(client: Client) -> None:
@@ -150,12 +188,17 @@ async def test_a_change_is_not_measured_as_a_page(client: Client) -> None:
     assert {"images": [], "userErrors": []} == (await client.data(query, key=KEY))["tagImages"]
 
 
-NAMES = st.sampled_from(["images", "nodes", "similarImages", "__schema", "id", "edges"])
+NAMES = st.sampled_from(
+    ["images", "nodes", "similarImages", "__schema", "id", "edges", "facets", "labels"]
+)
 SELECTIONS = st.recursive(
     NAMES | st.sampled_from(["...a", "...b", "...c", "x: id", "id @skip(if: true)"]),
     lambda inner: st.builds(
         lambda head, body: f"{head} {{ {' '.join(body)} }}",
-        NAMES | st.sampled_from(["images(first: 7)", "nodes(ids: $v)", "... on X", "..."]),
+        NAMES
+        | st.sampled_from(
+            ["images(first: 7)", "nodes(ids: $v)", "labels(candidates: $v)", "... on X", "..."]
+        ),
         st.lists(inner, min_size=1, max_size=3),
     ),
 )

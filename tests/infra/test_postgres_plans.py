@@ -12,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy import event, text
 
 from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.facets import Facet
 from domain.filters import GeoNear, ImageFilter, Place, Sort, SortField, Window
 from domain.images import uuid7
 from infra.postgres import PostgresCatalog
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from domain.embeddings import Ranking
+    from domain.facets import Selection
 
 IMAGES = 6_000
 LARGE = 2_000
@@ -195,6 +197,41 @@ async def test_a_page_is_read_off_the_index_of_its_order(
     assert 20 == len(page.images)
     assert f" using {index} on images" in await watched.plan()
     assert 1 == len(watched.statements)
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [(EVERYTHING, IMAGES), (ImageFilter(tags_any=("quarter",)), 1_494), ([uuid7()] * 50, 0)],
+)
+async def test_everything_that_is_counted_at_once_is_counted_by_one_statement(
+    watched: Watched, selection: Selection, count: int
+) -> None:
+    points = np.eye(16)[:10].tolist()
+    with watched.watching():
+        counted = await watched.catalog.facets(selection, dict.fromkeys(Facet, 10))
+        nearest = await watched.catalog.count_nearest(selection, points)
+        await watched.catalog.cosines([uuid7() for _ in range(100)], points)
+        await watched.catalog.models()
+    assert 4 == len(watched.statements)
+    assert (count, bool(count)) == (sum(nearest), len(counted[Facet.CONTENT_TYPE]))
+
+
+async def test_what_is_counted_by_a_filter_is_looked_for_once_by_the_filters_own_index(
+    watched: Watched,
+) -> None:
+    with watched.watching():
+        await watched.catalog.facets(ImageFilter(tags_any=("rare",)), dict.fromkeys(Facet, 10))
+    assert 1 == (await watched.plan()).count("images_by_tags")
+
+
+async def test_what_hits_are_counted_by_is_their_key(watched: Watched) -> None:
+    page = await watched.catalog.list(EVERYTHING, Sort(), Window(100))
+    ids = [image.id for image in page.images]
+    with watched.watching():
+        assert 100 == sum(await watched.catalog.count_nearest(ids, np.eye(16)[:3].tolist()))
+    plan = await watched.plan()
+    assert "embeddings_1_pkey" in plan
+    assert "Seq Scan" not in plan
 
 
 async def test_an_image_is_added_by_one_statement(watched: Watched) -> None:

@@ -1,0 +1,270 @@
+"""Counting over many images, and labelling each, over the API."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.embeddings import Embedding
+from domain.facets import Facet, FacetValue, Selection, Wanted
+from domain.images import Exif, ImageStatus
+from domain.keys import Scope
+from domain.label import Candidates
+from graph.facets import ImageFacets
+from graph.ids import global_id, uuid_of
+from tests.fakes.images import image_with
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY
+from tests.graph.world import Client, Serve, WatchedCatalog, World
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+class CountingCatalog(WatchedCatalog):
+    """A catalog that notes every count it makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        if most:
+            self.asked.append("facets")
+        return await super().facets(selection, most)
+
+    async def count_nearest(
+        self, selection: Selection, points: Sequence[Embedding]
+    ) -> Sequence[int]:
+        self.asked.append("count_nearest")
+        return await super().count_nearest(selection, points)
+
+    async def cosines(
+        self, ids: Sequence[UUID], points: Sequence[Embedding]
+    ) -> dict[UUID, Sequence[float]]:
+        self.asked.append("cosines")
+        return await super().cosines(ids, points)
+
+
+@pytest.fixture
+def catalog() -> CountingCatalog:
+    return CountingCatalog()
+
+
+@pytest.fixture
+def world(catalog: CountingCatalog) -> World:
+    return World(catalog=catalog)
+
+
+@pytest.fixture
+async def ids(client: Client, world: World) -> list[str]:
+    """Three pictures with tags, and a camera's photo of May 2024 that failed."""
+    files = [picture_file(colour) for colour in COLOURS.values()]
+    payload = await client.upload(*files, names=tuple(COLOURS), tags=("sea",))
+    exif = Exif(taken_at=datetime(2024, 5, 1, tzinfo=UTC), camera_model="M3")
+    failed = image_with(status=ImageStatus.FAILED, tags=("boat",), exif=exif)
+    await world.catalog.add(failed, [1.0] + [0.0] * 15)
+    world.encoder.texts.clear()
+    return [*(result["image"]["id"] for result in payload["results"]), global_id(failed.id)]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_facets_count_everything_that_matches_whatever_the_page(client: Client) -> None:
+    facets = """facets {
+        cameras { value count } tags { value count } months { value count }
+        contentTypes { value count } labels(candidates: ["blue", "white", "red"]) { value count }
+    }"""
+    data = await client.data(f"{{ images(first: 1) {{ {facets} nodes {{ id }} }} }}")
+    found = data["images"]["facets"]
+    assert [{"value": "M3", "count": 1}] == found["cameras"]
+    assert [{"value": "sea", "count": 3}, {"value": "boat", "count": 1}] == found["tags"]
+    assert [{"value": "2024-05", "count": 1}] == found["months"]
+    assert [("image/png", 3), ("image/jpeg", 1)] == pairs(found["contentTypes"])
+    assert 3 == sum(count for _, count in pairs(found["labels"]))
+    assert {"blue", "white", "red"} == {label for label, _ in pairs(found["labels"])}
+    query = f"query ($filter: ImageFilter) {{ images(filter: $filter) {{ {facets} }} }}"
+    found = (await client.data(query, filter={"tagsAll": ["boat"]}))["images"]["facets"]
+    assert [("boat", 1)] == pairs(found["tags"])
+    assert [("blue", 0), ("white", 0), ("red", 0)] == pairs(found["labels"])
+
+
+def pairs(values: Any) -> list[tuple[str, int]]:
+    return [(each["value"], each["count"]) for each in values]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_what_is_selected_together_is_counted_together(
+    client: Client, catalog: CountingCatalog, world: World
+) -> None:
+    data = await client.data("""{ images {
+        facets { cameras { value } few: tags(first: 1) { value } tags { value } }
+        more: facets { months { value } tags(first: 1) { count } }
+    } }""")
+    assert ["facets"] == catalog.asked
+    assert 0 == len(world.encoder.texts)
+    facets = data["images"]["facets"]
+    assert [{"value": "sea"}] == facets["few"]
+    assert [{"value": "sea"}, {"value": "boat"}] == facets["tags"]
+    assert {"months": [{"value": "2024-05"}], "tags": [{"count": 3}]} == data["images"]["more"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_nothing_is_counted_that_is_not_selected(
+    client: Client, catalog: CountingCatalog, world: World
+) -> None:
+    await client.data("{ images { nodes { id tags } facets { __typename } } }")
+    assert [] == catalog.asked
+    query = '{ images { facets { labels(candidates: ["red", "blue"]) { value } } } }'
+    await client.data(query)
+    assert ["count_nearest", "cosines"] == catalog.asked
+    assert ["a photo of red", "a photo of blue"] == world.encoder.texts
+
+
+async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
+    world: World, ids: list[str]
+) -> None:
+    asked = []
+
+    async def hits() -> list[UUID]:
+        asked.append("hits")
+        return [uuid_of(id_, argument="") for id_ in ids[2:]]
+
+    facets = ImageFacets.over(world.use_cases(), hits)
+    assert [] == asked
+    tags, labels = await asyncio.gather(
+        facets.counts.load(Wanted(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
+    )
+    assert (FacetValue("boat", 1), FacetValue("sea", 1)) == tags
+    assert (FacetValue("red", 1),) == labels
+    assert ["hits"] == asked
+
+
+ON_A_PAGE = """query ($candidates: [String!]!) {
+    images(sort: {field: FILENAME, direction: ASC}) { nodes {
+        filename labels(candidates: $candidates) { label share }
+    } }
+}"""
+
+
+@pytest.mark.usefixtures("ids")
+async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
+    client: Client, catalog: CountingCatalog, world: World
+) -> None:
+    pictures = len(world.encoder.pictures)
+    data = await client.data(ON_A_PAGE, candidates=["red", "green", " blue "])
+    labels = {node["filename"]: node["labels"] for node in data["images"]["nodes"]}
+    for colour in COLOURS:
+        assert colour == labels[colour][0]["label"]
+        assert pytest.approx(1) == sum(score["share"] for score in labels[colour])
+    assert [] == labels["photo.jpg"]
+    assert ["cosines"] == catalog.asked
+    assert ["a photo of red", "a photo of green", "a photo of blue"] == world.encoder.texts
+    assert pictures == len(world.encoder.pictures)
+
+
+@pytest.mark.usefixtures("ids")
+async def test_lists_of_labels_on_one_page_share_what_is_encoded(
+    client: Client, catalog: CountingCatalog, world: World
+) -> None:
+    await client.data("""{ images { nodes {
+        some: labels(candidates: ["red", "blue"]) { label }
+        more: labels(candidates: ["blue", "white"]) { label }
+    } } }""")
+    assert ["cosines"] == catalog.asked
+    assert 3 == len(world.encoder.texts)
+
+
+async def test_a_picture_that_was_just_changed_can_be_labelled(
+    client: Client, ids: list[str]
+) -> None:
+    query = """mutation ($ids: [ID!]!) { tagImages(input: {imageIds: $ids, tags: ["a"]}) {
+        images { labels(candidates: ["red", "blue"]) { label } }
+    } }"""
+    data = await client.change(query, ids=ids[:1])
+    assert {"label": "red"} == data["tagImages"]["images"][0]["labels"][0]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_counting_needs_the_scope_that_reading_needs(serve: Serve) -> None:
+    closed = serve(public_reading=False)
+    for query in (
+        '{ images { facets { labels(candidates: ["a"]) { value } } } }',
+        "{ images { facets { tags { value } } } }",
+    ):
+        error = await closed.error(query)
+        assert "UNAUTHENTICATED" == error["extensions"]["code"]
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("where", ["facets", "nodes"])
+@pytest.mark.parametrize(
+    ("candidates", "argument", "says"),
+    [
+        ([], "candidates", "0 labels were sent; send 1 to 50."),
+        ([f"{n}" for n in range(51)], "candidates", "51 labels were sent; send 1 to 50."),
+        (["a", " "], "candidates.1", "A label is blank; give it a word, or leave it out."),
+        (["a", "a"], "candidates.1", "The label “a” was sent twice; send it once."),
+        (["a" * 200], "candidates.0", "has 200 characters; at most 100 fit."),
+        (["a\0"], "candidates.0", "The label has the character U+0000 in it; leave that out."),
+    ],
+)
+async def test_labels_that_make_no_sense_are_refused_by_name(
+    client: Client, where: str, candidates: list[str], argument: str, says: str
+) -> None:
+    answer = await client.ask(
+        f"query ($c: [String!]!) {{ images(first: 1) {{ {where} {{ "
+        "labels(candidates: $c) { __typename } } } }",
+        c=candidates,
+    )
+    [error] = answer["errors"]
+    assert ("BAD_USER_INPUT", argument) == (
+        error["extensions"]["code"],
+        error["extensions"]["argument"],
+    )
+    assert says in error["message"]
+
+
+@pytest.mark.parametrize("facet", ["cameras", "tags", "months"])
+@pytest.mark.parametrize("first", [0, -1, 101])
+async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
+    client: Client, facet: str, first: int
+) -> None:
+    query = f"query ($n: Int!) {{ images {{ facets {{ {facet}(first: $n) {{ value }} }} }} }}"
+    error = await client.error(query, n=first)
+    assert "first" == error["extensions"]["argument"]
+    assert f"first is {first}; it may be 1 to 100 for a facet." == error["message"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, world: World) -> None:
+    world.encoder.overloaded = True
+    for where in ("facets", "nodes"):
+        query = (
+            f'{{ images(first: 1) {{ {where} {{ labels(candidates: ["a"]) {{ __typename }} }} }} }}'
+        )
+        error = await client.error(query)
+        assert "OVERLOADED" == error["extensions"]["code"]
+
+
+MODELS = "{ models { name dimensions state embeddedCount } }"
+
+
+@pytest.mark.usefixtures("ids")
+async def test_an_admin_sees_the_models_and_what_they_have_embedded(client: Client) -> None:
+    assert [{"name": "fake", "dimensions": 16, "state": "ACTIVE", "embeddedCount": 3}] == (
+        await client.data(MODELS, key=KEY)
+    )["models"]
+
+
+async def test_others_do_not_see_the_models(client: Client, world: World) -> None:
+    secret, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+    for key, code in ((None, "UNAUTHENTICATED"), (secret, "FORBIDDEN")):
+        error = await client.error(MODELS, key=key)
+        assert code == error["extensions"]["code"]
+        assert "ADMIN" in error["message"]

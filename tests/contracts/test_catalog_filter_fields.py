@@ -1,0 +1,104 @@
+"""Every condition of a filter, alone and with all others, wherever a filter can be given."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from domain.embeddings import Query, QueryKind
+from domain.facets import Facet
+from domain.filters import GeoNear, ImageFilter, IntRange, Orientation, Sort, TimeRange, Window
+from domain.images import Exif, GeoPoint, ImageStatus
+from tests.fakes.images import NOON, image_with
+
+if TYPE_CHECKING:
+    from domain.ports import Catalog
+
+pytestmark = pytest.mark.parametrize(
+    "catalog", ["memory", "postgres", "postgres-walking"], indirect=True
+)
+
+POINT = (0.6, 0.8, 0.0)
+LATER = NOON + timedelta(hours=1)
+EXIF = Exif(taken_at=NOON, camera_make="Leica", camera_model="M3", location=GeoPoint(48, 9))
+MEANT = image_with(
+    UUID(int=1),
+    filename="red.jpg",
+    tags=("boat", "sea"),
+    width=640,
+    height=480,
+    exif=EXIF,
+)
+CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: of as many types as facts
+    "taken_at": (TimeRange(NOON, LATER), {"exif": replace(EXIF, taken_at=LATER)}),
+    "created_at": (TimeRange(NOON, LATER), {"created_at": NOON - timedelta(microseconds=1)}),
+    "camera_make_in": (("Canon", "Leica"), {"exif": replace(EXIF, camera_make="leica")}),
+    "camera_model_in": (("M3",), {"exif": replace(EXIF, camera_model=None)}),
+    "near": (GeoNear(48.1, 9.1, 20), {"exif": replace(EXIF, location=GeoPoint(48, 10))}),
+    "has_location": (True, {"exif": replace(EXIF, location=None)}),
+    "tags_all": (("boat",), {"tags": ("sea",)}),
+    "tags_any": (("lake", "sea"), {"tags": ("boat",)}),
+    "tags_none": (("private",), {"tags": ("boat", "private", "sea")}),
+    "keywords": ("red", {"filename": "blue.jpg"}),
+    "content_type_in": (("image/jpeg",), {"content_type": "image/png"}),
+    "orientation": (Orientation.LANDSCAPE, {"width": 480}),
+    "width": (IntRange(400, 640), {"width": 641}),
+    "height": (IntRange(400, 640), {"height": 399}),
+    "status_in": ((ImageStatus.READY,), {"status": ImageStatus.FAILED}),
+    "ids_not_in": ((UUID(int=17),), {}),
+}
+"""To each condition, which the image that is meant satisfies, facts of one that fails it alone."""
+
+OTHERS = {
+    name: replace(MEANT, id=UUID(int=place), sha256=f"{place:064}", **facts)
+    for place, (name, (_, facts)) in enumerate(CASES.items(), 2)
+}
+ALL: dict[str, Any] = {name: condition for name, (condition, _) in CASES.items()}
+ALSO_FAILS = {"near": {"has_location"}}
+"""Whose image fails a condition too: without a place it is near nothing."""
+
+
+@pytest.fixture
+async def library(catalog: Catalog) -> Catalog:
+    for image in (MEANT, *OTHERS.values()):
+        await catalog.add(image, POINT)
+    return catalog
+
+
+async def found(catalog: Catalog, criteria: ImageFilter) -> set[UUID]:
+    """Return which images a listing has, and hold all else that takes a filter against it."""
+    page = await catalog.list(criteria, Sort(), Window(100))
+    ready = {image.id for image in page.images if image.status is ImageStatus.READY}
+    for exact in (True, False):
+        for kind in QueryKind:
+            ranking = await catalog.search(Query(POINT, kind), criteria, limit=100, exact=exact)
+            assert ready == {hit.image_id for hit in ranking.hits}
+    assert len(page.images) == await catalog.count(criteria)
+    facets = await catalog.facets(criteria, {Facet.CONTENT_TYPE: None})
+    assert len(page.images) == sum(value.count for value in facets[Facet.CONTENT_TYPE])
+    assert [len(ready), 0] == await catalog.count_nearest(criteria, [POINT, (0.0, 0.0, 1.0)])
+    return {image.id for image in page.images}
+
+
+async def test_a_condition_alone_leaves_out_what_fails_it(library: Catalog) -> None:
+    assert {field.name for field in fields(ImageFilter)} == set(CASES)
+    for name, condition in ALL.items():
+        fail = {name} | ALSO_FAILS.get(name, set())
+        expected = {image.id for other, image in OTHERS.items() if other not in fail}
+        assert {MEANT.id} | expected == await found(library, ImageFilter(**{name: condition})), name
+
+
+async def test_all_conditions_together_leave_what_satisfies_all(library: Catalog) -> None:
+    assert {MEANT.id} == await found(library, ImageFilter(**ALL))
+
+
+async def test_all_conditions_but_one_let_in_what_fails_that_one(library: Catalog) -> None:
+    for name in CASES:
+        others = {other: condition for other, condition in ALL.items() if other != name}
+        still_fails = any(name in also for also in ALSO_FAILS.values())
+        expected = {MEANT.id} if still_fails else {MEANT.id, OTHERS[name].id}
+        assert expected == await found(library, ImageFilter(**others)), name

@@ -1,0 +1,81 @@
+"""Every condition of a filter over the API, in a listing and in a search."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.images import Exif, GeoPoint, ImageStatus
+from graph.ids import global_id
+from tests.fakes.images import image_with
+from tests.graph.world import Client, World
+
+BOTH = """query ($filter: ImageFilter) {
+    images(filter: $filter) { totalCount nodes { filename } facets { contentTypes { count } } }
+    searchImages(by: {text: "a boat"}, filter: $filter) { nodes { filename } }
+}"""
+MEANT = image_with(
+    filename="meant.jpg",
+    created_at=datetime(2024, 5, 1, tzinfo=UTC),
+    tags=("boat",),
+    width=640,
+    height=480,
+    exif=Exif(
+        taken_at=datetime(2023, 5, 1, tzinfo=UTC),
+        camera_make="Leica",
+        camera_model="M3",
+        location=GeoPoint(48, 9),
+    ),
+)
+OTHER = image_with(
+    filename="other.png",
+    created_at=datetime(2025, 5, 1, tzinfo=UTC),
+    content_type="image/png",
+    tags=("private",),
+    width=300,
+    height=900,
+    status=ImageStatus.FAILED,
+)
+CONDITIONS: dict[str, Any] = {  # Any: of as many types as conditions
+    "takenAt": {"gte": "2023-01-01T00:00:00Z", "lt": "2024-01-01T00:00:00+01:00"},
+    "createdAt": {"lt": "2025-01-01T00:00:00Z"},
+    "cameraMakeIn": ["Leica"],
+    "cameraModelIn": ["M2", "M3"],
+    "near": {"latitude": 48.1, "longitude": 9.1, "radiusKm": 20},
+    "hasLocation": True,
+    "tagsAll": ["boat"],
+    "tagsAny": ["boat", "sea"],
+    "tagsNone": ["private"],
+    "keywords": "meant",
+    "contentTypeIn": ["image/jpeg"],
+    "orientation": "LANDSCAPE",
+    "width": {"gte": 640},
+    "height": {"lte": 480},
+    "statusIn": ["READY"],
+    "idsNotIn": [global_id(OTHER.id)],
+}
+
+
+@pytest.fixture
+async def library(world: World) -> None:
+    for image in (MEANT, OTHER):
+        await world.catalog.add(image, [1.0] + [0.0] * 15)
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("name", [*CONDITIONS, None])
+async def test_a_condition_holds_in_listings_searches_and_facets(
+    client: Client, name: str | None
+) -> None:
+    criteria = CONDITIONS if name is None else {name: CONDITIONS[name]}
+    data = await client.data(BOTH, filter=criteria)
+    only = [{"filename": "meant.jpg"}]
+    assert (only, 1) == (data["images"]["nodes"], data["images"]["totalCount"])
+    assert only == data["searchImages"]["nodes"]
+    assert [{"count": 1}] == data["images"]["facets"]["contentTypes"]
+
+
+async def test_every_condition_is_here(client: Client) -> None:
+    query = '{ __type(name: "ImageFilter") { inputFields { name } } }'
+    known = (await client.data(query))["__type"]["inputFields"]
+    assert set(CONDITIONS) == {field["name"] for field in known}

@@ -79,15 +79,18 @@ class ImageFacets:
 
 async def _count(
     use_cases: UseCases, selection: ImageFilter | Ids, keys: Sequence[Wanted | Candidates]
-) -> list[Values]:
-    """Count facts in one statement, and labels in one for each list of them."""
+) -> list[Values | BaseException]:
+    """Count facts in one statement, and labels in one for each list of them.
+
+    What keeps labels from being counted is their error, and no other field's.
+    """
     meant: Selection = selection if isinstance(selection, ImageFilter) else await selection()
     wanted = [key for key in keys if isinstance(key, Wanted)]
     candidates = [key for key in keys if isinstance(key, Candidates)]
-    facts, labels = await asyncio.gather(
-        use_cases.facets(meant, wanted),
-        asyncio.gather(*(use_cases.label.count(meant, each) for each in candidates)),
+    labels = (use_cases.label.count(meant, each) for each in candidates)
+    facts, labelled = await asyncio.gather(
+        use_cases.facets(meant, wanted), asyncio.gather(*labels, return_exceptions=True)
     )
-    values: list[Values] = [*facts, *labels]
+    values: list[Values | BaseException] = [*facts, *labelled]
     counted = dict(zip([*wanted, *candidates], values, strict=True))
     return [counted[key] for key in keys]

@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
 import asyncio
+import gc
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -250,6 +251,19 @@ async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, worl
         )
         error = await client.error(query)
         assert "OVERLOADED" == error["extensions"]["code"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_what_cannot_be_counted_is_one_error_and_leaves_nothing_behind(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.encoder.overloaded = True
+    error = await client.error("""{ images {
+        facets { tags { value } months { value } labels(candidates: ["a"]) { value } }
+    } }""")
+    assert ["images", "facets", "labels"] == error["path"]
+    gc.collect()
+    assert [] == caplog.records
 
 
 MODELS = "{ models { name dimensions state embeddedCount } }"

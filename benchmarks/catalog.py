@@ -10,22 +10,28 @@ import asyncio
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import event
 
 from benchmarks import real_clip
+from domain.facets import Facet
 from domain.filters import ImageFilter
 from infra.embedded_postgres import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from benchmarks.real_clip import Neighbours
+    from benchmarks.real_clip import Library, Neighbours
     from domain.embeddings import Ranking
+    from domain.facets import Selection
     from infra.postgres import PostgresCatalog
 
 EVERYTHING = ImageFilter()
@@ -52,6 +58,7 @@ async def main() -> None:
                 for limit in (20, 1000):
                     for exact in (False, True):
                         await report(catalog, neighbours, kind, limit=limit, exact=exact)
+            await report_counts(catalog, library)
         async with embedded_postgres(Path(folder) / "small") as url, open_engine(url) as engine:
             await upgrade(engine)
             pictures, captions = real_clip.captioned()
@@ -62,6 +69,27 @@ async def main() -> None:
             for rank in (1, 5, 10):
                 found = rank * captions.recall(rankings, at=rank)
                 print(f"captions over {len(pictures):,} pictures: R@{rank} {found:.3f}")
+
+
+async def report_counts(catalog: PostgresCatalog, library: Library) -> None:
+    """Count every facet, and for how many pictures each of ten labels is the nearest."""
+    points = [query.embedding for query in library.texts.queries[:10]]
+    hits = [UUID(int=row) for row in range(0, 33_000, 33)]
+    selections: dict[str, Selection] = {"everything": EVERYTHING, "1,000 hits": hits}
+    for what, selection in selections.items():
+        facets = await median(partial(catalog.facets, selection, dict.fromkeys(Facet, 20)))
+        labels = await median(partial(catalog.count_nearest, selection, points))
+        print(f"{what:10} four facets {facets:6.1f} ms, ten labels {labels:6.1f} ms", flush=True)
+
+
+async def median(call: Callable[[], Awaitable[object]], *, times: int = 21) -> float:
+    """Return how many milliseconds a call takes."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        await call()
+        taken.append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken)
 
 
 class StatementClock:

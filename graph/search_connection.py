@@ -10,6 +10,7 @@ from domain.relevance import RelevanceBand, band_of
 from domain.searches import DEPTH, Found, SearchPage
 from graph.connections import PageInfo
 from graph.cursors import search_cursor
+from graph.facets import ImageFacets
 from graph.fields import described
 from graph.types import Image, Info
 
@@ -128,6 +129,12 @@ class ImageSearchConnection:
             "other filters, without re-sending text or file."
         )
     )
+    facets: ImageFacets = strawberry.field(
+        description=(
+            "Counts over the relevant hits (relevance at least minRelevance, or LIKELY where none "
+            "is given), only when selected."
+        )
+    )
     page: strawberry.Private[SearchPage]
     relevant: strawberry.Private[Any]  # Once of a list; Strawberry reads no generics here
 
@@ -141,6 +148,11 @@ class ImageSearchConnection:
             return {hit.image_id: hit.relevance or 0.0 for hit in hits}
 
         relevances = Once(judged)
+        relevant = Once(lambda: search.relevant(page))
+
+        async def relevant_ids() -> list[Any]:
+            return [hit.image_id for hit in await relevant()]
+
         edges = [ImageSearchEdge.of(found, relevances) for found in page.found]
         return cls(
             edges=edges,
@@ -152,8 +164,9 @@ class ImageSearchConnection:
                 end_cursor=edges[-1].cursor if edges else None,
             ),
             search_id=strawberry.ID(str(page.search.id)),
+            facets=ImageFacets.over(info.context.use_cases, relevant_ids),
             page=page,
-            relevant=Once(lambda: search.relevant(page)),
+            relevant=relevant,
         )
 
     @described(

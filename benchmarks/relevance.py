@@ -1,0 +1,155 @@
+"""How well relevance parts hits from noise, and the curves that say so.
+
+``python -m benchmarks.relevance``: recorded embeddings of CLIP ViT-B/32 where they are at hand, and
+the model in the box, whose curves are written beside its weights with ``--write``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.judged import Judged, judged_by_picture, recorded
+from benchmarks.real_clip import FOLDER
+from domain import relevance
+from domain.relevance import STRONG, Curve
+from infra.checkpoint import CALIBRATION
+from infra.clip import ClipEncoder
+from infra.concepts import read_concepts
+from infra.numpy_space import text_margins
+from postcards import MODEL, queries
+from postcards.evaluate import Evaluation
+from postcards.facts import alike
+from postcards.grammar import PLAIN
+
+if TYPE_CHECKING:
+    from benchmarks.judged import Array
+
+ALLOWED = 0.05
+"""The share of absent things that may find a strong hit, of strong likenesses that may be none."""
+
+STRANGE = 0.35
+"""The model in the box knows nothing of concepts less like to all that it knows than this."""
+
+
+def text_curve(judged: Judged, absent: Array) -> Curve:
+    """Return the curve for texts: LIKELY where F1 is best, STRONG where nearly no absent thing is.
+
+    ``absent`` has the largest margin that each query for something absent finds.
+    """
+    _, midpoint = judged.best()
+    return _curve(midpoint, float(np.quantile(absent, 1 - ALLOWED, method="higher")))
+
+
+def picture_curve(judged: Judged) -> Curve:
+    """Return the curve for pictures: LIKELY as above, STRONG where nearly all are alike."""
+    _, midpoint = judged.best()
+    order = np.argsort(-judged.values, axis=None)
+    precision = np.cumsum(judged.relevant.ravel()[order]) / np.arange(1, len(order) + 1)
+    last = int(np.flatnonzero(precision >= 1 - ALLOWED).max(initial=0))
+    return _curve(midpoint, float(judged.values.ravel()[order[last]]))
+
+
+def _curve(midpoint: float, strong: float) -> Curve:
+    """Round so that the bound of STRONG is never lowered."""
+    middle = round(midpoint, 1)
+    spread = (strong - middle) / math.log(STRONG / (1 - STRONG))
+    return Curve(middle, math.ceil(10 * max(spread, 0.1)) / 10)
+
+
+def report(name: str, judged: Judged, curve: Curve, absent: Array | None = None) -> None:
+    """Print how a curve does."""
+    strong = curve.midpoint + curve.spread * math.log(STRONG / (1 - STRONG))
+    best, _ = judged.best()
+    print(f"{name}: midpoint {curve.midpoint:.1f}, spread {curve.spread:.1f}")
+    print(f"  F1 at LIKELY {judged.f1(curve.midpoint):.3f} (best {best:.3f})")
+    print(f"  F1 on held-out thirds of the queries {judged.held_out(splits=60):.3f}")
+    is_strong = judged.values >= strong
+    print(f"  STRONG: precision {judged.relevant[is_strong].mean():.3f}", end="")
+    print(f", recall {is_strong[judged.relevant].mean():.3f}", end="")
+    print("" if absent is None else f", of absent things {(absent >= strong).mean():.3f} have one")
+
+
+def on_recorded() -> None:
+    """Measure CLIP, and what a fixed cosine or z-score would do in its place."""
+    clip = recorded()
+    scores = clip.queries @ clip.pictures.T
+    z = (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+    for name, values in (("cosine", scores), ("z-score", z)):
+        judged = Judged(values, clip.relevant)
+        print(f"F1 of one bound on the {name}: best {judged.best()[0]:.3f}", end="")
+        print(f", held out {judged.held_out(splits=60):.3f}")
+    judged = Judged(clip.margins(clip.queries), clip.relevant)
+    absent = clip.margins(clip.absent).max(axis=1)
+    print(f"calibration gives {text_curve(judged, absent)}, {picture_curve(clip.by_picture())}")
+    report("CLIP ViT-B/32, texts", judged, relevance.CLIP.text, absent)
+    report("CLIP ViT-B/32, pictures", clip.by_picture(), relevance.CLIP.image)
+
+
+async def on_postcards() -> dict[str, Curve]:
+    """Calibrate the model in the box on postcards that it never saw, and return its curves."""
+    evaluation = Evaluation(MODEL, console=Console(stderr=True))
+    pool = evaluation.pool(queries.held_out_scenes(1_000), "1,000 postcards")
+    async with ClipEncoder.open(str(MODEL)) as encoder:
+        scale = encoder.model.logit_scale
+    bank = evaluation.embed(read_concepts())
+    asked, random = queries.vocabulary(), Random(0)
+    texts = evaluation.embed([PLAIN.say(each, random) for each in asked])
+
+    def margins(points: Array) -> Array:
+        judge = partial(text_margins, pictures=pool.embeddings, bank=bank, scale=scale)
+        return np.stack([judge(each) for each in points])
+
+    relevant = np.array([pool.relevant(each) for each in asked])
+    judged = Judged(margins(texts), relevant)
+    absent = margins(_strange(bank, texts)).max(axis=1)
+    by_picture = judged_by_picture(
+        pool.embeddings,
+        alike(pool.scenes),
+        sample=pool.embeddings[::2],
+        scale=scale,
+        every=4,
+    )
+    curves = {"text": text_curve(judged, absent), "image": picture_curve(by_picture)}
+    report("the model in the box, texts", judged, curves["text"], absent)
+    report("the model in the box, pictures", by_picture, curves["image"])
+    return curves
+
+
+def _strange(bank: Array, known: Array) -> Array:
+    """Return the concepts that the model takes for nothing that it knows."""
+    centre = bank.mean(axis=0)
+    one, other = (points - centre for points in (bank, known))
+    cosines = (one @ other.T) / np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
+    strange: Array = bank[cosines.max(axis=1) < STRANGE]
+    return strange[::6]
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.relevance", description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if FOLDER.exists():
+        on_recorded()
+    else:
+        print(f"No recorded embeddings in {FOLDER}: CLIP is left out.")
+    curves = asyncio.run(on_postcards())
+    if arguments.write:
+        file = Path(MODEL, CALIBRATION)
+        file.write_text(json.dumps({kind: asdict(each) for kind, each in curves.items()}) + "\n")
+        print(f"written to {file}")
+
+
+if __name__ == "__main__":
+    main()

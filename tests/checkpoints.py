@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPProcessor,
+    CLIPTokenizer,
     PreTrainedModel,
     Siglip2Config,
     Siglip2ImageProcessorPil,
@@ -45,9 +47,15 @@ LAYERS = {
 }
 
 
+@cache
+def caption_tokenizer() -> CLIPTokenizer:
+    """The tokenizer of the model in the box, learnt once: that takes seconds where it is traced."""
+    return make_tokenizer(caption_words())
+
+
 def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
     """CLIP's layout, 64 px, a megabyte at most."""
-    tokenizer = make_tokenizer(caption_words())
+    tokenizer = caption_tokenizer()
     layers = {**LAYERS, "hidden_size": dimensions, "intermediate_size": 2 * dimensions}
     config = CLIPConfig(
         text_config={
@@ -154,6 +162,7 @@ def _save(folder: Path, make_model: Callable[[], PreTrainedModel], *, seed: int 
         make_model().save_pretrained(folder)
 
 
+@cache
 def _gemma_like() -> Siglip2Tokenizer:
     letters = ["▁", *"abcdefghijklmnopqrstuvwxyz"]
     tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *letters]

@@ -12,7 +12,7 @@ from rich.console import Console
 from postcards import MODEL, evaluate
 from postcards.architecture import make_model, save
 from postcards.evaluate import FIGURES, Evaluation, Figure, markdown
-from postcards.tokens import caption_words, make_tokenizer
+from tests.checkpoints import caption_tokenizer
 from tests.e2e.process import ROOT
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_the_readme_says_what_the_card_says() -> None:
 def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(
     tmp_path: Path,
 ) -> None:
-    tokenizer = make_tokenizer(caption_words())
+    tokenizer = caption_tokenizer()
     save(make_model(tokenizer), tokenizer, tmp_path)
     for name in ("tokenizer.json", "config.json", "processor_config.json"):
         assert (tmp_path / name).read_bytes() == (MODEL / name).read_bytes()
@@ -63,7 +63,7 @@ def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(
 
 
 def test_a_model_that_learnt_nothing_is_found_out(figures: list[Figure], tmp_path: Path) -> None:
-    tokenizer = make_tokenizer(caption_words())
+    tokenizer = caption_tokenizer()
     save(make_model(tokenizer), tokenizer, tmp_path)
     guesses = Evaluation(tmp_path, console=Console(quiet=True)).figures(pictures=100, every=60)
     assert not any(figure.is_reached for figure in guesses)

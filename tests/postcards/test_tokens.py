@@ -13,13 +13,14 @@ from postcards.architecture import make_model, save
 from postcards.descriptions import describe_fully
 from postcards.grammar import TRAINING
 from postcards.scenes import compose
-from postcards.tokens import CONTEXT, CaptionTokens, caption_words, learn_merges, make_tokenizer
+from postcards.tokens import CONTEXT, CaptionTokens, caption_words, learn_merges
+from tests.checkpoints import caption_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 WORDS = caption_words()
-TOKENIZER = make_tokenizer(WORDS)
+TOKENIZER = caption_tokenizer()
 TOKENS = CaptionTokens(WORDS)
 SCATTERED = CaptionTokens(WORDS, dropout=1.0, merge_dropout=0.5)
 

@@ -19,8 +19,8 @@ from postcards import train as training
 from postcards.batches import DETAILS, Batches
 from postcards.painting.postcard import draw
 from postcards.pictures import load_pictures, sources_digest, training_scenes
-from postcards.tokens import caption_words, make_tokenizer
 from postcards.train import Recipe, Trainer, train
+from tests.checkpoints import caption_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 def test_another_recipe_or_other_code_does_not_go_on_from_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer = make_tokenizer(caption_words())
+    tokenizer = caption_tokenizer()
     checkpoint = tmp_path / "checkpoint.pt"
     Trainer(RECIPE, tokenizer).save(checkpoint)
     assert Trainer(RECIPE, tokenizer).load(checkpoint)
@@ -89,7 +89,7 @@ def test_another_recipe_or_other_code_does_not_go_on_from_a_checkpoint(
 
 def test_what_is_learnt_makes_the_loss_fall(work: Path) -> None:
     recipe = replace(RECIPE, steps=40, basics=30)
-    trainer = Trainer(recipe, make_tokenizer(caption_words()))
+    trainer = Trainer(recipe, caption_tokenizer())
     scenes = training_scenes(recipe.pictures)
     pictures = load_pictures(pictures_of(work), 48)
     batches = Batches(scenes, pictures, size=recipe.batch, seed=0, details_from=30)

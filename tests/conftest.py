@@ -40,6 +40,7 @@ def postgres_server(portal: BlockingPortal) -> Iterator[str]:
     with TemporaryDirectory(prefix="pictograph-tests-") as folder:
         server = embedded_postgres(Path(folder) / "postgres")
         with portal.wrap_async_context_manager(server) as url:
+            portal.call(_forget_safety, url)
             portal.call(_make_template, url)
             yield url
 
@@ -64,6 +65,13 @@ def _fresh_database(portal: BlockingPortal, server: str) -> Iterator[str]:
     portal.call(_execute, server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield _database(server, name)
     portal.call(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _forget_safety(url: str) -> None:
+    # Nothing in it is to outlive a crash, and waiting for the disk takes half of a test's time.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        await _execute(url, f"ALTER SYSTEM SET {setting} = off")
+    await _execute(url, "SELECT pg_reload_conf()")
 
 
 async def _make_template(url: str) -> None:

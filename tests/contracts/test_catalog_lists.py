@@ -131,7 +131,7 @@ async def test_an_empty_library_has_an_empty_page(catalog: Catalog, sort: Sort) 
 
 
 @pytest.mark.parametrize("value", [-(2**200), -(2**63), 2**63, 2**200])
-@pytest.mark.parametrize("field", set(SortField) - {SortField.FILENAME})
+@pytest.mark.parametrize("field", sorted(set(SortField) - {SortField.FILENAME}))
 async def test_places_beyond_all_numbers_lie_at_the_ends(
     catalog: Catalog, field: SortField, value: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -18,7 +19,6 @@ from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from domain import UseCases
     from domain.images import Image
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.fakes.storage import MemoryStorage
 
 MOMENT = timedelta(microseconds=1)
+AN_ID = UUID("01a20ef3-7f68-76c9-b1dc-bca94db9a249")
 
 
 async def test_an_empty_library_has_nothing_to_sweep(use_cases: UseCases) -> None:
@@ -61,11 +62,11 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
     "key",
     [
         "readme.txt",
-        f"{uuid7()}",
-        f"{uuid7()}/notes.txt",
-        f"{uuid7().hex}/original",
-        f"{{{uuid7()}}}/original",
-        f"backup/{uuid7()}/original",
+        f"{AN_ID}",
+        f"{AN_ID}/notes.txt",
+        f"{AN_ID.hex}/original",
+        f"{{{AN_ID}}}/original",
+        f"backup/{AN_ID}/original",
     ],
 )
 async def test_what_somebody_else_keeps_in_the_bucket_stays(

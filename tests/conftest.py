@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from anyio.from_thread import start_blocking_portal
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
 TEMPLATE = "migrated"
+
+
+def pytest_configure() -> None:
+    # How long an example takes says how busy the machine is, and nothing else.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ def test_every_filter_means_the_same_to_postgres_and_to_the_fake(postgres_url: s
                 found = await real.list(criteria, Sort(), Window(100))
                 assert expected == found, criteria
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
     @given(
         st.lists(IMAGES, min_size=4, max_size=12, unique_by=lambda image: image.id),
         st.lists(FILTERS, min_size=20, max_size=40),

@@ -29,7 +29,7 @@ ORIGIN = "https://gallery.example"
 @pytest.fixture
 async def address(world: World) -> AsyncIterator[Any]:
     """Return where a real server listens."""
-    options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=0.2)
+    options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=1)
     app = create_app(world.use_cases(), options)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, lifespan="off", log_config=None)
@@ -53,7 +53,7 @@ class Talk:
         await self.ws.send(json.dumps({"type": kind, **rest}))
 
     async def hear(self) -> Any:
-        return json.loads(await asyncio.wait_for(self.ws.recv(), 5))
+        return json.loads(await asyncio.wait_for(self.ws.recv(), 60))
 
     async def begin(self, payload: object = None) -> Any:
         await self.send("connection_init", **({"payload": payload} if payload else {}))

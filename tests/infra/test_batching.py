@@ -37,7 +37,7 @@ class Work:
         return [item * 2 for item in items]
 
     async def has_begun(self) -> None:
-        await asyncio.to_thread(self.begun.acquire, timeout=10)
+        await asyncio.to_thread(self.begun.acquire, timeout=60)
 
 
 class Lanes:

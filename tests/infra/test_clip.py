@@ -58,7 +58,7 @@ def cosines(left: Any, right: Any) -> Any:  # noqa: ANN401 - anything that numpy
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - an encoder tells nobody how far it is
             await asyncio.sleep(0)
 

@@ -9,7 +9,7 @@ import signal
 import stat
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,8 +80,16 @@ def server_of(folder: Path) -> int | None:
     return open_cluster(folder).find_server()
 
 
+def backend_that_selects(pid: int) -> psutil.Process | None:
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "SELECT" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
 async def eventually_gone(pid: int) -> None:
-    await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], timeout=20)
+    await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], timeout=120)
 
 
 async def test_a_server_answers_inside_and_is_gone_outside(folder: Path) -> None:
@@ -177,11 +185,10 @@ async def test_processes_that_outlive_their_postmaster_are_ended_before_another_
     async with embedded_postgres(folder) as url:
         busy = "SELECT count(*) FROM generate_series(1, 10) AS n, LATERAL (SELECT pg_sleep(3)) AS s"
         task = asyncio.create_task(ask(url, busy))
-        await asyncio.sleep(0.3)
         pid = server_of(folder)
         assert pid
-        children = psutil.Process(pid).children()
-        backend = next(child for child in children if "SELECT" in " ".join(child.cmdline()))
+        while not (backend := backend_that_selects(pid)):  # noqa: ASYNC110 - nobody tells when
+            await asyncio.sleep(0.05)
         backend.suspend()
         os.kill(pid, signal.SIGKILL)
         await eventually_gone(pid)

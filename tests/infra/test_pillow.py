@@ -30,7 +30,7 @@ LIMITS = WorkerLimits(seconds=5, memory_bytes=1 << 30)
 
 @pytest.fixture
 async def imaging() -> AsyncIterator[PillowImaging]:
-    async with PillowImaging(encoder_side=16, decode_seconds=1, workers=2) as opened:
+    async with PillowImaging(encoder_side=16, decode_seconds=3, workers=2) as opened:
         yield opened
 
 
@@ -67,7 +67,7 @@ async def test_a_picture_that_takes_too_long_is_refused_and_holds_up_no_other(
     for _ in range(5):
         assert (await imaging.develop(PLAIN)).width == 120
     assert not endless.done()
-    with pytest.raises(InvalidContent, match="longer than 1 seconds; save it anew"):
+    with pytest.raises(InvalidContent, match="longer than 3 seconds; save it anew"):
         await endless
     assert (await imaging.develop(PLAIN)).width == 120
 
@@ -106,7 +106,7 @@ async def test_who_gives_up_leaves_no_answer_to_the_next(imaging: PillowImaging)
 
 
 async def test_who_gives_up_waiting_takes_nobodys_place() -> None:
-    async with PillowImaging(encoder_side=16, decode_seconds=0.5, workers=1) as imaging:
+    async with PillowImaging(encoder_side=16, decode_seconds=2, workers=1) as imaging:
         busy = asyncio.create_task(imaging.develop(endless_jpeg()))
         waiting = [asyncio.create_task(imaging.develop(PLAIN)) for _ in range(3)]
         await asyncio.sleep(0.1)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from postcards.demo import SEARCHES
 from tests.e2e.pictures import picture
 from tests.e2e.process import ROOT, Server, pictograph
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
-FIND = """
-query ($text: String!) {
-  searchImages(by: {text: $text}, first: 100) { nodes { id filename tags } }
-}
-"""
-DELETE = """
-mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }
-"""
 UPDATE = 'mutation ($id: ID!) { updateImage(input: {id: $id, altText: "a"}) { image { id } } }'
 
 
@@ -127,8 +118,6 @@ def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:
     [
         ({"port": "many"}, "PICTOGRAPH_PORT cannot be used"),
         ({"model": "/no/such/model"}, "/no/such/model"),
-        ({"database_url": "mysql://host/name"}, "Pictograph needs PostgreSQL"),
-        ({"database_url": "postgresql://nobody@127.0.0.1:1/none"}, "cannot be used"),
         ({"host": "::"}, "there is no key: run `pictograph keys create NAME`"),
     ],
 )
@@ -136,7 +125,25 @@ def test_a_server_that_cannot_start_says_why_in_one_sentence(
     given: dict[str, object], sentence: str, no_key: dict[str, object], tmp_path: Path
 ) -> None:
     # A library of its own: the other tests' has keys.
-    refused = pictograph("serve", settings=no_key | {"data_dir": tmp_path} | given)
+    _assert_refused(pictograph("serve", settings=no_key | {"data_dir": tmp_path} | given), sentence)
+
+
+# `serve` opens its database as every command does, once it has loaded a model.
+@pytest.mark.parametrize(
+    ("database_url", "sentence"),
+    [
+        ("mysql://host/name", "Pictograph needs PostgreSQL"),
+        ("postgresql://nobody@127.0.0.1:1/none", "cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_one_sentence(
+    database_url: str, sentence: str
+) -> None:
+    refused = pictograph("keys", "list", settings={"database_url": database_url})
+    _assert_refused(refused, sentence)
+
+
+def _assert_refused(refused: subprocess.CompletedProcess[str], sentence: str) -> None:
     assert refused.returncode == 1
     [last] = refused.stderr.strip().splitlines()[-1:]
     assert sentence in last
@@ -149,42 +156,3 @@ def test_a_taken_port_is_named(no_key: dict[str, object]) -> None:
         refused = pictograph("serve", "--port", str(port), settings=no_key)
     assert refused.returncode == 1
     assert f"Port {port} on 127.0.0.1 cannot be listened on" in refused.stderr
-
-
-def test_the_demo_answers_fills_itself_and_takes_pictures_in(tmp_path: Path) -> None:
-    command = ("demo", "--postcards", "12")
-    with Server.start({}, command=command, cwd=tmp_path) as demo:
-        key = demo.wait_for(r"Changes need this key: (\S+)")
-        for query in SEARCHES:
-            assert demo.wait_for(f"({query})")
-        uploaded = demo.upload({"a.jpg": picture(5)}, key=key)
-        assert [] == uploaded["userErrors"]
-        assert demo.wait_for(r"(12 postcards can be found)", seconds=60)
-        found = demo.ask(FIND, key=None, text=SEARCHES[0])["searchImages"]["nodes"]
-        assert 13 == len(found)
-        [first] = [node["id"] for node in found if node["filename"] == "a.jpg"]
-        assert 12 == sum(node["tags"] == ["postcard"] for node in found)
-        second = next(node["id"] for node in found if node["id"] != first)
-        assert [first, second] == demo.ask(DELETE, key=key, ids=[first, second])["deleteImages"][
-            "deletedImageIds"
-        ]
-    with Server.start({}, command=command, cwd=tmp_path) as demo:
-        assert demo.wait_for(r"(The postcards are here)")
-        found = demo.ask(FIND, key=None, text=SEARCHES[1])["searchImages"]["nodes"]
-        assert 11 == len(found)
-
-
-def test_a_demo_that_was_stopped_goes_on_filling_and_keeps_to_itself(tmp_path: Path) -> None:
-    command = ("demo", "--postcards", "24")
-    # Neither is anybody's: the demo would not start if it looked at them.
-    elsewhere: dict[str, object] = {
-        "database_url": "postgresql://nobody@127.0.0.1:1/none",
-        "s3_bucket": "none",
-    }
-    with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
-        count = "{ images(first: 0) { totalCount } }"
-        while not demo.ask(count, key=None)["images"]["totalCount"]:
-            time.sleep(0.1)
-    with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
-        assert demo.wait_for(r"(24 postcards can be found)", seconds=120)
-        assert {"totalCount": 24} == demo.ask(count, key=None)["images"]

@@ -35,7 +35,7 @@ def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
             "s3_secret_access_key": S3_KEY,
             "api_key": KEY,
         }
-        missing = pictograph("serve", settings=settings)
+        missing = pictograph("sweep", settings=settings)
         assert missing.returncode == 1
         assert "pictures" in missing.stderr
         made = pictograph("migrate", "--create-bucket", settings=settings)
@@ -51,7 +51,7 @@ def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
         assert not (tmp_path / "never made").exists()
 
 
-def test_what_was_taken_in_is_there_after_the_server_was_killed(
+def test_a_killed_server_loses_nothing_and_one_told_to_stop_leaves_nothing_running(
     model: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
@@ -65,11 +65,6 @@ def test_what_was_taken_in_is_there_after_the_server_was_killed(
         assert all(server.http.get(node["url"]).status_code == 200 for node in nodes)
         found = server.ask('{ searchImages(by: {text: "a kite"}) { nodes { id } } }')
         assert 5 == len(found["searchImages"]["nodes"])
-
-
-def test_a_server_that_is_told_to_stop_leaves_nothing_running(model: Path, tmp_path: Path) -> None:
-    settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
-    with Server.start(settings) as server:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=60) == 0
     assert not list(tmp_path.glob("postgres/**/postmaster.pid"))

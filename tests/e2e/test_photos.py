@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from tests.e2e.process import Server, pictograph
+from tests.e2e.process import pictograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.process import Server
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PHOTOS = sorted([*DATA.glob("orientation/*.jpg"), *DATA.glob("gps/*.jpg")])
@@ -24,31 +26,28 @@ PAGE = "nodes { id filename width height tags exif { takenAt cameraModel locatio
 
 @pytest.fixture(scope="module", params=["import", "multipart"])
 def library(
-    request: pytest.FixtureRequest, model: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    server: Server,
+    settings: dict[str, object],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A server with the photos in it, taken in by a command beside it or by mutations."""
-    data_dir = tmp_path_factory.mktemp("library")
-    settings = {
-        "model": model,
-        "data_dir": data_dir,
-        "api_key": "a-key-of-the-tests-with-every-scope",
-    }
-    with Server.start(settings) as server:
-        if request.param == "import":
-            folder = tmp_path_factory.mktemp("photos")
-            for photo in PHOTOS:
-                (folder / photo.name).symlink_to(photo)
-            done = pictograph("import", str(folder), "--tag", "photo", settings=settings)
-            assert "27 taken in, 0 were here already, 0 refused." in done.stdout, done.stderr
-            again = pictograph("import", str(folder), settings=settings)
-            assert "0 taken in, 27 were here already, 0 refused." in again.stdout
-        else:
-            for batch in (PHOTOS[:14], PHOTOS[14:]):
-                files = {photo.name: photo.read_bytes() for photo in batch}
-                assert [] == server.upload(files, tags=["photo"])["userErrors"]
-        yield server
-        assert _delete_all(server) == 27
-        assert [] == [path for path in (data_dir / "files").rglob("*") if path.is_file()]
+    if request.param == "import":
+        folder = tmp_path_factory.mktemp("photos")
+        for photo in PHOTOS:
+            (folder / photo.name).symlink_to(photo)
+        done = pictograph("import", str(folder), "--tag", "photo", settings=settings)
+        assert "27 taken in, 0 were here already, 0 refused." in done.stdout, done.stderr
+        again = pictograph("import", str(folder), settings=settings)
+        assert "0 taken in, 27 were here already, 0 refused." in again.stdout
+    else:
+        for batch in (PHOTOS[:14], PHOTOS[14:]):
+            files = {photo.name: photo.read_bytes() for photo in batch}
+            assert [] == server.upload(files, tags=["photo"])["userErrors"]
+    yield server
+    assert _delete_all(server) == 27
+    kept = Path(str(settings["data_dir"])) / "files"
+    assert [] == [path for path in kept.rglob("*") if path.is_file()]
 
 
 def _delete_all(server: Server) -> int:

@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# A worker takes half a gigabyte, hence four at most. In the order of the folders: the end-to-end
+# tests, which take longest, begin early.
+BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help demo serve test check format bench graphiql train-postcards eval-postcards clean
 
@@ -16,8 +19,8 @@ demo: $(READY) graphiql  ## Start a server with nothing configured, the model in
 serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
 	$(BIN)/pictograph serve
 
-test: $(READY)  ## Run every test, and hold the coverage.
-	$(BIN)/pytest --cov --cov-report=term $(PYTEST_FLAGS)
+test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
+	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
 
 check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
 	$(BIN)/ruff format --check .

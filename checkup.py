@@ -38,3 +38,6 @@ async def look_at_files(settings: Settings) -> str:
         if settings.s3_bucket:
             return f"The bucket {settings.s3_bucket} answers."
         return f"Files lie in {settings.data_dir.absolute()}."
+
+
+LOOKS = {"Model": look_at_model, "Database": look_at_database, "Files": look_at_files}

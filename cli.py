@@ -277,9 +277,8 @@ async def _doctor(settings: Settings) -> None:
 
     table = Table("", "Part", "How it is")
     table.add_row("[green]✓", "Settings", Text(settings.summary))
-    looks = (checkup.look_at_model, checkup.look_at_database, checkup.look_at_files)
     ill = 0
-    for part, look in zip(("Model", "Database", "Files"), looks, strict=True):
+    for part, look in checkup.LOOKS.items():
         try:
             with err.status(f"Looking at: {part}"):
                 table.add_row("[green]✓", part, Text(await look(settings)))

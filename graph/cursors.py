@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.duplicates import GroupCursor
 from domain.errors import InvalidArgument
 from domain.filters import EPOCH, Place, Sort, SortField, SortValue
+from domain.likenesses import Collapse
 from domain.searches import DEPTH, SearchCursor
 from domain.text import is_legible
 
@@ -46,6 +48,22 @@ def search_at(cursor: str, *, argument: str) -> SearchCursor:
     if type(rank) is not int or not 0 <= rank <= DEPTH:
         raise _malformed(argument)
     return SearchCursor(search_uuid(search_id, argument=argument), rank)
+
+
+def group_cursor(cursor: GroupCursor) -> str:
+    """Return a place among the groups of duplicates as a cursor."""
+    return _encode([cursor.kind.value, str(cursor.oldest), cursor.part])
+
+
+def group_at(cursor: str, *, argument: str) -> GroupCursor:
+    """Read a cursor among groups back. Raises InvalidArgument."""
+    kind, oldest, part = _decode(cursor, argument=argument, length=3)
+    if type(part) is not int or not 0 <= part < INT64:
+        raise _malformed(argument)
+    try:
+        return GroupCursor(Collapse(kind), UUID(oldest), part)
+    except (ValueError, TypeError, AttributeError):
+        raise _malformed(argument) from None
 
 
 def search_uuid(search_id: object, *, argument: str) -> UUID:

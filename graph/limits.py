@@ -29,8 +29,9 @@ from graph.context import MAX_SEARCHES
 MAX_QUERY_BYTES = 16_000
 MAX_TOKENS = 2_000
 
-PAGES = frozenset({"images", "searchImages", "similarImages"})
-SEARCHES = frozenset({"searchImages", "similarImages"})
+# The `images` of a group of duplicates count as a page, too: few groups have more.
+PAGES = frozenset({"duplicates", "images", "searchImages", "similarImages"})
+SEARCHES = frozenset({"duplicates", "searchImages", "similarImages"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 DEFAULT_PAGE = 20
 DEFAULTS = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}

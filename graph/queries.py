@@ -13,7 +13,8 @@ from domain.keys import Scope
 from domain.likenesses import Collapse
 from domain.searches import Narrowing
 from graph.connections import ImageConnection
-from graph.cursors import place_at, search_at
+from graph.cursors import group_at, place_at, search_at
+from graph.duplicates import DuplicateGroupConnection
 from graph.facets import ImageFacets
 from graph.fields import described
 from graph.ids import uuid_of, uuids_of
@@ -141,6 +142,28 @@ class Query:
             after=None if cursor is None else search_at(cursor, argument="after"),
         )
         return ImageSearchConnection.of(page, info)
+
+    @described(
+        "Groups of images that are alike, the newest group first. One of over 100 images comes in "
+        "parts, one after the other, each led by the oldest image of all."
+    )
+    async def duplicates(
+        self,
+        info: Info,
+        kind: Collapse = Collapse.NEAR_DUPLICATES,
+        first: int = DEFAULT_PAGE,
+        after: str | None = strawberry.UNSET,
+    ) -> DuplicateGroupConnection:
+        """Go through the duplicates."""
+        use_cases = info.context.may(Scope.READ)
+        info.context.count_search()
+        cursor = given(after)
+        page = await use_cases.duplicates(
+            kind=kind,
+            first=first,
+            after=None if cursor is None else group_at(cursor, argument="after"),
+        )
+        return DuplicateGroupConnection.of(page)
 
     @strawberry.field
     def service(self, info: Info) -> Service:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.duplicates import GroupCursor
 from domain.errors import InvalidArgument
 from domain.filters import Place, Sort, SortField
+from domain.likenesses import Collapse
 from domain.searches import SearchCursor
-from graph.cursors import place_at, place_cursor, search_at, search_cursor
+from graph.cursors import group_at, group_cursor, place_at, place_cursor, search_at, search_cursor
 
 PLACES = st.one_of(
     st.tuples(st.just(SortField.FILENAME), st.text(st.characters(categories=["L", "N", "S"]))),
@@ -35,6 +37,14 @@ def test_a_place_survives_the_way_through_its_cursor(
 def test_a_rank_survives_the_way_through_its_cursor(search_id: UUID, rank: int) -> None:
     cursor = SearchCursor(search_id, rank)
     assert cursor == search_at(search_cursor(cursor), argument="after")
+
+
+@given(st.sampled_from(Collapse), st.uuids(), st.integers(0, 2**63 - 1))
+def test_a_group_survives_the_way_through_its_cursor(
+    kind: Collapse, oldest: UUID, part: int
+) -> None:
+    cursor = GroupCursor(kind, oldest, part)
+    assert cursor == group_at(group_cursor(cursor), argument="after")
 
 
 JSON = st.recursive(
@@ -65,3 +75,9 @@ def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortF
 def test_a_forged_cursor_of_a_search_is_one_clear_error(cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="is none that this API returned"):
         search_at(cursor, argument="after")
+
+
+@given(FORGED)
+def test_a_forged_cursor_of_a_group_is_one_clear_error(cursor: str) -> None:
+    with pytest.raises(InvalidArgument, match="is none that this API returned"):
+        group_at(cursor, argument="after")

@@ -1,0 +1,51 @@
+"""One scale for how well pictures answer."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.relevance import CLIP, Curve, RelevanceBand, band_of
+
+CURVE = Curve(7.0, 1.3)
+MARGINS = st.floats(allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("relevance", "band"),
+    [
+        (1.0, RelevanceBand.STRONG),
+        (0.9, RelevanceBand.STRONG),
+        (math.nextafter(0.9, 0), RelevanceBand.LIKELY),
+        (0.5, RelevanceBand.LIKELY),
+        (math.nextafter(0.5, 0), RelevanceBand.WEAK),
+        (0.0, RelevanceBand.WEAK),
+    ],
+)
+def test_a_band_begins_at_its_bound(relevance: float, band: RelevanceBand) -> None:
+    assert band == band_of(relevance)
+
+
+@given(MARGINS, MARGINS)
+def test_more_margin_is_never_less_relevance(one: float, other: float) -> None:
+    smaller, larger = sorted((one, other))
+    assert 0 <= CURVE(smaller) <= CURVE(larger) <= 1
+
+
+@given(st.floats(-100, 100), st.floats(0.01, 100))
+def test_the_chance_is_even_at_the_midpoint_and_nearly_three_in_four_a_spread_above(
+    midpoint: float, spread: float
+) -> None:
+    curve = Curve(midpoint, spread)
+    assert 0.5 == curve(midpoint)
+    assert pytest.approx(0.731, abs=0.001) == curve(midpoint + spread)
+    assert pytest.approx(1) == curve(midpoint + spread) + curve(midpoint - spread)
+
+
+@pytest.mark.parametrize("curve", [CLIP.text, CLIP.image, Curve(0.0, 1e-9)])
+def test_no_margin_is_too_much_for_a_curve(curve: Curve) -> None:
+    for margin, relevance in ((1e308, 1), (math.inf, 1), (-1e308, 0), (-math.inf, 0)):
+        assert relevance == curve(margin)

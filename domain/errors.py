@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the program
-    """One sentence for people that names the culprit and the way out."""
+    """One sentence for people that names the culprit and the way out.
+
+    ``argument`` is what it is about as the API spells it, where that is known.
+    """
+
+    argument: str | None = None
 
     @property
     def message(self) -> str:
@@ -13,7 +24,9 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
 
 
 class InvalidArgument(Refusal):
-    """An argument makes no sense; ``argument`` is its name as the API spells it."""
+    """An argument makes no sense."""
+
+    argument: str
 
     def __init__(self, argument: str, message: str) -> None:
         """Keep the name of the argument beside the sentence."""
@@ -67,3 +80,13 @@ class Misconfigured(Refusal):
 
 class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError
     """Storage holds nothing under this key."""
+
+
+@contextmanager
+def blaming(argument: str) -> Iterator[None]:
+    """Name the argument that a refusal is about, where it does not do so itself."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.argument = refusal.argument or argument
+        raise

@@ -30,7 +30,10 @@ class JudgeHits:
     model: EmbeddingModel
 
     async def __call__(self, query: Query, hits: Sequence[Hit]) -> list[Hit]:
-        """Return those hits that are still here, in order, each with its relevance."""
+        """Return the hits in order, each with its relevance.
+
+        What was judged already stays as it is; of the others, those that are gone drop out.
+        """
         known = {hit.image_id: hit.relevance for hit in hits if hit.relevance is not None}
         unknown = [hit.image_id for hit in hits if hit.relevance is None]
         if unknown:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from domain.embeddings import Part, Query, QueryKind
-from domain.errors import ImageNotFound, InvalidArgument
+from domain.errors import ImageNotFound, InvalidArgument, blaming
 from domain.searches import ByBlend, ByImage, ByPicture, ByText
 from domain.text import check_text
 from domain.uploads import Room, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from domain.embeddings import Embedding
@@ -68,9 +68,10 @@ class Questions:
             return _digest("text", _checked(f"{argument}.text", term.text))
         if isinstance(term, ByImage):
             return _digest("image", str(term.image_id))
-        async with self._room:
-            data = await term.upload.bytes_within(self.max_bytes)
-            return _digest("picture", await fingerprint(data))
+        with blaming(f"{argument}.image"):
+            async with self._room:
+                data = await term.upload.bytes_within(self.max_bytes)
+                return _digest("picture", await fingerprint(data))
 
     async def _embed(self, terms: Sequence[tuple[str, Term]]) -> list[tuple[str, Part]]:
         """Return each term's digest and its embedding; the name of its argument stands beside it.
@@ -82,13 +83,16 @@ class Questions:
             for name, term in terms
             if isinstance(term, ByText)
         }
-        known = await self._known([term.image_id for _, term in terms if isinstance(term, ByImage)])
+        known = await self._known(
+            {f"{name}.imageId": term.image_id for name, term in terms if isinstance(term, ByImage)}
+        )
         encoded = await self.encoder.encode_texts(list(texts.values())) if texts else []
         read = dict(zip(texts, encoded, strict=True))
         parts: list[tuple[str, Part]] = []
         for name, term in terms:
             if isinstance(term, ByPicture):
-                digest, embedding = await self._example(term.upload)
+                with blaming(f"{name}.image"):
+                    digest, embedding = await self._example(term.upload)
                 parts.append((digest, Part(embedding, QueryKind.IMAGE)))
             elif isinstance(term, ByImage):
                 part = Part(known[term.image_id], QueryKind.IMAGE)
@@ -97,11 +101,15 @@ class Questions:
                 parts.append((await self._digest(term, name), Part(read[name], QueryKind.TEXT)))
         return parts
 
-    async def _known(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
-        embeddings = await self.catalog.embeddings(ids) if ids else {}
-        for image_id in ids:
-            if image_id not in embeddings:
-                raise ImageNotFound(f"There is no image {image_id} that can be searched by.")
+    async def _known(self, ids: Mapping[str, UUID]) -> dict[UUID, Embedding]:
+        """Return the embeddings of images; the name of its argument stands before each."""
+        embeddings = await self.catalog.embeddings(list(ids.values())) if ids else {}
+        for argument, image_id in ids.items():
+            with blaming(argument):
+                if image_id not in embeddings:
+                    raise ImageNotFound(
+                        "There is no such image that can be searched by; it may have been deleted."
+                    )
         return embeddings
 
     async def _example(self, example: Upload) -> tuple[str, Embedding]:

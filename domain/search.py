@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.errors import InvalidArgument, SearchExpired
+from domain.errors import InvalidArgument, SearchExpired, blaming
 from domain.images import uuid7
 from domain.likenesses import Collapse, collapsed
 from domain.searches import (
@@ -69,7 +69,7 @@ class SearchImages:
         if after is None:
             search, rank = await self._ask(by, narrowing, watch), 0
         else:
-            search, rank = await self._recall(after.search_id), after.rank
+            search, rank = await self._recall(after.search_id, argument="after"), after.rank
             await self._check_cursor(after, search, by, narrowing)
         with watch("fetch"):
             found, has_next = await self._fetch(search, first=first, rank=rank)
@@ -87,9 +87,13 @@ class SearchImages:
 
         That is as relevant as was asked for, or likely an answer where nothing was.
         """
-        return await self.judge.relevant(
-            page.search.query, page.search.hits, least=page.narrowing.min_relevance
-        )
+        least = page.narrowing.min_relevance
+        relevant = await self.judge.relevant(page.search.query, page.search.hits, least=least)
+        if least is None:
+            return relevant
+        # These were judged when they were found, and some may have been deleted since.
+        here = await self.catalog.get([hit.image_id for hit in relevant])
+        return [hit for hit in relevant if hit.image_id in here]
 
     async def plan(self, page: SearchPage) -> str:
         """Return how the database carries out a page's search."""
@@ -104,9 +108,12 @@ class SearchImages:
         """
         if page.search.exact or not page.found:
             return None
-        exact, _ = await self._find(page.search.query, replace(page.narrowing, exact=True))
-        first = page.found[0].cursor.rank - 1
-        expected = {hit.image_id for hit in exact[first : first + len(page.found)]}
+        hits, _ = await self._find(page.search.query, replace(page.narrowing, exact=True))
+        exact = [hit.image_id for hit in hits]
+        before = page.search.hits[: page.found[0].cursor.rank - 1]
+        # Of those before the page, the deleted ones do not count: exactness knows them no more.
+        first = len({hit.image_id for hit in before}.intersection(exact))
+        expected = set(exact[first : first + len(page.found)])
         held = expected & {found.image.id for found in page.found}
         return len(held) / len(expected) if expected else None
 
@@ -114,7 +121,7 @@ class SearchImages:
         conditions = _digest(narrowing)
         with watch("encode"):
             if isinstance(by, BySearch):
-                kept = await self._recall(by.search_id)
+                kept = await self._recall(by.search_id, argument="by.searchId")
                 if kept.conditions == conditions:
                     return kept
                 question, query = kept.question, kept.query
@@ -163,14 +170,16 @@ class SearchImages:
         if isinstance(by, BySearch):
             if by.search_id == search.id:
                 return True
-            return (await self._recall(by.search_id)).question == search.question
+            asked = await self._recall(by.search_id, argument="by.searchId")
+            return asked.question == search.question
         return await self.questions.digest(by) == search.question
 
-    async def _recall(self, search_id: UUID) -> KeptSearch:
-        search = await self.searches.recall(search_id, since=self.clock() - LIFETIME)
-        if search.model != self.judge.model.name:
-            raise SearchExpired("The search was made with another model; search again.")
-        return search
+    async def _recall(self, search_id: UUID, *, argument: str) -> KeptSearch:
+        with blaming(argument):
+            search = await self.searches.recall(search_id, since=self.clock() - LIFETIME)
+            if search.model != self.judge.model.name:
+                raise SearchExpired("The search was made with another model; search again.")
+            return search
 
     async def _fetch(
         self, search: KeptSearch, *, first: int, rank: int

@@ -70,6 +70,6 @@ def _shown(
         message, extensions = cause.message, {"code": code}
     elif isinstance(cause, Refusal) and (known := code_of(cause)):
         message, extensions = cause.message, {"code": known}
-        if isinstance(cause, errors.InvalidArgument):
+        if cause.argument:
             extensions["argument"] = cause.argument
     return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)

@@ -47,15 +47,19 @@ class ConceptBank:
         self._encoder = encoder
         self._shelf = shelf
         self._concepts = concepts
-        self._encoding = asyncio.Lock()
-        self._bank: NDArray[np.float32] | None = None
+        self._fetching: asyncio.Task[NDArray[np.float32]] | None = None
 
     async def __call__(self) -> NDArray[np.float32]:
         """Return them: (concepts, dimensions), each of length 1. Raises Overloaded."""
-        async with self._encoding:
-            if self._bank is None:
-                self._bank = await self._fetch()
-            return self._bank
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(self._forget_failure)
+        # Encoding goes on when the one who asked first gives up: others ask again.
+        return await asyncio.shield(self._fetching)
+
+    def _forget_failure(self, fetching: asyncio.Task[NDArray[np.float32]]) -> None:
+        if fetching.cancelled() or fetching.exception():
+            self._fetching = None
 
     async def _fetch(self) -> NDArray[np.float32]:
         sha256 = hashlib.sha256("\n".join(self._concepts).encode()).hexdigest()

@@ -64,6 +64,8 @@ class Pictograph:
 
     use_cases: UseCases
     http: Starlette
+    prepare: Callable[[], Coroutine[None, None, None]]
+    """Does ahead what the first search would have to wait for."""
 
 
 @asynccontextmanager
@@ -170,6 +172,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     "migrations": lambda: check_current(engine),
                 },
             ),
+            bank.prepare,
         )
 
 
@@ -189,6 +192,7 @@ async def serve(
     async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
         works = [
+            pictograph.prepare,
             partial(tidy, use_cases.sweep),
             partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),
             *([partial(beside, use_cases)] if beside else []),

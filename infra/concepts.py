@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from domain.errors import Overloaded
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -56,6 +59,11 @@ class ConceptBank:
             self._fetching.add_done_callback(self._forget_failure)
         # Encoding goes on when the one who asked first gives up: others ask again.
         return await asyncio.shield(self._fetching)
+
+    async def prepare(self) -> None:
+        """Encode them now, if there is time for it: who needs them first asks again."""
+        with suppress(Overloaded):
+            await self()
 
     def _forget_failure(self, fetching: asyncio.Task[NDArray[np.float32]]) -> None:
         if fetching.cancelled() or fetching.exception():

@@ -191,7 +191,7 @@ async def serve(
 
     async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
-        works = [
+        works: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.prepare,
             partial(tidy, use_cases.sweep),
             partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),

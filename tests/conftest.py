@@ -38,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A database that a whole file shares takes long to fill: begun last, all else would wait.
+    items.sort(key=lambda item: "postgres_module_url" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
     """An event loop in a thread of its own, which outlives the loops of the tests."""

@@ -24,7 +24,7 @@ TURNS = 4
 CANDIDATES = 128
 """How many of those with the nearest hashes an image is compared with."""
 
-LINKS = 32
+LINKS = 16
 """How many links to the nearest an image gets: the group stays one when some of it are deleted."""
 
 
@@ -101,9 +101,10 @@ async def _link_equals(
     similarities: Similarities,
 ) -> list[Hashed]:
     """Link images of one hash in a star, and return those that are the first of their kind."""
-    firsts: defaultdict[bytes, list[UUID]] = defaultdict(list)
+    firsts: dict[bytes, list[UUID]] = {image.perceptual_hash: [] for image in new}
     for image in known:
-        firsts[image.perceptual_hash].append(image.id)
+        if image.perceptual_hash in firsts:
+            firsts[image.perceptual_hash].append(image.id)
     themselves: list[Hashed] = []
     for turn in range(TURNS):
         asked: list[tuple[UUID, Hashed]] = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.postgres.comparison import Compared, Pair
     from infra.postgres.models import ActiveModel
 
-CHUNK = 5_000
+CHUNK = 10_000
 """How many images are compared and kept at a time: a few seconds' work that a stop may cost."""
 
 PAIRS = 20_000
@@ -59,12 +59,14 @@ AMONG = text("""
         WHERE id = ANY(CAST(:ids AS uuid[])) AND perceptual_hash IS NOT NULL ORDER BY id
     ) AS wanted
 """)
+# Not joined: PostgreSQL would read all embeddings for a few thousand of them.
 SIMILARITIES = text("""
-    SELECT array_agg(-(one.embedding <#> other.embedding) ORDER BY place)
+    SELECT array_agg(-(
+        (SELECT embedding FROM embeddings WHERE image_id = one_id AND model_id = :model)
+        <#> (SELECT embedding FROM embeddings WHERE image_id = other_id AND model_id = :model)
+    ) ORDER BY place)
     FROM unnest(CAST(:ones AS uuid[]), CAST(:others AS uuid[]))
         WITH ORDINALITY AS pairs (one_id, other_id, place)
-    LEFT JOIN embeddings AS one ON one.image_id = one_id AND one.model_id = :model
-    LEFT JOIN embeddings AS other ON other.image_id = other_id AND other.model_id = :model
 """)
 LEAST_SIMILARITIES = text("""
     WITH members AS MATERIALIZED (
@@ -84,6 +86,8 @@ LINKS = text("""
 STAY = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
 """)
+# Else each look-up of a foreign key is planned anew, which takes most of the time of keeping links.
+PLAN_ONCE = text("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
 KEEP_LIKENESSES = text("""
     INSERT INTO likenesses (image_id, other_id, model_id, distance, similarity, exact)
     SELECT image_id, other_id, :model, distance, similarity, exact FROM unnest(
@@ -216,6 +220,7 @@ class PostgresDuplicates:
         ids = {id_ for link in compared.likenesses for id_ in (link.image_id, link.other_id)}
         ids |= compared.through.keys()
         here = set(await connection.scalars(STAY, {"ids": list(ids)}))
+        await connection.execute(PLAN_ONCE)
         links = [link for link in compared.likenesses if {link.image_id, link.other_id} <= here]
         await self._keep_likenesses(connection, links)
         through = {

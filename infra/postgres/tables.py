@@ -89,7 +89,7 @@ class LikenessRow(SQLModel, table=True):
 
     image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
     other_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
-    model_id: int = Field(foreign_key="models.id", primary_key=True)
+    model_id: int = Field(primary_key=True)
     distance: int = Field(sa_type=SMALLINT)
     similarity: float = Field(sa_type=REAL)
     exact: bool
@@ -101,7 +101,7 @@ class ComparisonRow(SQLModel, table=True):
     __tablename__ = "comparisons"
 
     image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
-    model_id: int = Field(foreign_key="models.id", primary_key=True)
+    model_id: int = Field(primary_key=True)
     through_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
 
 
@@ -181,7 +181,11 @@ Index("images_by_words", WORDS, postgresql_using="gin")
 Index("images_by_pixel_sha256", _images.c.pixel_sha256)
 Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
 Index("likenesses_by_other", metadata.tables["likenesses"].c.other_id)
-Index("comparisons_by_through", metadata.tables["comparisons"].c.through_id)
+Index(
+    "comparisons_by_through",
+    metadata.tables["comparisons"].c.through_id,
+    postgresql_where=text("through_id IS NOT NULL"),
+)
 Index("searches_by_created_at", metadata.tables["searches"].c.created_at)
 _models = metadata.tables["models"]
 Index("models_by_name", _models.c.name, _models.c.dimensions, unique=True)

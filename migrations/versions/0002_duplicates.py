@@ -17,11 +17,12 @@ UP = (
     "CREATE INDEX images_by_pixel_sha256 ON images (pixel_sha256)",
     # The images that an earlier version took in; soon there are none.
     "CREATE INDEX images_without_hash ON images (id) WHERE perceptual_hash IS NULL",
+    # Models stay for good: no reference to them is checked for each link.
     """
     CREATE TABLE likenesses (
         image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
         other_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
-        model_id integer NOT NULL REFERENCES models (id),
+        model_id integer NOT NULL,
         distance smallint NOT NULL,
         similarity real NOT NULL,
         exact boolean NOT NULL,
@@ -33,12 +34,14 @@ UP = (
     """
     CREATE TABLE comparisons (
         image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
-        model_id integer NOT NULL REFERENCES models (id),
+        model_id integer NOT NULL,
         through_id uuid REFERENCES images (id) ON DELETE CASCADE,
         PRIMARY KEY (image_id, model_id)
     )
     """,
-    "CREATE INDEX comparisons_by_through ON comparisons (through_id)",
+    """
+    CREATE INDEX comparisons_by_through ON comparisons (through_id) WHERE through_id IS NOT NULL
+    """,
 )
 
 DOWN = (

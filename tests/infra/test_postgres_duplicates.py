@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from domain.embeddings import EmbeddingModel
 from domain.likenesses import Collapse, oldest_alike
@@ -154,3 +155,14 @@ async def test_a_first_copy_that_goes_while_its_copies_are_compared_is_no_first(
     monkeypatch.setattr(module, "compare", deleted_meanwhile)
     await duplicates.update()
     assert {frozenset({copies[0].id, copies[1].id, like.id})} == await groups(duplicates)
+
+
+async def test_of_images_that_are_deleted_nothing_is_kept(
+    catalog: PostgresCatalog, duplicates: PostgresDuplicates
+) -> None:
+    images = [await add(catalog, hash_of(1), "1") for _ in range(5)]
+    await duplicates.update()
+    await catalog.delete([image.id for image in images])
+    async with catalog.engine.connect() as connection:
+        for table in ("likenesses", "comparisons"):
+            assert 0 == await connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - two names of ours

@@ -45,7 +45,7 @@ LEAST_SPREAD = 1e-3
 nearly the same, there is no telling."""
 
 TURNS = 1_000
-"""How often amounts are put right at most; two directions that are nearly the same take hundreds."""
+"""How often amounts are put right at most: two directions that are nearly one take hundreds."""
 
 GROWTH = 0.8
 """By how much a background rises when its concepts are e times as many, which is taken off again:
@@ -157,7 +157,7 @@ def blended(parts: Sequence[Part], centres: dict[QueryKind, Array], sample: Arra
             [_unit(_array(part.embedding) - centres[part.kind]) for part in unwanted]
         )
         weights = _array([-part.weight for part in unwanted])
-        point = point - (weights * _amounts(point - centre, directions)) @ directions
+        point = point - _array(weights * _amounts(point - centre, directions)) @ directions
     return _unit(point)
 
 

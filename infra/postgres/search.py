@@ -37,8 +37,9 @@ SPARE = 24
 """More hits than asked of a walk: half precision takes near neighbours for equal, so that the true
 distances have to choose among more than are wanted."""
 
-MARGIN = 1.5
-"""How many more are sampled than wanted, as fewer blocks may be chosen than expected."""
+MARGIN = 3
+"""How many more are sampled than wanted, as fewer blocks may be chosen than expected, and so that
+the ones that are kept come from many."""
 
 WALK = {
     # Goes on where a filter let too few through; the order is put right afterwards.
@@ -104,7 +105,8 @@ async def sample(connection: AsyncConnection, model: ActiveModel, size: int) -> 
     share = min(100.0, 100.0 * MARGIN * size / max(count, 1))
     some = tablesample(partition, func.system(share))
     vectors: Any = cast(some.c.embedding, array((), REAL()).type)
-    return list(await connection.scalars(select(vectors).limit(size)))
+    # By chance, or only the oldest images of those blocks would be kept.
+    return list(await connection.scalars(select(vectors).order_by(func.random()).limit(size)))
 
 
 def comparison(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import pytest_asyncio
 
 from domain.embeddings import EmbeddingModel
@@ -18,6 +17,8 @@ from tests.fakes.encoder import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import pytest
 
     from infra.concepts import Shelf
 

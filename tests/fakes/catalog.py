@@ -99,7 +99,7 @@ class MemoryCatalog:
         return f"Compare {len(self._matching(criteria))} images, and keep {limit}"
 
     async def sample(self, size: int) -> Sequence[Embedding]:
-        return list(self._embeddings.values())[:size]
+        return list((await self.embeddings(list(self._images))).values())[:size]
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         return {

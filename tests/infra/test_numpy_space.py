@@ -35,7 +35,7 @@ def cloud(number: int, *, seed: int, away: float = 2.0, axis: int = 0) -> Array:
     """
     points = np.random.default_rng(seed).normal(size=(number, DIMENSIONS)) / 2
     points[:, axis] += away
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return np.array(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
 
 
 BANK, PICTURES = cloud(60, seed=1), cloud(40, seed=2, axis=1)

@@ -238,3 +238,28 @@ async def test_an_image_is_added_by_one_statement(watched: Watched) -> None:
     with watched.watching():
         await watched.catalog.add(image_with(), [1.0] + [0.0] * 15)
     assert 1 == len(watched.statements)
+
+
+async def test_the_plan_of_a_walk_names_the_index_and_that_of_a_comparison_none(
+    watched: Watched,
+) -> None:
+    query = Query([1.0] + [0.0] * 15, QueryKind.TEXT)
+    for criteria in (EVERYTHING, ImageFilter(tags_none=("rare",))):
+        plans = [
+            await watched.catalog.explain(query, criteria, limit=100, exact=exact)
+            for exact in (False, True)
+        ]
+        assert "Index Scan using embeddings_1_hnsw" in plans[0]
+        assert "hnsw" not in plans[1]
+        assert "Limit" in plans[1]
+        # A plan is for people to read: what was looked for would fill it with numbers.
+        assert max(map(len, plans)) < 4_000
+
+
+async def test_asking_for_a_plan_searches_nothing(watched: Watched) -> None:
+    query = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
+    with watched.watching():
+        plan = await watched.catalog.explain(query, EVERYTHING, limit=100, exact=True)
+    [(statement, _)] = watched.statements
+    assert statement.startswith("EXPLAIN (FORMAT TEXT) ")
+    assert "actual time" not in plan

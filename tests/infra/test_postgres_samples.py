@@ -1,0 +1,84 @@
+"""What stands for a large library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from domain.embeddings import EmbeddingModel
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.from_thread import BlockingPortal
+
+IMAGES, SIZE = 8_000, 500
+MODEL = EmbeddingModel("tests/sixty-four", 64)
+FILL = (
+    text("""
+        INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
+        SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n, now(), 'ready',
+            ARRAY[]::text[] FROM generate_series(1, :count) AS n
+    """),
+    # The first number says which image it is: they lie in the order of their uploads.
+    text("""
+        INSERT INTO embeddings SELECT id, 1,
+            (ARRAY[byte_size / 10000.0]::real[] || array_fill(0.1::real, ARRAY[63]))::vector
+        FROM images ORDER BY byte_size
+    """),
+)
+
+
+@pytest.fixture(scope="module")
+def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
+    async def fill() -> None:
+        async with open_engine(postgres_module_url) as engine:
+            await PostgresCatalog.open(engine, MODEL)
+            async with engine.begin() as connection:
+                # Nobody walks here, and making the index takes long.
+                await connection.execute(text("DROP INDEX embeddings_1_hnsw"))
+                await connection.execute(FILL[0], {"count": IMAGES})
+                await connection.execute(FILL[1])
+
+    portal.call(fill)
+    return postgres_module_url
+
+
+@pytest_asyncio.fixture
+async def catalog(filled_url: str) -> AsyncIterator[PostgresCatalog]:
+    async with open_engine(filled_url) as engine:
+        yield await PostgresCatalog.open(engine, MODEL)
+
+
+async def places(catalog: PostgresCatalog) -> list[int]:
+    """Return which images are in a sample, by the order of their uploads."""
+    vectors = np.array(await catalog.sample(SIZE))
+    assert (len(vectors), 64) == vectors.shape
+    assert np.allclose(0.1, vectors[:, 1:])
+    return sorted(np.rint(10_000 * vectors[:, 0]).astype(int).tolist())
+
+
+async def test_a_sample_of_a_large_library_has_about_the_size_that_was_asked_for(
+    catalog: PostgresCatalog,
+) -> None:
+    for _ in range(5):
+        sample = await places(catalog)
+        assert 0.8 * SIZE <= len(sample) <= SIZE
+        assert len(sample) == len(set(sample))
+        assert 1 <= sample[0] <= sample[-1] <= IMAGES
+
+
+async def test_old_and_new_images_are_sampled_alike(catalog: PostgresCatalog) -> None:
+    sampled = np.concatenate([await places(catalog) for _ in range(20)])
+    shares = np.histogram(sampled, bins=4, range=(0, IMAGES + 1))[0] / len(sampled)
+    assert shares.min() > 0.15
+
+
+async def test_another_sample_is_of_other_images(catalog: PostgresCatalog) -> None:
+    assert await places(catalog) != await places(catalog)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from typing import cast as cast_type
 
@@ -40,6 +41,9 @@ distances have to choose among more than are wanted."""
 MARGIN = 3
 """How many more are sampled than wanted, as fewer blocks may be chosen than expected, and so that
 the ones that are kept come from many."""
+
+POINT = re.compile(r"('\[[^],]*),[^]]*\]'(::(?:half)?vec)")
+"""A query's embedding in a plan: hundreds of numbers, of which people read the first."""
 
 WALK = {
     # Goes on where a filter let too few through; the order is put right afterwards.
@@ -83,7 +87,7 @@ async def estimate(connection: AsyncConnection, criteria: ImageFilter) -> int:
 async def explain(connection: AsyncConnection, ranking: Select[Any]) -> str:
     """Return PostgreSQL's plan of a comparison or a walk, without carrying it out."""
     lines = await connection.scalars(Plan(ranking, "TEXT"))
-    return "\n".join(lines)
+    return POINT.sub(r"\1,…]'\2", "\n".join(lines))
 
 
 async def rank(

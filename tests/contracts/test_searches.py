@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from domain.embeddings import Hit, Query, QueryKind
+from domain.embeddings import Hit, Part, Query, QueryKind
 from domain.errors import SearchExpired
 from domain.images import uuid7
 from domain.searches import DEPTH, KeptSearch
@@ -54,6 +54,36 @@ async def test_a_search_that_found_nothing_is_kept_too(searches: Searches) -> No
     empty = replace(SEARCH, hits=(), query=replace(SEARCH.query, kind=QueryKind.IMAGE))
     await searches.keep(empty)
     assert empty == await searches.recall(empty.id, since=NOON)
+
+
+PARTS = (
+    Part([0.1, -1 / 3, 1e-30], QueryKind.TEXT, 1 / 7),
+    Part([1.0, 0.0, -0.5], QueryKind.IMAGE, 100.0),
+    Part([1 / 3, 1e-30, 0.1], QueryKind.TEXT, -0.1),
+)
+BLENDED = replace(SEARCH, query=replace(SEARCH.query, blended=PARTS))
+
+
+async def test_the_parts_of_a_blend_come_back_as_they_were(searches: Searches) -> None:
+    single = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS[:1]))
+    most = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS * 20))
+    for search in (BLENDED, single, most):
+        await searches.keep(search)
+        kept = await searches.recall(search.id, since=NOON)
+        assert search == kept
+        assert search.query.parts == kept.query.parts
+
+
+async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: Searches) -> None:
+    hits = [
+        replace(hit, relevance=place / 7, stands_for=1 + place)
+        for place, hit in enumerate(SEARCH.hits[:7])
+    ]
+    judged = replace(BLENDED, id=uuid7(), hits=tuple(hits))
+    collapsed = tuple(replace(hit, relevance=None) for hit in hits)
+    for search in (judged, replace(SEARCH, hits=collapsed), replace(judged, id=uuid7(), hits=())):
+        await searches.keep(search)
+        assert search == await searches.recall(search.id, since=NOON)
 
 
 async def test_an_older_search_has_expired(searches: Searches) -> None:

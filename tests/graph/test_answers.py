@@ -1,0 +1,250 @@
+"""What can be asked about an answer over the API, and what of it is worked out only then."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.embeddings import Query, Ranking
+from domain.facets import Facet, FacetValue, Selection
+from domain.filters import ImageFilter
+from domain.images import Image
+from tests.fakes.encoder import COLOURS
+from tests.fakes.imaging import picture_file
+from tests.graph.world import Client, WatchedCatalog, World
+
+
+class CountingCatalog(WatchedCatalog):
+    """A catalog that notes what it is asked, and only compares all when it must."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def search(
+        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+    ) -> Ranking:
+        self.asked.append("search")
+        return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
+
+    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
+        self.asked.append("explain")
+        return await super().explain(query, criteria, limit=limit, exact=exact)
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        self.asked.append("get")
+        return await super().get(ids)
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        if most:
+            self.asked.append("facets")
+        return await super().facets(selection, most)
+
+
+@pytest.fixture
+def catalog() -> CountingCatalog:
+    return CountingCatalog()
+
+
+@pytest.fixture
+def world(catalog: CountingCatalog) -> World:
+    return World(catalog=catalog)
+
+
+@pytest.fixture
+async def ids(client: Client, world: World, catalog: CountingCatalog) -> dict[str, str]:
+    """A picture of each colour, tagged by its letter; another red one in other bytes."""
+    found = {}
+    for colour, rgb in (*COLOURS.items(), ("red again", COLOURS["red"])):
+        file = picture_file(rgb, words=colour)
+        payload = await client.upload(file, names=(colour,), tags=(colour[0],))
+        found[colour] = payload["results"][0]["image"]["id"]
+    world.space.judged = 0
+    catalog.asked.clear()
+    return found
+
+
+async def search(client: Client, fields: str, arguments: str = "", text: str = "red") -> Any:
+    query = f'{{ searchImages(by: {{text: "{text}"}} {arguments}) {{ {fields} }} }}'
+    return (await client.data(query))["searchImages"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_what_is_not_selected_is_not_worked_out(
+    client: Client, world: World, catalog: CountingCatalog
+) -> None:
+    await search(
+        client,
+        "searchId edges { cursor score collapsedCount node { filename tags } } "
+        "nodes { id } pageInfo { endCursor } facets { __typename }",
+    )
+    await search(client, "explain { model exact stages { name milliseconds } }")
+    assert 0 == world.space.judged
+    assert {"search", "get"} == set(catalog.asked)
+    assert 2 == catalog.asked.count("search")
+
+
+@pytest.mark.usefixtures("ids")
+async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
+    client: Client, world: World
+) -> None:
+    found = await search(
+        client, "edges { relevance band again: relevance score node { filename } }", "first: 5"
+    )
+    assert 5 == world.space.judged
+    relevances = [edge["relevance"] for edge in found["edges"]]
+    assert all(0 <= relevance <= 1 for relevance in relevances)
+    assert sorted(relevances, reverse=True) == relevances
+    assert ["STRONG", "STRONG"] == [edge["band"] for edge in found["edges"][:2]]
+    assert "WEAK" == found["edges"][-1]["band"]
+    for edge in found["edges"]:
+        assert edge["relevance"] == edge["again"]
+        band = (
+            "STRONG" if edge["relevance"] >= 0.9 else "LIKELY" if edge["relevance"] >= 0.5 else ""
+        )
+        assert (band or "WEAK") == edge["band"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
+    client: Client, world: World, catalog: CountingCatalog
+) -> None:
+    found = await search(
+        client,
+        "relevantCount again: relevantCount facets { tags { value count } } "
+        'more: facets { contentTypes { value count } labels(candidates: ["red"]) { count } }',
+        "first: 1",
+    )
+    assert 13 == world.space.judged
+    assert 1 == catalog.asked.count("facets")
+    assert 2 == found["relevantCount"] == found["again"]
+    assert [{"value": "r", "count": 2}] == found["facets"]["tags"]
+    assert [{"value": "image/png", "count": 2}] == found["more"]["contentTypes"]
+    assert [{"count": 2}] == found["more"]["labels"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_a_bound_of_relevance_cuts_hits_count_and_facets_alike(
+    client: Client, world: World
+) -> None:
+    everything = await search(client, "edges { relevance node { tags } }", "first: 100")
+    relevances = [edge["relevance"] for edge in everything["edges"]]
+    for bound in (0.0, relevances[3], relevances[1], 1.0):
+        world.space.judged = 0
+        kept = sum(relevance >= bound for relevance in relevances)
+        found = await search(
+            client,
+            "relevantCount edges { relevance } facets { tags(first: 100) { value count } }",
+            f"minRelevance: {bound!r}, first: 100",
+        )
+        assert relevances[:kept] == [edge["relevance"] for edge in found["edges"]]
+        assert kept == found["relevantCount"]
+        assert kept == sum(each["count"] for each in found["facets"]["tags"])
+        # They were judged when they were found.
+        assert 13 == world.space.judged
+
+
+@pytest.mark.usefixtures("ids")
+async def test_collapsed_copies_are_shown_once_and_counted(client: Client) -> None:
+    for collapse in ("EXACT_COPIES", "NEAR_DUPLICATES"):
+        found = await search(
+            client,
+            "relevantCount edges { collapsedCount node { filename } }",
+            f"collapse: {collapse}",
+        )
+        assert 12 == len(found["edges"])
+        counts = {edge["node"]["filename"]: edge["collapsedCount"] for edge in found["edges"]}
+        assert {2} == {counts.pop(name) for name in list(counts) if name.startswith("red")}
+        assert {1} == set(counts.values())
+        assert 2 == found["relevantCount"]
+
+
+EXPLAIN = "explain { model exact recall plan stages { name milliseconds } }"
+
+
+@pytest.mark.usefixtures("ids")
+async def test_an_explanation_says_what_was_done(client: Client, catalog: CountingCatalog) -> None:
+    explained = (await search(client, EXPLAIN, "first: 3"))["explain"]
+    assert ["search", "get", "search", "explain"] == catalog.asked
+    stages = explained.pop("stages")
+    assert {
+        "model": "fake",
+        "exact": False,
+        "recall": 1.0,
+        "plan": "Compare 13 images, and keep 1000",
+    } == explained
+    assert ["encode", "search", "fetch"] == [stage["name"] for stage in stages]
+    assert all(stage["milliseconds"] >= 0 for stage in stages)
+
+
+@pytest.mark.usefixtures("ids")
+async def test_an_exact_answer_has_no_recall(client: Client, catalog: CountingCatalog) -> None:
+    explained = (await search(client, EXPLAIN, "exact: true"))["explain"]
+    assert explained["exact"]
+    assert explained["recall"] is None
+    assert 1 == catalog.asked.count("search")
+
+
+@pytest.mark.usefixtures("ids")
+async def test_recalls_count_among_the_searches_of_a_request(client: Client) -> None:
+    one = 'searchImages(by: {text: "red"}) { explain { recall } }'
+    await client.data("{" + " ".join(f"s{n}: {one}" for n in range(5)) + "}")
+    error = (await client.ask("{" + " ".join(f"s{n}: {one}" for n in range(6)) + "}"))["errors"][0]
+    assert "at most 10 searches" in error["message"]
+
+
+async def test_what_is_similar_can_be_judged_too(
+    client: Client, ids: dict[str, str], world: World
+) -> None:
+    query = """query ($id: ID!) { image(id: $id) { similarImages(first: 2) {
+        relevantCount edges { band node { filename } } facets { tags { value } }
+        explain { model plan recall }
+    } } }"""
+    similar = (await client.data(query, id=ids["red"]))["image"]["similarImages"]
+    assert ("red again", "LIKELY") == (
+        similar["edges"][0]["node"]["filename"],
+        similar["edges"][0]["band"],
+    )
+    assert 1 == similar["relevantCount"]
+    assert [{"value": "r"}] == similar["facets"]["tags"]
+    assert "Compare 12 images, and keep 1000" == similar["explain"]["plan"]
+    assert 12 + 2 == world.space.judged
+
+
+async def test_what_was_deleted_between_pages_is_relevant_no_more(
+    client: Client, ids: dict[str, str]
+) -> None:
+    narrowed = "first: 1, minRelevance: 0.5"
+    found = await search(client, "relevantCount pageInfo { endCursor }", narrowed)
+    await client.change(
+        "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }",
+        ids=[ids["red again"]],
+    )
+    after = f'{narrowed}, after: "{found["pageInfo"]["endCursor"]}"'
+    rest = await search(client, "relevantCount facets { tags { count } }", after)
+    assert (2, 1) == (found["relevantCount"], rest["relevantCount"])
+    assert [{"count": 1}] == rest["facets"]["tags"]
+
+
+@pytest.mark.usefixtures("ids")
+async def test_what_cannot_be_judged_is_an_error_and_no_page(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overloaded(*_: object) -> Any:
+        await world.encoder.encode_texts(["concept"])
+
+    monkeypatch.setattr(world.space, "margins", overloaded)
+    found = await search(client, "searchId")
+    world.encoder.overloaded = True
+    for fields in ("edges { relevance band }", "relevantCount", "facets { tags { value } }"):
+        answer = await client.ask(
+            f"query ($id: ID!) {{ searchImages(by: {{searchId: $id}}) {{ {fields} }} }}",
+            id=found["searchId"],
+        )
+        assert ["OVERLOADED"] == [error["extensions"]["code"] for error in answer["errors"]]
+        assert answer["data"] is None

@@ -110,3 +110,17 @@ async def test_a_model_that_was_overloaded_is_asked_again() -> None:
         await bank()
     encoder.overloaded = False
     assert len(CONCEPTS) == len(await bank())
+
+
+async def test_concepts_are_prepared_where_there_is_time_and_otherwise_when_they_are_needed() -> (
+    None
+):
+    encoder, shelf = FakeEncoder(), MemoryShelf()
+    encoder.overloaded = True
+    bank = ConceptBank(encoder, shelf, CONCEPTS)
+    await bank.prepare()
+    assert [] == encoder.texts
+    encoder.overloaded = False
+    await bank.prepare()
+    await bank()
+    assert list(CONCEPTS) == encoder.texts

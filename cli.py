@@ -26,12 +26,12 @@ from rich.text import Text
 
 import app
 from domain.errors import InvalidArgument, Refusal
-from domain.images import Variant
 from domain.keys import Scope
-from domain.searches import ByText
 from infra.picture_folder import uploads_of
+from infra.search_answer import answer_to
+from infra.search_options import SearchOptions, taking_options
 from infra.settings import Settings, read_settings
-from infra.terminal import UUID_WIDTH, hits_table, shows_pictures
+from infra.terminal import UUID_WIDTH, shows_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -156,27 +156,19 @@ async def _import(settings: Settings, folder: Path, *, tags: list[str]) -> None:
 
 
 @cli.command()
-def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
-    first: Annotated[int, typer.Option(help="How many to show.", min=1, max=100)] = 10,
-) -> None:
-    """Find pictures by what they show."""
-    _run(_search(_settings(), text, first=first))
+@taking_options
+def search(options: SearchOptions) -> None:
+    """Find pictures by what they show, and by what is known of them."""
+    _run(_search(_settings(), options))
 
 
-async def _search(settings: Settings, text: str, *, first: int) -> None:
+async def _search(settings: Settings, options: SearchOptions) -> None:
+    asked = options.by(), options.narrowing()
     async with app.open_pictograph(settings) as pictograph:
-        use_cases = pictograph.use_cases
-        page = await use_cases.search(ByText(text), first=first)
-        if not page.found:
-            out.print("The library is empty; take pictures in with `pictograph import FOLDER`.")
-            return
-        pictures = []
-        if shows_pictures(out):
-            for found in page.found:
-                blob = await use_cases.read(found.image, Variant.THUMBNAIL)
-                pictures.append(b"".join([chunk async for chunk in blob.chunks]))
-    out.print(hits_table(page, pictures), crop=False)
+        answer = await answer_to(
+            pictograph.use_cases, *asked, first=options.first, pictures=shows_pictures(out)
+        )
+    out.print(answer, crop=False)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""A folder of pictures, as uploads."""
+"""Files of pictures, alone and in folders, as uploads."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def uploads_of(folder: Path) -> list[Upload]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     names = sorted(path.relative_to(folder) for path in paths)
     return [
-        _upload(folder / name, str(name))
+        upload_of(folder / name, str(name))
         for name in names
         if not any(part.startswith(".") for part in name.parts)
     ]
 
 
-def _upload(path: Path, name: str) -> Upload:
+def upload_of(path: Path, name: str) -> Upload:
+    """Return a file as an upload that is called ``name``."""
+
     async def read() -> bytes:
         try:
             return await asyncio.to_thread(path.read_bytes)

@@ -11,8 +11,12 @@ from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
+from domain.likenesses import Collapse
+from domain.relevance import RelevanceBand, band_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from rich.console import Console
 
@@ -24,30 +28,49 @@ ROWS = 6
 UUID_WIDTH = 36
 """Of an id: cut off, it is good for nothing."""
 
+STYLES = {
+    RelevanceBand.STRONG: "bold green",
+    RelevanceBand.LIKELY: "green",
+    RelevanceBand.WEAK: "dim",
+}
+
 
 def shows_pictures(console: Console) -> bool:
     """Tell whether a console is a terminal with 24-bit colour."""
     return console.is_terminal and console.color_system == "truecolor"
 
 
-def hits_table(page: SearchPage, thumbnails: Sequence[bytes] = ()) -> Table:
+def hits_table(
+    page: SearchPage, relevances: Mapping[UUID, float], thumbnails: Sequence[bytes] = ()
+) -> Table:
     """Lay hits out in rows, the best first, each with its picture where there are any."""
     how = "Every picture was compared." if page.search.exact else "Found by walking the HNSW index."
     pictured = ["Picture"] if thumbnails else []
+    alike = [] if page.narrowing.collapse is Collapse.NONE else ["Alike"]
     last = Column("Id", min_width=UUID_WIDTH)
-    table = Table("", *pictured, "Score", "File", "Size", "Taken", last, caption=how)
+    facts = ("Relevance", "Score", Column("File", overflow="fold"), "Size", "Taken")
+    table = Table("", *pictured, *facts, *alike, last, caption=how)
     for rank, hit in enumerate(page.found):
         taken_at = hit.image.exif.taken_at if hit.image.exif else None
         table.add_row(
             str(rank + 1),
             *([thumbnail(thumbnails[rank])] if thumbnails else []),
+            # One that was deleted in between is no answer any more.
+            relevance_cell(relevances.get(hit.image.id, 0.0)),
             f"{hit.score:.3f}",
             Text(hit.image.filename),
             f"{hit.image.width} x {hit.image.height}",
             f"{taken_at:%Y-%m-%d}" if taken_at else "",
+            *([str(hit.hit.stands_for)] if alike else []),
             str(hit.image.id),
         )
     return table
+
+
+def relevance_cell(relevance: float) -> Text:
+    """Say a relevance as a word and a number."""
+    band = band_of(relevance)
+    return Text(f"{band} {relevance:.2f}", style=STYLES[band])
 
 
 def thumbnail(data: bytes) -> Text:

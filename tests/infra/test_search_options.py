@@ -1,0 +1,223 @@
+"""What can be typed behind `pictograph search`, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from domain.errors import InvalidArgument
+from domain.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.images import ImageStatus, uuid7
+from domain.likenesses import Collapse
+from domain.searches import ByBlend, ByImage, ByPicture, ByText, Narrowing, Weighted
+from infra.search_options import SearchOptions, options_named, taking_options
+
+if TYPE_CHECKING:
+    from domain.searches import Term
+
+ID = uuid7()
+
+
+def typed(*arguments: str) -> SearchOptions:
+    """What typer makes of arguments."""
+    options: list[SearchOptions] = []
+    app = Typer()
+    app.command()(taking_options(options.append))
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert 0 == result.exit_code, result.output
+    return options[0]
+
+
+def criteria(*arguments: str) -> ImageFilter:
+    return typed("boat", *arguments).narrowing().criteria
+
+
+def refusal(*arguments: str) -> str:
+    options = typed(*arguments)
+    with pytest.raises(InvalidArgument) as refused:
+        _ = options.by(), options.narrowing()
+    return refused.value.message
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the folder that the command is typed in."""
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(b"a photo")
+    return Path("photo.jpg")
+
+
+def file_of(term: Term) -> str:
+    assert isinstance(term, ByPicture)
+    return term.upload.name
+
+
+def test_words_are_looked_for() -> None:
+    options = typed("a harbour")
+    assert ByText("a harbour") == options.by()
+    assert Narrowing() == options.narrowing()
+    assert 10 == options.first
+
+
+@pytest.mark.parametrize("arguments", [["--image-id", str(ID)], ["--like", str(ID)]])
+def test_an_id_is_a_picture_of_the_library(arguments: list[str]) -> None:
+    assert ByImage(ID) == typed(*arguments).by()
+
+
+@pytest.mark.usefixtures("photo")
+@pytest.mark.parametrize("arguments", [["--image", "photo.jpg"], ["--like", "@photo.jpg"]])
+async def test_a_file_is_an_example(arguments: list[str]) -> None:
+    by = typed(*arguments).by()
+    assert isinstance(by, ByPicture)
+    assert b"a photo" == await by.upload.bytes_within(10)
+
+
+def test_a_file_is_found_at_home(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(photo.parent.absolute()))
+    monkeypatch.chdir("/")
+    by = typed("--like", "@~/photo.jpg", "--unlike", "rain").by()
+    assert isinstance(by, ByBlend)
+    assert "photo.jpg" == file_of(by.like[0].term)
+
+
+@pytest.mark.usefixtures("photo")
+def test_all_that_is_wanted_is_blended_by_weight() -> None:
+    options = typed(
+        *("a harbour", "--image", "photo.jpg", "--image-id", str(ID)),
+        *("--like", "at night^2", "--like", f"{ID}^.5"),
+        *("--unlike", "boats", "--unlike", "@photo.jpg^1.5"),
+    )
+    by = options.by()
+    assert isinstance(by, ByBlend)
+    text, example, *rest = by.like
+    assert Weighted(ByText("a harbour")) == text
+    assert ("photo.jpg", 1) == (file_of(example.term), example.weight)
+    assert [
+        Weighted(ByImage(ID)),
+        Weighted(ByText("at night"), 2),
+        Weighted(ByImage(ID), 0.5),
+    ] == rest
+    boats, other = by.unlike
+    assert Weighted(ByText("boats")) == boats
+    assert ("photo.jpg", 1.5) == (file_of(other.term), other.weight)
+
+
+def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
+    assert ByBlend((Weighted(ByText("night"), 3),)) == typed("--like", "night^3").by()
+    assert ByText("x^y") == typed("--like", "x^y").by()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--tag", "a", "--tag", "b"], ImageFilter(tags_all=("a", "b"))),
+        (["--any-tag", "a"], ImageFilter(tags_any=("a",))),
+        (["--no-tag", "a"], ImageFilter(tags_none=("a",))),
+        (["--keywords", "rome -draft"], ImageFilter(keywords="rome -draft")),
+        (["--make", "NIKON"], ImageFilter(camera_make_in=("NIKON",))),
+        (["--camera", "COOLPIX P6000"], ImageFilter(camera_model_in=("COOLPIX P6000",))),
+        (
+            ["--type", "jpeg", "--type", "image/PNG"],
+            ImageFilter(content_type_in=("image/jpeg", "image/png")),
+        ),
+        (["--near", "-33.9,151.2,25"], ImageFilter(near=GeoNear(-33.9, 151.2, 25))),
+        (["--with-location"], ImageFilter(has_location=True)),
+        (["--without-location"], ImageFilter(has_location=False)),
+        (["--orientation", "portrait"], ImageFilter(orientation=Orientation.PORTRAIT)),
+        (["--min-width", "10", "--max-width", "20"], ImageFilter(width=IntRange(10, 20))),
+        (["--min-height", "10"], ImageFilter(height=IntRange(10))),
+        (["--max-height", "20"], ImageFilter(height=IntRange(None, 20))),
+        (["--status", "ready"], ImageFilter(status_in=(ImageStatus.READY,))),
+        (["--not", str(ID)], ImageFilter(ids_not_in=(ID,))),
+        (
+            ["--taken-from", "2024", "--taken-before", "2024-06"],
+            ImageFilter(
+                taken_at=TimeRange(
+                    datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+                )
+            ),
+        ),
+        (
+            ["--created-from", "2024-05-31T18:00+02:00"],
+            ImageFilter(
+                created_at=TimeRange(datetime(2024, 5, 31, 18, tzinfo=timezone(timedelta(hours=2))))
+            ),
+        ),
+        (
+            ["--created-before", "2024-05-31"],
+            ImageFilter(created_at=TimeRange(None, datetime(2024, 5, 31, tzinfo=UTC))),
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_filter_has_an_option_for_each_condition(
+    arguments: list[str], expected: ImageFilter
+) -> None:
+    assert expected == criteria(*arguments)
+
+
+def test_no_condition_is_left_without_an_option() -> None:
+    everything = typed(
+        *("boat", "--tag", "a", "--any-tag", "a", "--no-tag", "a", "--keywords", "a"),
+        *("--make", "a", "--camera", "a", "--type", "png", "--near", "1,2,3", "--with-location"),
+        *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
+        *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
+    ).narrowing()
+    unset = [
+        field.name
+        for field in fields(ImageFilter)
+        if getattr(everything.criteria, field.name) is None
+    ]
+    assert [] == unset
+
+
+def test_relevance_duplicates_and_exactness_are_chosen() -> None:
+    options = typed(*("boat", "--min-relevance", "0.9", "--collapse", "near-duplicates", "--exact"))
+    assert options.narrowing() == Narrowing(
+        min_relevance=0.9, collapse=Collapse.NEAR_DUPLICATES, exact=True
+    )
+
+
+@pytest.mark.usefixtures("photo")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Say what to look for: TEXT, --image FILE, --image-id ID or --like THING; "),
+        (["--unlike", "boats"], "Say what to look for: "),
+        (["photo.jpg"], "TEXT: photo.jpg is a file; --image photo.jpg looks for what it shows."),
+        (["--like", "photo.jpg"], "--like: photo.jpg is a file; --like @photo.jpg looks for "),
+        (["--image", "foto.jpg"], "--image: there is no file foto.jpg; check its spelling."),
+        (["a", "--unlike", "@foto.jpg"], "--unlike: there is no file foto.jpg; "),
+        (["--image-id", "12"], "--image-id: 12 is no id; take one from the last column "),
+        (["a", "--not", "12"], "--not: 12 is no id; "),
+        (["a", "--like", "b^0"], "TEXT or --like: The weight is 0; it may be above 0 "),
+        (["a", *["--unlike", "b"] * 11], "--unlike: unlike has 11 terms; at most 10."),
+        (["a", "--near", "1,2"], "--near: 1,2 is no place; write latitude, longitude and "),
+        (["a", "--near", "91,2,3"], "--near: latitude is 91; it may be -90 to 90."),
+        (["a", "--near", "nan,2,3"], "--near: latitude is nan; it may be -90 to 90."),
+        (["a", "--taken-from", "June"], "--taken-from: June is no day; write it as 2024, "),
+        (["a", "--created-before", "2024-13"], "--created-before: 2024-13 is no day; "),
+        (["a", "--type", "jpg"], "--type: no picture is of type jpg; types are jpeg, png, "),
+        (["a", "--status", "failed"], "--status: only pictures that are ready can be found; "),
+        (["a", "--keywords", "\udcff"], "--keywords: keywords has the character U+DCFF in it; "),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
+)
+def test_a_refusal_names_the_option_and_the_way_out(arguments: list[str], sentence: str) -> None:
+    assert refusal(*arguments).startswith(sentence)
+
+
+def test_a_text_too_long_for_a_name_is_no_file() -> None:
+    text = "a.b" * 1_000
+    assert ByText(text) == typed(text).by()
+
+
+def test_a_refusal_of_what_nobody_typed_stays_as_it_is() -> None:
+    with pytest.raises(InvalidArgument, match=r"^A sentence\.$"), options_named():
+        raise InvalidArgument("elsewhere", "A sentence.")

@@ -265,7 +265,7 @@ def doctor() -> None:
 
 
 async def _doctor(settings: Settings) -> None:
-    import checkup  # noqa: PLC0415 - no other command needs it
+    from infra import checkup  # noqa: PLC0415 - no other command needs it
 
     table = Table("", "Part", "How it is")
     table.add_row("[green]✓", "Settings", Text(settings.summary))

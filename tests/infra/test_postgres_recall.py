@@ -64,10 +64,12 @@ async def test_recall_among_33256_real_vectors_is_what_is_promised(
     catalog: PostgresCatalog, library: Library
 ) -> None:
     for neighbours, promised in ((library.images, 0.995), (library.texts, 0.985)):
-        rankings = await rank(catalog, neighbours.queries)
+        # Halves differ by 0.0003, and the promises lie 0.0015 below. The benchmark asks all.
+        half = neighbours.one_in(2)
+        rankings = await rank(catalog, half.queries)
         assert not any(ranking.exact for ranking in rankings)
-        assert promised <= neighbours.recall(rankings)
-        some = neighbours.one_in(5)
+        assert promised <= half.recall(rankings)
+        some = neighbours.one_in(20)
         assert promised <= some.recall(await rank(catalog, some.queries, limit=1_000))
         some = neighbours.one_in(40)
         assert 0.995 <= some.recall(await rank(catalog, some.queries, exact=True))

@@ -164,10 +164,11 @@ def search(options: SearchOptions) -> None:
 
 async def _search(settings: Settings, options: SearchOptions) -> None:
     asked = options.by(), options.narrowing()
-    async with app.open_pictograph(settings) as pictograph:
-        answer = await answer_to(
-            pictograph.use_cases, *asked, first=options.first, pictures=shows_pictures(out)
-        )
+    with err.status("Searching"):
+        async with app.open_pictograph(settings) as pictograph:
+            answer = await answer_to(
+                pictograph.use_cases, *asked, first=options.first, pictures=shows_pictures(out)
+            )
     out.print(answer, crop=False)
 
 

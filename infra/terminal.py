@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from rich.cells import cell_len
 from rich.color import Color
 from rich.style import Style
 from rich.table import Column, Table
@@ -28,6 +29,9 @@ ROWS = 6
 UUID_WIDTH = 36
 """Of an id: cut off, it is good for nothing."""
 
+NAME_WIDTH = 24
+"""Of a file's name: a longer one takes another line, where there is no more room."""
+
 STYLES = {
     RelevanceBand.STRONG: "bold green",
     RelevanceBand.LIKELY: "green",
@@ -48,7 +52,9 @@ def hits_table(
     pictured = ["Picture"] if thumbnails else []
     alike = [] if page.narrowing.collapse is Collapse.NONE else ["Alike"]
     last = Column("Id", min_width=UUID_WIDTH)
-    facts = ("Relevance", "Score", Column("File", overflow="fold"), "Size", "Taken")
+    longest = max((cell_len(hit.image.filename) for hit in page.found), default=0)
+    name = Column("File", min_width=min(longest, NAME_WIDTH), overflow="fold")
+    facts = ("Relevance", "Score", name, "Size", "Taken")
     table = Table("", *pictured, *facts, *alike, last, caption=how)
     for rank, hit in enumerate(page.found):
         taken_at = hit.image.exif.taken_at if hit.image.exif else None

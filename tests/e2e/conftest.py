@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postcards import MODEL
+from tests.e2e.postcards import fill
 from tests.e2e.process import KEY, Server
 
 if TYPE_CHECKING:
@@ -26,4 +27,13 @@ def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 @pytest.fixture(scope="module")
 def server(settings: dict[str, object]) -> Iterator[Server]:
     with Server.start(settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postcards(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with postcards, which tests only read."""
+    data_dir = tmp_path_factory.mktemp("postcards")
+    with Server.start({"model": model, "data_dir": data_dir, "api_key": KEY}) as server:
+        fill(server)
         yield server

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from domain.searches import Term
 
 ID = uuid7()
+README = Path(__file__).parents[2] / "README.md"
 
 
 def typed(*arguments: str) -> SearchOptions:
@@ -221,3 +224,14 @@ def test_a_text_too_long_for_a_name_is_no_file() -> None:
 def test_a_refusal_of_what_nobody_typed_stays_as_it_is() -> None:
     with pytest.raises(InvalidArgument, match=r"^A sentence\.$"), options_named():
         raise InvalidArgument("elsewhere", "A sentence.")
+
+
+@pytest.mark.usefixtures("photo")
+def test_the_readme_shows_what_can_be_typed() -> None:
+    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+    words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
+    assert ByText("a dog on a beach") == words.by()
+    assert ByBlend((Weighted(ByText("a harbour")),), (Weighted(ByText("boats")),)) == harbour.by()
+    assert GeoNear(43.47, 11.88, 25) == harbour.narrowing().criteria.near
+    assert isinstance(photo.by(), ByBlend)
+    assert Narrowing(min_relevance=0.5, collapse=Collapse.NEAR_DUPLICATES) == photo.narrowing()

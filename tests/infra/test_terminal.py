@@ -76,9 +76,14 @@ def test_a_hit_that_stands_for_others_says_for_how_many() -> None:
     assert "│ 3 " in text
 
 
-def test_a_name_is_shown_to_its_end_where_there_is_little_room() -> None:
-    text = shown(Console(width=90), page())
-    assert "…" not in text
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_name_and_an_id_are_whole_where_there_is_little_room(width: int) -> None:
+    found = page()
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(hits_table(found, {}), crop=False)
+    assert "[red]boat[/red].jpg" in capture.get()
+    assert str(found.found[0].image.id) in capture.get()
 
 
 def test_a_table_says_whether_every_picture_was_compared() -> None:

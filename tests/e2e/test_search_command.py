@@ -1,0 +1,91 @@
+"""`pictograph search`, as it is typed, with the model in the box."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.process import Server, pictograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    Search: TypeAlias = Callable[..., str]
+
+CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
+
+
+@pytest.fixture
+def search(postcards: Server, model: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+    """What runs the command beside the server, and returns what it printed or why it refused."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str, status: int = 0) -> str:
+        settings = {"model": model, "data_dir": postcards.data_dir}
+        done = pictograph("search", *arguments, settings=settings)
+        assert status == done.returncode, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr if status else done.stdout
+
+    return run
+
+
+def files(table: str) -> list[str]:
+    """The names in a table's rows, in order."""
+    return re.findall(r"(\w[\w ]*\.(?:png|jpg|webp))", table)
+
+
+def test_words_are_found_with_how_relevant_they_are(search: Search) -> None:
+    table = search("a red sailboat at sunset", "--first", "4")
+    assert {"sunset 0.png", "sunset 1.png", "sunset 2.png"} == set(files(table)[:3])
+    assert 4 == len(files(table))
+    assert 3 == len(re.findall(r"(?:strong|likely) [01]\.\d\d", table))
+    assert 1 == len(re.findall(r"weak 0\.\d\d", table))
+    assert table.endswith("\n3 pictures are relevant: likely or strong.\n")
+
+
+def test_things_are_left_out(search: Search) -> None:
+    table = search("a harbour", "--unlike", "boats", "--first", "4")
+    assert {f"quay {n}.png" for n in range(4)} == set(files(table))
+
+
+def test_a_picture_is_looked_for_by_its_file_and_within_a_filter(
+    search: Search, postcards: Server, tmp_path: Path
+) -> None:
+    query = '{ images(first: 100, filter: {keywords: "castle"}) { nodes { filename url } } }'
+    urls = {node["filename"]: node["url"] for node in postcards.ask(query)["images"]["nodes"]}
+    example = tmp_path / "example.jpg"
+    example.write_bytes(postcards.http.get(urls["castle small.jpg"]).content)
+    options = ("--tag", "meadow", "--no-tag", "sea", "--keywords", "postcard", "--first", "2")
+    table = search("--image", str(example), "--collapse", "near-duplicates", *options)
+    castle, other = files(table)
+    assert castle in CASTLES
+    assert other.startswith("meadow")
+    assert re.search(rf"strong .*{castle}.*│ 3 +│", table)
+    assert "3 pictures are relevant: likely or strong." in table
+
+
+def test_it_is_said_why_nothing_is_found(search: Search) -> None:
+    sentence = "No picture matches all the options that were given; leave some of them out.\n"
+    assert sentence == search("a castle", "--taken-from", "2025")
+    table = search("a cactus", "--tag", "lake", "--first", "3")
+    assert 3 == len(files(table))
+    assert table.endswith(
+        "Nothing that matches the options is likely what you asked for; the nearest are shown.\n"
+    )
+
+
+def test_what_cannot_be_read_is_one_sentence(search: Search, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no picture")
+    refused = search("--image", str(notes), status=1)
+    assert refused.startswith("notes.txt: This file is no picture that is accepted; send one of ")
+    assert 1 == refused.count("\n")
+    refused = search("a boat", "--near", "43.47,11.88", status=1)
+    assert refused.startswith("--near: 43.47,11.88 is no place; write latitude, longitude and ")
+    assert 1 == refused.count("\n")
+    assert "--no-such-option" in search("a boat", "--no-such-option", status=2)

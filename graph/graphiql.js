@@ -13,13 +13,26 @@ const welcome = `# Pictograph finds pictures by what they show. Press Ctrl-Enter
 #     -F map='{"0":["variables.f.0"]}' -F 0=@picture.jpg
 
 query Search {
-  searchImages(by: { text: "a red car in the snow" }, first: 10) {
+  searchImages(by: { text: "a red car in the snow" }, minRelevance: 0.5, first: 10) {
+    relevantCount
     searchId
     edges {
-      score
+      relevance
+      band
       node { id filename width height url(variant: THUMBNAIL) }
     }
     pageInfo { hasNextPage endCursor }
+  }
+}
+
+query HarbourWithoutBoats {
+  searchImages(
+    by: { blend: { like: [{ term: { text: "a harbour" } }], unlike: [{ term: { text: "boats" } }] } }
+    first: 5
+  ) {
+    edges { relevance band node { filename url(variant: THUMBNAIL) } }
+    facets { tags { value count } months { value count } }
+    explain { exact recall stages { name milliseconds } }
   }
 }
 
@@ -41,7 +54,7 @@ query LooksLikeTheNewest {
   images(first: 1) {
     nodes {
       filename
-      similarImages(first: 5) { edges { score node { filename } } }
+      similarImages(first: 5) { edges { relevance node { filename } } }
     }
   }
 }

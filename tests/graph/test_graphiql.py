@@ -14,9 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql import build_schema, parse, validate
 
 from graph.fetch_graphiql import fetch, main, npm_pack
 from graph.graphiql_assets import ASSETS, Asset
+from graph.schema import print_schema
 from tests.graph.world import Client, Serve
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -94,6 +96,12 @@ async def test_the_page_needs_no_script_of_its_own(client: Client) -> None:
     page = await client.http.get("/graphql", headers=HTML)
     assert re.findall(r"<script[^>]*>(.+?)</script>", page.text) == []
     assert "{{" not in page.text
+
+
+async def test_the_queries_to_begin_with_are_valid(client: Client) -> None:
+    script = (await client.http.get("/graphiql/page.js")).text
+    [welcome] = re.findall(r"const welcome = `(.*?)`;", script, re.DOTALL)
+    assert [] == validate(build_schema(print_schema()), parse(welcome))
 
 
 async def test_the_page_can_be_left_out(serve: Serve) -> None:

@@ -1,0 +1,144 @@
+"""The queries that the README shows, on the real server."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from postcards.scenes import SETTINGS
+from tests.e2e.process import ROOT, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    Names: TypeAlias = Callable[[Iterable[dict[str, Any]]], list[str]]
+    """What gives the file names of nodes, or of edges' nodes."""
+
+QUERIES = {
+    re.findall(r"query (\w+)", query)[0]: query
+    for query in re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+}
+EVERYTHING = "{ images(first: 100) { nodes { id filename } } }"
+COUNT = 50
+CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
+
+
+@pytest.fixture
+def ids(postcards: Server) -> dict[str, str]:
+    nodes = postcards.ask(EVERYTHING)["images"]["nodes"]
+    return {node["filename"]: node["id"] for node in nodes}
+
+
+@pytest.fixture
+def names(ids: dict[str, str]) -> Names:
+    known = {id_: name for name, id_ in ids.items()}
+    return lambda nodes: [known[node.get("node", node)["id"]] for node in nodes]
+
+
+def test_there_are_six_of_them() -> None:
+    assert 6 == len(QUERIES)
+
+
+def test_words_find_what_answers_them_and_nothing_else(postcards: Server, names: Names) -> None:
+    found = postcards.ask(QUERIES["Words"])["searchImages"]
+    assert {"sunset 0.png", "sunset 1.png", "sunset 2.png"} == set(names(found["edges"]))
+    assert 3 == found["relevantCount"]
+    assert all(0.5 <= edge["relevance"] <= 1 for edge in found["edges"])
+    assert {"STRONG", "LIKELY"} >= {edge["band"] for edge in found["edges"]}
+    node = found["edges"][0]["node"]
+    assert (480, 320, None) == (node["width"], node["height"], node["altText"])
+    assert "image/webp" == postcards.http.get(node["url"]).headers["content-type"]
+    assert found["pageInfo"]["hasNextPage"] is False
+    again = "query ($id: ID!) { searchImages(by: {searchId: $id}, minRelevance: 0.5) { searchId } }"
+    asked = postcards.ask(again, id=found["searchId"])["searchImages"]
+    assert found["searchId"] == asked["searchId"]
+
+
+def test_what_is_alike_comes_first_and_never_the_picture_itself(
+    postcards: Server, names: Names, ids: dict[str, str]
+) -> None:
+    query = QUERIES["MoreLikeThis"]
+    found = postcards.ask(query, id=ids["castle.png"])["image"]["similarImages"]["edges"]
+    assert 6 == len(found)
+    assert CASTLES - {"castle.png"} == set(names(found[:2]))
+    assert "castle.png" not in names(found)
+    relevances = [edge["relevance"] for edge in found]
+    assert min(relevances[:2]) > 0.9
+    assert max(relevances[2:]) < 0.5
+
+
+def test_a_blend_leaves_out_what_a_text_cannot(postcards: Server, names: Names) -> None:
+    found = postcards.ask(QUERIES["HarbourWithoutBoats"])["searchImages"]
+    assert 5 == len(found["edges"])
+    assert {f"quay {n}.png" for n in range(4)} < set(names(found["edges"]))
+    assert not [name for name in names(found["edges"]) if name.startswith("boats")]
+    assert {"STRONG", "LIKELY"} >= {edge["band"] for edge in found["edges"]}
+    explain = found["explain"]
+    assert explain["model"].startswith("model@")
+    # A library as small as this is compared picture by picture, and there is nothing to miss.
+    assert (True, None) == (explain["exact"], explain["recall"])
+    assert ["encode", "search", "fetch"] == [stage["name"] for stage in explain["stages"]]
+    assert all(stage["milliseconds"] > 0 for stage in explain["stages"])
+    words = '{ searchImages(by: {text: "a harbour without boats"}, first: 4) { nodes { id } } }'
+    assert {f"boats {n}.png" for n in range(4)} == set(
+        names(postcards.ask(words)["searchImages"]["nodes"])
+    )
+
+
+def test_a_filter_narrows_and_facets_count_what_is_relevant(postcards: Server) -> None:
+    found = postcards.ask(QUERIES["Lighthouses"])["searchImages"]
+    assert 10 == len(found["nodes"])
+    assert all("postcard" in node["tags"] for node in found["nodes"])
+    assert not [node for node in found["nodes"] if "harbour" in node["tags"]]
+    count = found["relevantCount"]
+    assert 2 <= count < 10
+    relevant = found["nodes"][:count]
+    facets = {
+        name: {each["value"]: each["count"] for each in values}
+        for name, values in found["facets"].items()
+    }
+    assert count == facets["tags"].pop("postcard")
+    assert count == sum(facets["tags"].values()) == sum(facets["months"].values())
+    assert {"Brush 0", "Brush 1"} >= set(facets["cameras"])
+    assert relevant[0]["exif"]["takenAt"][:7] in facets["months"]
+    assert relevant[0]["exif"]["cameraModel"] in facets["cameras"]
+
+
+def test_labels_tell_places_apart(postcards: Server, names: Names) -> None:
+    places = {"beach", "city", "desert", "forest", "harbour"}
+    found = postcards.ask(QUERIES["Labels"])["images"]
+    assert 20 == len(found["nodes"])
+    best = {}
+    for node, name in zip(found["nodes"], names(found["nodes"]), strict=True):
+        assert places == {each["label"] for each in node["labels"]}
+        assert pytest.approx(1) == sum(each["share"] for each in node["labels"])
+        best[name] = node["labels"][0]["label"]
+    assert {"harbour"} == {best[f"{name} {n}.png"] for name in ("boats", "quay") for n in range(4)}
+    counts = {each["value"]: each["count"] for each in found["facets"]["labels"]}
+    assert places == set(counts)
+    assert COUNT == sum(counts.values())
+    assert counts["harbour"] >= 10
+
+
+def test_a_motif_is_found_once_and_listed_as_duplicates(postcards: Server) -> None:
+    found = postcards.ask(QUERIES["EveryMotifOnce"])
+    counts = {
+        edge["node"]["filename"]: edge["collapsedCount"] for edge in found["searchImages"]["edges"]
+    }
+    assert 10 == len(counts)
+    [castle] = CASTLES & set(counts)
+    assert 3 == counts.pop(castle)
+    assert {1} == set(counts.values())
+    [group] = found["duplicates"]["nodes"]
+    assert CASTLES == {image["filename"] for image in group["images"]}
+    assert "NEAR_DUPLICATES" == group["kind"]
+    assert 0.9 < group["similarity"] <= 1
+    assert all(image["byteSize"] > 0 for image in group["images"])
+
+
+def test_the_postcards_are_as_many_as_the_tests_count(ids: dict[str, str]) -> None:
+    assert COUNT == len(ids)
+    assert {f"{setting} 2.jpg" for setting in SETTINGS} <= set(ids)

@@ -94,7 +94,9 @@ class SearchOptions:
     ] = None
     location: Annotated[
         bool | None,
-        which("--with-location/--without-location", help="With a place in EXIF, or without."),
+        which(
+            "--with-location/--without-location", help="With a place in EXIF, or --without-location"
+        ),
     ] = None
     type_: Annotated[
         Strings,

@@ -68,7 +68,7 @@ Three searches to try there, in a browser:
 Or here, and a picture of your own:
   curl {url}/graphql -H 'Content-Type: application/json' \\
     -d '{{"query": "{{ searchImages(by: {{text: \\"{SEARCHES[0]}\\"}}, first: 3) \
-{{ edges {{ score node {{ url }} }} }} }}"}}'
+{{ edges {{ relevance node {{ url }} }} }} }}"}}'
   curl {url}/graphql -H 'Authorization: Bearer {key}' -H 'GraphQL-Require-Preflight: 1' \\
     -F operations='{{"query": "mutation($files: [Upload!]!) \
 {{ uploadImages(input: {{files: $files}}) {{ results {{ image {{ id url }} }} \

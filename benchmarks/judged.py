@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from benchmarks.real_clip import FOLDER, vectors
 from infra.concepts import read_concepts
-from infra.numpy_space import picture_margins, text_margins
+from infra.numpy_space import PictureJudge, TextJudge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,12 +101,7 @@ class Recorded:
 
     def margins(self, texts: Array, *, bank: Array | None = None) -> Array:
         """Return how far each picture stands out for each text: (texts, pictures)."""
-        judge = partial(
-            text_margins,
-            pictures=self.pictures,
-            bank=self.bank if bank is None else bank,
-            scale=100.0,
-        )
+        judge = TextJudge(self.pictures, self.bank if bank is None else bank, scale=100.0)
         return np.stack([judge(text) for text in texts])
 
     def by_picture(self, *, every: int = 10) -> Judged:
@@ -128,7 +122,7 @@ def judged_by_picture(
 ) -> Judged:
     """Return the margins of every so manyth picture as a query, never against itself."""
     rows = np.arange(0, len(pictures), every)
-    judge = partial(picture_margins, pictures=pictures, sample=sample, scale=scale)
+    judge = PictureJudge(pictures, sample, scale=scale)
     values = np.stack([judge(pictures[row]) for row in rows])
     values[np.arange(len(rows)), rows] = -np.inf
     relevant = alike[rows].copy()
@@ -154,7 +148,7 @@ def recorded() -> Recorded:
         for line in texts
         if line["source"] == "Detic/coco" and str(line["noun"]).lower() not in SHOWN
     ]
-    concepts = {rows[name] for each in read_concepts() if (name := each[2:]) in rows}
+    concepts = {rows[name] for each in read_concepts() if (name := each.split(" ", 1)[1]) in rows}
     return Recorded(
         pictures=_unit(vectors("image"))[[int(line["row"]) for line in shown]],
         categories=[str(line["label"]).replace("_", " ") for line in shown],

@@ -11,7 +11,6 @@ import asyncio
 import json
 import math
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from domain.relevance import STRONG, Curve
 from infra.checkpoint import CALIBRATION
 from infra.clip import ClipEncoder
 from infra.concepts import read_concepts
-from infra.numpy_space import text_margins
+from infra.numpy_space import TextJudge
 from postcards import MODEL, queries
 from postcards.evaluate import Evaluation
 from postcards.facts import alike
@@ -107,7 +106,7 @@ async def on_postcards() -> dict[str, Curve]:
     texts = evaluation.embed([PLAIN.say(each, random) for each in asked])
 
     def margins(points: Array) -> Array:
-        judge = partial(text_margins, pictures=pool.embeddings, bank=bank, scale=scale)
+        judge = TextJudge(pool.embeddings, bank, scale=scale)
         return np.stack([judge(each) for each in points])
 
     relevant = np.array([pool.relevant(each) for each in asked])

@@ -23,7 +23,7 @@ class JudgeHits:
     A text's margin is how much better it fits the picture than everyday concepts do, a picture's
     how much more like it the hit is than the library is on the whole; the model's calibration
     makes a relevance of it. A blend is as relevant as its parts are together: the geometric mean
-    over what is wanted by weight, times what is left of 1 for all that is not.
+    over what is wanted by weight, times what is left of 1 for each that is not, by weight again.
     """
 
     space: Space
@@ -59,5 +59,5 @@ class JudgeHits:
             if part.weight > 0:
                 logarithm += part.weight / total * math.log(max(fits, 1e-300))
             else:
-                allowed *= 1 - fits
+                allowed *= 1 + part.weight * fits
         return math.exp(logarithm) * allowed

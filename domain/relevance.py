@@ -38,6 +38,12 @@ class Curve:
     spread: float
     """How much more margin makes an even chance one of 0.73."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no curve that rises."""
+        if not (math.isfinite(self.midpoint) and 0 < self.spread < math.inf):
+            message = f"midpoint {self.midpoint} and spread {self.spread} make no rising curve"
+            raise ValueError(message)
+
     def __call__(self, margin: float) -> float:
         """Return the relevance of a margin: 0 to 1, and one half at the midpoint."""
         return 0.5 + 0.5 * math.tanh((margin - self.midpoint) / (2 * self.spread))

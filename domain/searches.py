@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,13 +26,14 @@ LIFETIME = timedelta(hours=1)
 """How long a search is kept."""
 
 MOST_KEPT = 20_000
-"""How many searches are kept at a time, under 700 MB of them: more would be somebody's attack."""
+"""How many searches are kept at a time, a gigabyte of them: more would be somebody's attack."""
 
 MAX_PAGE = 100
 
 MAX_TERMS = 10
 """How many terms either side of a blend may have."""
 
+MIN_WEIGHT = 0.01
 MAX_WEIGHT = 100
 
 
@@ -103,11 +103,14 @@ class ByBlend:
                 "by.blend.unlike", f"unlike has {len(self.unlike)} terms; at most {MAX_TERMS}."
             )
         for argument, term in self.terms:
-            if not (math.isfinite(term.weight) and 0 < term.weight <= MAX_WEIGHT):
+            most = MAX_WEIGHT if argument.startswith("by.blend.like") else 1
+            # Written so that NaN is refused, too.
+            if not MIN_WEIGHT <= term.weight <= most:
                 raise InvalidArgument(
                     f"{argument}.weight",
-                    f"The weight is {term.weight:g}; it may be above 0 and up to {MAX_WEIGHT}. "
-                    "What is not wanted goes into unlike.",
+                    f"The weight is {term.weight:g}; what is wanted weighs {MIN_WEIGHT:g} to "
+                    f"{MAX_WEIGHT}, and what is not {MIN_WEIGHT:g} to 1, at which it is left out "
+                    "whole.",
                 )
 
     @property

@@ -39,7 +39,8 @@ AT_ONCE = 64
 def read_concepts() -> tuple[str, ...]:
     """Return about two thousand things that pictures show, each as a text: "a boat"."""
     lines = files("infra").joinpath("concepts.txt").read_text("utf-8").splitlines()
-    return tuple(f"a {line}" for line in lines if not line.startswith("#"))
+    things = [line for line in lines if not line.startswith("#")]
+    return tuple(f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}" for thing in things)
 
 
 class ConceptBank:

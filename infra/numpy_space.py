@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -72,20 +71,18 @@ class NumpySpace:
         here = await self._catalog.embeddings(ids)
         if not here:
             return {}
-        pictures = np.array(list(here.values()), np.float32)
-        scale = self._logit_scale
-        judges = {
-            QueryKind.TEXT: partial(text_margins, pictures=pictures, scale=scale),
-            QueryKind.IMAGE: partial(picture_margins, pictures=pictures, scale=scale),
-        }
         kinds = {part.kind for part in parts}
-        if QueryKind.TEXT in kinds:
-            judges[QueryKind.TEXT] = partial(judges[QueryKind.TEXT], bank=await self._bank())
-        if QueryKind.IMAGE in kinds:
-            library = await self._library(pictures.shape[1])
-            judges[QueryKind.IMAGE] = partial(judges[QueryKind.IMAGE], sample=library)
+        bank = await self._bank() if QueryKind.TEXT in kinds else None
+        dimensions = len(parts[0].embedding)
+        sample = await self._library(dimensions) if QueryKind.IMAGE in kinds else None
 
         def judge() -> list[list[float]]:
+            pictures = _array(list(here.values()))
+            judges: dict[QueryKind, Callable[[Array], Array]] = {}
+            if bank is not None:
+                judges[QueryKind.TEXT] = TextJudge(pictures, bank, scale=self._logit_scale)
+            if sample is not None:
+                judges[QueryKind.IMAGE] = PictureJudge(pictures, sample, scale=self._logit_scale)
             columns = [judges[part.kind](_array(part.embedding)) for part in parts]
             rows: list[list[float]] = np.stack(columns, axis=1).tolist()
             return rows
@@ -94,8 +91,10 @@ class NumpySpace:
 
     async def blend(self, parts: Sequence[Part]) -> Embedding:
         """Return one point for all parts, of length 1."""
-        bank, sample = await self._bank(), await self._library(len(parts[0].embedding))
-        centres = {QueryKind.TEXT: bank.mean(axis=0), QueryKind.IMAGE: _centre(sample)}
+        sample = await self._library(len(parts[0].embedding))
+        centres = {QueryKind.IMAGE: _centre(sample)}
+        if any(part.kind is QueryKind.TEXT for part in parts):
+            centres[QueryKind.TEXT] = (await self._bank()).mean(axis=0)
         return tuple(blended(parts, centres, sample).tolist())
 
     async def _library(self, dimensions: int) -> Array:
@@ -109,30 +108,47 @@ class NumpySpace:
             return self._sample[1]
 
 
-def text_margins(text: Array, *, pictures: Array, bank: Array, scale: float) -> Array:
-    """Return by how much a text fits each picture better than the bank's concepts do: (pictures,).
+class TextJudge:
+    """Tells by how much texts fit pictures better than the bank's concepts do."""
 
-    The difference of the text's logit and a soft maximum over the concepts', without those that
-    mean the same: the log-odds of zero-shot classification (Radford et al., 2021, section 3.1)
-    against everything else that a picture could show.
-    """
-    centre = bank.mean(axis=0)
-    others = bank[_unit(bank - centre) @ _unit(text - centre) < SAME]
-    logits = SHARPNESS * scale * (pictures @ others.T)
-    top = logits.max(axis=1)
-    soft = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    background = soft / SHARPNESS - GROWTH * math.log(len(others))
-    return _array(scale * (pictures @ text) - background)
+    def __init__(self, pictures: Array, bank: Array, *, scale: float) -> None:
+        """Take pictures, concepts and what makes logits of cosines."""
+        self._pictures = pictures
+        self._scale = scale
+        self._centre = bank.mean(axis=0)
+        self._directions = _unit(bank - self._centre)
+        self._logits = SHARPNESS * scale * (pictures @ bank.T)
+
+    def __call__(self, text: Array) -> Array:
+        """Return the margins of a text: (pictures,).
+
+        The difference of the text's logit and a soft maximum over the concepts', without those
+        that mean the same: the log-odds of zero-shot classification (Radford et al., 2021, section
+        3.1) against everything else that a picture could show.
+        """
+        others = self._directions @ _unit(text - self._centre) < SAME
+        logits = self._logits[:, others]
+        top = logits.max(axis=1)
+        soft = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        background = soft / SHARPNESS - GROWTH * math.log(logits.shape[1])
+        return _array(self._scale * (self._pictures @ text) - background)
 
 
-def picture_margins(example: Array, *, pictures: Array, sample: Array, scale: float) -> Array:
-    """Return how much nearer each picture is to an example than the library is to both.
+class PictureJudge:
+    """Tells how much nearer pictures are to an example than the library is to both."""
 
-    The inner product about the library's mean: (pictures,). Double centring (Gower, 1966) takes
-    away what all pictures have in common.
-    """
-    centre = _centre(sample)
-    return _array(scale * ((pictures - centre) @ (example - centre)))
+    def __init__(self, pictures: Array, sample: Array, *, scale: float) -> None:
+        """Take pictures, some of the library and what makes logits of cosines."""
+        self._centre = _centre(sample)
+        self._pictures = scale * (pictures - self._centre)
+
+    def __call__(self, example: Array) -> Array:
+        """Return the margins of an example: (pictures,).
+
+        The inner product about the library's mean. Double centring (Gower, 1966) takes away what
+        all pictures have in common.
+        """
+        return _array(self._pictures @ (example - self._centre))
 
 
 def blended(parts: Sequence[Part], centres: dict[QueryKind, Array], sample: Array) -> Array:

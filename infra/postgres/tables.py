@@ -134,7 +134,7 @@ class SearchRow(SQLModel, table=True):
     image_ids: list[UUID] = Field(sa_type=ARRAY(UUID_TYPE(as_uuid=True)))
     scores: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
     exact: bool
-    part_embeddings: list[list[float]] = Field(sa_type=ARRAY(DOUBLE_PRECISION, dimensions=2))
+    part_embeddings: list[list[float]] = Field(sa_type=ARRAY(REAL, dimensions=2))
     part_kinds: list[str] = Field(sa_type=ARRAY(Text))
     part_weights: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
     relevances: list[float] | None = Field(sa_type=ARRAY(DOUBLE_PRECISION))

@@ -19,7 +19,7 @@ UP = (
     "DELETE FROM searches",
     """
     ALTER TABLE searches
-        ADD COLUMN part_embeddings double precision[] NOT NULL,
+        ADD COLUMN part_embeddings real[] NOT NULL,
         ADD COLUMN part_kinds text[] NOT NULL,
         ADD COLUMN part_weights double precision[] NOT NULL,
         ADD COLUMN relevances double precision[],

@@ -57,9 +57,9 @@ async def test_a_search_that_found_nothing_is_kept_too(searches: Searches) -> No
 
 
 PARTS = (
-    Part([0.1, -1 / 3, 1e-30], QueryKind.TEXT, 1 / 7),
+    Part([0.125, -0.375, 2.0**-100], QueryKind.TEXT, 1 / 7),
     Part([1.0, 0.0, -0.5], QueryKind.IMAGE, 100.0),
-    Part([1 / 3, 1e-30, 0.1], QueryKind.TEXT, -0.1),
+    Part([0.375, 2.0**-100, 0.125], QueryKind.TEXT, -0.1),
 )
 BLENDED = replace(SEARCH, query=replace(SEARCH.query, blended=PARTS))
 

@@ -74,7 +74,7 @@ async def test_what_is_unlike_is_left_out(client: Client) -> None:
     for unlike in nothing:
         by = {"blend": {"like": [magenta], "unlike": unlike}}
         assert [{"filename": "magenta"}] == (await found(client, by=by))["nodes"]
-    by = {"blend": {"like": [magenta], "unlike": [{**RED, "weight": 4.0}]}}
+    by = {"blend": {"like": [RED, BLUE], "unlike": [RED]}}
     assert [{"filename": "blue"}] == (await found(client, by=by))["nodes"]
 
 
@@ -140,6 +140,8 @@ def blend(like: object, unlike: object = ()) -> object:
         (blend([RED, {**RED, "weight": -1.5}]), "by.blend.like.1.weight", "BAD_USER_INPUT"),
         (blend([{**RED, "weight": 101}]), "by.blend.like.0.weight", "BAD_USER_INPUT"),
         (blend([RED], [{**RED, "weight": 0.0}]), "by.blend.unlike.0.weight", "BAD_USER_INPUT"),
+        (blend([RED], [{**RED, "weight": 1.5}]), "by.blend.unlike.0.weight", "BAD_USER_INPUT"),
+        (blend([{**RED, "weight": 1e-46}]), "by.blend.like.0.weight", "BAD_USER_INPUT"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_one_error_by_name(
@@ -197,7 +199,7 @@ async def test_nulls_are_as_if_left_out(client: Client) -> None:
     [
         {"by": {"text": "red"}},
         {"by": {"blend": {"like": [RED]}}},
-        {"by": {"blend": {"like": [RED], "unlike": [{**BLUE, "weight": 2}]}}},
+        {"by": {"blend": {"like": [RED], "unlike": [{**BLUE, "weight": 0.5}]}}},
         {"by": {"blend": {"like": [BLUE], "unlike": [RED]}}},
         {"minRelevance": 0.0},
         {"minRelevance": 0.2},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.embeddings import Part, QueryKind
 from domain.images import uuid7
 from infra import numpy_space
-from infra.numpy_space import GROWTH, SAME, SAMPLE, SHARPNESS, NumpySpace, blended, text_margins
+from infra.numpy_space import GROWTH, SAME, SAMPLE, SHARPNESS, NumpySpace, TextJudge, blended
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
 
@@ -155,31 +155,31 @@ async def test_only_what_is_needed_is_fetched(library: Library) -> None:
 
 def test_a_concept_that_means_the_same_does_not_compete() -> None:
     text = TEXTS[0]
-    plain = text_margins(text, pictures=PICTURES, bank=BANK, scale=SCALE)
+    plain = TextJudge(PICTURES, BANK, scale=SCALE)(text)
     for nudge in (0.0, 0.02):
         synonym = text + nudge * cloud(1, seed=9)[0]
         synonym /= np.linalg.norm(synonym)
         bank = np.concatenate([BANK, synonym[None]])
-        margins = text_margins(text, pictures=PICTURES, bank=bank, scale=SCALE)
+        margins = TextJudge(PICTURES, bank, scale=SCALE)(text)
         # One more moves the mean, and with it, at most, what else means the same.
         assert pytest.approx(plain, abs=0.5) == margins
-        other = text_margins(TEXTS[1], pictures=synonym[None], bank=bank, scale=SCALE)
-        assert other < text_margins(TEXTS[1], pictures=synonym[None], bank=BANK, scale=SCALE)
+        other = TextJudge(synonym[None], bank, scale=SCALE)(TEXTS[1])
+        assert other < TextJudge(synonym[None], BANK, scale=SCALE)(TEXTS[1])
 
 
 def test_the_order_of_concepts_makes_no_difference() -> None:
     mixed = np.random.default_rng(5).permutation(BANK)
     for text in TEXTS:
-        assert pytest.approx(
-            text_margins(text, pictures=PICTURES, bank=BANK, scale=SCALE), abs=1e-3
-        ) == text_margins(text, pictures=PICTURES, bank=mixed, scale=SCALE)
+        assert pytest.approx(TextJudge(PICTURES, BANK, scale=SCALE)(text), abs=1e-3) == TextJudge(
+            PICTURES, mixed, scale=SCALE
+        )(text)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_some_concept_always_competes(size: int) -> None:
     bank = np.concatenate([TEXTS[:1]] * size) + 1e-4 * cloud(size, seed=size)
     for text in (*TEXTS, *bank):
-        assert np.isfinite(text_margins(text, pictures=PICTURES, bank=bank, scale=SCALE)).all()
+        assert np.isfinite(TextJudge(PICTURES, bank, scale=SCALE)(text)).all()
 
 
 async def test_an_empty_library_has_blends_and_no_margins(library: Library) -> None:

@@ -10,8 +10,8 @@ LIKELY = 0.5
 """From here on a hit is rather an answer than noise."""
 
 STRONG = 0.9
-"""From here on a hit is hardly ever noise: of things that a library does not show, one in twenty
-finds a hit as strong as this."""
+"""From here on a hit is hardly ever noise: of things that a library of thousands does not show, one
+in twenty at most finds a hit as strong as this."""
 
 
 class RelevanceBand(StrEnum):
@@ -57,6 +57,6 @@ class Calibration:
     image: Curve
 
 
-CLIP = Calibration(text=Curve(4.6, 1.2), image=Curve(17.8, 2.7))
+CLIP = Calibration(text=Curve(4.6, 1.6), image=Curve(17.8, 2.7))
 """What recorded embeddings of CLIP ViT-B/32 gave: ``python -m benchmarks.relevance``. Models that
 bring no calibration of their own are judged by it."""

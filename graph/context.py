@@ -1,6 +1,5 @@
 """What the resolvers of one operation share."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from domain.label import Asked, LabelScore
 
 MAX_SEARCHES = 10
-"""How many searches one operation may run: each is a run of the model or a walk of the index."""
+"""How many searches one operation may run: each is a run of the model or a walk of the index.
+
+As many as the largest blend counts for."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Context:
         """Start with nothing looked up."""
         self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
         self.labels: DataLoader[Asked, tuple[LabelScore, ...]] = DataLoader(self.use_cases.label)
-        self._searches = itertools.count(1)
+        self._searches = 0
 
     def renewed(self) -> "Context":
         """Return the context of another operation on the same connection."""
@@ -55,11 +56,14 @@ class Context:
         demand(self.caller, scope)
         return self.use_cases
 
-    def count_search(self) -> None:
+    def count_searches(self, number: int = 1) -> None:
         """Raise InvalidArgument for one search too many."""
-        if next(self._searches) > MAX_SEARCHES:
+        self._searches += number
+        if self._searches > MAX_SEARCHES:
             raise InvalidArgument(
-                "query", f"One request runs at most {MAX_SEARCHES} searches; send another one."
+                "query",
+                f"One request runs at most {MAX_SEARCHES} searches, and a blend counts as one for "
+                "every two of its terms; send another request.",
             )
 
     def url_of(self, image_id: UUID, variant: Variant) -> str:

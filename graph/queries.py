@@ -11,7 +11,7 @@ from domain.errors import InvalidArgument
 from domain.filters import Sort, Window
 from domain.keys import Scope
 from domain.likenesses import Collapse
-from domain.searches import Narrowing
+from domain.searches import ByBlend, Narrowing
 from graph.connections import ImageConnection
 from graph.cursors import group_at, place_at, search_at
 from graph.duplicates import DuplicateGroupConnection
@@ -133,10 +133,12 @@ class Query:
     ) -> ImageSearchConnection:
         """Find images."""
         use_cases = info.context.may(Scope.READ)
-        info.context.count_search()
+        question = by.to_domain()
+        terms = len(question.terms) if isinstance(question, ByBlend) else 1
+        info.context.count_searches((terms + 1) // 2)
         cursor = given(after)
         page = await use_cases.search(
-            by.to_domain(),
+            question,
             Narrowing(criteria_of(criteria), given(min_relevance), collapse, exact),
             first=first,
             after=None if cursor is None else search_at(cursor, argument="after"),
@@ -156,7 +158,7 @@ class Query:
     ) -> DuplicateGroupConnection:
         """Go through the duplicates."""
         use_cases = info.context.may(Scope.READ)
-        info.context.count_search()
+        info.context.count_searches()
         cursor = given(after)
         page = await use_cases.duplicates(
             kind=kind,

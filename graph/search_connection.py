@@ -31,7 +31,7 @@ class Once(Generic[T]):
         """Return it."""
         if self._task is None:
             self._task = asyncio.ensure_future(self._work())
-        return await asyncio.shield(self._task)
+        return await self._task
 
 
 @strawberry.type
@@ -107,7 +107,7 @@ class SearchExplanation:
     )
     async def recall(self, info: Info) -> float | None:
         """Search again, exactly."""
-        info.context.count_search()
+        info.context.count_searches()
         return await info.context.use_cases.search.recall(self.page)
 
     @described("PostgreSQL's plan.")
@@ -174,7 +174,7 @@ class ImageSearchConnection:
     )
     async def relevant_count(self) -> int:
         """Judge every hit."""
-        return sum(hit.stands_for for hit in await self.relevant())
+        return len(await self.relevant())
 
     @described(
         "What was done to answer, and how near the answer is to an exact one. Computed only when "

@@ -176,7 +176,7 @@ class Image(Node):
         from graph.search_connection import ImageSearchConnection  # noqa: PLC0415
 
         use_cases = info.context.may(Scope.READ)
-        info.context.count_search()
+        info.context.count_searches()
         cursor = given(after)
         page = await use_cases.similar(
             self.image.id,

@@ -62,11 +62,12 @@ def _summary(hits: Sequence[Hit], narrowing: Narrowing) -> str:
         where = _where(narrowing)
         return f"Nothing {where} is likely what you asked for; the nearest are shown."
     least = LIKELY if narrowing.min_relevance is None else narrowing.min_relevance
-    count = sum(hit.stands_for for hit in hits if (hit.relevance or 0.0) >= least)
-    floor = "At least " if count >= DEPTH else ""
+    count = sum((hit.relevance or 0.0) >= least for hit in hits)
     pictures = "1 picture is" if count == 1 else f"{count:,} pictures are"
+    if len(hits) >= DEPTH:
+        pictures = f"{count:,} of the {DEPTH:,} nearest pictures are"
     bound = "likely or strong" if narrowing.min_relevance is None else f"{least:g} or more"
-    return f"{floor}{pictures} relevant: {bound}."
+    return f"{pictures} relevant: {bound}."
 
 
 async def _why_nothing(use_cases: UseCases, narrowing: Narrowing) -> str:

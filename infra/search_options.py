@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from typer import Argument, Option
 
-from domain.errors import InvalidArgument
+from domain.errors import InvalidArgument, Refusal, UploadRefusal
 from domain.filters import ImageFilter, IntRange, Orientation, TimeRange
 from domain.images import ImageStatus
 from domain.likenesses import Collapse
@@ -26,6 +26,7 @@ THING = "WORDS|@FILE|ID"
 
 OPTIONS = {
     "by.text": "TEXT or --like",
+    "by.imageId": "--image-id or --like",
     "by.blend.like": "TEXT or --like",
     "by.blend.unlike": "--unlike",
     "minRelevance": "--min-relevance",
@@ -214,9 +215,11 @@ def options_named() -> Iterator[None]:
     """Name the option in refusals of an argument that was typed as one."""
     try:
         yield
-    except InvalidArgument as refusal:
+    except UploadRefusal:
+        raise  # the file's name says more
+    except Refusal as refusal:
         for argument, option in OPTIONS.items():
-            if refusal.argument.startswith(argument):
+            if (refusal.argument or "").startswith(argument):
                 raise InvalidArgument(option, f"{option}: {refusal.message}") from None
         raise
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.judged import Judged, recorded
 from benchmarks.real_clip import FOLDER
-from benchmarks.relevance import picture_curve, text_curve
+from benchmarks.relevance import misses, picture_curve, text_curve
 from domain.relevance import CLIP, LIKELY, STRONG
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def test_a_bound_on_the_cosine_or_its_z_score_does_not(clip: Recorded) -> None:
 def test_what_is_absent_hardly_ever_has_a_strong_hit(absent: NDArray[np.float32]) -> None:
     strong = [CLIP.text(float(margin)) >= STRONG for margin in absent]
     assert np.mean(strong) <= 0.05
+    assert misses(absent) <= 0.05
 
 
 def test_a_bound_on_relevance_parts_likenesses_from_chance(clip: Recorded) -> None:

@@ -94,7 +94,7 @@ def test_all_that_is_wanted_is_blended_by_weight() -> None:
     options = typed(
         *("a harbour", "--image", "photo.jpg", "--image-id", str(ID)),
         *("--like", "at night^2", "--like", f"{ID}^.5"),
-        *("--unlike", "boats", "--unlike", "@photo.jpg^1.5"),
+        *("--unlike", "boats", "--unlike", "@photo.jpg^.75"),
     )
     by = options.by()
     assert isinstance(by, ByBlend)
@@ -108,7 +108,7 @@ def test_all_that_is_wanted_is_blended_by_weight() -> None:
     ] == rest
     boats, other = by.unlike
     assert Weighted(ByText("boats")) == boats
-    assert ("photo.jpg", 1.5) == (file_of(other.term), other.weight)
+    assert ("photo.jpg", 0.75) == (file_of(other.term), other.weight)
 
 
 def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
@@ -199,7 +199,7 @@ def test_relevance_duplicates_and_exactness_are_chosen() -> None:
         (["a", "--unlike", "@foto.jpg"], "--unlike: there is no file foto.jpg; "),
         (["--image-id", "12"], "--image-id: 12 is no id; take one from the last column "),
         (["a", "--not", "12"], "--not: 12 is no id; "),
-        (["a", "--like", "b^0"], "TEXT or --like: The weight is 0; it may be above 0 "),
+        (["a", "--like", "b^0"], "TEXT or --like: The weight is 0; what is wanted weighs "),
         (["a", *["--unlike", "b"] * 11], "--unlike: unlike has 11 terms; at most 10."),
         (["a", "--near", "1,2"], "--near: 1,2 is no place; write latitude, longitude and "),
         (["a", "--near", "91,2,3"], "--near: latitude is 91; it may be -90 to 90."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pgvector.sqlalchemy import VECTOR
@@ -19,8 +19,9 @@ from infra.postgres.filters import array, conditions
 from infra.postgres.labels import cosines, count_nearest
 from infra.postgres.listing import read_page
 from infra.postgres.models import ActiveModel, activate, known_models
+from infra.postgres.planner import Planner
 from infra.postgres.rows import image_of, image_row
-from infra.postgres.search import EXACT_BELOW, comparison, estimate, explain, rank, sample, walk
+from infra.postgres.search import EXACT_BELOW, comparison, rank, reach_of, sample, walk
 from infra.postgres.tables import EmbeddingRow, ImageRow
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class PostgresCatalog:
     engine: AsyncEngine
     model: ActiveModel | None = None
     exact_below: int = EXACT_BELOW
+    planner: Planner = field(default_factory=Planner)
 
     @classmethod
     async def open(
@@ -114,34 +116,38 @@ class PostgresCatalog:
     async def search(
         self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
     ) -> Ranking:
-        """Return the nearest images; of few candidates, all are compared.
+        """Return the nearest images; where that is sooner done, all that match are compared.
 
         How many there are is PostgreSQL's estimate. A walk that comes home with too few is not
         the answer either: then all are compared after all.
         """
-        model = self._active()
         async with self._session() as session:
             connection = await session.connection()
-            if not exact and (matching := await estimate(connection, criteria)) >= self.exact_below:
-                walking = walk(model, query, criteria, limit=limit)
-                found = await rank(connection, walking, limit=limit, exact=False)
-                logger.debug(
-                    "walked the index: about %s match, %s found", matching, len(found.hits)
-                )
-                if len(found.hits) == limit:
-                    return found
-            comparing = comparison(model, query, criteria, limit=limit)
+            if not exact:
+                estimate = await self.planner.estimate(connection, criteria)
+                reach = reach_of(query.kind, estimate, limit=limit)
+                if reach.pays and estimate.matching >= self.exact_below:
+                    walking = walk(self._active(), query, criteria, reach, limit=limit)
+                    found = await rank(connection, walking, limit=limit, exact=False)
+                    logger.debug("walked the index: %s, %s found", estimate, len(found.hits))
+                    if len(found.hits) == limit:
+                        return found
+            comparing = comparison(self._active(), query, criteria, limit=limit)
             found = await rank(connection, comparing, limit=limit, exact=True)
             logger.debug("compared every candidate: %s found", len(found.hits))
             return found
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         """Return PostgreSQL's plan of such a search."""
-        statement = comparison if exact else walk
         async with self._session() as session:
-            return await explain(
-                await session.connection(), statement(self._active(), query, criteria, limit=limit)
-            )
+            connection = await session.connection()
+            if exact:
+                statement = comparison(self._active(), query, criteria, limit=limit)
+            else:
+                estimate = await self.planner.estimate(connection, criteria)
+                reach = reach_of(query.kind, estimate, limit=limit)
+                statement = walk(self._active(), query, criteria, reach, limit=limit)
+            return await self.planner.explain(connection, statement)
 
     async def sample(self, size: int) -> Sequence[Embedding]:
         """Return the embeddings of about ``size`` images by the active model, or of all."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from typing import cast as cast_type
 
 from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import Uuid, cast, column, func, literal, select, table, tablesample, true
+from sqlalchemy import Uuid, cast, column, func, select, table, tablesample, true
 from sqlalchemy.dialects.postgresql import REAL, aggregate_order_by
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import ClauseElement, Executable
-from sqlalchemy.sql.visitors import InternalTraversal
 from sqlmodel import col
 
 from domain.embeddings import Hit, QueryKind, Ranking
@@ -20,13 +16,13 @@ from infra.postgres.filters import array, conditions
 from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement, FromClause, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.sql.compiler import SQLCompiler
 
     from domain.embeddings import Embedding, Query
     from domain.filters import ImageFilter
     from infra.postgres.models import ActiveModel
+    from infra.postgres.planner import Estimate
 
 EXACT_BELOW = 20_000
 """Up to so many candidates, comparing all of them is quick and a walk past them could miss some."""
@@ -34,60 +30,55 @@ EXACT_BELOW = 20_000
 WIDTH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 450}
 """How many neighbours a walk keeps in view (``hnsw.ef_search``), measured for recall@20."""
 
-SPARE = 24
+WIDEST = 1_000
+"""The most that pgvector keeps in view."""
+
+SPARE = {QueryKind.IMAGE: 24, QueryKind.TEXT: 100}
 """More hits than asked of a walk: half precision takes near neighbours for equal, so that the true
-distances have to choose among more than are wanted."""
+distances have to choose among more than are wanted. For texts the walk has to go on, as it passes
+some of the nearest by."""
+
+STEP = {QueryKind.IMAGE: 6, QueryKind.TEXT: 10}
+"""How many comparisons of images that match a filter take as long as one step of a walk."""
+
+PATIENCE = 4
+"""How many times as far as it should take a walk may go."""
 
 MARGIN = 3
 """How many more are sampled than wanted, as fewer blocks may be chosen than expected, and so that
 the ones that are kept come from many."""
 
-POINT = re.compile(r"('\[[^],]*),[^]]*\]'(::(?:half)?vec)")
-"""A query's embedding in a plan: hundreds of numbers, of which people read the first."""
-
 WALK = {
     # Goes on where a filter let too few through; the order is put right afterwards.
     "hnsw.iterative_scan": "relaxed_order",
-    "hnsw.max_scan_tuples": "40000",
+    # Past this bound, what was seen on the way would be taken for neighbours: far too many images
+    # to reach it. A walk ends by the number of those that it has brought.
+    "hnsw.max_scan_tuples": "2147483647",
     "hnsw.scan_mem_multiplier": "8",
 }
 
 
-class Plan(Executable, ClauseElement):
-    """A statement that asks for another one's plan, as ``TEXT`` or as ``JSON``."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a walk looks: ``width`` neighbours at a time, ``most`` in all."""
 
-    inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - its type
-        ("statement", InternalTraversal.dp_clauseelement),
-        ("format", InternalTraversal.dp_string),
-    ]
-
-    def __init__(self, statement: Select[Any], format_: str) -> None:
-        self.statement = statement
-        self.format = format_
-
-    @property
-    def _all_selected_columns(self) -> list[ColumnElement[Any]]:
-        return list(self.statement.selected_columns)
+    width: int
+    most: int
+    pays: bool
+    """Whether it should be home in half the time that comparing all that match would take."""
 
 
-@compiles(Plan)
-def _compile_plan(plan: Plan, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
-    return f"EXPLAIN (FORMAT {plan.format}) " + compiler.process(plan.statement, **options)
+def reach_of(kind: QueryKind, found: Estimate, *, limit: int) -> Reach:
+    """Return how far to walk for ``limit`` hits where so many match.
 
-
-async def estimate(connection: AsyncConnection, criteria: ImageFilter) -> int:
-    """Return how many images match, as PostgreSQL's planner reckons without looking."""
-    statement = select(literal(1)).select_from(ImageRow).where(*conditions(criteria))
-    plan = (await connection.execute(Plan(statement, "JSON"))).scalar_one()
-    [root] = json.loads(plan) if isinstance(plan, str) else plan
-    return int(root["Plan"]["Plan Rows"])
-
-
-async def explain(connection: AsyncConnection, ranking: Select[Any]) -> str:
-    """Return PostgreSQL's plan of a comparison or a walk, without carrying it out."""
-    lines = await connection.scalars(Plan(ranking, "TEXT"))
-    return POINT.sub(r"\1,…]'\2", "\n".join(lines))
+    The fewer match, the wider the view. Where those that match lie far from the query, a walk is
+    in vain: it ends when it has taken as long as comparing all of them, or much longer than most.
+    """
+    rarity = max(1.0, found.total / max(1, found.matching))
+    width = min(WIDEST, round(WIDTH[kind] * rarity))
+    steps = max(width, round((limit + SPARE[kind]) * rarity))
+    most = found.matching // STEP[kind]
+    return Reach(width, max(1, min(most, PATIENCE * steps)), pays=2 * steps <= most)
 
 
 async def rank(
@@ -117,44 +108,54 @@ def comparison(
     model: ActiveModel, query: Query, criteria: ImageFilter, *, limit: int
 ) -> Select[Any]:
     """Return what compares every vector among those that match."""
-    embedding, image_id = column("embedding", VECTOR()), column("image_id", Uuid())
-    distance = embedding.max_inner_product(cast(array(query.embedding, REAL()), VECTOR()))
+    partition = _partition(model)
+    image_id, point = partition.c.image_id, cast(array(query.embedding, REAL()), VECTOR())
+    distance = partition.c.embedding.max_inner_product(point)
     return _sorted(
-        _candidates(model, criteria, image_id, distance.label("distance"))
+        _matching(partition, criteria, image_id, distance.label("distance"))
         .order_by(distance, image_id)
         .limit(limit)
     )
 
 
-def walk(model: ActiveModel, query: Query, criteria: ImageFilter, *, limit: int) -> Select[Any]:
-    """Return what walks the HNSW index, wider for texts than for pictures; it may miss some."""
-    embedding, image_id = column("embedding", VECTOR()), column("image_id", Uuid())
-    point = array(query.embedding, REAL())
+def walk(
+    model: ActiveModel, query: Query, criteria: ImageFilter, reach: Reach, *, limit: int
+) -> Select[Any]:
+    """Return what walks the HNSW index, as far as is said; it may miss some."""
+    partition = _partition(model)
+    embedding, point = partition.c.embedding, array(query.embedding, REAL())
     half = HALFVEC(model.dimensions)
-    settings = WALK | {"hnsw.ef_search": str(WIDTH[query.kind])}
+    settings = WALK | {"hnsw.ef_search": str(reach.width)}
     applied = [
         func.set_config(name, value, true()).is_not(None) for name, value in settings.items()
     ]
     # The settings travel with the point: PostgreSQL works out this scalar before it opens the
     # index, so that one statement does, and they end with it.
     start = select(cast(point, half)).where(*applied).scalar_subquery()
-    distance = embedding.max_inner_product(cast(point, VECTOR())).label("distance")
+    # By the distance alone: another column beside it, and the index is not used.
+    nearness = cast(embedding, half).max_inner_product(start)
+    walked = (
+        select(partition, nearness.label("nearness")).order_by(nearness).limit(reach.most)
+    ).subquery("walked")
+    distance = walked.c.embedding.max_inner_product(cast(point, VECTOR())).label("distance")
     return _sorted(
-        _candidates(model, criteria, image_id, distance)
-        # By the distance alone: another column beside it, and the index is not used.
-        .order_by(cast(embedding, half).max_inner_product(start))
-        .limit(limit + SPARE)
+        _matching(walked, criteria, walked.c.image_id, distance)
+        .order_by(walked.c.nearness)
+        .limit(limit + SPARE[query.kind])
     )
 
 
-def _candidates(
-    model: ActiveModel, criteria: ImageFilter, *columns: ColumnElement[Any]
+def _partition(model: ActiveModel) -> FromClause:
+    return table(model.partition, column("image_id", Uuid()), column("embedding", VECTOR()))
+
+
+def _matching(
+    images: FromClause, criteria: ImageFilter, *columns: ColumnElement[Any]
 ) -> Select[Any]:
-    partition = table(model.partition, column("image_id", Uuid()), column("embedding", VECTOR()))
     wanted = list(conditions(criteria))
     if not wanted:
-        return select(*columns).select_from(partition)
-    joined = partition.join(ImageRow, col(ImageRow.id) == partition.c.image_id)
+        return select(*columns).select_from(images)
+    joined = images.join(ImageRow, col(ImageRow.id) == images.c.image_id)
     return select(*columns).select_from(joined).where(*wanted)
 
 

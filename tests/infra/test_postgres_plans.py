@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,10 @@ from domain.embeddings import EmbeddingModel, Query, QueryKind
 from domain.facets import Facet
 from domain.filters import GeoNear, ImageFilter, Place, Sort, SortField, Window
 from domain.images import uuid7
-from infra.postgres import PostgresCatalog
+from infra.postgres import PostgresCatalog, planner
 from infra.postgres.engine import open_engine
+from infra.postgres.planner import Estimate, Planner
+from infra.postgres.search import reach_of
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
@@ -34,13 +36,19 @@ EVERYTHING = ImageFilter()
 FILL = (
     text("SELECT setseed(0.5)"),
     # One in four has the tag "quarter", one in thousand "rare"; places lie all over the globe.
+    # Half of the images, or nearly, lie on the other side of ORIGIN: "Far".
     text("""
         INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
             tags, taken_at, latitude, longitude)
         SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
             '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
-            CASE WHEN n % 1000 = 0 THEN ARRAY['rare'] WHEN n % 4 = 0 THEN ARRAY['quarter']
-                ELSE ARRAY[]::text[] END,
+            array_remove(ARRAY[
+                CASE WHEN n % 2 = 0 THEN 'half' END,
+                CASE WHEN n % 100 = 0 THEN 'hundredth' END,
+                CASE WHEN n % 4 = 0 AND n % 1000 > 0 THEN 'quarter' END,
+                CASE WHEN n % 1000 = 0 THEN 'rare' END,
+                CASE WHEN n % 10 = 0 THEN 'tenth' END
+            ], NULL),
             '2020-01-01'::timestamptz + n * interval '1 hour',
             random() * 180 - 90, random() * 360 - 180
         FROM generate_series(1, :count) AS n
@@ -50,8 +58,13 @@ FILL = (
             SELECT random() - 0.5 FROM generate_series(1, 16) WHERE images.id IS NOT NULL
         )::vector) FROM images
     """),
+    text("""
+        UPDATE images SET camera_make = 'Far' FROM embeddings
+        WHERE image_id = id AND (embedding::real[])[1] < 0
+    """),
     text("ANALYZE"),
 )
+ORIGIN = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +97,9 @@ class Watched:
     async def search(
         self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False
     ) -> Ranking:
-        """Search for a point, watched."""
-        point = np.random.default_rng(3).normal(size=16)
-        query = Query((point / np.linalg.norm(point)).tolist(), QueryKind.IMAGE)
+        """Search around ORIGIN, watched."""
         with self.watching():
-            return await self.catalog.search(query, criteria, limit=limit, exact=exact)
+            return await self.catalog.search(ORIGIN, criteria, limit=limit, exact=exact)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +121,7 @@ async def watched(filled_url: str) -> AsyncIterator[Watched]:
         yield Watched(await PostgresCatalog.open(engine, MODEL, exact_below=LARGE))
 
 
-@pytest.mark.parametrize("limit", [20, 1_000])
+@pytest.mark.parametrize("limit", [20, 400])
 async def test_many_candidates_are_found_by_walking_the_index(watched: Watched, limit: int) -> None:
     ranking = await watched.search(EVERYTHING, limit=limit)
     assert (False, limit) == (ranking.exact, len(ranking.hits))
@@ -159,10 +170,98 @@ async def test_a_search_that_must_be_exact_never_walks(watched: Watched) -> None
     assert 1 == len(watched.statements)
 
 
+@pytest.mark.parametrize(
+    ("tag", "walks", "index"),
+    [
+        ("half", True, "Index Scan using embeddings_1_hnsw"),
+        ("tenth", False, ""),
+        ("hundredth", False, "Bitmap Index Scan on images_by_tags"),
+        ("rare", False, "Bitmap Index Scan on images_by_tags"),
+    ],
+)
+async def test_how_many_match_decides_who_is_asked(
+    watched: Watched,
+    tag: str,
+    walks: bool,  # noqa: FBT001
+    index: str,
+) -> None:
+    ranking = await watched.search(ImageFilter(tags_any=(tag,)))
+    plan = await watched.plan()
+    assert (not walks, walks) == (ranking.exact, "hnsw" in plan)
+    assert index in plan
+
+
 async def test_a_walk_that_ends_with_too_few_is_repeated_exactly(watched: Watched) -> None:
-    ranking = await watched.search(EVERYTHING, limit=IMAGES + 1)
-    assert (True, IMAGES) == (ranking.exact, len(ranking.hits))
+    far = ImageFilter(camera_make_in=("Far",))
+    ranking = await watched.search(far)
+    assert (True, 20) == (ranking.exact, len(ranking.hits))
     assert 3 == len(watched.statements)
+    assert ranking == await watched.search(far, exact=True)
+
+
+@pytest.mark.parametrize("matching", [0, 1, LARGE, 1_000 * IMAGES])
+@pytest.mark.parametrize("tag", ["half", "rare"])
+async def test_pages_are_full_however_wrong_the_estimate_is(
+    watched: Watched, tag: str, matching: int
+) -> None:
+    class Mistaken(Planner):
+        async def estimate(self, *_: object) -> Estimate:
+            return Estimate(matching, IMAGES)
+
+    mistaken = Watched(replace(watched.catalog, planner=Mistaken()))
+    criteria = ImageFilter(tags_any=(tag,))
+    for limit in (20, 400, 4_000):
+        exact = await watched.search(criteria, limit=limit, exact=True)
+        assert exact.hits == (await mistaken.search(criteria, limit=limit)).hits
+
+
+async def test_a_filter_is_reckoned_once_a_minute(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mild = ImageFilter(tags_none=("rare",))
+    for criteria, statements in ((EVERYTHING, 2), (mild, 4), (mild, 5), (EVERYTHING, 6)):
+        await watched.search(criteria)
+        assert statements == len(watched.statements)
+    monkeypatch.setattr(planner, "LIFETIME", -1.0)
+    await watched.search(mild)
+    assert 8 == len(watched.statements)
+
+
+async def test_the_filters_that_were_not_asked_for_the_longest_are_forgotten(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "MOST_KEPT", 2)
+    one, other = ImageFilter(tags_any=("rare",)), ImageFilter(tags_any=("quarter",))
+    for criteria, statements in ((EVERYTHING, 2), (one, 4), (EVERYTHING, 5), (other, 7)):
+        await watched.search(criteria)
+        assert statements == len(watched.statements)
+    await watched.search(EVERYTHING)
+    await watched.search(one)
+    assert 10 == len(watched.statements)
+
+
+@pytest.mark.parametrize(
+    ("matching", "limit", "for_pictures", "for_texts"),
+    [
+        (200_000, 20, True, True),
+        (200_000, 1_000, True, True),
+        (100_000, 20, True, True),
+        (100_000, 1_000, True, True),
+        (20_000, 20, True, False),
+        (20_000, 1_000, False, False),
+        (2_000, 20, False, False),
+        (0, 20, False, False),
+    ],
+)
+def test_a_walk_pays_where_enough_match_for_as_many_as_are_wanted(
+    matching: int,
+    limit: int,
+    for_pictures: bool,  # noqa: FBT001
+    for_texts: bool,  # noqa: FBT001
+) -> None:
+    found = Estimate(matching, 200_000)
+    assert for_pictures == reach_of(QueryKind.IMAGE, found, limit=limit).pays
+    assert for_texts == reach_of(QueryKind.TEXT, found, limit=limit).pays
 
 
 async def test_the_width_of_a_walk_ends_with_it(watched: Watched) -> None:

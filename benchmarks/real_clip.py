@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import numpy as np
-from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import bindparam, cast, insert, text
-from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
 from domain.embeddings import EmbeddingModel, Query, QueryKind
-from domain.images import Image, ImageStatus
-from infra.postgres import PostgresCatalog
-from infra.postgres.models import index_of
-from infra.postgres.rows import image_row
-from infra.postgres.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.embeddings import Ranking
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "real-clip"
 MODEL = EmbeddingModel("openai/clip-vit-base-patch32", 512)
+
+MOVE = 0.3
+"""How far points are moved, as a share of the difference of two others."""
+
+AT_ONCE = 10_000
+"""How many points are made at once, so that memory holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,48 +89,25 @@ def captioned() -> tuple[NDArray[np.float32], Neighbours]:
     return vectors("image"), Neighbours(queries(points, QueryKind.TEXT), truth)
 
 
-async def load(engine: AsyncEngine, points: NDArray[np.float32]) -> PostgresCatalog:
-    """Open a catalog and fill it in bulk: row n is the image whose id is the number n.
+def nouns() -> NDArray[np.float32]:
+    """Return the vectors of 2,148 nouns, each as a text: "a boat"."""
+    lines = (FOLDER / "texts.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return vectors("text")[[row["row"] for row in rows if "image" not in row]]
 
-    The index is built once at the end, as PostgreSQL advises for bulk loads.
+
+def enlarged(points: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """Return so many points that lie as these do: each one of them, moved a little.
+
+    It is moved along the difference of two others, so that the cloud keeps its shape. Of 200,000
+    made from the 33,256, the nearest is as near to a picture or a text, at the median, as among
+    the 33,256: cosines of .88 and .30, where those have .90 and .30.
     """
-    catalog = await PostgresCatalog.open(engine, MODEL)
-    model = catalog.model
-    assert model is not None  # noqa: S101 - just opened with one
-    images, embeddings = metadata.tables["images"], metadata.tables["embeddings"]
-    vector = cast(bindparam("vector", type_=ARRAY(REAL)), VECTOR())
-    now = datetime.now(UTC)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"DROP INDEX {model.partition}_hnsw"))
-        await connection.execute(
-            insert(images),
-            [image_row(_image(row, now)).model_dump() for row in range(len(points))],
-        )
-        await connection.execute(
-            insert(embeddings).values(model_id=model.id, embedding=vector),
-            [
-                {"image_id": UUID(int=row), "vector": point}
-                for row, point in enumerate(points.tolist())
-            ],
-        )
-        await connection.execute(text(index_of(model)))
-    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        await connection.execute(text("VACUUM ANALYZE"))
-    return catalog
-
-
-def _image(row: int, now: datetime) -> Image:
-    """Return an image with tags of every selectivity: ``tenth`` is on one of ten."""
-    shares = {"half": 2, "tenth": 10, "hundredth": 100, "thousandth": 1000}
-    return Image(
-        id=UUID(int=row),
-        filename=f"{row}.jpg",
-        content_type="image/jpeg",
-        byte_size=row,
-        sha256=f"{row:064x}",
-        created_at=now,
-        status=ImageStatus.READY,
-        width=640,
-        height=480,
-        tags=tuple(sorted(tag for tag, share in shares.items() if row * 2654435761 % share == 0)),
-    )
+    random = np.random.default_rng(0)
+    large = np.empty((number, points.shape[1]), np.float32)
+    for start in range(0, number, AT_ONCE):
+        part = large[start : start + AT_ONCE]
+        one, other, another = (points[random.integers(len(points), size=len(part))] for _ in "123")
+        part[:] = one + MOVE * (other - another)
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return large

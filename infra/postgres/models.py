@@ -116,7 +116,7 @@ def index_of(model: ActiveModel) -> str:
     """Return the statement that makes the HNSW index, in half precision: half the memory.
 
     Twice the links that pgvector makes by default, chosen with thrice the care: texts, which
-    lie far from every picture, need both (measured by ``benchmarks.catalog``).
+    lie far from every picture, need both (measured by ``benchmarks.search``).
     """
     return (
         f"CREATE INDEX IF NOT EXISTS {model.partition}_hnsw ON {model.partition} "

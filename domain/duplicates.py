@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 MAX_GROUP = 100
 """Images of one group. A larger one comes in parts, one after the other, each led by the oldest
 image of all: whoever keeps the first of every group keeps one picture of them."""
+
+
+KEPT_SECONDS = 10
+"""How long the groups of all links are kept: those who go through them ask for page after page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class FindDuplicates:
 
     duplicates: Duplicates
     catalog: Catalog
+    _known: dict[Collapse, tuple[float, list[_Part]]] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(
         self,
@@ -101,9 +109,7 @@ class FindDuplicates:
                 "after", "The cursor belongs to another kind; repeat that one, or leave it out."
             )
         await self.update()
-        links = await self.duplicates.links(kind)
-        # A hundred thousand links take a while, and others want to be answered meanwhile.
-        parts = await asyncio.to_thread(_parts, links, kind)
+        parts = await self._parts(kind)
         start = bisect_right(parts, after.rank, key=lambda part: part.cursor.rank) if after else 0
         groups = await self._look_up(parts[start:], enough=first + 1)
         return DuplicatesPage(
@@ -114,7 +120,24 @@ class FindDuplicates:
 
     async def update(self) -> int:
         """Compare what is new, and return how many images that were."""
-        return await self.duplicates.update()
+        count = await self.duplicates.update()
+        if count:
+            self._known.clear()
+        return count
+
+    async def _parts(self, kind: Collapse) -> list[_Part]:
+        """Return the groups of all links, made anew when something new was compared.
+
+        Or when they are some seconds old, as other servers compare, too.
+        """
+        async with self._turn:
+            made, parts = self._known.get(kind, (-math.inf, []))
+            if time.monotonic() - made > KEPT_SECONDS:
+                links = await self.duplicates.links(kind)
+                # A hundred thousand links take a while; others want to be answered meanwhile.
+                parts = await asyncio.to_thread(_parts, links, kind)
+                self._known[kind] = (time.monotonic(), parts)
+            return parts
 
     async def _look_up(self, parts: Sequence[_Part], *, enough: int) -> list[DuplicateGroup]:
         """Return groups until there are enough, passing over those that are gone by now."""

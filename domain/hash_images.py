@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.errors import BytesMissing, UploadRefusal
-from domain.images import FLAT, Variant
+from domain.images import Variant
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,31 +29,38 @@ class HashImages:
     """Give images without a perceptual hash one, from the original, as if they came in now.
 
     One after another, in line with the uploads. What was hashed is kept at once, so a stopped run
-    goes on; a file that can no longer be read is marked, as being like nothing, and logged.
+    goes on. A file that cannot be read is logged and passed over: another start of the server tries
+    it again, as what was in the way may have passed.
     """
 
     imaging: Imaging
     storage: Storage
     duplicates: Duplicates
+    _passed: list[UUID] = field(default_factory=list)
+    """The last image that was looked at; none where none was."""
 
     async def __call__(self) -> int:
         """Hash all that are without, and return how many those were."""
         count = 0
-        while ids := await self.duplicates.unhashed(BATCH):
+        while ids := await self.duplicates.unhashed(
+            BATCH, after=self._passed[-1] if self._passed else None
+        ):
             for image_id in ids:
                 await self._hash(image_id)
+                self._passed[:] = [image_id]
             count += len(ids)
         return count
 
     async def _hash(self, image_id: UUID) -> None:
-        perceptual_hash, pixel_sha256 = FLAT, None
         try:
             picture = await self.imaging.develop(await self._original(image_id))
-            perceptual_hash, pixel_sha256 = picture.perceptual_hash, picture.pixel_sha256
         except (UploadRefusal, BytesMissing) as error:
             logger.warning("image %s cannot be compared with others: %r", image_id, error)
+            return
         await self.duplicates.keep_hash(
-            image_id, perceptual_hash=perceptual_hash, pixel_sha256=pixel_sha256
+            image_id,
+            perceptual_hash=picture.perceptual_hash,
+            pixel_sha256=picture.pixel_sha256,
         )
 
     async def _original(self, image_id: UUID) -> bytes:

@@ -163,8 +163,8 @@ class Duplicates(Protocol):
     async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
         """Return the smallest cosine similarity of any two within each; 1 where there are none."""
 
-    async def unhashed(self, limit: int) -> Sequence[UUID]:
-        """Return READY images that have no perceptual hash, the oldest first."""
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
+        """Return READY images that have no perceptual hash, the oldest first, behind ``after``."""
 
     async def keep_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None

@@ -38,6 +38,14 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """The first of the same pixels, and the one through which it was compared: itself at best."""
+
+    id: UUID
+    through: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Likeness:
     """A link, and what it stands on."""
 
@@ -60,7 +68,7 @@ class Compared:
     through: dict[UUID, UUID | None] = field(default_factory=dict)
 
 
-def link_copies(new: Iterable[Hashed], copies: Mapping[str, UUID]) -> Compared:
+def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
     """Link each image to the first of the same pixels; ``copies`` has those of earlier images."""
     compared = Compared()
     first = dict(copies)
@@ -68,10 +76,10 @@ def link_copies(new: Iterable[Hashed], copies: Mapping[str, UUID]) -> Compared:
         compared.through[image.id] = None
         if image.pixel_sha256 is None:
             continue
-        original = first.setdefault(image.pixel_sha256, image.id)
-        if original != image.id:
-            compared.likenesses.append(Likeness(original, image.id, 0, 1, exact=True))
-            compared.through[image.id] = original
+        original = first.setdefault(image.pixel_sha256, Copy(image.id, image.id))
+        if original.id != image.id:
+            compared.likenesses.append(Likeness(original.id, image.id, 0, 1, exact=True))
+            compared.through[image.id] = original.through
     return compared
 
 
@@ -79,7 +87,7 @@ async def compare(
     new: Sequence[Hashed],
     known: Sequence[Hashed],
     *,
-    copies: Mapping[str, UUID],
+    copies: Mapping[str, Copy],
     similarities: Similarities,
 ) -> Compared:
     """Compare new images with each other and with those that are known and go through no other."""
@@ -90,8 +98,20 @@ async def compare(
         if compared.through[image.id] is None and image.perceptual_hash != FLAT
     ]
     itself = await _link_equals(itself, known, compared, similarities)
+    _go_through_roots(compared.through)
     await _link_near(itself, known, compared, similarities)
     return compared
+
+
+def _go_through_roots(through: dict[UUID, UUID | None]) -> None:
+    """Let copies of what goes through another go through that.
+
+    In a chain, the two would go through each other once that one is deleted, and never be compared
+    again.
+    """
+    for image_id, other in through.items():
+        if other is not None:
+            through[image_id] = through.get(other) or other
 
 
 async def _link_equals(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import text
 
 from domain.images import FLAT
 from domain.likenesses import Collapse, Link
-from infra.postgres.comparison import Hashed, Likeness, compare, link_copies
+from infra.postgres.comparison import Copy, Hashed, Likeness, compare, link_copies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from uuid import UUID
 
     from sqlalchemy import CursorResult, TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -48,8 +48,9 @@ KNOWN = text("""
     FROM comparisons JOIN images ON id = image_id
     WHERE model_id = :model AND through_id IS NULL AND perceptual_hash <> :flat
 """)
+# A copy may itself go through another, which is where the next copy has to go through, too.
 COPIES = text("""
-    SELECT DISTINCT ON (pixel_sha256) pixel_sha256, id
+    SELECT DISTINCT ON (pixel_sha256) pixel_sha256, id, COALESCE(through_id, id)
     FROM images JOIN comparisons ON image_id = id AND model_id = :model
     WHERE pixel_sha256 = ANY(CAST(:digests AS text[])) ORDER BY pixel_sha256, id
 """)
@@ -102,7 +103,8 @@ KEEP_COMPARISONS = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:throughs AS uuid[])) AS compared (image_id, through_id)
 """)
 UNHASHED = text("""
-    SELECT id FROM images WHERE perceptual_hash IS NULL AND status = 'ready'
+    SELECT id FROM images
+    WHERE perceptual_hash IS NULL AND status = 'ready' AND id > CAST(:after AS uuid)
     ORDER BY id LIMIT :limit
 """)
 KEEP_HASH = text("""
@@ -136,7 +138,9 @@ class PostgresDuplicates:
         only_exact = kind is Collapse.EXACT_COPIES
         async with self.engine.connect() as connection:
             row = (await self._run(connection, LINKS, only_exact=only_exact)).one()
-        return [Link(*link) for link in zip(*(column or () for column in row), strict=True)]
+        columns = [column or () for column in row]
+        # A hundred thousand take a while, and others want to be answered meanwhile.
+        return await asyncio.to_thread(lambda: [Link(*link) for link in zip(*columns, strict=True)])
 
     async def among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[Link]:
         """Return links among these images, compared before or not, enough to tell the groups."""
@@ -154,10 +158,11 @@ class PostgresDuplicates:
             least = {row[0]: row[1] for row in rows}
         return [min(1.0, least.get(place, 1.0)) for place in range(len(groups))]
 
-    async def unhashed(self, limit: int) -> Sequence[UUID]:
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
         """Return READY images without a perceptual hash, the oldest first."""
+        bounds = {"limit": limit, "after": after or UUID(int=0)}
         async with self.engine.connect() as connection:
-            return list(await connection.scalars(UNHASHED, {"limit": limit}))
+            return list(await connection.scalars(UNHASHED, bounds))
 
     async def keep_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
@@ -174,16 +179,10 @@ class PostgresDuplicates:
             await connection.execute(LOCK)
             new = await self._images(connection, NEW, limit=CHUNK)
             row = (await self._run(connection, KNOWN, flat=FLAT)).one()
-            hashes = row[1] or b""
-            known = [
-                Hashed(image_id, hashes[start : start + len(FLAT)])
-                for image_id, start in zip(
-                    row[0] or (), range(0, len(hashes), len(FLAT)), strict=True
-                )
-            ]
+            known = await asyncio.to_thread(_hashed, row[0] or (), row[1] or b"")
             digests = [image.pixel_sha256 for image in new if image.pixel_sha256]
             rows = await self._run(connection, COPIES, digests=digests)
-            copies = {row[0]: row[1] for row in rows}
+            copies = {row[0]: Copy(row[1], row[2]) for row in rows}
             compared = await self._compare(connection, new, known, copies)
             await self._keep(connection, compared)
             return len(new)
@@ -193,7 +192,7 @@ class PostgresDuplicates:
         connection: AsyncConnection,
         new: Sequence[Hashed],
         known: Sequence[Hashed],
-        copies: dict[str, UUID],
+        copies: dict[str, Copy],
         *,
         kind: Collapse = Collapse.NEAR_DUPLICATES,
     ) -> Compared:
@@ -219,6 +218,7 @@ class PostgresDuplicates:
         """
         ids = {id_ for link in compared.likenesses for id_ in (link.image_id, link.other_id)}
         ids |= compared.through.keys()
+        ids |= {other for other in compared.through.values() if other is not None}
         here = set(await connection.scalars(STAY, {"ids": list(ids)}))
         await connection.execute(PLAN_ONCE)
         links = [link for link in compared.likenesses if {link.image_id, link.other_id} <= here]
@@ -258,3 +258,11 @@ class PostgresDuplicates:
         self, connection: AsyncConnection, statement: TextClause, **values: object
     ) -> CursorResult[*tuple[Any, ...]]:
         return await connection.execute(statement, {"model": self.model.id} | values)
+
+
+def _hashed(ids: Sequence[UUID], hashes: bytes) -> list[Hashed]:
+    starts = range(0, len(hashes), len(FLAT))
+    return [
+        Hashed(image_id, hashes[start : start + len(FLAT)])
+        for image_id, start in zip(ids, starts, strict=True)
+    ]

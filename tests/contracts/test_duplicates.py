@@ -250,3 +250,49 @@ def groups_of_all(
 
 def _id(image: Image) -> UUID:
     return image.id
+
+
+async def test_what_went_through_one_that_is_deleted_is_compared_with_what_comes_later(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    equal = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
+    await duplicates.update()
+    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
+    await duplicates.update()
+    await catalog.delete([sunset.id])
+    await duplicates.update()
+    later = await catalog.add(
+        image_with(perceptual_hash=turned(hash_of(1), 6), pixel_sha256="3"), EAST
+    )
+    await duplicates.update()
+    assert {group(equal, copy, later)} == groups(await duplicates.links(NEAR))
+    assert {group(equal, copy)} == groups(await duplicates.links(EXACT))
+
+
+async def test_what_was_hashed_late_is_compared_through_its_copies(
+    catalog: Catalog, duplicates: Duplicates, sunset: Image
+) -> None:
+    """The older one gets its hash after a newer copy went through a third."""
+    older = await catalog.add(image_with(), EAST)
+    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
+    await duplicates.update()
+    await duplicates.keep_hash(older.id, perceptual_hash=hash_of(1), pixel_sha256="2")
+    await duplicates.update()
+    assert {group(sunset, older, copy)} == groups(await duplicates.links(NEAR))
+    await catalog.delete([sunset.id])
+    await duplicates.update()
+    assert {group(older, copy)} == groups(await duplicates.links(NEAR))
+    later = await catalog.add(
+        image_with(perceptual_hash=turned(hash_of(1), 3), pixel_sha256="3"), EAST
+    )
+    await duplicates.update()
+    assert {group(older, copy, later)} == groups(await duplicates.links(NEAR))
+
+
+async def test_unhashed_images_can_be_gone_through(
+    catalog: Catalog, duplicates: Duplicates
+) -> None:
+    first, second, third = sorted([(await catalog.add(image_with(), EAST)).id for _ in range(3)])
+    assert [first, second] == list(await duplicates.unhashed(2))
+    assert [third] == list(await duplicates.unhashed(2, after=second))
+    assert [] == list(await duplicates.unhashed(2, after=third))

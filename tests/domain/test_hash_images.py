@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain import hash_images as module
-from domain.hash_images import look_for_duplicates
-from domain.images import FLAT, Image, Variant
+from domain.hash_images import HashImages, look_for_duplicates
+from domain.images import Image, Variant
 from domain.uploads import UploadedImage
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
@@ -63,9 +63,16 @@ async def test_a_file_that_cannot_be_read_is_named_once_and_holds_up_no_other(
         await use_cases.hash_images()
     assert others == await now(catalog, others)
     for image in await now(catalog, [damaged, missing]):
-        assert (FLAT, None) == (image.perceptual_hash, image.pixel_sha256)
+        assert (None, None) == (image.perceptual_hash, image.pixel_sha256)
         assert 1 == sum(str(image.id) in message for message in caplog.messages)
     assert 2 == len(caplog.messages)
+    await storage.write(
+        Variant.ORIGINAL.key_of(missing.id), picture_file((1, 2, 3)), content_type="image/png"
+    )
+    again = HashImages(use_cases.hash_images.imaging, storage, use_cases.hash_images.duplicates)
+    assert 2 == await again()
+    [here] = await now(catalog, [missing])
+    assert here.perceptual_hash is not None
 
 
 class FlakyDuplicates(MemoryDuplicates):

@@ -56,10 +56,11 @@ class MemoryDuplicates:
             for ids in groups
         ]
 
-    async def unhashed(self, limit: int) -> Sequence[UUID]:
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
         images = sorted(self.catalog._images.values(), key=lambda image: image.id)
         ready = [image for image in images if image.status is ImageStatus.READY]
-        return [image.id for image in ready if image.perceptual_hash is None][:limit]
+        without = [image.id for image in ready if image.perceptual_hash is None]
+        return [id_ for id_ in without if after is None or id_ > after][:limit]
 
     async def keep_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None

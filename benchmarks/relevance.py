@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -38,7 +39,22 @@ ALLOWED = 0.05
 """The share of absent things that may find a strong hit, of strong likenesses that may be none."""
 
 STRANGE = 0.35
-"""The model in the box knows nothing of concepts less like to all that it knows than this."""
+"""Concepts less like to all that the model in the box knows than this are nothing to it."""
+
+UNSEEN = frozenset(
+    {
+        "dishes and food",
+        "drinks",
+        "electronics",
+        "furniture",
+        "kitchen things",
+        "medicine",
+        "musical instruments",
+        "office and school",
+        "tools",
+    }
+)
+"""Sections of the concepts that have nothing to do with postcards."""
 
 
 def text_curve(judged: Judged, absent: Array) -> Curve:
@@ -142,6 +158,9 @@ async def on_postcards() -> dict[str, Curve]:
     )
     curves = {"text": text_curve(judged, absent), "image": picture_curve(by_picture)}
     report("the model in the box, texts", judged, curves["text"], absent)
+    unseen = margins(evaluation.embed(_unseen())).max(axis=1)
+    strong = [curves["text"](float(each)) >= STRONG for each in unseen]
+    print(f"  of words that it never learnt {np.mean(strong):.3f} have one")
     report("the model in the box, pictures", by_picture, curves["image"])
     return curves
 
@@ -150,9 +169,21 @@ def _strange(bank: Array, known: Array) -> Array:
     """Return the concepts that the model takes for nothing that it knows."""
     centre = bank.mean(axis=0)
     one, other = (points - centre for points in (bank, known))
-    cosines = (one @ other.T) / np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
-    strange: Array = bank[cosines.max(axis=1) < STRANGE]
+    lengths = np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
+    strange: Array = bank[((one @ other.T) / lengths).max(axis=1) < STRANGE]
     return strange[::6]
+
+
+def _unseen() -> list[str]:
+    """Return concepts of which no postcard shows any: every third of some sections of ours."""
+    lines = files("infra").joinpath("concepts.txt").read_text("utf-8").splitlines()
+    unseen, section = [], ""
+    for line in lines:
+        if line.startswith("#"):
+            section = line.removeprefix("# ")
+        elif section in UNSEEN:
+            unseen.append(f"a {line}")
+    return unseen[::3]
 
 
 def main() -> None:

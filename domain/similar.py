@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.errors import ImageNotFound
 from domain.filters import EVERYTHING
 from domain.searches import ByImage, Narrowing
 
@@ -31,4 +32,9 @@ class SimilarImages:
         after: SearchCursor | None = None,
     ) -> SearchPage:
         others = replace(criteria, ids_not_in=(*(criteria.ids_not_in or ()), image_id))
-        return await self.search(ByImage(image_id), Narrowing(others), first=first, after=after)
+        try:
+            return await self.search(ByImage(image_id), Narrowing(others), first=first, after=after)
+        except ImageNotFound as refusal:
+            # Nobody gave it as an argument.
+            refusal.argument = None
+            raise

@@ -1,0 +1,36 @@
+"""What tests of one adapter share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from tests.infra.watched import FILL, IMAGES, LARGE, MODEL, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.from_thread import BlockingPortal
+
+
+@pytest.fixture(scope="module")
+def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
+    async def fill() -> None:
+        async with open_engine(postgres_module_url) as engine:
+            await PostgresCatalog.open(engine, MODEL)
+            async with engine.begin() as connection:
+                for statement in FILL:
+                    await connection.execute(statement, {"count": IMAGES})
+
+    portal.call(fill)
+    return postgres_module_url
+
+
+@pytest_asyncio.fixture
+async def watched(filled_url: str) -> AsyncIterator[Watched]:
+    async with open_engine(filled_url) as engine:
+        yield Watched(await PostgresCatalog.open(engine, MODEL, exact_below=LARGE))

@@ -1,0 +1,90 @@
+"""A catalog of some thousand images, and the statements that it sends."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event, text
+
+from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.filters import ImageFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domain.embeddings import Ranking
+    from infra.postgres import PostgresCatalog
+
+IMAGES = 6_000
+LARGE = 2_000
+MODEL = EmbeddingModel("tests/sixteen", 16)
+EVERYTHING = ImageFilter()
+FILL = (
+    text("SELECT setseed(0.5)"),
+    # One in four has the tag "quarter", one in thousand "rare"; places lie all over the globe.
+    # Half of the images, or nearly, lie on the other side of ORIGIN: "Far".
+    text("""
+        INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
+            tags, taken_at, latitude, longitude)
+        SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
+            '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
+            array_remove(ARRAY[
+                CASE WHEN n % 2 = 0 THEN 'half' END,
+                CASE WHEN n % 100 = 0 THEN 'hundredth' END,
+                CASE WHEN n % 4 = 0 AND n % 1000 > 0 THEN 'quarter' END,
+                CASE WHEN n % 1000 = 0 THEN 'rare' END,
+                CASE WHEN n % 10 = 0 THEN 'tenth' END
+            ], NULL),
+            '2020-01-01'::timestamptz + n * interval '1 hour',
+            random() * 180 - 90, random() * 360 - 180
+        FROM generate_series(1, :count) AS n
+    """),
+    text("""
+        INSERT INTO embeddings SELECT id, 1, l2_normalize(ARRAY(
+            SELECT random() - 0.5 FROM generate_series(1, 16) WHERE images.id IS NOT NULL
+        )::vector) FROM images
+    """),
+    text("""
+        UPDATE images SET camera_make = 'Far' FROM embeddings
+        WHERE image_id = id AND (embedding::real[])[1] < 0
+    """),
+    text("ANALYZE"),
+)
+ORIGIN = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A catalog of 6,000 images, of which 2,000 are many, and what it says to PostgreSQL."""
+
+    catalog: PostgresCatalog
+    statements: list[tuple[str, Any]] = field(default_factory=list)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Note the statements of the block."""
+
+        def note(_c: object, _u: object, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
+            self.statements.append((statement, parameters))
+
+        engine = self.catalog.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", note)
+        yield
+        event.remove(engine, "before_cursor_execute", note)
+
+    async def plan(self) -> str:
+        """Return the plan of the statement that was noted last."""
+        statement, parameters = self.statements[-1]
+        async with self.catalog.engine.connect() as connection:
+            # PostgreSQL's own protocol: the statement has its parameters in it by number.
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            return "\n".join(row[0] for row in await raw.fetch(f"EXPLAIN {statement}", *parameters))
+
+    async def search(
+        self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False
+    ) -> Ranking:
+        """Search around ORIGIN, watched."""
+        with self.watching():
+            return await self.catalog.search(ORIGIN, criteria, limit=limit, exact=exact)

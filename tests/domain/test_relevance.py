@@ -49,3 +49,11 @@ def test_the_chance_is_even_at_the_midpoint_and_nearly_three_in_four_a_spread_ab
 def test_no_margin_is_too_much_for_a_curve(curve: Curve) -> None:
     for margin, relevance in ((1e308, 1), (math.inf, 1), (-1e308, 0), (-math.inf, 0)):
         assert relevance == curve(margin)
+
+
+@pytest.mark.parametrize(
+    ("midpoint", "spread"), [(0.0, 0.0), (0.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))]
+)
+def test_what_does_not_rise_is_no_curve(midpoint: float, spread: float) -> None:
+    with pytest.raises(ValueError, match="no rising curve"):
+        Curve(midpoint, spread)

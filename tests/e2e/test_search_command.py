@@ -66,7 +66,7 @@ def test_a_picture_is_looked_for_by_its_file_and_within_a_filter(
     assert castle in CASTLES
     assert other.startswith("meadow")
     assert re.search(rf"strong .*{castle}.*│ 3 +│", table)
-    assert "3 pictures are relevant: likely or strong." in table
+    assert "1 picture is relevant: likely or strong." in table
 
 
 def test_it_is_said_why_nothing_is_found(search: Search) -> None:

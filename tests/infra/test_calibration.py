@@ -1,0 +1,59 @@
+"""The calibration of relevance that a model may bring in its folder."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from domain.errors import Misconfigured
+from domain.relevance import CLIP, Calibration, Curve
+from infra.checkpoint import CALIBRATION, load
+from postcards import MODEL
+from tests.checkpoints import small_clip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def calibration_of(folder: Path) -> Calibration:
+    model, _ = load(str(folder), device=torch.device("cpu"), dtype=torch.float32)
+    return model.calibration
+
+
+def test_a_model_brings_its_own_or_is_judged_as_clip_is(tmp_path: Path) -> None:
+    folder = small_clip(tmp_path)
+    assert CLIP == calibration_of(folder)
+    curves = {
+        "text": {"midpoint": -2, "spread": 0.5},
+        "image": {"midpoint": 7.5, "spread": 3},
+    }
+    (folder / CALIBRATION).write_text(json.dumps(curves))
+    assert Calibration(Curve(-2, 0.5), Curve(7.5, 3)) == calibration_of(folder)
+
+
+def test_the_model_in_the_box_has_its_own() -> None:
+    assert CLIP != calibration_of(MODEL)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "[]",
+        '{"text": {"midpoint": 1, "spread": 1}}',
+        '{"text": {"midpoint": "7", "spread": 1}, "image": {"midpoint": 1, "spread": 1}}',
+        '{"text": {"midpoint": null, "spread": 1}, "image": {"midpoint": 1, "spread": 1}}',
+        '{"text": {"midpoint": 1, "spread": 0}, "image": {"midpoint": 1, "spread": 1}}',
+        '{"text": {"midpoint": 1, "spread": -1}, "image": {"midpoint": 1, "spread": 1}}',
+    ],
+)
+def test_what_is_no_calibration_is_refused_by_the_name_of_its_file(
+    tmp_path: Path, written: str
+) -> None:
+    folder = small_clip(tmp_path)
+    (folder / CALIBRATION).write_text(written)
+    with pytest.raises(Misconfigured, match=rf"{CALIBRATION} is no calibration .*remove it"):
+        calibration_of(folder)

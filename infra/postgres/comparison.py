@@ -61,11 +61,13 @@ class Compared:
     """What comparing found.
 
     ``through`` has every new image, with the one through which it is linked to all that are like
-    it: a copy needs no links of its own. None for an image that was compared itself.
+    it: a copy needs no links of its own. None for an image that was compared itself. ``copy_of``
+    has the copies, with those that they were linked to as such.
     """
 
     likenesses: list[Likeness] = field(default_factory=list)
     through: dict[UUID, UUID | None] = field(default_factory=dict)
+    copy_of: dict[UUID, UUID] = field(default_factory=dict)
 
 
 def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
@@ -80,6 +82,7 @@ def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
         if original.id != image.id:
             compared.likenesses.append(Likeness(original.id, image.id, 0, 1, exact=True))
             compared.through[image.id] = original.through
+            compared.copy_of[image.id] = original.id
     return compared
 
 

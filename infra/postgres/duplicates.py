@@ -98,9 +98,10 @@ KEEP_LIKENESSES = text("""
     ON CONFLICT DO NOTHING
 """)
 KEEP_COMPARISONS = text("""
-    INSERT INTO comparisons (image_id, model_id, through_id)
-    SELECT image_id, :model, through_id
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:throughs AS uuid[])) AS compared (image_id, through_id)
+    INSERT INTO comparisons (image_id, model_id, through_id, copy_of_id)
+    SELECT image_id, :model, through_id, copy_of_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:throughs AS uuid[]), CAST(:copies AS uuid[]))
+        AS compared (image_id, through_id, copy_of_id)
 """)
 UNHASHED = text("""
     SELECT id FROM images
@@ -214,7 +215,8 @@ class PostgresDuplicates:
     async def _keep(self, connection: AsyncConnection, compared: Compared) -> None:
         """Keep what was found, but for images that are gone.
 
-        What went through one of these is left as it was, not compared, and has its turn again.
+        What went through one of these, or is a copy of it, is left as it was, not compared, and has
+        its turn again.
         """
         ids = {id_ for link in compared.likenesses for id_ in (link.image_id, link.other_id)}
         ids |= compared.through.keys()
@@ -223,16 +225,17 @@ class PostgresDuplicates:
         await connection.execute(PLAN_ONCE)
         links = [link for link in compared.likenesses if {link.image_id, link.other_id} <= here]
         await self._keep_likenesses(connection, links)
-        through = {
-            id_: other
+        kept = [
+            (id_, other, compared.copy_of.get(id_))
             for id_, other in compared.through.items()
-            if id_ in here and (other is None or other in here)
-        }
+            if {id_, other, compared.copy_of.get(id_)} - {None} <= here
+        ]
         await self._run(
             connection,
             KEEP_COMPARISONS,
-            ids=list(through),
-            throughs=list(through.values()),
+            ids=[row[0] for row in kept],
+            throughs=[row[1] for row in kept],
+            copies=[row[2] for row in kept],
         )
 
     async def _keep_likenesses(

@@ -103,6 +103,7 @@ class ComparisonRow(SQLModel, table=True):
     image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
     model_id: int = Field(primary_key=True)
     through_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
+    copy_of_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
 
 
 class ConceptsRow(SQLModel, table=True):
@@ -185,6 +186,11 @@ Index(
     "comparisons_by_through",
     metadata.tables["comparisons"].c.through_id,
     postgresql_where=text("through_id IS NOT NULL"),
+)
+Index(
+    "comparisons_by_copy",
+    metadata.tables["comparisons"].c.copy_of_id,
+    postgresql_where=text("copy_of_id IS NOT NULL"),
 )
 Index("searches_by_created_at", metadata.tables["searches"].c.created_at)
 _models = metadata.tables["models"]

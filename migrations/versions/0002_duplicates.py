@@ -30,17 +30,22 @@ UP = (
     )
     """,
     "CREATE INDEX likenesses_by_other ON likenesses (other_id)",
-    # Who was compared through another is compared anew when that one is deleted.
+    # Who was compared through another, or linked as its copy, is compared anew when that one is
+    # deleted: what it is linked to goes with it.
     """
     CREATE TABLE comparisons (
         image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
         model_id integer NOT NULL,
         through_id uuid REFERENCES images (id) ON DELETE CASCADE,
+        copy_of_id uuid REFERENCES images (id) ON DELETE CASCADE,
         PRIMARY KEY (image_id, model_id)
     )
     """,
     """
     CREATE INDEX comparisons_by_through ON comparisons (through_id) WHERE through_id IS NOT NULL
+    """,
+    """
+    CREATE INDEX comparisons_by_copy ON comparisons (copy_of_id) WHERE copy_of_id IS NOT NULL
     """,
 )
 

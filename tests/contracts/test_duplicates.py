@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import cos, sin
+from math import cos
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from domain.images import FLAT, Image, ImageStatus, uuid7
-from domain.likenesses import NEAR_DISTANCE, NEAR_SIMILARITY, Collapse, are_near, oldest_alike
+from domain.likenesses import NEAR_DISTANCE
+from tests.contracts.alike import (
+    EAST,
+    EXACT,
+    NEAR,
+    NORTH,
+    at,
+    group,
+    groups,
+    groups_of_all,
+    id_of,
+    library,
+)
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from uuid import UUID
-
     from domain.embeddings import Embedding
-    from domain.likenesses import Link
     from domain.ports import Catalog, Duplicates
-
-EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
-EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
-
-
-def at(angle: float) -> Embedding:
-    """An embedding whose similarity to that at another angle is the cosine of the difference."""
-    return (cos(angle), sin(angle), 0.0)
-
-
-def groups(links: Iterable[Link]) -> set[frozenset[UUID]]:
-    oldest = oldest_alike(links)
-    return {
-        frozenset(id_ for id_, its in oldest.items() if its == first)
-        for first in set(oldest.values())
-    }
-
-
-def group(*images: Image) -> frozenset[UUID]:
-    return frozenset(image.id for image in images)
 
 
 @pytest.fixture
@@ -108,7 +95,7 @@ async def test_what_is_flat_is_like_its_exact_copies_alone(
     for image in flat:
         await catalog.add(image, EAST)
     await duplicates.update()
-    for links in (await duplicates.links(NEAR), await duplicates.among([*map(_id, flat)], NEAR)):
+    for links in (await duplicates.links(NEAR), await duplicates.among([*map(id_of, flat)], NEAR)):
         assert {group(*flat[:2])} == groups(links)
 
 
@@ -152,24 +139,6 @@ async def test_among_the_hits_of_a_search_all_are_compared_whether_they_were_or_
         await duplicates.update()
 
 
-async def test_copies_stay_together_when_the_first_of_them_is_deleted(
-    catalog: Catalog, duplicates: Duplicates, sunset: Image
-) -> None:
-    copies = [image_with(perceptual_hash=hash_of(1), pixel_sha256="1") for _ in range(3)]
-    equals = [image_with(perceptual_hash=hash_of(1), pixel_sha256=digest) for digest in "23"]
-    like = image_with(perceptual_hash=turned(hash_of(1), 9), pixel_sha256="4")
-    for image in (*copies, *equals, like):
-        await catalog.add(image, EAST)
-    await duplicates.update()
-    left = [sunset, *copies, *equals, like]
-    while len(left) > 2:
-        await catalog.delete([left.pop(0).id])
-        await duplicates.update()
-        assert {group(*left)} == groups(await duplicates.links(NEAR))
-    await catalog.delete([left[0].id])
-    assert [] == await duplicates.links(NEAR)
-
-
 async def test_the_similarity_of_a_group_is_the_smallest_of_its_pairs(
     catalog: Catalog, duplicates: Duplicates
 ) -> None:
@@ -205,88 +174,15 @@ async def test_images_of_earlier_versions_are_compared_once_they_have_a_hash(
 async def test_many_pictures_of_all_kinds_fall_into_the_groups_that_comparing_all_gives(
     catalog: Catalog, duplicates: Duplicates
 ) -> None:
-    images, embeddings = _library(Random(7))
-    expected = groups_of_all(images, embeddings)
+    images, embeddings = library(Random(7), motifs=40)
+    expected = groups_of_all(images, embeddings, NEAR)
     assert len(expected) > 10
     for start in range(0, len(images), 40):
         for image in images[start : start + 40]:
             await catalog.add(image, embeddings[image.id])
         await duplicates.update()
     assert expected == groups(await duplicates.links(NEAR))
-    assert expected == groups(await duplicates.among([*map(_id, images)], NEAR))
-
-
-def _library(random: Random) -> tuple[list[Image], dict[UUID, Embedding]]:
-    """Pictures of forty motifs, each copied, changed a little or much, and in other colours."""
-    images, embeddings = [], {}
-    for number in range(120):
-        motif = random.randrange(40)
-        change = random.choice([0, 0, 8, 16, 40])
-        image = image_with(
-            perceptual_hash=turned(hash_of(motif), change, seed=number),
-            pixel_sha256=f"{motif} {random.choice([0, 0, number])} {change and number}",
-        )
-        images.append(image)
-        # The same pixels have the same embedding.
-        embeddings[image.id] = at(Random(image.pixel_sha256).choice([0, 0, 0.1, 1.5]))
-    return images, embeddings
-
-
-def groups_of_all(
-    images: Sequence[Image], embeddings: dict[UUID, Embedding]
-) -> set[frozenset[UUID]]:
-    alike = {image.id: {image.id} for image in images}
-    for one, other in combinations(images, 2):
-        similarity = sum(
-            x * y for x, y in zip(embeddings[one.id], embeddings[other.id], strict=True)
-        )
-        near = are_near(one.perceptual_hash, other.perceptual_hash)
-        if one.pixel_sha256 == other.pixel_sha256 or (near and similarity >= NEAR_SIMILARITY):
-            together = alike[one.id] | alike[other.id]
-            for id_ in together:
-                alike[id_] = together
-    return {frozenset(together) for together in alike.values() if len(together) > 1}
-
-
-def _id(image: Image) -> UUID:
-    return image.id
-
-
-async def test_what_went_through_one_that_is_deleted_is_compared_with_what_comes_later(
-    catalog: Catalog, duplicates: Duplicates, sunset: Image
-) -> None:
-    equal = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
-    await duplicates.update()
-    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
-    await duplicates.update()
-    await catalog.delete([sunset.id])
-    await duplicates.update()
-    later = await catalog.add(
-        image_with(perceptual_hash=turned(hash_of(1), 6), pixel_sha256="3"), EAST
-    )
-    await duplicates.update()
-    assert {group(equal, copy, later)} == groups(await duplicates.links(NEAR))
-    assert {group(equal, copy)} == groups(await duplicates.links(EXACT))
-
-
-async def test_what_was_hashed_late_is_compared_through_its_copies(
-    catalog: Catalog, duplicates: Duplicates, sunset: Image
-) -> None:
-    """The older one gets its hash after a newer copy went through a third."""
-    older = await catalog.add(image_with(), EAST)
-    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="2"), EAST)
-    await duplicates.update()
-    await duplicates.keep_hash(older.id, perceptual_hash=hash_of(1), pixel_sha256="2")
-    await duplicates.update()
-    assert {group(sunset, older, copy)} == groups(await duplicates.links(NEAR))
-    await catalog.delete([sunset.id])
-    await duplicates.update()
-    assert {group(older, copy)} == groups(await duplicates.links(NEAR))
-    later = await catalog.add(
-        image_with(perceptual_hash=turned(hash_of(1), 3), pixel_sha256="3"), EAST
-    )
-    await duplicates.update()
-    assert {group(older, copy, later)} == groups(await duplicates.links(NEAR))
+    assert expected == groups(await duplicates.among([*map(id_of, images)], NEAR))
 
 
 async def test_unhashed_images_can_be_gone_through(

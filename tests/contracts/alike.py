@@ -1,0 +1,77 @@
+"""Pictures that are alike, and the groups that comparing all with all makes of them."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import cos, sin
+from random import Random
+from typing import TYPE_CHECKING
+
+from domain.likenesses import NEAR_SIMILARITY, Collapse, are_near, oldest_alike
+from tests.fakes.hashes import hash_of, turned
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from domain.embeddings import Embedding
+    from domain.images import Image
+    from domain.likenesses import Link
+
+EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
+
+
+def at(angle: float) -> Embedding:
+    """An embedding whose similarity to that at another angle is the cosine of the difference."""
+    return (cos(angle), sin(angle), 0.0)
+
+
+def groups(links: Iterable[Link]) -> set[frozenset[UUID]]:
+    oldest = oldest_alike(links)
+    return {
+        frozenset(id_ for id_, its in oldest.items() if its == first)
+        for first in set(oldest.values())
+    }
+
+
+def group(*images: Image) -> frozenset[UUID]:
+    return frozenset(image.id for image in images)
+
+
+def library(random: Random, *, motifs: int) -> tuple[list[Image], dict[UUID, Embedding]]:
+    """Pictures of as many motifs, each copied, changed a little or much, and in other colours."""
+    images, embeddings = [], {}
+    for number in range(120):
+        motif = random.randrange(motifs)
+        change = random.choice([0, 0, 8, 16, 40])
+        image = image_with(
+            perceptual_hash=turned(hash_of(motif), change, seed=number),
+            pixel_sha256=f"{motif} {random.choice([0, 0, number])} {change and number}",
+        )
+        images.append(image)
+        # The same pixels have the same embedding.
+        embeddings[image.id] = at(Random(image.pixel_sha256).choice([0, 0, 0.1, 1.5]))
+    return images, embeddings
+
+
+def groups_of_all(
+    images: Sequence[Image], embeddings: dict[UUID, Embedding], kind: Collapse
+) -> set[frozenset[UUID]]:
+    alike = {image.id: {image.id} for image in images}
+    for one, other in combinations(images, 2):
+        similarity = sum(
+            x * y for x, y in zip(embeddings[one.id], embeddings[other.id], strict=True)
+        )
+        near = are_near(one.perceptual_hash, other.perceptual_hash)
+        near = kind is NEAR and near and similarity >= NEAR_SIMILARITY
+        if near or one.pixel_sha256 == other.pixel_sha256:
+            together = alike[one.id] | alike[other.id]
+            for id_ in together:
+                alike[id_] = together
+    return {frozenset(together) for together in alike.values() if len(together) > 1}
+
+
+def id_of(image: Image) -> UUID:
+    return image.id

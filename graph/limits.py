@@ -1,6 +1,6 @@
 """How much one request may ask for, measured before anything else is done with it.
 
-Every fragment is measured once, so the time does not grow with how often it is spread.
+Every fragment is measured once or twice, so the time does not grow with how often it is spread.
 """
 
 from collections import Counter
@@ -23,13 +23,13 @@ from graphql import (
     VariableNode,
 )
 
+from domain.duplicates import MAX_GROUP
 from domain.searches import MAX_PAGE
 from graph.context import MAX_SEARCHES
 
 MAX_QUERY_BYTES = 16_000
 MAX_TOKENS = 2_000
 
-# The `images` of a group of duplicates count as a page, too: few groups have more.
 PAGES = frozenset({"duplicates", "images", "searchImages", "similarImages"})
 SEARCHES = frozenset({"duplicates", "searchImages", "similarImages"})
 INTROSPECTION = frozenset({"__schema", "__type"})
@@ -40,8 +40,8 @@ DEFAULTS = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}
 SEARCH_COST = 200
 """In fields: a run of the model takes as long as answering some hundred of them."""
 
-FACETS_COST = 1_500
-"""In fields: to look at every image of a large library takes as long."""
+LIBRARY_COST = 1_500
+"""In fields: to look at every image of a large library takes as long, for facets or duplicates."""
 
 
 class Size(NamedTuple):
@@ -112,7 +112,8 @@ class _Measure:
         self._fragments = fragments
         self._variables = variables
         self._pages = pages
-        self._known: dict[str, Size] = {}
+        self._known: dict[tuple[str, bool], Size] = {}
+        self._grouped = False
         self._repeated: dict[str, Counter[str]] = {}
 
     def operation(self, node: OperationDefinitionNode) -> Size:
@@ -155,17 +156,25 @@ class _Measure:
         return total
 
     def _fragment(self, name: str) -> Size:
-        if name not in self._known:
+        key = (name, self._grouped)
+        if key not in self._known:
             # What spreads itself, or is not there, is the standard rules' to refuse.
-            self._known[name] = Size()
+            self._known[key] = Size()
             if fragment := self._fragments.get(name):
                 own = Size(directives=len(fragment.directives or ()))
-                self._known[name] = self._selection(fragment.selection_set).beside(own)
-        return self._known[name]
+                self._known[key] = self._selection(fragment.selection_set).beside(own)
+        return self._known[key]
+
+    def _below(self, node: FieldNode) -> Size:
+        """Return the size of what stands below a field."""
+        outside, self._grouped = self._grouped, self._grouped or node.name.value == "duplicates"
+        size = self._selection(node.selection_set)
+        self._grouped = outside
+        return size
 
     def _field(self, node: FieldNode) -> Size:
         name = node.name.value
-        inner = self._selection(node.selection_set)
+        inner = self._below(node)
         times = self._times(node)
         searches = int(name in SEARCHES)
         size = Size(
@@ -182,7 +191,9 @@ class _Measure:
             # A page has its labels encoded once, though each of its images answers them.
             return size._replace(aside=SEARCH_COST * times)
         if name == "facets":
-            return size._replace(cost=0, aside=size.settled().cost + FACETS_COST)
+            return size._replace(cost=0, aside=size.settled().cost + LIBRARY_COST)
+        if name == "duplicates":
+            size = size._replace(cost=size.cost + LIBRARY_COST)
         return size.settled() if name in self._pages else size
 
     def _times(self, node: FieldNode) -> int:
@@ -194,6 +205,8 @@ class _Measure:
         for name in ("ids", "candidates"):
             if name in sizes:
                 return self._length(sizes[name])
+        if self._grouped and node.name.value == "images":
+            return MAX_GROUP
         return DEFAULT_PAGE if node.name.value in self._pages else DEFAULTS.get(node.name.value, 1)
 
     def _number(self, value: ValueNode) -> int:

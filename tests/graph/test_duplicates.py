@@ -58,6 +58,8 @@ def groups(found: Any) -> list[tuple[str, set[str]]]:
     ]
 
 
+GROUPS_OF_101 = "{ duplicates(first: 101) { nodes { kind } } }"
+GROUPS = "duplicates(first: 1) { nodes { kind } }"
 COPIES = ("EXACT_COPIES", {"green.png", "leaf.png"})
 
 
@@ -147,7 +149,7 @@ async def test_without_a_kind_there_are_no_groups(client: Client) -> None:
 
 
 async def test_a_page_too_large_is_refused(client: Client) -> None:
-    assert "it may be 0 to 100" in (await client.error(DUPLICATES, first=101))["message"]
+    assert "it may be 0 to 100" in (await client.error(GROUPS_OF_101))["message"]
 
 
 async def test_reading_duplicates_needs_a_key_where_reading_is_closed(serve: Serve) -> None:
@@ -162,6 +164,22 @@ def test_duplicates_count_as_a_search_over_a_page_of_groups() -> None:
     assert "searches" in str(excess(parse(f"{{ {eleven} }}"), None))
     deep = "{ duplicates { nodes { images { similarImages { searchId } } } } }"
     assert "searches" in str(excess(parse(deep), None))
-    large = "{ duplicates(first: 100) { nodes { images { " + "id " * 10 + "} } } }"
-    assert "cost" in str(excess(parse(large), None))
-    assert excess(parse(large.replace("100", "20")), None) is None
+
+
+def test_a_page_of_groups_costs_as_much_as_facets() -> None:
+    pages, facets = (
+        " ".join(f"{name}{number}: {field}" for number in range(8))
+        for name, field in (("d", GROUPS), ("f", "images { facets { __typename } }"))
+    )
+    assert excess(parse(f"{{ {pages} }}"), None) is None
+    assert "cost" in str(excess(parse(f"{{ {pages} {facets} }}"), None))
+
+
+@pytest.mark.parametrize("images", ["images { id url }", "...images"])
+def test_the_images_of_a_group_count_as_those_of_the_largest(images: str) -> None:
+    fragment = " fragment images on DuplicateGroup { images { id url } }"
+    query = f"{{ duplicates(first: %d) {{ nodes {{ {images} }} }} }}{fragment}"
+    assert excess(parse(query % 60), None) is None
+    assert "cost" in str(excess(parse(query % 100), None))
+    both = f"{{ duplicates(first: 50) {{ nodes {{ {images} }} }} images {{ nodes {{ id }} }} }}"
+    assert excess(parse(both + fragment), None) is None

@@ -186,8 +186,9 @@ async def main() -> None:
             find = FindDuplicates(duplicates, catalog)
             with timed(f"loading {PICTURES:,} pictures"):
                 await load(engine, pictures, start=0, stop=PICTURES)
-            with timed(f"the first update, {PICTURES:,} pictures"):
-                await duplicates.update()
+            with timed(f"the first updates, {PICTURES:,} pictures"):
+                while await duplicates.update():
+                    pass
             await report(duplicates, pictures, number=PICTURES)
             await load(engine, pictures, start=PICTURES, stop=PICTURES + MORE)
             with timed(f"an update with {MORE} new ones"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from bisect import bisect_right
 from collections import defaultdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from domain.errors import InvalidArgument
 from domain.likenesses import Collapse, oldest_alike
 from domain.searches import check_page_size
+from domain.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,18 +75,28 @@ class _Part:
     cursor: GroupCursor
 
 
+@dataclass(slots=True)
+class _Groups:
+    """All groups of one kind, in order, and when they were made."""
+
+    made: float
+    parts: list[_Part] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class FindDuplicates:
     """Return groups of images that are alike, over however many links, the newest group first.
 
-    What was uploaded since the last time is compared first. Images that are deleted drop out, and
-    groups with them once one image is left.
+    What was uploaded since the last time is compared first, but for what is more than some thousand
+    images: that waits for later calls. Images that are deleted drop out, and groups with them once
+    one image is left.
     """
 
     duplicates: Duplicates
     catalog: Catalog
-    _known: dict[Collapse, tuple[float, list[_Part]]] = field(default_factory=dict)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _updates: Turns = field(default_factory=Turns, init=False)
+    _known: dict[Collapse, _Groups] = field(default_factory=dict, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def __call__(
         self,
@@ -109,50 +119,77 @@ class FindDuplicates:
                 "after", "The cursor belongs to another kind; repeat that one, or leave it out."
             )
         await self.update()
-        parts = await self._parts(kind)
-        start = bisect_right(parts, after.rank, key=lambda part: part.cursor.rank) if after else 0
-        groups = await self._look_up(parts[start:], enough=first + 1)
-        return DuplicatesPage(
-            groups=tuple(groups[:first]),
-            has_next=len(groups) > first,
-            has_previous=start > 0,
-        )
+        known = await self._groups(kind)
+        page, complete = await self._page(known.parts, first=first, after=after)
+        if not complete:
+            # What is left when images were deleted may be other groups.
+            known = await self._groups(kind, but=known)
+            page, _ = await self._page(known.parts, first=first, after=after)
+        return page
 
     async def update(self) -> int:
-        """Compare what is new, and return how many images that were."""
+        """Compare what is new, some thousand images at most, and return how many those were.
+
+        Whoever asks while others do waits for two runs at most, and misses nothing.
+        """
+        return await self._updates.take(self._update)
+
+    async def _update(self) -> int:
         count = await self.duplicates.update()
         if count:
             self._known.clear()
         return count
 
-    async def _parts(self, kind: Collapse) -> list[_Part]:
+    async def _groups(self, kind: Collapse, *, but: _Groups | None = None) -> _Groups:
         """Return the groups of all links, made anew when something new was compared.
 
-        Or when they are some seconds old, as other servers compare, too.
+        Or when they are some seconds old, as other servers compare, too; or are those in ``but``.
         """
         async with self._turn:
-            made, parts = self._known.get(kind, (-math.inf, []))
-            if time.monotonic() - made > KEPT_SECONDS:
-                links = await self.duplicates.links(kind)
-                # A hundred thousand links take a while; others want to be answered meanwhile.
-                parts = await asyncio.to_thread(_parts, links, kind)
-                self._known[kind] = (time.monotonic(), parts)
-            return parts
+            known = self._known.get(kind)
+            if not known or known is but or time.monotonic() - known.made > KEPT_SECONDS:
+                # Kept before the links are read: what is compared meanwhile takes it out again.
+                known = self._known[kind] = _Groups(time.monotonic())
+                try:
+                    links = await self.duplicates.links(kind)
+                    # A hundred thousand take a while; others want to be answered meanwhile.
+                    known.parts = await asyncio.to_thread(_parts, links, kind)
+                except BaseException:
+                    self._known.pop(kind, None)
+                    raise
+            return known
 
-    async def _look_up(self, parts: Sequence[_Part], *, enough: int) -> list[DuplicateGroup]:
+    async def _page(
+        self, parts: Sequence[_Part], *, first: int, after: GroupCursor | None
+    ) -> tuple[DuplicatesPage, bool]:
+        """Return groups, and whether all of their images are still here."""
+        start = bisect_right(parts, after.rank, key=lambda part: part.cursor.rank) if after else 0
+        groups, complete = await self._look_up(parts[start:], enough=first + 1)
+        page = DuplicatesPage(
+            groups=tuple(groups[:first]),
+            has_next=len(groups) > first,
+            has_previous=start > 0,
+        )
+        return page, complete
+
+    async def _look_up(
+        self, parts: Sequence[_Part], *, enough: int
+    ) -> tuple[list[DuplicateGroup], bool]:
         """Return groups until there are enough, passing over those that are gone by now."""
         groups: list[DuplicateGroup] = []
+        complete = True
         while parts and len(groups) < enough:
             some, parts = parts[:enough], parts[enough:]
             here = await self.catalog.get([id_ for part in some for id_ in part.ids])
             left = [[id_ for id_ in part.ids if id_ in here] for part in some]
+            complete &= all(len(ids) == len(part.ids) for ids, part in zip(left, some, strict=True))
             similarities = await self.duplicates.similarities(left)
             groups += [
                 DuplicateGroup(part.kind, tuple(here[id_] for id_ in ids), similarity, part.cursor)
                 for part, ids, similarity in zip(some, left, similarities, strict=True)
                 if len(ids) > 1
             ]
-        return groups
+        return groups, complete
 
 
 def _parts(links: Sequence[Link], kind: Collapse) -> list[_Part]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 BATCH = 20
 
+AT_ONCE = 1_000
+"""How many images are hashed before others have a turn: minutes' work, compared in seconds."""
+
 PAUSE_SECONDS = 60
 
 logger = logging.getLogger(__name__)
@@ -40,10 +43,12 @@ class HashImages:
     """The last image that was looked at; none where none was."""
 
     async def __call__(self) -> int:
-        """Hash all that are without, and return how many those were."""
+        """Hash the next that are without, and return how many those were, 0 after the last."""
         count = 0
-        while ids := await self.duplicates.unhashed(
-            BATCH, after=self._passed[-1] if self._passed else None
+        while count < AT_ONCE and (
+            ids := await self.duplicates.unhashed(
+                BATCH, after=self._passed[-1] if self._passed else None
+            )
         ):
             for image_id in ids:
                 await self._hash(image_id)
@@ -75,8 +80,9 @@ async def look_for_duplicates(
     """Hash and compare what is new, again and again: who asks for duplicates waits little."""
     while True:
         try:
-            await hash_images()
-            await find.update()
+            # In turns, or the first who asks would have to wait until all is compared.
+            while sum([await hash_images(), await find.update()]):
+                pass
         except Exception:  # an outage now is no reason to stop for good
             logger.warning("duplicates could not be looked for; trying again", exc_info=True)
         await asyncio.sleep(every)

@@ -152,7 +152,10 @@ class Duplicates(Protocol):
     """
 
     async def update(self) -> int:
-        """Compare the images that were not compared yet with all, and return their number."""
+        """Compare the images that were not compared yet, the oldest first, with all.
+
+        Some thousand at most: a few seconds' work. Return their number, 0 when all are compared.
+        """
 
     async def links(self, kind: Collapse) -> Sequence[Link]:
         """Return the links between all that were compared; exact ones alone for EXACT_COPIES."""

@@ -128,11 +128,19 @@ class PostgresDuplicates:
 
     async def update(self) -> int:
         """Compare what was not compared yet with all, and return how many those were."""
-        total = 0
-        async with self._turn:
-            while count := await self._update_some():
-                total += count
-        return total
+        async with self._turn, self.engine.begin() as connection:
+            if not await self._images(connection, NEW, limit=1):
+                return 0
+            await connection.execute(LOCK)
+            new = await self._images(connection, NEW, limit=CHUNK)
+            row = (await self._run(connection, KNOWN, flat=FLAT)).one()
+            known = await asyncio.to_thread(_hashed, row[0] or (), row[1] or b"")
+            digests = [image.pixel_sha256 for image in new if image.pixel_sha256]
+            rows = await self._run(connection, COPIES, digests=digests)
+            copies = {row[0]: Copy(row[1], row[2]) for row in rows}
+            compared = await self._compare(connection, new, known, copies)
+            await self._keep(connection, compared)
+            return len(new)
 
     async def links(self, kind: Collapse) -> Sequence[Link]:
         """Return links between compared images, enough to tell the groups."""
@@ -172,21 +180,6 @@ class PostgresDuplicates:
         hashes = {"perceptual_hash": perceptual_hash, "pixel_sha256": pixel_sha256}
         async with self.engine.begin() as connection:
             await connection.execute(KEEP_HASH, {"id": image_id} | hashes)
-
-    async def _update_some(self) -> int:
-        async with self.engine.begin() as connection:
-            if not await self._images(connection, NEW, limit=1):
-                return 0
-            await connection.execute(LOCK)
-            new = await self._images(connection, NEW, limit=CHUNK)
-            row = (await self._run(connection, KNOWN, flat=FLAT)).one()
-            known = await asyncio.to_thread(_hashed, row[0] or (), row[1] or b"")
-            digests = [image.pixel_sha256 for image in new if image.pixel_sha256]
-            rows = await self._run(connection, COPIES, digests=digests)
-            copies = {row[0]: Copy(row[1], row[2]) for row in rows}
-            compared = await self._compare(connection, new, known, copies)
-            await self._keep(connection, compared)
-            return len(new)
 
     async def _compare(
         self,

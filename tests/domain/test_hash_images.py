@@ -49,6 +49,14 @@ async def test_each_gets_what_it_would_have_if_it_came_in_now(
     assert 0 == await use_cases.hash_images()
 
 
+async def test_others_have_a_turn_between_many(
+    use_cases: UseCases, earlier: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    assert len(earlier) == 5
+    assert [4, 1, 0] == [await use_cases.hash_images() for _ in range(3)]
+
+
 async def test_a_file_that_cannot_be_read_is_named_once_and_holds_up_no_other(
     use_cases: UseCases,
     catalog: MemoryCatalog,

@@ -1,0 +1,154 @@
+"""The groups of duplicates are made once for those who ask, and anew when they may be others."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain import duplicates as module
+from domain.duplicates import FindDuplicates
+from domain.hash_images import look_for_duplicates
+from domain.likenesses import Collapse
+from tests.fakes.duplicates import MemoryDuplicates
+from tests.fakes.hashes import hash_of, turned
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from domain import UseCases
+    from domain.images import Image
+    from domain.likenesses import Link
+    from tests.fakes.catalog import MemoryCatalog
+
+EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
+
+
+class SlowDuplicates(MemoryDuplicates):
+    """Counts what is asked of it, and lets others have their turn before it answers."""
+
+    def __init__(self, catalog: MemoryCatalog) -> None:
+        super().__init__(catalog)
+        self.updates = 0
+        self.links_read = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def update(self) -> int:
+        self.updates += 1
+        await asyncio.sleep(0)
+        return await super().update()
+
+    async def links(self, kind: Collapse) -> Sequence[Link]:
+        self.links_read += 1
+        links = await super().links(kind)
+        await self.may_answer.wait()
+        return links
+
+
+@pytest.fixture
+def duplicates(catalog: MemoryCatalog) -> SlowDuplicates:
+    return SlowDuplicates(catalog)
+
+
+@pytest.fixture
+def find(duplicates: SlowDuplicates, catalog: MemoryCatalog) -> FindDuplicates:
+    return FindDuplicates(duplicates, catalog)
+
+
+async def add(catalog: MemoryCatalog, bits: int, pixels: str) -> Image:
+    hashed = turned(hash_of(1), bits)
+    return await catalog.add(image_with(perceptual_hash=hashed, pixel_sha256=pixels), (1.0, 0.0))
+
+
+@pytest.fixture
+async def three(catalog: MemoryCatalog) -> list[Image]:
+    """Two copies, and one that is like them."""
+    return [await add(catalog, bits, pixels) for bits, pixels in ((0, "1"), (0, "1"), (5, "2"))]
+
+
+def sizes(page: module.DuplicatesPage) -> list[tuple[Collapse, int]]:
+    return [(group.kind, len(group.images)) for group in page.groups]
+
+
+async def test_those_who_ask_at_once_have_it_done_once(
+    find: FindDuplicates, duplicates: SlowDuplicates, three: list[Image]
+) -> None:
+    pages = await asyncio.gather(*(find() for _ in range(8)))
+    assert [[(NEAR, len(three))]] * 8 == [sizes(page) for page in pages]
+    assert 2 == duplicates.updates
+    assert 1 == duplicates.links_read
+    await find(kind=EXACT)
+    await find()
+    assert 2 == duplicates.links_read
+
+
+async def test_what_is_uploaded_while_groups_are_made_is_in_the_next_answer(
+    find: FindDuplicates, duplicates: SlowDuplicates, catalog: MemoryCatalog, three: list[Image]
+) -> None:
+    duplicates.may_answer.clear()
+    first = asyncio.create_task(find())
+    await until(lambda: duplicates.links_read == 1)
+    await add(catalog, 0, "1")
+    second = asyncio.create_task(find())
+    await until(lambda: duplicates.updates == 2)
+    duplicates.may_answer.set()
+    assert [(NEAR, len(three))] == sizes(await first)
+    assert [(NEAR, len(three) + 1)] == sizes(await second)
+
+
+async def test_what_is_left_when_images_are_deleted_may_be_another_group(
+    find: FindDuplicates, duplicates: SlowDuplicates, catalog: MemoryCatalog, three: list[Image]
+) -> None:
+    assert [(NEAR, 3)] == sizes(await find())
+    await catalog.delete([three[2].id])
+    pages = await asyncio.gather(*(find() for _ in range(8)))
+    assert [[(EXACT, 2)]] * 8 == [sizes(page) for page in pages]
+    assert 2 == duplicates.links_read
+
+
+async def test_what_another_server_compared_is_seen_after_some_seconds(
+    find: FindDuplicates,
+    duplicates: SlowDuplicates,
+    catalog: MemoryCatalog,
+    three: list[Image],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await find()
+    await add(catalog, 0, "1")
+    await duplicates.update()
+    assert [(NEAR, len(three))] == sizes(await find())
+    monkeypatch.setattr(module, "KEPT_SECONDS", -1)
+    assert [(NEAR, len(three) + 1)] == sizes(await find())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        for _ in iter(condition, True):  # noqa: FBT003 - iter takes its end so
+            await asyncio.sleep(0)
+
+
+class ManyDuplicates(MemoryDuplicates):
+    """Compares one image at a time, as if there were thousands."""
+
+    async def update(self) -> int:
+        images = [image for image in self._comparable() if image.id not in self.compared]
+        if images:
+            self.compared.add(images[0].id)
+        return len(images[:1])
+
+
+async def test_who_asks_waits_for_some_thousand_images_and_the_rest_is_done_beside(
+    use_cases: UseCases, catalog: MemoryCatalog, three: list[Image]
+) -> None:
+    duplicates = ManyDuplicates(catalog)
+    find = replace(use_cases.duplicates, duplicates=duplicates)
+    await find()
+    assert 1 == len(duplicates.compared)
+    beside = asyncio.create_task(look_for_duplicates(use_cases.hash_images, find, every=60))
+    await until(lambda: len(duplicates.compared) == len(three))
+    beside.cancel()
+    await asyncio.wait([beside])

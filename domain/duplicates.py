@@ -33,16 +33,22 @@ KEPT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class GroupCursor:
-    """A place in the list of groups of one kind; it stays meaningful after the group is gone."""
+    """A place in the list of groups of one kind; it stays meaningful after the group is gone.
+
+    Groups with the newest image come first, so that a group of which images are deleted moves back
+    in the list, if at all: to where those who go through it still come by.
+    """
 
     kind: Collapse
-    oldest: UUID
-    part: int = 0
+    newest: UUID
+    """Of the whole group."""
+    last: UUID
+    """Of what comes of the group at once."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        """What the list is sorted by: groups begun last come first, parts in their order."""
-        return -self.oldest.int, self.part
+        """What the list is sorted by: the newest groups first, their parts in order."""
+        return -self.newest.int, self.last.int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class FindDuplicates:
 
     What was uploaded since the last time is compared first, but for what is more than some thousand
     images: that waits for later calls. Images that are deleted drop out, and groups with them once
-    one image is left.
+    one image is left; no group is missed for that, though one may come twice.
     """
 
     duplicates: Duplicates
@@ -193,16 +199,16 @@ class FindDuplicates:
 
 
 def _parts(links: Sequence[Link], kind: Collapse) -> list[_Part]:
-    """Return the groups in order, cut where they are large."""
+    """Return the groups, those with the newest image first, cut where they are large."""
     oldest = oldest_alike(links)
     members: defaultdict[UUID, list[UUID]] = defaultdict(list)
     for id_ in sorted(oldest):
         members[oldest[id_]].append(id_)
     near = {oldest[link.one] for link in links if not link.exact}
     parts = []
-    for first, ids in sorted(members.items(), reverse=True):
+    for first, *others in sorted(members.values(), key=lambda ids: ids[-1], reverse=True):
         is_kind = Collapse.NEAR_DUPLICATES if first in near else Collapse.EXACT_COPIES
-        for part, start in enumerate(range(1, len(ids), MAX_GROUP - 1)):
-            some = (first, *ids[start : start + MAX_GROUP - 1])
-            parts.append(_Part(is_kind, some, GroupCursor(kind, first, part)))
+        for start in range(0, len(others), MAX_GROUP - 1):
+            some = (first, *others[start : start + MAX_GROUP - 1])
+            parts.append(_Part(is_kind, some, GroupCursor(kind, others[-1], some[-1])))
     return parts

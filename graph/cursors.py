@@ -52,16 +52,14 @@ def search_at(cursor: str, *, argument: str) -> SearchCursor:
 
 def group_cursor(cursor: GroupCursor) -> str:
     """Return a place among the groups of duplicates as a cursor."""
-    return _encode([cursor.kind.value, str(cursor.oldest), cursor.part])
+    return _encode([cursor.kind.value, str(cursor.newest), str(cursor.last)])
 
 
 def group_at(cursor: str, *, argument: str) -> GroupCursor:
     """Read a cursor among groups back. Raises InvalidArgument."""
-    kind, oldest, part = _decode(cursor, argument=argument, length=3)
-    if type(part) is not int or not 0 <= part < INT64:
-        raise _malformed(argument)
+    kind, newest, last = _decode(cursor, argument=argument, length=3)
     try:
-        return GroupCursor(Collapse(kind), UUID(oldest), part)
+        return GroupCursor(Collapse(kind), UUID(newest), UUID(last))
     except (ValueError, TypeError, AttributeError):
         raise _malformed(argument) from None
 

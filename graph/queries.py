@@ -146,8 +146,9 @@ class Query:
         return ImageSearchConnection.of(page, info)
 
     @described(
-        "Groups of images that are alike, the newest group first. One of over 100 images comes in "
-        "parts, one after the other, each led by the oldest image of all."
+        "Groups of images that are alike, those with the newest image first. One of over 100 "
+        "images comes in parts, one after the other, each led by the oldest image of all. Images "
+        "may be deleted meanwhile: no group is missed for that, though one may come twice."
     )
     async def duplicates(
         self,

@@ -163,8 +163,8 @@ async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
         ({"kind": Collapse.NONE}, "kind"),
         ({"first": 101}, "first"),
         ({"first": -1}, "first"),
-        ({"after": GroupCursor(EXACT, uuid7())}, "after"),
-        ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7())}, "after"),
+        ({"after": GroupCursor(EXACT, uuid7(), uuid7())}, "after"),
+        ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7(), uuid7())}, "after"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_by_name(

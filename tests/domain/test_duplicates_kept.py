@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,6 +131,25 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         for _ in iter(condition, True):  # noqa: FBT003 - iter takes its end so
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_those_who_go_through_all_miss_no_group_however_many_images_are_deleted_meanwhile(
+    find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(module, "KEPT_SECONDS", -1)
+    monkeypatch.setattr(module, "MAX_GROUP", 4)
+    random = Random(seed)
+    here = [await add(catalog, 0, str(random.randrange(20))) for _ in range(120)]
+    shown, page = set(), await find(kind=EXACT, first=1)
+    while page.groups:
+        shown |= {image.id for group in page.groups for image in group.images}
+        gone = {here.pop(random.randrange(len(here))).id for _ in range(2)}
+        await catalog.delete([*gone])
+        page = await find(kind=EXACT, first=1, after=page.groups[-1].cursor)
+    copies = Counter(image.pixel_sha256 for image in here)
+    assert len(shown) < 120
+    assert shown >= {image.id for image in here if copies[image.pixel_sha256] > 1}
 
 
 class ManyDuplicates(MemoryDuplicates):

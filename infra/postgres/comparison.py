@@ -12,10 +12,13 @@ from domain.likenesses import NEAR_SIMILARITY
 from infra.postgres.near_hashes import near_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
 Pair: TypeAlias = "tuple[UUID, UUID]"
+LikenessRow: TypeAlias = "tuple[UUID, UUID, int, float, bool]"
+ComparisonRow: TypeAlias = "tuple[UUID, UUID | None, UUID | None]"
 Similarities: TypeAlias = "Callable[[Sequence[Pair]], Awaitable[list[float]]]"
 
 TURNS = 4
@@ -35,6 +38,14 @@ class Hashed:
     id: UUID
     perceptual_hash: bytes
     pixel_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Images that were compared and go through no other, with their hashes one after another."""
+
+    ids: Sequence[UUID] = ()
+    hashes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,25 @@ class Compared:
     through: dict[UUID, UUID | None] = field(default_factory=dict)
     copy_of: dict[UUID, UUID] = field(default_factory=dict)
 
+    def images(self) -> list[UUID]:
+        """Return all images that were compared or linked."""
+        ids = {id_ for link in self.likenesses for id_ in (link.image_id, link.other_id)}
+        return [*ids.union(self.through, filter(None, self.through.values()))]
+
+    def rows(self, here: AbstractSet[UUID]) -> tuple[list[LikenessRow], list[ComparisonRow]]:
+        """Return what there is to keep where only some images are still here."""
+        likenesses = [
+            (link.image_id, link.other_id, link.distance, link.similarity, link.exact)
+            for link in self.likenesses
+            if link.image_id in here and link.other_id in here
+        ]
+        comparisons = [
+            (image_id, through, self.copy_of.get(image_id))
+            for image_id, through in self.through.items()
+            if {image_id, through, self.copy_of.get(image_id)} - {None} <= here
+        ]
+        return likenesses, comparisons
+
 
 def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
     """Link each image to the first of the same pixels; ``copies`` has those of earlier images."""
@@ -88,22 +118,36 @@ def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
 
 async def compare(
     new: Sequence[Hashed],
-    known: Sequence[Hashed],
+    known: Known,
     *,
     copies: Mapping[str, Copy],
     similarities: Similarities,
 ) -> Compared:
-    """Compare new images with each other and with those that are known and go through no other."""
+    """Compare new images with each other and with those that are known and go through no other.
+
+    All but the similarities is worked out in a thread.
+    """
+    steps = _steps(new, known, copies)
+    step = await asyncio.to_thread(next, steps)
+    while not isinstance(step, Compared):
+        step = await asyncio.to_thread(steps.send, await similarities(step))
+    return step
+
+
+def _steps(
+    new: Sequence[Hashed], known: Known, copies: Mapping[str, Copy]
+) -> Generator[list[Pair] | Compared, list[float]]:
+    """Yield pairs, to be sent their similarities, and at last what was found."""
     compared = link_copies(new, copies)
     itself = [
         image
         for image in new
         if compared.through[image.id] is None and image.perceptual_hash != FLAT
     ]
-    itself = await _link_equals(itself, known, compared, similarities)
+    itself = yield from _link_equals(itself, known, compared)
     _go_through_roots(compared.through)
-    await _link_near(itself, known, compared, similarities)
-    return compared
+    yield from _link_near(itself, known, compared)
+    yield compared
 
 
 def _go_through_roots(through: dict[UUID, UUID | None]) -> None:
@@ -117,17 +161,15 @@ def _go_through_roots(through: dict[UUID, UUID | None]) -> None:
             through[image_id] = through.get(other) or other
 
 
-async def _link_equals(
-    new: Sequence[Hashed],
-    known: Sequence[Hashed],
-    compared: Compared,
-    similarities: Similarities,
-) -> list[Hashed]:
+def _link_equals(
+    new: Sequence[Hashed], known: Known, compared: Compared
+) -> Generator[list[Pair], list[float], list[Hashed]]:
     """Link images of one hash in a star, and return those that are the first of their kind."""
     firsts: dict[bytes, list[UUID]] = {image.perceptual_hash: [] for image in new}
-    for image in known:
-        if image.perceptual_hash in firsts:
-            firsts[image.perceptual_hash].append(image.id)
+    for place, image_id in enumerate(known.ids):
+        perceptual_hash = known.hashes[place * len(FLAT) : (place + 1) * len(FLAT)]
+        if perceptual_hash in firsts:
+            firsts[perceptual_hash].append(image_id)
     themselves: list[Hashed] = []
     for turn in range(TURNS):
         asked: list[tuple[UUID, Hashed]] = []
@@ -138,7 +180,7 @@ async def _link_equals(
             else:
                 same.append(image.id)
                 themselves.append(image)
-        measured = await similarities([(first, image.id) for first, image in asked])
+        measured = yield [(first, image.id) for first, image in asked]
         new = []
         for (first, image), similarity in zip(asked, measured, strict=True):
             if similarity >= NEAR_SIMILARITY:
@@ -149,22 +191,19 @@ async def _link_equals(
     return [*themselves, *new]
 
 
-async def _link_near(
-    new: Sequence[Hashed],
-    known: Sequence[Hashed],
-    compared: Compared,
-    similarities: Similarities,
-) -> None:
-    every = [*known, *new]
-    hashes = b"".join(image.perceptual_hash for image in every)
-    found = await asyncio.to_thread(near_pairs, hashes, known=len(known))
+def _link_near(
+    new: Sequence[Hashed], known: Known, compared: Compared
+) -> Generator[list[Pair], list[float]]:
+    ids = [*known.ids, *(image.id for image in new)]
+    hashes = known.hashes + b"".join(image.perceptual_hash for image in new)
+    found = near_pairs(hashes, known=len(known.ids))
     candidates: list[tuple[Pair, int]] = []
     asked: defaultdict[int, int] = defaultdict(int)
     for later, earlier, distance in zip(*(array.tolist() for array in found), strict=True):
         asked[later] += 1
         if asked[later] <= CANDIDATES:
-            candidates.append(((every[earlier].id, every[later].id), distance))
-    measured = await similarities([pair for pair, _ in candidates])
+            candidates.append(((ids[earlier], ids[later]), distance))
+    measured = yield [pair for pair, _ in candidates]
     linked: defaultdict[UUID, int] = defaultdict(int)
     for ((one, other), distance), similarity in zip(candidates, measured, strict=True):
         if similarity >= NEAR_SIMILARITY and linked[other] < LINKS:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from domain.images import FLAT
 from domain.likenesses import Collapse, Link
-from infra.postgres.comparison import Copy, Hashed, Likeness, compare, link_copies
+from infra.postgres.comparison import Copy, Hashed, Known, compare, link_copies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -134,7 +134,7 @@ class PostgresDuplicates:
             await connection.execute(LOCK)
             new = await self._images(connection, NEW, limit=CHUNK)
             row = (await self._run(connection, KNOWN, flat=FLAT)).one()
-            known = await asyncio.to_thread(_hashed, row[0] or (), row[1] or b"")
+            known = Known(row[0] or (), row[1] or b"")
             digests = [image.pixel_sha256 for image in new if image.pixel_sha256]
             rows = await self._run(connection, COPIES, digests=digests)
             copies = {row[0]: Copy(row[1], row[2]) for row in rows}
@@ -155,7 +155,7 @@ class PostgresDuplicates:
         """Return links among these images, compared before or not, enough to tell the groups."""
         async with self.engine.connect() as connection:
             images = await self._images(connection, AMONG, ids=list(ids))
-            found = await self._compare(connection, images, (), {}, kind=kind)
+            found = await self._compare(connection, images, Known(), {}, kind=kind)
         return [Link(link.image_id, link.other_id, link.exact) for link in found.likenesses]
 
     async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
@@ -185,7 +185,7 @@ class PostgresDuplicates:
         self,
         connection: AsyncConnection,
         new: Sequence[Hashed],
-        known: Sequence[Hashed],
+        known: Known,
         copies: dict[str, Copy],
         *,
         kind: Collapse = Collapse.NEAR_DUPLICATES,
@@ -211,38 +211,25 @@ class PostgresDuplicates:
         What went through one of these, or is a copy of it, is left as it was, not compared, and has
         its turn again.
         """
-        ids = {id_ for link in compared.likenesses for id_ in (link.image_id, link.other_id)}
-        ids |= compared.through.keys()
-        ids |= {other for other in compared.through.values() if other is not None}
-        here = set(await connection.scalars(STAY, {"ids": list(ids)}))
+        ids = await asyncio.to_thread(compared.images)
+        here = set(await connection.scalars(STAY, {"ids": ids}))
         await connection.execute(PLAN_ONCE)
-        links = [link for link in compared.likenesses if {link.image_id, link.other_id} <= here]
-        await self._keep_likenesses(connection, links)
-        kept = [
-            (id_, other, compared.copy_of.get(id_))
-            for id_, other in compared.through.items()
-            if {id_, other, compared.copy_of.get(id_)} - {None} <= here
-        ]
-        await self._run(
-            connection,
-            KEEP_COMPARISONS,
-            ids=[row[0] for row in kept],
-            throughs=[row[1] for row in kept],
-            copies=[row[2] for row in kept],
-        )
-
-    async def _keep_likenesses(
-        self, connection: AsyncConnection, links: Sequence[Likeness]
-    ) -> None:
-        await self._run(
-            connection,
-            KEEP_LIKENESSES,
-            ones=[link.image_id for link in links],
-            others=[link.other_id for link in links],
-            distances=[link.distance for link in links],
-            similarities=[link.similarity for link in links],
-            exacts=[link.exact for link in links],
-        )
+        likenesses, comparisons = await asyncio.to_thread(compared.rows, here)
+        for start in range(0, len(likenesses), PAIRS):
+            ones, others, distances, similarities, exacts = zip(
+                *likenesses[start : start + PAIRS], strict=True
+            )
+            await self._run(
+                connection,
+                KEEP_LIKENESSES,
+                ones=ones,
+                others=others,
+                distances=distances,
+                similarities=similarities,
+                exacts=exacts,
+            )
+        images, throughs, copies = ([row[place] for row in comparisons] for place in range(3))
+        await self._run(connection, KEEP_COMPARISONS, ids=images, throughs=throughs, copies=copies)
 
     async def _images(
         self, connection: AsyncConnection, statement: TextClause, **values: object
@@ -254,11 +241,3 @@ class PostgresDuplicates:
         self, connection: AsyncConnection, statement: TextClause, **values: object
     ) -> CursorResult[*tuple[Any, ...]]:
         return await connection.execute(statement, {"model": self.model.id} | values)
-
-
-def _hashed(ids: Sequence[UUID], hashes: bytes) -> list[Hashed]:
-    starts = range(0, len(hashes), len(FLAT))
-    return [
-        Hashed(image_id, hashes[start : start + len(FLAT)])
-        for image_id, start in zip(ids, starts, strict=True)
-    ]

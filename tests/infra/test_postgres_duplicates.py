@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 
 from domain.embeddings import EmbeddingModel
 from domain.likenesses import Collapse, oldest_alike
-from infra.postgres import PostgresCatalog, PostgresDuplicates
+from infra.postgres import PostgresCatalog, PostgresDuplicates, comparison
 from infra.postgres import duplicates as module
 from infra.postgres.comparison import LINKS, TURNS, compare
 from infra.postgres.engine import open_engine
@@ -18,7 +19,7 @@ from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
     from domain.embeddings import Embedding
@@ -157,6 +158,28 @@ async def test_a_first_copy_that_goes_while_its_copies_are_compared_is_no_first(
     while await duplicates.update():
         pass
     assert {frozenset({copies[0].id, copies[1].id, like.id})} == await groups(duplicates)
+
+
+async def test_the_event_loop_is_left_alone_while_images_are_compared(
+    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def seen(work: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*args: object, **kwargs: object) -> object:
+            threads.add(threading.current_thread())
+            return work(*args, **kwargs)
+
+        return wrapped
+
+    for name in ("link_copies", "_go_through_roots", "near_pairs", "Likeness"):
+        monkeypatch.setattr(comparison, name, seen(getattr(comparison, name)))
+    for bits, pixels in ((0, "1"), (0, "1"), (0, "2"), (5, "3")):
+        await add(catalog, turned(hash_of(1), bits), pixels)
+    await duplicates.update()
+    assert [4] == [len(group) for group in await groups(duplicates)]
+    assert threads
+    assert threading.current_thread() not in threads
 
 
 async def test_of_images_that_are_deleted_nothing_is_kept(

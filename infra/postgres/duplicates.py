@@ -28,6 +28,9 @@ CHUNK = 10_000
 PAIRS = 20_000
 """How many pairs of embeddings one statement multiplies."""
 
+PORTION = 5_000
+"""How many links are read at a time: between them, the event loop has its turn."""
+
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('pictograph duplicates'))")
 
 # As arrays, which decode faster than rows. `known` are those that were compared and go through no
@@ -80,8 +83,10 @@ LEAST_SIMILARITIES = text("""
     ON one.place = other.place AND one.image_id < other.image_id GROUP BY one.place
 """)
 LINKS = text("""
-    SELECT array_agg(image_id), array_agg(other_id), array_agg(exact) FROM likenesses
-    WHERE model_id = :model AND (exact OR NOT :only_exact)
+    SELECT array_agg(image_id), array_agg(other_id), array_agg(exact) FROM (
+        SELECT image_id, other_id, exact, row_number() OVER () / :portion AS portion
+        FROM likenesses WHERE model_id = :model AND (exact OR NOT :only_exact)
+    ) AS links GROUP BY portion
 """)
 # In the order of the ids, as deleting locks them, so that the two never wait in a circle.
 STAY = text("""
@@ -146,10 +151,13 @@ class PostgresDuplicates:
         """Return links between compared images, enough to tell the groups."""
         only_exact = kind is Collapse.EXACT_COPIES
         async with self.engine.connect() as connection:
-            row = (await self._run(connection, LINKS, only_exact=only_exact)).one()
-        columns = [column or () for column in row]
+            portions = (
+                await self._run(connection, LINKS, only_exact=only_exact, portion=PORTION)
+            ).all()
         # A hundred thousand take a while, and others want to be answered meanwhile.
-        return await asyncio.to_thread(lambda: [Link(*link) for link in zip(*columns, strict=True)])
+        return await asyncio.to_thread(
+            lambda: [Link(*link) for columns in portions for link in zip(*columns, strict=True)]
+        )
 
     async def among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[Link]:
         """Return links among these images, compared before or not, enough to tell the groups."""

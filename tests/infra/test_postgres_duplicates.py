@@ -160,6 +160,16 @@ async def test_a_first_copy_that_goes_while_its_copies_are_compared_is_no_first(
     assert {frozenset({copies[0].id, copies[1].id, like.id})} == await groups(duplicates)
 
 
+async def test_links_are_read_in_portions(
+    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PORTION", 3)
+    images = [await add(catalog, hash_of(1), str(number)) for number in range(8)]
+    assert [] == await duplicates.links(NEAR)
+    await duplicates.update()
+    assert len(images) - 1 == len(await duplicates.links(NEAR))
+
+
 async def test_the_event_loop_is_left_alone_while_images_are_compared(
     catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

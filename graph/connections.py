@@ -1,5 +1,7 @@
 """Pages of a listing of images."""
 
+from collections.abc import Sequence
+
 import strawberry
 
 from domain.filters import ImageFilter, Page, Sort, place_of
@@ -17,6 +19,16 @@ class PageInfo:
     has_previous_page: bool
     start_cursor: str | None
     end_cursor: str | None
+
+    @classmethod
+    def around(cls, cursors: Sequence[str], *, has_next: bool, has_previous: bool) -> "PageInfo":
+        """Return where a page lies whose edges have these cursors."""
+        return cls(
+            has_next_page=has_next,
+            has_previous_page=has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        )
 
 
 @strawberry.type
@@ -55,11 +67,10 @@ class ImageConnection:
     @strawberry.field
     def page_info(self) -> PageInfo:
         """Say where the page lies."""
-        return PageInfo(
-            has_next_page=self.page.has_next,
-            has_previous_page=self.page.has_previous,
-            start_cursor=self._cursor(self.nodes[0]) if self.nodes else None,
-            end_cursor=self._cursor(self.nodes[-1]) if self.nodes else None,
+        return PageInfo.around(
+            [self._cursor(node) for node in self.nodes],
+            has_next=self.page.has_next,
+            has_previous=self.page.has_previous,
         )
 
     @described("Counted only when selected.")

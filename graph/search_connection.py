@@ -157,11 +157,10 @@ class ImageSearchConnection:
         return cls(
             edges=edges,
             nodes=[edge.node for edge in edges],
-            page_info=PageInfo(
-                has_next_page=page.has_next,
-                has_previous_page=page.has_previous,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
+            page_info=PageInfo.around(
+                [edge.cursor for edge in edges],
+                has_next=page.has_next,
+                has_previous=page.has_previous,
             ),
             search_id=strawberry.ID(str(page.search.id)),
             facets=ImageFacets.over(info.context.use_cases, relevant_ids),

@@ -11,12 +11,17 @@ import pytest
 
 from graph.http import create_app
 from graph.options import HttpOptions
-from tests.graph.world import Client, Serve, World
+from tests.graph.world import Client, Serve, WatchedCatalog, World
 
 
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def catalog(world: World) -> WatchedCatalog:
+    return world.catalog
 
 
 @pytest.fixture

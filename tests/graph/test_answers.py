@@ -2,62 +2,17 @@
 
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
-from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from domain.embeddings import Query, Ranking
-from domain.facets import Facet, FacetValue, Selection
-from domain.filters import ImageFilter
-from domain.images import Image
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
 from tests.graph.world import Client, WatchedCatalog, World
 
 
-class CountingCatalog(WatchedCatalog):
-    """A catalog that notes what it is asked, and only compares all when it must."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
-    ) -> Ranking:
-        self.asked.append("search")
-        return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
-
-    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
-        self.asked.append("explain")
-        return await super().explain(query, criteria, limit=limit, exact=exact)
-
-    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        self.asked.append("get")
-        return await super().get(ids)
-
-    async def facets(
-        self, selection: Selection, most: Mapping[Facet, int | None]
-    ) -> dict[Facet, tuple[FacetValue, ...]]:
-        if most:
-            self.asked.append("facets")
-        return await super().facets(selection, most)
-
-
 @pytest.fixture
-def catalog() -> CountingCatalog:
-    return CountingCatalog()
-
-
-@pytest.fixture
-def world(catalog: CountingCatalog) -> World:
-    return World(catalog=catalog)
-
-
-@pytest.fixture
-async def ids(client: Client, world: World, catalog: CountingCatalog) -> dict[str, str]:
+async def ids(client: Client, world: World, catalog: WatchedCatalog) -> dict[str, str]:
     """A picture of each colour, tagged by its letter; another red one in other bytes."""
     found = {}
     for colour, rgb in (*COLOURS.items(), ("red again", COLOURS["red"])):
@@ -76,7 +31,7 @@ async def search(client: Client, fields: str, arguments: str = "", text: str = "
 
 @pytest.mark.usefixtures("ids")
 async def test_what_is_not_selected_is_not_worked_out(
-    client: Client, world: World, catalog: CountingCatalog
+    client: Client, world: World, catalog: WatchedCatalog
 ) -> None:
     await search(
         client,
@@ -112,7 +67,7 @@ async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
 
 @pytest.mark.usefixtures("ids")
 async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
-    client: Client, world: World, catalog: CountingCatalog
+    client: Client, world: World, catalog: WatchedCatalog
 ) -> None:
     found = await search(
         client,
@@ -169,7 +124,7 @@ EXPLAIN = "explain { model exact recall plan stages { name milliseconds } }"
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_explanation_says_what_was_done(client: Client, catalog: CountingCatalog) -> None:
+async def test_an_explanation_says_what_was_done(client: Client, catalog: WatchedCatalog) -> None:
     explained = (await search(client, EXPLAIN, "first: 3"))["explain"]
     assert ["search", "get", "search", "explain"] == catalog.asked
     stages = explained.pop("stages")
@@ -184,7 +139,7 @@ async def test_an_explanation_says_what_was_done(client: Client, catalog: Counti
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_exact_answer_has_no_recall(client: Client, catalog: CountingCatalog) -> None:
+async def test_an_exact_answer_has_no_recall(client: Client, catalog: WatchedCatalog) -> None:
     explained = (await search(client, EXPLAIN, "exact: true"))["explain"]
     assert explained["exact"]
     assert explained["recall"] is None

@@ -4,15 +4,13 @@
 
 import asyncio
 import gc
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from domain.embeddings import Embedding
-from domain.facets import Facet, FacetValue, Selection, Wanted
+from domain.facets import Facet, FacetValue, Wanted
 from domain.images import Exif, ImageStatus
 from domain.keys import Scope
 from domain.label import Candidates
@@ -24,43 +22,6 @@ from tests.graph.requests import KEY
 from tests.graph.world import Client, Serve, WatchedCatalog, World
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
-
-
-class CountingCatalog(WatchedCatalog):
-    """A catalog that notes every count it makes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    async def facets(
-        self, selection: Selection, most: Mapping[Facet, int | None]
-    ) -> dict[Facet, tuple[FacetValue, ...]]:
-        if most:
-            self.asked.append("facets")
-        return await super().facets(selection, most)
-
-    async def count_nearest(
-        self, selection: Selection, points: Sequence[Embedding]
-    ) -> Sequence[int]:
-        self.asked.append("count_nearest")
-        return await super().count_nearest(selection, points)
-
-    async def cosines(
-        self, ids: Sequence[UUID], points: Sequence[Embedding]
-    ) -> dict[UUID, Sequence[float]]:
-        self.asked.append("cosines")
-        return await super().cosines(ids, points)
-
-
-@pytest.fixture
-def catalog() -> CountingCatalog:
-    return CountingCatalog()
-
-
-@pytest.fixture
-def world(catalog: CountingCatalog) -> World:
-    return World(catalog=catalog)
 
 
 @pytest.fixture
@@ -101,13 +62,13 @@ def pairs(values: Any) -> list[tuple[str, int]]:
 
 @pytest.mark.usefixtures("ids")
 async def test_what_is_selected_together_is_counted_together(
-    client: Client, catalog: CountingCatalog, world: World
+    client: Client, catalog: WatchedCatalog, world: World
 ) -> None:
     data = await client.data("""{ images {
         facets { cameras { value } few: tags(first: 1) { value } tags { value } }
         more: facets { months { value } tags(first: 1) { count } }
     } }""")
-    assert ["facets"] == catalog.asked
+    assert ["facets"] == catalog.counts
     assert 0 == len(world.encoder.texts)
     facets = data["images"]["facets"]
     assert [{"value": "sea"}] == facets["few"]
@@ -117,13 +78,13 @@ async def test_what_is_selected_together_is_counted_together(
 
 @pytest.mark.usefixtures("ids")
 async def test_nothing_is_counted_that_is_not_selected(
-    client: Client, catalog: CountingCatalog, world: World
+    client: Client, catalog: WatchedCatalog, world: World
 ) -> None:
     await client.data("{ images { nodes { id tags } facets { __typename } } }")
-    assert [] == catalog.asked
+    assert [] == catalog.counts
     query = '{ images { facets { labels(candidates: ["red", "blue"]) { value } } } }'
     await client.data(query)
-    assert ["count_nearest", "cosines"] == catalog.asked
+    assert ["count_nearest", "cosines"] == catalog.counts
     assert ["a photo of red", "a photo of blue"] == world.encoder.texts
 
 
@@ -155,7 +116,7 @@ ON_A_PAGE = """query ($candidates: [String!]!) {
 
 @pytest.mark.usefixtures("ids")
 async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
-    client: Client, catalog: CountingCatalog, world: World
+    client: Client, catalog: WatchedCatalog, world: World
 ) -> None:
     pictures = len(world.encoder.pictures)
     data = await client.data(ON_A_PAGE, candidates=["red", "green", " blue "])
@@ -164,20 +125,20 @@ async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
         assert colour == labels[colour][0]["label"]
         assert pytest.approx(1) == sum(score["share"] for score in labels[colour])
     assert [] == labels["photo.jpg"]
-    assert ["cosines"] == catalog.asked
+    assert ["cosines"] == catalog.counts
     assert ["a photo of red", "a photo of green", "a photo of blue"] == world.encoder.texts
     assert pictures == len(world.encoder.pictures)
 
 
 @pytest.mark.usefixtures("ids")
 async def test_lists_of_labels_on_one_page_share_what_is_encoded(
-    client: Client, catalog: CountingCatalog, world: World
+    client: Client, catalog: WatchedCatalog, world: World
 ) -> None:
     await client.data("""{ images { nodes {
         some: labels(candidates: ["red", "blue"]) { label }
         more: labels(candidates: ["blue", "white"]) { label }
     } } }""")
-    assert ["cosines"] == catalog.asked
+    assert ["cosines"] == catalog.counts
     assert 3 == len(world.encoder.texts)
 
 

@@ -3,7 +3,7 @@
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +15,8 @@ from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
-from domain.embeddings import Embedding
-from domain.facets import CountFacets
+from domain.embeddings import Embedding, Query, Ranking
+from domain.facets import CountFacets, Facet, FacetValue, Selection
 from domain.filters import ImageFilter, Page, Sort, Window
 from domain.get import GetImages
 from domain.hash_images import HashImages
@@ -62,18 +62,57 @@ class Clock:
 
 
 class WatchedCatalog(MemoryCatalog):
-    """A catalog that counts what it is asked, and breaks or dawdles when it is told to."""
+    """A catalog that notes what it is asked, and breaks or dawdles when it is told to.
+
+    It says that it compared all only when it had to.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.asked: list[str] = []
         self.looked_up = 0
         self.counted = 0
         self.broken: Exception | None = None
         self.slow = False
 
+    @property
+    def counts(self) -> list[str]:
+        """What it was asked that goes over many images or compares them."""
+        return [each for each in self.asked if each in {"facets", "count_nearest", "cosines"}]
+
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         self.looked_up += 1
+        self.asked.append("get")
         return await super().get(ids)
+
+    async def search(
+        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+    ) -> Ranking:
+        self.asked.append("search")
+        return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
+
+    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
+        self.asked.append("explain")
+        return await super().explain(query, criteria, limit=limit, exact=exact)
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        if most:
+            self.asked.append("facets")
+        return await super().facets(selection, most)
+
+    async def count_nearest(
+        self, selection: Selection, points: Sequence[Embedding]
+    ) -> Sequence[int]:
+        self.asked.append("count_nearest")
+        return await super().count_nearest(selection, points)
+
+    async def cosines(
+        self, ids: Sequence[UUID], points: Sequence[Embedding]
+    ) -> dict[UUID, Sequence[float]]:
+        self.asked.append("cosines")
+        return await super().cosines(ids, points)
 
     async def count(self, criteria: ImageFilter) -> int:
         self.counted += 1

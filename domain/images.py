@@ -64,6 +64,16 @@ class Exif:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where the bytes of a picture lie that were not copied: a file or an object of a bucket."""
+
+    location: str
+    """``s3://bucket/key`` or ``file:///folder/name``."""
+    version: str
+    """What changes with the bytes: an ETag, or a file's time and size."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A picture of the library."""
 
@@ -89,6 +99,8 @@ class Image:
     tags: tuple[str, ...] = ()
     """Without duplicates, in alphabetical order."""
     exif: Exif | None = None
+    source: Source | None = None
+    """Where the original lies; None where it is in storage, as LARGE and THUMBNAIL always are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from uuid import UUID
 
     from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Part, Query, Ranking
     from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
-    from domain.images import Image, Picture, Pixels
+    from domain.images import Image, Picture, Pixels, Source
     from domain.keys import ApiKey
     from domain.likenesses import Collapse, Link
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
+    from domain.work import Indexed, Task, WorkCounts
 
 
 class Encoder(Protocol):
@@ -83,6 +85,12 @@ class Catalog(Protocol):
         The caller lost a race when the returned id is not the one it gave.
         """
 
+    async def expect(self, image: Image) -> Image:
+        """Keep an image that is PROCESSING, and the work on it, or neither.
+
+        As with ``add``, the one that is kept may be another with its sha256.
+        """
+
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         """Return those of the images that are here."""
 
@@ -143,6 +151,56 @@ class Catalog(Protocol):
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         """Remove images with their embeddings, and return the ids that were here."""
+
+
+class Work(Protocol):
+    """What one model has not embedded yet. A lease that has run out is anybody's again."""
+
+    async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
+        """Take up to ``limit`` tasks that nobody else has, those on new pictures first.
+
+        What was taken ATTEMPTS times and never done is set aside in place of being taken.
+        """
+
+    async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
+        """Keep tasks for so much longer from now on."""
+
+    async def finish(self, done: Sequence[Indexed]) -> Sequence[UUID]:
+        """Keep what was made, all or none, with the work of the other models on what is new.
+
+        Returns those of the ids that became no image: deleted meanwhile, their lease lost, or the
+        same bytes here already. What storage has of them is nobody's.
+        """
+
+    async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
+        """Let others take them again, but not before so many seconds have passed."""
+
+    async def set_aside(self, task: Task, reason: str) -> None:
+        """Give a task up: its image has FAILED, and its object is no picture, for this reason."""
+
+    async def counts(self) -> WorkCounts:
+        """Say how much there is."""
+
+
+class Sources(Protocol):
+    """Places outside of the library where pictures lie. Nothing is ever changed there."""
+
+    async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
+        """Start reading. Raises BytesMissing where it is gone or another version.
+
+        Raises ValueError for a range past the end.
+        """
+
+
+class Events(Protocol):
+    """What happens in the library, whichever process does it."""
+
+    def images(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[UUID] | None]]:
+        """Listen for the ids of images whose status changes, or which come or go.
+
+        From the moment it is entered nothing is missed, but where the connection was lost: then
+        None comes, and whoever listens has to look for themselves.
+        """
 
 
 class Duplicates(Protocol):

@@ -6,21 +6,20 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Uuid, cast, func, literal, select, text, update
-from sqlalchemy.dialects.postgresql import REAL, insert
+from sqlalchemy import Uuid, cast, func, select, text, update
+from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.errors import ImageNotFound
-from domain.images import Image, ImageStatus
 from infra.postgres.facets import count_facets
 from infra.postgres.filters import array, conditions
+from infra.postgres.insertion import expectation, insertion
 from infra.postgres.labels import cosines, count_nearest
 from infra.postgres.listing import read_page
 from infra.postgres.models import ActiveModel, activate, known_models
 from infra.postgres.planner import Planner
-from infra.postgres.rows import image_of, image_row
+from infra.postgres.rows import image_of
 from infra.postgres.search import EXACT_BELOW, comparison, rank, reach_of, sample, walk
 from infra.postgres.tables import EmbeddingRow, ImageRow
 
@@ -28,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Query, Ranking
     from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
+    from domain.images import Image
 
 logger = logging.getLogger(__name__)
 
@@ -79,16 +80,15 @@ class PostgresCatalog:
         return cls(engine, await activate(engine, model), exact_below)
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
-        """Keep an image with its embedding, or neither."""
-        statement = self._insertion(image, embedding)
-        while True:
-            async with self._session() as session:
-                # Where another call has the digest and has not committed, this waits for it.
-                if await session.scalar(statement):
-                    return image
-            if kept := (await self.find([image.sha256])).get(image.sha256):
-                return kept
-            # The one that was here has been deleted in between: there is room again.
+        """Keep an image with its embedding, or neither.
+
+        The other models that are to know it get their work in the same statement.
+        """
+        return await self._insert(insertion(self._active(), image, embedding), image)
+
+    async def expect(self, image: Image) -> Image:
+        """Keep an image that is PROCESSING, and the work on it, or neither."""
+        return await self._insert(expectation(self._active(), image), image)
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         """Return those of the images that are here."""
@@ -228,26 +228,12 @@ class PostgresCatalog:
             raise RuntimeError(message)
         return self.model
 
-    def _insertion(self, image: Image, embedding: Embedding) -> Any:  # noqa: ANN401 - SQLAlchemy's
-        """Return one statement for both rows, so that neither can be without the other."""
-        images = ImageRow.metadata.tables["images"]
-        new = (
-            insert(images)
-            .values(image_row(image).model_dump())
-            .on_conflict_do_nothing(index_elements=["sha256"])
-            .returning(images.c.id)
-            .cte("new")
-        )
-        vector = cast(array(embedding, REAL()), VECTOR())
-        embeddings = EmbeddingRow.metadata.tables["embeddings"]
-        embedded = (
-            insert(embeddings)
-            .from_select(
-                ["image_id", "model_id", "embedding"],
-                select(new.c.id, literal(self._active().id), vector).where(
-                    literal(image.status is ImageStatus.READY)
-                ),
-            )
-            .cte("embedded")
-        )
-        return select(new.c.id).add_cte(embedded)
+    async def _insert(self, statement: Select[Any], image: Image) -> Image:
+        while True:
+            async with self._session() as session:
+                # Where another call has the digest and has not committed, this waits for it.
+                if await session.scalar(statement):
+                    return image
+            if kept := (await self.find([image.sha256])).get(image.sha256):
+                return kept
+            # The one that was here has been deleted in between: there is room again.

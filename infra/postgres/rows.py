@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from domain.embeddings import Hit, Part, Query, QueryKind
-from domain.images import Exif, GeoPoint, Image, ImageStatus
+from domain.images import Exif, GeoPoint, Image, ImageStatus, Source
 from domain.keys import ApiKey, Scope
 from domain.searches import KeptSearch
 from infra.postgres.tables import ApiKeyRow, ImageRow, SearchRow
@@ -41,6 +41,8 @@ def image_row(image: Image) -> ImageRow:
         exif=None
         if image.exif is None
         else {name: getattr(exif, name) for name in IN_JSON} | {"all": dict(exif.all)},
+        source=image.source.location if image.source else None,
+        source_version=image.source.version if image.source else None,
     )
 
 
@@ -63,6 +65,7 @@ def image_of(row: ImageRow) -> Image:
         alt_text=row.alt_text,
         tags=tuple(row.tags),
         exif=_exif_of(row),
+        source=Source(row.source, row.source_version or "") if row.source else None,
     )
 
 

@@ -49,6 +49,9 @@ class ImageRow(SQLModel, table=True):
     latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
     longitude: float | None = Field(sa_type=DOUBLE_PRECISION)
     exif: dict[str, Any] | None = Field(sa_type=JSONB(none_as_null=True))
+    source: str | None = Field(default=None, sa_type=Text)
+    source_version: str | None = Field(default=None, sa_type=Text)
+    ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
 
 
 class ModelRow(SQLModel, table=True):
@@ -62,6 +65,9 @@ class ModelRow(SQLModel, table=True):
     name: str = Field(sa_type=Text)
     dimensions: int
     state: str = Field(sa_type=Text)
+    source: str | None = Field(default=None, sa_type=Text)
+    """Where it is loaded from: a folder, or a name on the hub."""
+    activated_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
 
 
 class EmbeddingRow(SQLModel, table=True):
@@ -142,6 +148,55 @@ class SearchRow(SQLModel, table=True):
     stand_for: list[int] = Field(sa_type=ARRAY(Integer))
 
 
+class WorkRow(SQLModel, table=True):
+    """An image, or an object that becomes one under the same id, that a model has not embedded.
+
+    It may be taken from ``due_at`` on, which a lease puts off, and which is infinity where nobody
+    is to try again.
+    """
+
+    __tablename__ = "work"
+
+    model_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    )
+    image_id: UUID = Field(primary_key=True)
+    due_at: datetime = Field(
+        sa_column=Column(TIMESTAMP(timezone=True), server_default=text("now()"), nullable=False)
+    )
+    lease: UUID | None
+    attempts: int = Field(sa_column=Column(SMALLINT, server_default=text("0"), nullable=False))
+    error: str | None = Field(sa_type=Text)
+
+
+class ObjectRow(SQLModel, table=True):
+    """A picture that was found elsewhere: without image and error, it waits or was deleted."""
+
+    __tablename__ = "objects"
+
+    id: UUID = Field(primary_key=True)
+    location: str = Field(sa_type=Text)
+    version: str = Field(sa_type=Text)
+    byte_size: int = Field(sa_type=BIGINT)
+    tags: list[str] = Field(sa_type=ARRAY(Text))
+    image_id: UUID | None = Field(foreign_key="images.id", ondelete="SET NULL", nullable=True)
+    error: str | None = Field(sa_type=Text)
+
+
+class UploadTargetRow(SQLModel, table=True):
+    """A place where a client may put a file, and the image that it has become, if it has."""
+
+    __tablename__ = "upload_targets"
+
+    id: UUID = Field(primary_key=True)
+    filename: str = Field(sa_type=Text)
+    content_type: str = Field(sa_type=Text)
+    byte_size: int = Field(sa_type=BIGINT)
+    sha256: str | None = Field(sa_type=Text)
+    expires_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    image_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
+
+
 class ApiKeyRow(SQLModel, table=True):
     """What is kept of an API key."""
 
@@ -192,6 +247,15 @@ Index(
     metadata.tables["comparisons"].c.copy_of_id,
     postgresql_where=text("copy_of_id IS NOT NULL"),
 )
+Index("images_by_ready_at", _images.c.ready_at)
+_work = metadata.tables["work"]
+Index("work_by_due", _work.c.model_id, _work.c.due_at, _work.c.image_id)
+_objects = metadata.tables["objects"]
+Index("objects_by_location", _objects.c.location, unique=True)
+Index("objects_by_image", _objects.c.image_id, postgresql_where=text("image_id IS NOT NULL"))
+_targets = metadata.tables["upload_targets"]
+Index("upload_targets_by_expiry", _targets.c.expires_at)
+Index("upload_targets_by_image", _targets.c.image_id, postgresql_where=text("image_id IS NOT NULL"))
 Index("searches_by_created_at", metadata.tables["searches"].c.created_at)
 _models = metadata.tables["models"]
 Index("models_by_name", _models.c.name, _models.c.dimensions, unique=True)

@@ -38,6 +38,8 @@ class MemoryCatalog:
         self._model = model
         self._images: dict[UUID, Image] = {}
         self._embeddings: dict[UUID, Embedding] = {}
+        self.expected: list[UUID] = []
+        """What work was written down on."""
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
         for kept in self._images.values():
@@ -46,6 +48,12 @@ class MemoryCatalog:
         self._images[image.id] = image
         self._embeddings[image.id] = embedding
         return image
+
+    async def expect(self, image: Image) -> Image:
+        kept = await self.add(image, ())
+        if kept is image:
+            self.expected.append(image.id)
+        return kept
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         return {id_: self._images[id_] for id_ in ids if id_ in self._images}

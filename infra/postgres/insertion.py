@@ -1,0 +1,79 @@
+"""Taking an image in by one statement: its row, its embedding and the work that is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy import and_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import REAL, insert
+
+from domain.embeddings import ModelState
+from domain.images import ImageStatus
+from infra.postgres.filters import array
+from infra.postgres.rows import image_row
+from infra.postgres.tables import EmbeddingRow, ImageRow, ModelRow, WorkRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import CTE, Select
+
+    from domain.embeddings import Embedding
+    from domain.images import Image
+    from infra.postgres.models import ActiveModel
+
+LIVE = (ModelState.BACKFILLING, ModelState.READY, ModelState.ACTIVE)
+"""States of the models that are to know every image."""
+
+
+def insertion(model: ActiveModel, image: Image, embedding: Embedding) -> Select[Any]:
+    """Return what keeps an image with its embedding, or neither, and then returns its id.
+
+    Nothing is kept, and nothing returned, where its sha256 is here.
+    """
+    new = _new(image)
+    is_ready = literal(image.status is ImageStatus.READY)
+    vector = cast(array(embedding, REAL()), VECTOR())
+    embedded = (
+        insert(EmbeddingRow.metadata.tables["embeddings"])
+        .from_select(
+            ["image_id", "model_id", "embedding"],
+            select(new.c.id, literal(model.id), vector).where(is_ready),
+        )
+        .cte("embedded")
+    )
+    models = ModelRow.metadata.tables["models"]
+    others = and_(models.c.state.in_(LIVE), models.c.id != model.id, is_ready)
+    left = (
+        insert(WorkRow.metadata.tables["work"])
+        .from_select(
+            ["model_id", "image_id"],
+            select(models.c.id, new.c.id).select_from(models.join(new, others)),
+        )
+        .cte("left_to_do")
+    )
+    return select(new.c.id).add_cte(embedded, left)
+
+
+def expectation(model: ActiveModel, image: Image) -> Select[Any]:
+    """Return what keeps an image with the work on it, or neither, and then returns its id."""
+    new = _new(image)
+    work = (
+        insert(WorkRow.metadata.tables["work"])
+        .from_select(["model_id", "image_id"], select(literal(model.id), new.c.id))
+        .cte("work_to_do")
+    )
+    return select(new.c.id).add_cte(work)
+
+
+def _new(image: Image) -> CTE:
+    images = ImageRow.metadata.tables["images"]
+    row: dict[str, Any] = image_row(image).model_dump()
+    if image.status is ImageStatus.READY:
+        row["ready_at"] = func.now()
+    return (
+        insert(images)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=["sha256"])
+        .returning(images.c.id)
+        .cte("new")
+    )

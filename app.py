@@ -18,6 +18,7 @@ from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages, look_for_duplicates
 from domain.import_images import ImportImages
+from domain.index import IndexImages
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
@@ -30,6 +31,7 @@ from domain.sweep import Sweep, tidy
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.worker import keep_indexing
 from infra.opening import imaging, open_database, open_encoder, open_storage, open_tables
 
 if TYPE_CHECKING:
@@ -100,6 +102,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
     from infra.postgres.models import activate
+    from infra.postgres.work import PostgresWork
+    from infra.sources import FileSources
 
     async with AsyncExitStack() as stack:
         encoder = await stack.enter_async_context(open_encoder(settings))
@@ -125,6 +129,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             utc_now,
         )
         upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
+        sources = FileSources()
+        read = ReadImage(storage, sources)
         secret = settings.api_key
         use_cases = UseCases(
             authenticate=Authenticate(
@@ -140,11 +146,21 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             similar=SimilarImages(search),
             duplicates=FindDuplicates(duplicates, catalog),
             hash_images=HashImages(pictures, storage, duplicates),
+            index=IndexImages(
+                encoder,
+                pictures,
+                storage,
+                sources,
+                read,
+                PostgresWork(engine, model),
+                utc_now,
+                limit,
+            ),
             list=ListImages(catalog),
             facets=CountFacets(catalog),
             label=LabelImages(encoder, catalog),
             get=GetImages(catalog),
-            read=ReadImage(storage),
+            read=read,
             update=UpdateImage(catalog),
             tag=TagImages(catalog),
             untag=UntagImages(catalog),
@@ -195,12 +211,22 @@ async def serve(
             pictograph.prepare,
             partial(tidy, use_cases.sweep),
             partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),
+            *([partial(keep_indexing, use_cases.index)] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
                 pictograph.http, listening, log_level=settings.log_level, ready=ready, beside=works
             )
+
+
+async def work(
+    settings: Settings, *, ready: Callable[[UseCases], None], ended: Callable[[int], None]
+) -> None:
+    """Do what work is written down, until told to stop."""
+    async with open_pictograph(settings) as pictograph:
+        ready(pictograph.use_cases)
+        await keep_indexing(pictograph.use_cases.index, ended=ended)
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

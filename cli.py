@@ -13,6 +13,7 @@ from commands.importing import import_
 from commands.keys import keys
 from commands.shell import err, out, run, settings_of
 from commands.upkeep import doctor, sweep
+from commands.working import worker
 from domain.errors import Refusal
 from infra.search_answer import answer_to
 from infra.search_options import SearchOptions, taking_options
@@ -69,6 +70,7 @@ def migrate(
     out.print("The database has the tables of this version.")
 
 
+cli.command()(worker)
 cli.command("import")(import_)
 
 

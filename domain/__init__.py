@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from domain.get import GetImages
     from domain.hash_images import HashImages
     from domain.import_images import ImportImages
+    from domain.index import IndexImages
     from domain.label import LabelImages
     from domain.list import ListImages
     from domain.read import ReadImage
@@ -38,6 +39,7 @@ class UseCases:
     similar: SimilarImages
     duplicates: FindDuplicates
     hash_images: HashImages
+    index: IndexImages
     list: ListImages
     facets: CountFacets
     label: LabelImages

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ class Source:
     version: str
     """What changes with the bytes: an ETag, or a file's time and size."""
 
+    @property
+    def name(self) -> str:
+        """The last part of the location, as people read it."""
+        last = self.location.rpartition("/")[2]
+        return unquote(last) if self.location.startswith("file:") else last
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -101,6 +108,20 @@ class Image:
     exif: Exif | None = None
     source: Source | None = None
     """Where the original lies; None where it is in storage, as LARGE and THUMBNAIL always are."""
+
+    def developed(self, picture: Picture) -> Image:
+        """Return the image READY, with all that its file says."""
+        return replace(
+            self,
+            content_type=picture.content_type,
+            status=ImageStatus.READY,
+            width=picture.width,
+            height=picture.height,
+            placeholder=picture.placeholder,
+            perceptual_hash=picture.perceptual_hash,
+            pixel_sha256=picture.pixel_sha256,
+            exif=picture.exif,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import BytesMissing, ImageNotFound
+from domain.images import Variant
 
 if TYPE_CHECKING:
-    from domain.images import Image, Variant
-    from domain.ports import Storage
+    from domain.images import Image
+    from domain.ports import Sources, Storage
     from domain.storage import Blob, ByteRange
 
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """Start reading one form of an image.
+    """Start reading one form of an image: an original that was not copied, where it lies.
 
     Raises ImageNotFound where its bytes are gone, as they are while it is being deleted, and
     ValueError for a range past the end.
     """
 
     storage: Storage
+    sources: Sources
 
     async def __call__(
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
     ) -> Blob:
         try:
+            if image.source is not None and variant is Variant.ORIGINAL:
+                return await self.sources.open(image.source, byte_range)
             return await self.storage.open(variant.key_of(image.id), byte_range)
         except BytesMissing:
             raise ImageNotFound(f"Image {image.id} is not here any more.") from None
+
+
+async def read_all(blob: Blob) -> bytes:
+    """Return all bytes of what is being read."""
+    async with aclosing(blob.chunks) as chunks:
+        return b"".join([chunk async for chunk in chunks])

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from domain.errors import Refusal, TooManyFiles
-from domain.images import RENDITION_CONTENT_TYPE, Image, ImageStatus, Variant, uuid7
+from domain.images import Image, ImageStatus, Variant, uuid7
+from domain.renditions import store
 from domain.tags import check_tags_fit, clean_tags
 from domain.uploads import Room, UploadedImage, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
-    from domain.images import Picture
     from domain.ports import Catalog, Clock, Encoder, Imaging, Storage
     from domain.uploads import Upload
 
@@ -94,18 +93,12 @@ class UploadImages:
             byte_size=len(data),
             sha256=sha256,
             created_at=self.clock(),
-            status=ImageStatus.READY,
-            width=picture.width,
-            height=picture.height,
-            placeholder=picture.placeholder,
-            perceptual_hash=picture.perceptual_hash,
-            pixel_sha256=picture.pixel_sha256,
+            status=ImageStatus.PROCESSING,
             tags=tags,
-            exif=picture.exif,
-        )
+        ).developed(picture)
         # Bytes first, row second: a crash between the two leaves bytes that nobody points at,
         # never a row that points at nothing.
-        await self._store(image.id, data, picture)
+        await store(self.storage, image, picture, original=data)
         kept = await self.catalog.add(image, embedding)
         if kept.id == image.id:
             return UploadedImage(kept, is_duplicate=False)
@@ -113,16 +106,3 @@ class UploadImages:
         return await self._known(kept, tags) or await self._new(
             data, sha256, filename=filename, tags=tags
         )
-
-    async def _store(self, image_id: UUID, data: bytes, picture: Picture) -> None:
-        try:
-            async with asyncio.TaskGroup() as writes:
-                for variant, form, content_type in (
-                    (Variant.ORIGINAL, data, picture.content_type),
-                    (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
-                    (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
-                ):
-                    key = variant.key_of(image_id)
-                    writes.create_task(self.storage.write(key, form, content_type=content_type))
-        except ExceptionGroup as outage:
-            raise outage.exceptions[0] from None

@@ -54,8 +54,8 @@ class FolderStorage:
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
         """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
-        size, file, count = await asyncio.to_thread(_open, self._path(key), byte_range)
-        chunks = _chunks(file, count)
+        size, file, count = await asyncio.to_thread(open_file, self._path(key), byte_range)
+        chunks = read_chunks(file, count)
         await anext(chunks)
         return Blob(size, chunks)
 
@@ -107,7 +107,11 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _open(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, int]:
+def open_file(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, int]:
+    """Return a file's size, the file at the first byte that is wanted, and how many are.
+
+    Raises BytesMissing, and ValueError for a range past the end.
+    """
     try:
         file = FileIO(path)
     except FileNotFoundError as error:
@@ -122,7 +126,8 @@ def _open(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, int]:
     return size, file, count
 
 
-async def _chunks(file: FileIO, count: int) -> AsyncGenerator[bytes]:
+async def read_chunks(file: FileIO, count: int) -> AsyncGenerator[bytes]:
+    """Yield nothing, and then so many bytes; the file is closed when this ends or is closed."""
     with file:
         # For ``open`` to take: only a generator that has begun closes the file when it is closed.
         yield b""

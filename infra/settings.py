@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 
+    worker: bool = Field(
+        default=True, description="Whether `serve` does the work that is written down as well."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages to log."
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import and_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import REAL, insert
+from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 
 from domain.embeddings import ModelState
 from domain.images import ImageStatus
@@ -59,7 +59,13 @@ def expectation(model: ActiveModel, image: Image) -> Select[Any]:
     new = _new(image)
     work = (
         insert(WorkRow.metadata.tables["work"])
-        .from_select(["model_id", "image_id"], select(literal(model.id), new.c.id))
+        .from_select(
+            ["model_id", "image_id", "due_at"],
+            # Before all that a bulk import has written down: somebody waits for it.
+            select(
+                literal(model.id), new.c.id, cast(literal("-infinity"), TIMESTAMP(timezone=True))
+            ),
+        )
         .cte("work_to_do")
     )
     return select(new.c.id).add_cte(work)

@@ -8,7 +8,8 @@ from domain.embeddings import Hit, Part, Query, QueryKind
 from domain.images import Exif, GeoPoint, Image, ImageStatus, Source
 from domain.keys import ApiKey, Scope
 from domain.searches import KeptSearch
-from infra.postgres.tables import ApiKeyRow, ImageRow, SearchRow
+from domain.work import FoundObject
+from infra.postgres.tables import ApiKeyRow, ImageRow, ObjectRow, SearchRow
 
 IN_JSON = ("lens", "iso", "f_number", "exposure_seconds", "focal_length_mm")
 """The facts of EXIF that no filter asks for."""
@@ -82,6 +83,11 @@ def _exif_of(row: ImageRow) -> Exif | None:
         location=location,
         **row.exif,
     )
+
+
+def object_of(row: ObjectRow) -> FoundObject:
+    """Return the object that a row keeps."""
+    return FoundObject(row.id, Source(row.location, row.version), row.byte_size, tuple(row.tags))
 
 
 def search_row(search: KeptSearch) -> SearchRow:

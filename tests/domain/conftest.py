@@ -14,6 +14,7 @@ from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
+from domain.index import IndexImages
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
@@ -35,8 +36,10 @@ from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
+from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.work import MemoryWork
 
 if TYPE_CHECKING:
     from domain.images import Image
@@ -91,6 +94,30 @@ def space(catalog: MemoryCatalog) -> FakeSpace:
 
 
 @pytest.fixture
+def sources() -> MemorySources:
+    return MemorySources()
+
+
+@pytest.fixture
+def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWork:
+    return MemoryWork(catalog, clock)
+
+
+@pytest.fixture
+def index(  # noqa: PLR0913 - a composition names all it composes
+    *,
+    clock: SettableClock,
+    encoder: FakeEncoder,
+    imaging: FakeImaging,
+    storage: MemoryStorage,
+    sources: MemorySources,
+    work: MemoryWork,
+) -> IndexImages:
+    read = ReadImage(storage, sources)
+    return IndexImages(encoder, imaging, storage, sources, read, work, clock, MAX_BYTES)
+
+
+@pytest.fixture
 def use_cases(  # noqa: PLR0913 - a composition names all it composes
     *,
     clock: SettableClock,
@@ -102,6 +129,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     searches: MemorySearches,
     keys: MemoryKeys,
     space: FakeSpace,
+    sources: MemorySources,
+    index: IndexImages,
 ) -> UseCases:
     upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
     search = SearchImages(
@@ -122,11 +151,12 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         similar=SimilarImages(search),
         duplicates=FindDuplicates(duplicates, catalog),
         hash_images=HashImages(imaging, storage, duplicates),
+        index=index,
         list=ListImages(catalog),
         facets=CountFacets(catalog),
         label=LabelImages(encoder, catalog),
         get=GetImages(catalog),
-        read=ReadImage(storage),
+        read=ReadImage(storage, sources),
         update=UpdateImage(catalog),
         tag=TagImages(catalog),
         untag=UntagImages(catalog),

@@ -15,7 +15,9 @@ from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
+from tests.fakes.sources import MemorySources
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.work import MemoryWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,8 @@ FAKES: dict[type, type] = {
     ports.Encoder: FakeEncoder,
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
+    ports.Sources: MemorySources,
+    ports.Work: MemoryWork,
     ports.Catalog: MemoryCatalog,
     ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,

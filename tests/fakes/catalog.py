@@ -49,6 +49,12 @@ class MemoryCatalog:
         self._embeddings[image.id] = embedding
         return image
 
+    def put(self, image: Image, embedding: Embedding | None = None) -> None:
+        """Let an image that is here be otherwise."""
+        self._images[image.id] = image
+        if embedding is not None:
+            self._embeddings[image.id] = embedding
+
     async def expect(self, image: Image) -> Image:
         kept = await self.add(image, ())
         if kept is image:

@@ -37,7 +37,7 @@ class MemoryStorage:
             raise BytesMissing(key)
         data = self.objects[key]
         first, count = byte_range.within(len(data)) if byte_range else (0, len(data))
-        return Blob(len(data), _chunks(data[first : first + count]))
+        return Blob(len(data), chunks_of(data[first : first + count]))
 
     async def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -50,6 +50,6 @@ class MemoryStorage:
             yield StoredObject(key, modified_at)
 
 
-async def _chunks(data: bytes) -> AsyncGenerator[bytes]:
+async def chunks_of(data: bytes) -> AsyncGenerator[bytes]:
     for start in range(0, len(data), CHUNK):
         yield data[start : start + CHUNK]

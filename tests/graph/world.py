@@ -22,6 +22,7 @@ from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.images import Image
 from domain.import_images import ImportImages
+from domain.index import IndexImages
 from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.label import LabelImages
@@ -42,8 +43,10 @@ from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
+from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.work import MemoryWork
 from tests.graph.requests import KEY, upload_form
 
 MAX_BYTES = 10_000
@@ -172,6 +175,7 @@ class World:
     imaging: FakeImaging = field(default_factory=FakeImaging)
     catalog: WatchedCatalog = field(default_factory=WatchedCatalog)
     storage: WatchedStorage = field(default_factory=WatchedStorage)
+    sources: MemorySources = field(default_factory=MemorySources)
     searches: MemorySearches = field(default_factory=MemorySearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
@@ -179,6 +183,7 @@ class World:
         """Look for what is by chance where the images are."""
         self.space = FakeSpace(self.catalog)
         self.duplicates = MemoryDuplicates(self.catalog)
+        self.work = MemoryWork(self.catalog, self.clock)
 
     def use_cases(self, *, public_reading: bool = True) -> UseCases:
         search = SearchImages(
@@ -215,11 +220,21 @@ class World:
             similar=SimilarImages(search),
             duplicates=FindDuplicates(self.duplicates, self.catalog),
             hash_images=HashImages(self.imaging, self.storage, self.duplicates),
+            index=IndexImages(
+                self.encoder,
+                self.imaging,
+                self.storage,
+                self.sources,
+                ReadImage(self.storage, self.sources),
+                self.work,
+                self.clock,
+                MAX_BYTES,
+            ),
             list=ListImages(self.catalog),
             facets=CountFacets(self.catalog),
             label=LabelImages(self.encoder, self.catalog),
             get=GetImages(self.catalog),
-            read=ReadImage(self.storage),
+            read=ReadImage(self.storage, self.sources),
             update=UpdateImage(self.catalog),
             tag=TagImages(self.catalog),
             untag=UntagImages(self.catalog),

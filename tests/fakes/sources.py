@@ -1,0 +1,28 @@
+"""Places outside of the library, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.errors import BytesMissing
+from domain.storage import Blob
+from tests.fakes.storage import chunks_of
+
+if TYPE_CHECKING:
+    from domain.images import Source
+    from domain.storage import ByteRange
+
+
+@dataclass
+class MemorySources:
+    """Bytes under their location and version."""
+
+    objects: dict[Source, bytes] = field(default_factory=dict)
+
+    async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
+        if source not in self.objects:
+            raise BytesMissing(source.location)
+        data = self.objects[source]
+        first, count = byte_range.within(len(data)) if byte_range else (0, len(data))
+        return Blob(len(data), chunks_of(data[first : first + count]))

@@ -1,0 +1,149 @@
+"""Work in memory, over the catalog in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from domain.images import Image, ImageStatus
+from domain.work import ATTEMPTS, FoundObject, Indexed, Task, WorkCounts
+from tests.fakes.catalog import MemoryCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+DIED = (
+    "Its workers stopped before they were done with it, again and again; send it in another form."
+)
+
+
+@dataclass
+class Entry:
+    """A row of work."""
+
+    due_at: datetime
+    lease: UUID | None = None
+    attempts: int = 0
+    error: str | None = None
+
+
+@dataclass
+class MemoryWork:
+    """The work of one model. Objects are put into ``objects``, images into the catalog."""
+
+    catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    entries: dict[UUID, Entry] = field(default_factory=dict)
+    objects: dict[UUID, FoundObject] = field(default_factory=dict)
+    became: dict[UUID, UUID] = field(default_factory=dict)
+    refused: dict[UUID, str] = field(default_factory=dict)
+
+    def write_down(self, subject: Image | FoundObject) -> None:
+        """Let there be work on an object, or on an image of the catalog."""
+        if isinstance(subject, FoundObject):
+            self.objects[subject.id] = subject
+        self.entries[subject.id] = Entry(self.clock())
+
+    async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
+        self._hear_of_new_images()
+        now, lease = self.clock(), uuid4()
+        due = sorted(
+            (entry.due_at, id_) for id_, entry in self.entries.items() if entry.due_at <= now
+        )
+        tasks = []
+        for _, image_id in due[:limit]:
+            entry = self.entries[image_id]
+            subject = await self._subject(image_id)
+            if subject is None:
+                del self.entries[image_id]
+                continue
+            self.entries[image_id] = Entry(
+                now + timedelta(seconds=seconds), lease, entry.attempts + 1, entry.error
+            )
+            task = Task(subject, lease, entry.attempts + 1)
+            if task.attempts <= ATTEMPTS:
+                tasks.append(task)
+            else:
+                await self.set_aside(task, entry.error or DIED)
+        return tasks
+
+    async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
+        for entry in self._held(tasks):
+            entry.due_at = self.clock() + timedelta(seconds=seconds)
+
+    async def finish(self, done: Sequence[Indexed]) -> Sequence[UUID]:
+        kept = set()
+        for each in done:
+            if self._held([each.task]):
+                del self.entries[each.image.id]
+                if await self._keep(each):
+                    kept.add(each.image.id)
+        lost = [each.image.id for each in done if each.image.id not in kept]
+        here = await self.catalog.get(lost)
+        return [id_ for id_ in lost if id_ not in here and id_ not in self.entries]
+
+    async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
+        for entry in self._held(tasks):
+            entry.due_at = self.clock() + timedelta(seconds=seconds)
+            entry.lease, entry.error = None, error
+
+    async def set_aside(self, task: Task, reason: str) -> None:
+        for entry in self._held([task]):
+            subject = await self._subject(task.image_id)
+            if isinstance(subject, Image) and subject.status is ImageStatus.READY:
+                entry.due_at, entry.lease, entry.error = NEVER, None, reason
+                continue
+            if isinstance(subject, Image):
+                failed = replace(subject, status=ImageStatus.FAILED, failure_reason=reason)
+                self.catalog.put(failed)
+            else:
+                self.refused[task.image_id] = reason
+            del self.entries[task.image_id]
+
+    async def counts(self) -> WorkCounts:
+        self._hear_of_new_images()
+        now = self.clock()
+        entries = self.entries.values()
+        aside = sum(entry.due_at == NEVER for entry in entries)
+        leased = sum(entry.lease is not None and now < entry.due_at < NEVER for entry in entries)
+        return WorkCounts(len(entries) - aside - leased, leased, aside)
+
+    def _hear_of_new_images(self) -> None:
+        while self.catalog.expected:
+            self.entries[self.catalog.expected.pop()] = Entry(datetime.min.replace(tzinfo=UTC))
+
+    def _held(self, tasks: Sequence[Task]) -> list[Entry]:
+        return [
+            self.entries[task.image_id]
+            for task in tasks
+            if task.image_id in self.entries and self.entries[task.image_id].lease == task.lease
+        ]
+
+    async def _subject(self, image_id: UUID) -> Image | FoundObject | None:
+        image = (await self.catalog.get([image_id])).get(image_id)
+        if image is not None:
+            return None if image.status is ImageStatus.FAILED else image
+        return None if image_id in self.became else self.objects.get(image_id)
+
+    async def _keep(self, each: Indexed) -> bool:
+        subject = each.task.subject
+        if isinstance(subject, FoundObject):
+            if self.objects.get(subject.id) != subject:
+                return False
+            kept = await self.catalog.add(each.image, each.embedding)
+            self.became[subject.id] = kept.id
+            if kept.id != subject.id:
+                await self.catalog.tag([kept.id], add=subject.tags)
+            return kept.id == subject.id
+        here = (await self.catalog.get([subject.id])).get(subject.id)
+        if here is None:
+            return False
+        if here.status is ImageStatus.PROCESSING:
+            here = replace(
+                each.image, tags=here.tags, alt_text=here.alt_text, filename=here.filename
+            )
+        self.catalog.put(here, each.embedding)
+        return True

@@ -16,7 +16,7 @@ from infra.postgres.rows import image_row
 from infra.postgres.tables import EmbeddingRow, ImageRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 IS_A_USERS = {"id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"}
 """What is said of an image before it is READY, and may have been changed since."""
 
-TAKE = text("""
-    DELETE FROM work WHERE model_id = :model AND (image_id, lease) IN (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[]))
-    ) RETURNING image_id
-""")
 # In the order of the ids, as deleting locks them, so that the two never wait in a circle.
 STAY = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
@@ -66,16 +61,8 @@ class Finishing:
     connection: AsyncConnection
     model: ActiveModel
 
-    async def __call__(self, done: Sequence[Indexed]) -> Sequence[UUID]:
-        """Keep all that is still this worker's, and return the ids that became no image."""
-        held = set(
-            await self._all(
-                TAKE,
-                model=self.model.id,
-                ids=[each.task.image_id for each in done],
-                leases=[each.task.lease for each in done],
-            )
-        )
+    async def __call__(self, done: Sequence[Indexed], held: Collection[UUID]) -> Sequence[UUID]:
+        """Keep all that is ``held`` by this worker, and return the ids that became no image."""
         ours = [each for each in done if each.task.image_id in held]
         kept = await self._filled_in([each for each in ours if _is(each, ImageStatus.READY)])
         new = await self._readied([each for each in ours if _is(each, ImageStatus.PROCESSING)])

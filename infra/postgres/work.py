@@ -1,10 +1,9 @@
-"""Work on PostgreSQL: leased in chunks that skip what others hold, finished in one transaction."""
+"""Work on PostgreSQL: what is leased, and what becomes of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Uuid, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +13,7 @@ from domain.images import ImageStatus
 from domain.work import ATTEMPTS, FoundObject, Task, WorkCounts
 from infra.postgres.filters import array
 from infra.postgres.finishing import Finishing
+from infra.postgres.leases import Leases
 from infra.postgres.rows import image_of, object_of
 from infra.postgres.tables import ImageRow, ObjectRow
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.images import Image
     from domain.work import Indexed
@@ -31,56 +31,24 @@ DIED = (
     "Its workers stopped before they were done with it, again and again; send it in another form."
 )
 
-# Rows that another worker is about to take are passed over, so that nobody waits for anybody.
-LEASE = text("""
-    WITH free AS MATERIALIZED (
-        SELECT image_id FROM work WHERE model_id = :model AND due_at <= now()
-        ORDER BY due_at, image_id LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
-    UPDATE work SET lease = :lease, attempts = attempts + 1,
-        due_at = now() + :seconds * interval '1 second'
-    WHERE model_id = :model AND image_id = ANY(ARRAY(SELECT image_id FROM free))
-    RETURNING image_id, attempts, error
-""")
-# Of constants alone.
-HELD = """
-    model_id = :model AND (image_id, lease) IN (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[]))
-    )
-"""
-EXTEND = text(f"UPDATE work SET due_at = now() + :seconds * interval '1 second' WHERE {HELD}")  # noqa: S608
-RELEASE = text(f"""
-    UPDATE work SET due_at = now() + :seconds * interval '1 second', lease = NULL, error = :error
-    WHERE {HELD}
-""")  # noqa: S608
-FORGET = text("DELETE FROM work WHERE model_id = :model AND image_id = ANY(CAST(:ids AS uuid[]))")
 # What a READY image lacks stays written down, out of everybody's reach. What never became an image
 # keeps its reason itself.
-SET_ASIDE = text(f"""
-    WITH held AS (SELECT image_id FROM work WHERE {HELD} FOR UPDATE),
-    failed AS (
+SET_ASIDE = text("""
+    WITH held AS (
+        SELECT image_id FROM work
+        WHERE model_id = :model AND image_id = :id AND lease = :lease FOR UPDATE
+    ), failed AS (
         UPDATE images SET status = 'failed', failure_reason = :error
         WHERE id IN (SELECT image_id FROM held) AND status = 'processing' RETURNING id
-    ),
-    refused AS (
+    ), refused AS (
         UPDATE objects SET error = :error
         WHERE id IN (SELECT image_id FROM held) AND image_id IS NULL RETURNING id
-    ),
-    forgotten AS (
-        DELETE FROM work WHERE model_id = :model
-        AND image_id IN (SELECT id FROM failed UNION SELECT id FROM refused)
+    ), ended AS (SELECT id FROM failed UNION SELECT id FROM refused), forgotten AS (
+        DELETE FROM work WHERE model_id = :model AND image_id IN (SELECT id FROM ended)
     )
-    UPDATE work SET due_at = 'infinity', lease = NULL, error = :error WHERE model_id = :model
-    AND image_id IN (
-        SELECT image_id FROM held
-        EXCEPT (SELECT id FROM failed UNION SELECT id FROM refused)
-    )
-""")  # noqa: S608
-COUNTS = text("""
-    SELECT count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),
-        count(*) FILTER (WHERE due_at < 'infinity' AND lease IS NOT NULL AND due_at > now()),
-        count(*) FILTER (WHERE due_at = 'infinity')
-    FROM work WHERE model_id = :model
+    UPDATE work SET due_at = 'infinity', lease = NULL, error = :error
+    WHERE model_id = :model
+    AND image_id IN (SELECT image_id FROM held EXCEPT SELECT id FROM ended)
 """)
 
 
@@ -93,11 +61,7 @@ class PostgresWork:
 
     async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
         """Take up to ``limit`` tasks that nobody else has, those on new pictures first."""
-        lease = uuid4()
-        async with self.engine.begin() as connection:
-            taken = (
-                await self._run(connection, LEASE, limit=limit, lease=lease, seconds=seconds)
-            ).all()
+        lease, taken = await self._leases.take(limit, seconds=seconds)
         if not taken:
             return []
         subjects = await self._subjects([row.image_id for row in taken])
@@ -111,30 +75,36 @@ class PostgresWork:
                     await self.set_aside(task, row.error or DIED)
         if gone := [row.image_id for row in taken if row.image_id not in subjects]:
             async with self.engine.begin() as connection:
-                await self._run(connection, FORGET, ids=gone)
+                await self._leases.end(connection, gone, [lease] * len(gone))
         return tasks
 
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
         """Keep tasks for so much longer from now on."""
-        await self._change(EXTEND, tasks, seconds=seconds)
+        await self._leases.extend(*_held(tasks), seconds=seconds)
 
     async def finish(self, done: Sequence[Indexed]) -> Sequence[UUID]:
         """Keep what was made, all or none, and return the ids that became no image."""
         async with self.engine.begin() as connection:
-            return await Finishing(connection, self.model)(done)
+            held = await self._leases.end(connection, *_held([each.task for each in done]))
+            return await Finishing(connection, self.model)(done, held)
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
         """Let others take them again, but not before so many seconds have passed."""
-        await self._change(RELEASE, tasks, error=error, seconds=seconds)
+        await self._leases.release(*_held(tasks), error=error, seconds=seconds)
 
     async def set_aside(self, task: Task, reason: str) -> None:
         """Give a task up, for this reason."""
-        await self._change(SET_ASIDE, [task], error=reason)
+        held = {"model": self.model.id, "id": task.image_id, "lease": task.lease}
+        async with self.engine.begin() as connection:
+            await connection.execute(SET_ASIDE, held | {"error": reason})
 
     async def counts(self) -> WorkCounts:
         """Say how much there is."""
-        async with self.engine.connect() as connection:
-            return WorkCounts(*(await self._run(connection, COUNTS)).one())
+        return WorkCounts(*await self._leases.count())
+
+    @property
+    def _leases(self) -> Leases:
+        return Leases(self.engine, self.model.id)
 
     async def _subjects(self, ids: Sequence[UUID]) -> dict[UUID, Image | FoundObject]:
         """Return what the work is on: images, and objects that are none yet."""
@@ -146,13 +116,12 @@ class PostgresWork:
             col(ObjectRow.id) == some, col(ObjectRow.image_id).is_(None)
         )
         async with AsyncSession(self.engine) as session:
-            found = {row.id: object_of(row) for row in await session.scalars(objects)}
+            found: dict[UUID, Image | FoundObject] = {
+                row.id: object_of(row) for row in await session.scalars(objects)
+            }
             return found | {row.id: image_of(row) for row in await session.scalars(images)}
 
-    async def _change(self, statement: Any, tasks: Sequence[Task], **values: object) -> None:  # noqa: ANN401 - SQLAlchemy's
-        ids, leases = [task.image_id for task in tasks], [task.lease for task in tasks]
-        async with self.engine.begin() as connection:
-            await self._run(connection, statement, ids=ids, leases=leases, **values)
 
-    async def _run(self, connection: AsyncConnection, statement: Any, **values: object) -> Any:  # noqa: ANN401 - SQLAlchemy's
-        return await connection.execute(statement, {"model": self.model.id} | values)
+def _held(tasks: Sequence[Task]) -> tuple[list[UUID], list[UUID]]:
+    """Return ids and leases."""
+    return [task.image_id for task in tasks], [task.lease for task in tasks]

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-DIED = (
-    "Its workers stopped before they were done with it, again and again; send it in another form."
-)
+DIED = "Workers stopped before they were done with it, again and again; save it in another form."
 
 
 @dataclass

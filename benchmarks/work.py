@@ -1,0 +1,63 @@
+"""``python -m benchmarks.work``: how fast work is leased and ended, by several workers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from sqlalchemy import text
+
+from domain.embeddings import EmbeddingModel
+from infra.embedded_postgres import embedded_postgres
+from infra.postgres.engine import open_engine
+from infra.postgres.leases import Leases
+from infra.postgres.migrate import upgrade
+from infra.postgres.models import activate
+
+ROWS = 200_000
+WORKERS = 4
+CHUNKS = (64, 1_000)
+
+FILL = text("""
+    INSERT INTO work (model_id, image_id)
+    SELECT :model, lpad(to_hex(n), 32, '0')::uuid FROM generate_series(1, :rows) AS n
+""")
+
+
+async def drain(leases: Leases, chunk: int) -> int:
+    """Take and end rows until there are none, and return how many they were."""
+    count = 0
+    while True:
+        lease, taken = await leases.take(chunk, seconds=60)
+        if not taken:
+            return count
+        ids = [row.image_id for row in taken]
+        async with leases.engine.begin() as connection:
+            count += len(await leases.end(connection, ids, [lease] * len(ids)))
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            embedded_postgres(Path(folder) / "postgres") as url,
+            open_engine(url) as engine,
+        ):
+            await upgrade(engine)
+            model = await activate(engine, EmbeddingModel("benchmarks", 3))
+            leases = Leases(engine, model.id)
+            for chunk in CHUNKS:
+                async with engine.begin() as connection:
+                    await connection.execute(FILL, {"model": model.id, "rows": ROWS})
+                began = time.perf_counter()
+                done = sum(await asyncio.gather(*(drain(leases, chunk) for _ in range(WORKERS))))
+                seconds = time.perf_counter() - began
+                assert done == ROWS  # noqa: S101 - nothing is done twice, and nothing is left
+                print(
+                    f"{WORKERS} workers, {chunk:,} at a time: {ROWS / seconds:,.0f} leases and "
+                    "completions a second"
+                )
+
+
+asyncio.run(main())

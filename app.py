@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
+from domain.check import CheckLibrary
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.errors import Misconfigured
@@ -58,6 +59,7 @@ class Library:
     keys: Keys
     issue_key: IssueKey
     sweep: Sweep
+    check: CheckLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,16 @@ class Pictograph:
 async def open_library(settings: Settings) -> AsyncIterator[Library]:
     """Open the database and the files."""
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
+    from infra.postgres.gaps import PostgresGaps
+    from infra.sources import FileSources
 
     async with open_storage(settings) as storage, open_tables(settings) as engine:
-        keys = PostgresKeys(engine)
+        keys, catalog = PostgresKeys(engine), PostgresCatalog(engine)
         yield Library(
             keys=keys,
             issue_key=IssueKey(keys, utc_now),
-            sweep=Sweep(PostgresCatalog(engine), storage, PostgresSearches(engine), utc_now),
+            sweep=Sweep(catalog, storage, PostgresSearches(engine), utc_now),
+            check=CheckLibrary(catalog, storage, FileSources(), PostgresGaps(engine)),
         )
 
 

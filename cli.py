@@ -12,7 +12,7 @@ import app
 from commands.importing import import_
 from commands.keys import keys
 from commands.shell import err, out, run, settings_of
-from commands.upkeep import doctor, sweep
+from commands.upkeep import check, doctor, sweep
 from commands.working import worker
 from domain.errors import Refusal
 from infra.search_answer import answer_to
@@ -92,6 +92,7 @@ async def _search(settings: Settings, options: SearchOptions) -> None:
 
 
 cli.command()(sweep)
+cli.command()(check)
 cli.command()(doctor)
 cli.add_typer(keys, name="keys")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import app
 from commands.shell import err, out, run, settings_of
+from domain.check import SAMPLE
 from domain.errors import Refusal
+from infra.terminal import UUID_WIDTH
 
 if TYPE_CHECKING:
     from infra.settings import Settings
@@ -36,6 +38,43 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
         f"{swept.objects:,} objects looked at, {swept.removed_objects:,} removed; "
         f"{swept.removed_searches:,} expired searches removed."
     )
+
+
+def check(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    originals: Annotated[
+        int, typer.Option(min=0, help="How many originals to read to the end, chosen by chance.")
+    ] = SAMPLE,
+    even_everything: Annotated[
+        bool, typer.Option("--even-everything", help="Repair also where most originals are gone.")
+    ] = False,
+) -> None:
+    """Look for rows without bytes, pictures without embedding, and originals that have changed."""
+    run(_check(settings_of(), repair=repair, sample=originals, even_everything=even_everything))
+
+
+async def _check(settings: Settings, *, repair: bool, sample: int, even_everything: bool) -> None:
+    async with app.open_library(settings) as library:
+        with err.status("Looking at what is stored") as status:
+            faults = await library.check(
+                repair=repair,
+                sample=sample,
+                even_everything=even_everything,
+                progress=lambda what, count: status.update(f"Looked at {count:,} {what}"),
+            )
+    out.print(f"{faults.images:,} images looked at, {faults.originals_read:,} originals read.")
+    if not faults.counts:
+        out.print("Nothing is wrong.")
+        return
+    table = Table("Images", "What is wrong", Column("Among them", min_width=UUID_WIDTH))
+    for fault, count in faults.counts.most_common():
+        table.add_row(f"{count:,}", fault.value, "\n".join(map(str, faults.examples[fault])))
+    out.print(table, crop=False)
+    if repair:
+        out.print(f"{faults.mended:,} repairs made or written down for the workers.")
+    else:
+        out.print("`pictograph check --repair` mends what can be mended.")
+        raise typer.Exit(1)
 
 
 def doctor() -> None:

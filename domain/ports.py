@@ -182,6 +182,25 @@ class Work(Protocol):
         """Say how much there is."""
 
 
+class Gaps(Protocol):
+    """Images that nobody works on, though they are not what they should be."""
+
+    async def unembedded(self) -> Sequence[UUID]:
+        """Return the images that a live model lacks, and that nobody is going to give it.
+
+        Those that are PROCESSING and on which there is no work are among them.
+        """
+
+    async def close(self) -> int:
+        """Write down work on all of these, and return how much that is."""
+
+    async def redo(self, ids: Sequence[UUID]) -> int:
+        """Have READY images made anew from their originals; they can be found meanwhile."""
+
+    async def fail(self, ids: Sequence[UUID], reason: str) -> int:
+        """Let images have FAILED for this reason, so that nothing finds them any more."""
+
+
 class Sources(Protocol):
     """Places outside of the library where pictures lie. Nothing is ever changed there."""
 

@@ -75,7 +75,14 @@ class UploadImages:
                 return refusal
 
     async def _known(self, image: Image | None, tags: tuple[str, ...]) -> UploadedImage | None:
-        """Return an image that was here already, with the tags; None when it is gone."""
+        """Return an image that was here already, with the tags; None when it is gone.
+
+        One that has FAILED is removed, so that its bytes get another chance.
+        """
+        if image is not None and image.status is ImageStatus.FAILED:
+            await self.catalog.delete([image.id])
+            await self.storage.delete([variant.key_of(image.id) for variant in Variant])
+            return None
         if image is not None and not set(tags) <= set(image.tags):
             check_tags_fit([image], tags, argument="input.tags")
             image = (await self.catalog.tag([image.id], add=tags)).get(image.id)

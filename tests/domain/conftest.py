@@ -28,6 +28,7 @@ from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.uploads import UploadedImage
+from tests.domain.libraries import Library
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
@@ -101,6 +102,13 @@ def sources() -> MemorySources:
 @pytest.fixture
 def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWork:
     return MemoryWork(catalog, clock)
+
+
+@pytest.fixture
+def library(
+    catalog: MemoryCatalog, storage: MemoryStorage, sources: MemorySources, work: MemoryWork
+) -> Library:
+    return Library(catalog, storage, sources, work)
 
 
 @pytest.fixture

@@ -25,20 +25,9 @@ if TYPE_CHECKING:
     from domain.images import Pixels
     from domain.index import IndexImages
     from domain.work import Task
-    from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
     from tests.fakes.imaging import FakeImaging
-    from tests.fakes.sources import MemorySources
-    from tests.fakes.storage import MemoryStorage
-    from tests.fakes.work import MemoryWork
-
-
-@pytest.fixture
-def library(
-    catalog: MemoryCatalog, storage: MemoryStorage, sources: MemorySources, work: MemoryWork
-) -> Library:
-    return Library(catalog, storage, sources, work)
 
 
 async def do_all(index: IndexImages) -> int:

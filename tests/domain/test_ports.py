@@ -12,6 +12,7 @@ from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
+from tests.fakes.gaps import MemoryGaps
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
@@ -26,6 +27,7 @@ FAKES: dict[type, type] = {
     ports.Encoder: FakeEncoder,
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
+    ports.Gaps: MemoryGaps,
     ports.Sources: MemorySources,
     ports.Work: MemoryWork,
     ports.Catalog: MemoryCatalog,

@@ -49,6 +49,14 @@ class MemoryCatalog:
         self._embeddings[image.id] = embedding
         return image
 
+    def all(self) -> list[Image]:
+        """Return every image."""
+        return list(self._images.values())
+
+    def is_embedded(self, image_id: UUID) -> bool:
+        """Whether there is an embedding of an image."""
+        return bool(self._embeddings.get(image_id))
+
     def put(self, image: Image, embedding: Embedding | None = None) -> None:
         """Let an image that is here be otherwise."""
         self._images[image.id] = image

@@ -45,6 +45,12 @@ class MemoryWork:
             self.objects[subject.id] = subject
         self.entries[subject.id] = Entry(self.clock())
 
+    def is_on(self, image_id: UUID) -> bool:
+        """Whether there is work on it that somebody may take."""
+        self._hear_of_new_images()
+        entry = self.entries.get(image_id)
+        return entry is not None and entry.due_at != NEVER
+
     async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
         self._hear_of_new_images()
         now, lease = self.clock(), uuid4()

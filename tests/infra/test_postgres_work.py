@@ -1,0 +1,101 @@
+"""Work on PostgreSQL: what the models of one library leave each other to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from infra.postgres import PostgresCatalog
+from infra.postgres.engine import open_engine
+from infra.postgres.gaps import PostgresGaps
+from infra.postgres.models import ActiveModel
+from infra.postgres.work import PostgresWork
+from tests.contracts.conftest import MODEL
+from tests.contracts.desks import EAST, PostgresDesk, found, made, processing
+from tests.fakes.images import image_with
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+MINUTE = 60.0
+
+
+@pytest_asyncio.fixture
+async def desk(postgres_url: str) -> AsyncIterator[PostgresDesk]:
+    async with open_engine(postgres_url) as engine:
+        yield PostgresDesk(await PostgresCatalog.open(engine, MODEL))
+
+
+async def another(desk: PostgresDesk, state: str) -> PostgresWork:
+    """Let there be another model, and return its work."""
+    engine = desk.catalog.engine
+    async with engine.begin() as connection:
+        model_id = await connection.scalar(
+            text(
+                "INSERT INTO models (name, dimensions, state) VALUES ('other', 3, :state)"
+                " RETURNING id"
+            ),
+            {"state": state},
+        )
+        assert isinstance(model_id, int)
+        model = ActiveModel(model_id, "other", 3)
+        await connection.execute(
+            text(
+                f"CREATE TABLE {model.partition} PARTITION OF embeddings FOR VALUES IN ({model_id})"
+            )
+        )
+    return PostgresWork(engine, model)
+
+
+@pytest.mark.parametrize("state", ["backfilling", "ready"])
+async def test_every_new_picture_is_work_for_the_models_to_come(
+    desk: PostgresDesk, state: str
+) -> None:
+    other = await another(desk, state)
+    uploaded = await desk.catalog.add(image_with(), EAST)
+    expected, thing = await desk.catalog.expect(processing()), found()
+    await desk.write_down(thing)
+    assert [uploaded] == [task.subject for task in await other.lease(10, seconds=MINUTE)]
+    tasks = await desk.work.lease(10, seconds=MINUTE)
+    assert [] == await desk.work.finish([made(task) for task in tasks])
+    left = await other.lease(10, seconds=MINUTE)
+    assert {expected.id, thing.id} == {task.image_id for task in left}
+    assert [] == await other.finish([made(task) for task in left])
+    assert 1 == (await other.counts()).leased
+    assert [] == await desk.work.lease(10, seconds=MINUTE)
+
+
+async def test_a_model_that_is_retired_gets_no_work(desk: PostgresDesk) -> None:
+    other = await another(desk, "retired")
+    await desk.catalog.add(image_with(), EAST)
+    assert [] == await other.lease(10, seconds=MINUTE)
+
+
+async def test_what_a_model_to_come_lacks_is_found_and_written_down(desk: PostgresDesk) -> None:
+    image = await desk.catalog.add(image_with(), EAST)
+    other = await another(desk, "backfilling")
+    gaps = PostgresGaps(desk.catalog.engine)
+    assert [image.id] == await gaps.unembedded()
+    assert 1 == await gaps.close()
+    [task] = await other.lease(10, seconds=MINUTE)
+    await other.set_aside(task, "Its bytes are gone.")
+    assert [image.id] == await gaps.unembedded()
+    assert 1 == await gaps.close()
+    [again] = await other.lease(10, seconds=MINUTE)
+    assert 1 == again.attempts
+
+
+async def test_all_of_a_transaction_is_kept_or_nothing(desk: PostgresDesk) -> None:
+    things = [found("a.jpg"), found("b.jpg")]
+    for thing in things:
+        await desk.write_down(thing)
+    first, second = await desk.work.lease(10, seconds=MINUTE)
+    wrong = made(second, embedding=(1.0, float("nan"), 0.0))
+    with pytest.raises(Exception, match="NaN"):
+        await desk.work.finish([made(first), wrong])
+    assert {} == await desk.catalog.get([thing.id for thing in things])
+    assert [] == await desk.work.finish([made(first), made(second)])
+    assert 2 == len(await desk.catalog.get([thing.id for thing in things]))

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # In columns, which decode faster than rows.
 TAKE = text("""
     WITH free AS MATERIALIZED (
-        SELECT image_id FROM work WHERE model_id = :model AND due_at <= now()
+        SELECT ctid FROM work WHERE model_id = :model AND due_at <= now()
         ORDER BY due_at, image_id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE work SET lease = :lease, attempts = attempts + 1,
             due_at = now() + :seconds * interval '1 second'
-        WHERE model_id = :model AND image_id = ANY(ARRAY(SELECT image_id FROM free))
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM free))
         RETURNING image_id, attempts, error
     )
     SELECT array_agg(image_id), array_agg(attempts), array_agg(error) FROM taken

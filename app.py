@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.check import CheckLibrary
+from domain.complete_uploads import CompleteUploads
+from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.errors import Misconfigured
@@ -25,15 +27,24 @@ from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.receive_upload import ReceiveUpload
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
 from domain.sweep import Sweep, tidy
+from domain.sweep_targets import SweepTargets, tidy_targets
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.worker import keep_indexing
-from infra.opening import imaging, open_database, open_encoder, open_storage, open_tables
+from infra.opening import (
+    imaging,
+    open_database,
+    open_encoder,
+    open_storage,
+    open_tables,
+    staging_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -60,6 +71,7 @@ class Library:
     issue_key: IssueKey
     sweep: Sweep
     check: CheckLibrary
+    sweep_targets: SweepTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,7 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
     """Open the database and the files."""
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
     from infra.postgres.gaps import PostgresGaps
+    from infra.postgres.targets import PostgresTargets
     from infra.sources import FileSources
 
     async with open_storage(settings) as storage, open_tables(settings) as engine:
@@ -86,6 +99,9 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
             issue_key=IssueKey(keys, utc_now),
             sweep=Sweep(catalog, storage, PostgresSearches(engine), utc_now),
             check=CheckLibrary(catalog, storage, FileSources(), PostgresGaps(engine)),
+            sweep_targets=SweepTargets(
+                PostgresTargets(engine), staging_beside(storage, settings), utc_now
+            ),
         )
 
 
@@ -95,6 +111,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from graph.http import create_app
     from graph.options import HttpOptions
     from infra.concepts import ConceptBank, read_concepts
+    from infra.folder_staging import FolderStaging
     from infra.numpy_space import NumpySpace
     from infra.pillow import ACCEPTED_CONTENT_TYPES
     from infra.postgres import (
@@ -107,6 +124,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
     from infra.postgres.models import activate
+    from infra.postgres.targets import PostgresTargets
     from infra.postgres.work import PostgresWork
     from infra.sources import FileSources
 
@@ -136,6 +154,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
         sources = FileSources()
         read = ReadImage(storage, sources)
+        staging, targets = staging_beside(storage, settings), PostgresTargets(engine)
         secret = settings.api_key
         use_cases = UseCases(
             authenticate=Authenticate(
@@ -171,6 +190,14 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             untag=UntagImages(catalog),
             delete=DeleteImages(catalog, storage),
             sweep=Sweep(catalog, storage, searches, utc_now),
+            create_upload_targets=CreateUploadTargets(
+                catalog, targets, staging, utc_now, limit, ACCEPTED_CONTENT_TYPES
+            ),
+            complete_uploads=CompleteUploads(pictures, catalog, storage, targets, staging, utc_now),
+            receive_upload=ReceiveUpload(staging, utc_now)
+            if isinstance(staging, FolderStaging)
+            else None,
+            sweep_targets=SweepTargets(targets, staging, utc_now),
         )
         if settings.listens_beyond_loopback and not await _has_key(settings, keys):
             raise Misconfigured(
@@ -215,6 +242,7 @@ async def serve(
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.prepare,
             partial(tidy, use_cases.sweep),
+            partial(tidy_targets, use_cases.sweep_targets),
             partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),
             *([partial(keep_indexing, use_cases.index)] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),

@@ -23,7 +23,7 @@ def sweep(
         bool, typer.Option("--even-everything", help="Sweep also where no picture is left.")
     ] = False,
 ) -> None:
-    """Remove bytes that no picture points at, and searches that have expired."""
+    """Remove bytes that no picture points at, and searches and uploads that have expired."""
     run(_sweep(settings_of(), even_everything=even_everything))
 
 
@@ -34,9 +34,12 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
                 even_everything=even_everything,
                 progress=lambda count: status.update(f"Looked at {count:,} objects"),
             )
+        targets = await library.sweep_targets()
     out.print(
         f"{swept.objects:,} objects looked at, {swept.removed_objects:,} removed; "
-        f"{swept.removed_searches:,} expired searches removed."
+        f"{swept.removed_searches:,} expired searches removed; "
+        f"{targets.targets:,} expired upload targets and {targets.files:,} files left at such "
+        "removed."
     )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from domain.access import Authenticate, IssueKey
+    from domain.complete_uploads import CompleteUploads
+    from domain.create_upload_targets import CreateUploadTargets
     from domain.delete import DeleteImages
     from domain.duplicates import FindDuplicates
     from domain.facets import CountFacets
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from domain.label import LabelImages
     from domain.list import ListImages
     from domain.read import ReadImage
+    from domain.receive_upload import ReceiveUpload
     from domain.search import SearchImages
     from domain.service import Describe
     from domain.similar import SimilarImages
     from domain.sweep import Sweep
+    from domain.sweep_targets import SweepTargets
     from domain.tag import TagImages, UntagImages
     from domain.update import UpdateImage
     from domain.upload import UploadImages
@@ -50,3 +54,8 @@ class UseCases:
     untag: UntagImages
     delete: DeleteImages
     sweep: Sweep
+    create_upload_targets: CreateUploadTargets
+    complete_uploads: CompleteUploads
+    receive_upload: ReceiveUpload | None
+    """None where clients send their files past this server."""
+    sweep_targets: SweepTargets

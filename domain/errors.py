@@ -74,6 +74,14 @@ class TooManyFiles(UploadRefusal):
     """One request brings more files than is allowed."""
 
 
+class TargetNotFound(UploadRefusal):
+    """A target is unknown or has expired, or nothing was sent to it."""
+
+
+class UploadForbidden(UploadRefusal):
+    """What a client shows to put bytes at a target was not handed out, or has expired."""
+
+
 class Misconfigured(Refusal):
     """The settings or the surroundings do not let the program start: a model, database or key."""
 

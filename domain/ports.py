@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from domain.likenesses import Collapse, Link
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
+    from domain.upload_targets import Slot, StagedFile, UploadTarget
     from domain.work import Indexed, Task, WorkCounts
 
 
@@ -51,13 +52,16 @@ class Space(Protocol):
 
 
 class Imaging(Protocol):
-    """Everything about pictures as files. Both calls raise UploadRefusal for bad files."""
+    """Everything about pictures as files. Each call raises UploadRefusal for bad files."""
 
     async def develop(self, data: bytes) -> Picture:
         """Recognise, bound and decode a file once, and make all that is kept of it."""
 
     async def decode(self, data: bytes) -> Pixels:
         """Recognise, bound and decode a file no further than an encoder needs."""
+
+    async def inspect(self, data: bytes) -> str:
+        """Recognise and bound a file by its header, and return its media type."""
 
 
 class Storage(Protocol):
@@ -74,6 +78,52 @@ class Storage(Protocol):
 
     def list(self) -> AsyncIterator[StoredObject]:
         """Yield everything that is kept, in no order."""
+
+
+class Staging(Protocol):
+    """Where clients put the bytes of uploads themselves, before they become images."""
+
+    async def slot(self, target: UploadTarget) -> Slot:
+        """Say how to send a file of the target's size and type there, until it expires."""
+
+    async def read(self, target_id: UUID, *, limit: int) -> bytes:
+        """Return what was sent, ``limit`` bytes of it at most. Raises BytesMissing."""
+
+    async def delete(self, target_ids: Iterable[UUID]) -> None:
+        """Forget what was sent. What is not there is forgotten already."""
+
+    def list(self) -> AsyncIterator[StagedFile]:
+        """Yield everything that was sent and is still there, in no order."""
+
+
+class Reception(Protocol):
+    """A staging area whose bytes come through this server."""
+
+    @property
+    def secret(self) -> bytes:
+        """What its slots are signed with: the same for every server of one library."""
+
+    async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
+        """Keep what comes; a reader sees all of it or none."""
+
+
+class Targets(Protocol):
+    """What is known of the files that clients put into place themselves."""
+
+    async def keep(self, targets: Sequence[UploadTarget]) -> None:
+        """Keep targets. One whose image is gone meanwhile is kept without."""
+
+    async def find(self, target_id: UUID) -> UploadTarget | None:
+        """Return a target, expired or not."""
+
+    async def complete(self, target_id: UUID, image_id: UUID, *, is_duplicate: bool) -> None:
+        """Note what a target has become, if nothing was noted, and both are still here.
+
+        A target whose image is deleted later goes with it.
+        """
+
+    async def forget(self, expired_by: datetime) -> list[UUID]:
+        """Remove the targets that have expired by then, and return their ids."""
 
 
 class Catalog(Protocol):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from domain.images import Image
+    from domain.ports import Catalog
 
 MAX_LENGTH = 64
 MAX_TAGS = 50
@@ -56,3 +57,11 @@ def check_tags_fit(images: Iterable[Image], tags: Iterable[str], *, argument: st
                 f"“{image.filename}” would have {count} tags; at most {MAX_TAGS_OF_IMAGE} fit. "
                 "Take some off first.",
             )
+
+
+async def put_on(catalog: Catalog, image: Image, tags: tuple[str, ...]) -> Image | None:
+    """Return an image with these tags, beside those that it has; None when it is gone."""
+    if set(tags) <= set(image.tags):
+        return image
+    check_tags_fit([image], tags, argument="input.tags")
+    return (await catalog.tag([image.id], add=tags)).get(image.id)

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from domain.errors import Refusal, TooManyFiles
 from domain.images import Image, ImageStatus, Variant, uuid7
 from domain.renditions import store
-from domain.tags import check_tags_fit, clean_tags
+from domain.tags import clean_tags, put_on
 from domain.uploads import Room, UploadedImage, fingerprint
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ class UploadImages:
             await self.catalog.delete([image.id])
             await self.storage.delete([variant.key_of(image.id) for variant in Variant])
             return None
-        if image is not None and not set(tags) <= set(image.tags):
-            check_tags_fit([image], tags, argument="input.tags")
-            image = (await self.catalog.tag([image.id], add=tags)).get(image.id)
-        return UploadedImage(image, is_duplicate=True) if image else None
+        tagged = image and await put_on(self.catalog, image, tags)
+        return UploadedImage(tagged, is_duplicate=True) if tagged else None
 
     async def _new(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]

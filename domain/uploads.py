@@ -60,25 +60,15 @@ class Upload:
     @property
     def name(self) -> str:
         """The file name for people to see: without folders and control characters, not empty."""
-        last = unicodedata.normalize("NFC", self.filename).replace("\\", "/").rpartition("/")[2]
-        printable = "".join(character for character in last if is_legible(character))
-        return printable.strip()[-MAX_FILENAME:] or "unnamed"
+        return legible_name(self.filename)
 
     async def bytes_within(self, limit: int) -> bytes:
         """Read the file. Raises TooLarge over ``limit`` bytes, and InvalidContent for none."""
-        self._bound(self.size, limit)
+        # An empty file is refused when it was read: its size may have been a claim.
+        check_size(self.name, max(self.size, 1), limit=limit)
         data = await self.read()
-        self._bound(len(data), limit)
-        if not data:
-            raise InvalidContent(f"“{self.name}” is empty. Check that it was read to the end.")
+        check_size(self.name, len(data), limit=limit)
         return data
-
-    def _bound(self, size: int, limit: int) -> None:
-        if size > limit:
-            raise TooLarge(
-                f"“{self.name}” has {size:,} bytes; at most {limit:,} are accepted. "
-                "Send a smaller version."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +78,23 @@ class UploadedImage:
     image: Image
     is_duplicate: bool
     """The same bytes were here already, and ``image`` is what they became then."""
+
+
+def legible_name(filename: str) -> str:
+    """Return a file name for people to see: without folders and control characters, not empty."""
+    last = unicodedata.normalize("NFC", filename).replace("\\", "/").rpartition("/")[2]
+    printable = "".join(character for character in last if is_legible(character))
+    return printable.strip()[-MAX_FILENAME:] or "unnamed"
+
+
+def check_size(name: str, size: int, *, limit: int) -> None:
+    """Raise TooLarge over ``limit`` bytes, and InvalidContent for none."""
+    if size > limit:
+        raise TooLarge(
+            f"“{name}” has {size:,} bytes; at most {limit:,} are accepted. Send a smaller version."
+        )
+    if size <= 0:
+        raise InvalidContent(f"“{name}” is empty. Check that it was read to the end.")
 
 
 async def fingerprint(data: bytes) -> str:

@@ -85,7 +85,7 @@ class _File:
             return await self._upload.read()
 
 
-class _Form(MultiPartParser):
+class Form(MultiPartParser):
     """Starlette's parser; of a file that is too large anyway, it only keeps count."""
 
     spool_max_size = 64 * 1024
@@ -95,21 +95,32 @@ class _Form(MultiPartParser):
         self._keep = keep
 
     def on_headers_finished(self) -> None:
+        """Bound a file that begins."""
         super().on_headers_finished()
         file = self._current_part.file
         if file is not None:
-            self._current_part.file = _Bounded(
+            self._current_part.file = Bounded(
                 file.file, size=0, filename=file.filename, headers=file.headers
             )
             self._current_part.file.keep = self._keep
 
+    async def parse(self) -> FormData:
+        """Read to the end. Raises HTTPException for what cannot be read."""
+        if _OTHER_CHARSET.search(self.headers.get("content-type", "")):
+            raise bad_request("A multipart request is in UTF-8; leave the charset out.")
+        try:
+            return await super().parse()
+        except MultiPartException as error:
+            raise bad_request(f"The multipart body cannot be read: {error.message}") from None
 
-class _Bounded(UploadFile):
+
+class Bounded(UploadFile):
     """A file of which no more than ``keep`` bytes are kept, and one."""
 
     keep = 0
 
     async def write(self, data: bytes) -> None:
+        """Count all of it, and keep what there is room for."""
         before = self.size or 0
         await super().write(data[: max(0, self.keep + 1 - before)])
         self.size = before + len(data)
@@ -122,12 +133,7 @@ async def read_form(request: Request, stream: AsyncGenerator[bytes], *, keep: in
             "A multipart request needs the header “GraphQL-Require-Preflight: 1”, so that no "
             "other site's form can send it."
         )
-    if _OTHER_CHARSET.search(request.headers.get("content-type", "")):
-        raise bad_request("A multipart request is in UTF-8; leave the charset out.")
-    try:
-        return await _Form(request, stream, keep=keep).parse()
-    except MultiPartException as error:
-        raise bad_request(f"The multipart body cannot be read: {error.message}") from None
+    return await Form(request, stream, keep=keep).parse()
 
 
 def operations_of(form: FormData) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _CODES: dict[type[Refusal], str] = {
     errors.TooManyPixels: "TOO_MANY_PIXELS",
     errors.InvalidContent: "INVALID_CONTENT",
     errors.TooManyFiles: "TOO_MANY_FILES",
+    errors.TargetNotFound: "TARGET_NOT_FOUND",
 }
 
 

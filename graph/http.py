@@ -23,6 +23,7 @@ from graph.envelope import Envelope
 from graph.options import HttpOptions
 from graph.pictures import Pictures
 from graph.problems import on_http_exception
+from graph.receiving import Receiving
 
 logger = logging.getLogger("pictograph")
 
@@ -50,6 +51,11 @@ def create_app(
         Route("/readyz", _readyz(ready)),
         Route("/", _home),
     ]
+    if use_cases.receive_upload:
+        receiving = Receiving(
+            use_cases.receive_upload, use_cases.describe.max_upload_bytes, options
+        )
+        routes.append(Route("/uploads/{id}", receiving.answer, methods=["POST"]))
     if options.graphiql:
         routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))
     app = Starlette(

@@ -1,4 +1,4 @@
-"""Global ids: base64 of ``Image:<uuid>``, as Relay has them."""
+"""Global ids: base64 of ``<type>:<uuid>``, as Relay has them."""
 
 import base64
 import binascii
@@ -9,27 +9,28 @@ import strawberry
 
 from domain.errors import InvalidArgument
 
-PREFIX = "Image:"
+IMAGE, UPLOAD_TARGET = "Image", "UploadTarget"
+"""The types whose ids are handed out."""
+
 MAX_IDS = 1_000
 """How many images one change may name."""
 
 
-def global_id(image_id: UUID) -> strawberry.ID:
-    """Return an image's id as the API spells it."""
-    return strawberry.ID(base64.b64encode(f"{PREFIX}{image_id}".encode()).decode())
+def global_id(uuid: UUID, kind: str = IMAGE) -> strawberry.ID:
+    """Return an id as the API spells it."""
+    return strawberry.ID(base64.b64encode(f"{kind}:{uuid}".encode()).decode())
 
 
-def uuid_of(given: str, *, argument: str) -> UUID:
+def uuid_of(given: str, *, argument: str, kind: str = IMAGE) -> UUID:
     """Take an id apart. Raises InvalidArgument for what was never handed out."""
     try:
-        kind, _, uuid = base64.b64decode(given, validate=True).decode().partition(":")
-        image_id = UUID(uuid)
+        uuid = UUID(base64.b64decode(given, validate=True).decode().partition(":")[2])
     except (binascii.Error, ValueError):
-        kind, image_id = "", UUID(int=0)
-    if kind != PREFIX[:-1] or global_id(image_id) != given:
-        shown = given if len(given) <= len(global_id(image_id)) else given[:20] + "…"
+        uuid = UUID(int=0)
+    if global_id(uuid, kind) != given:
+        shown = given if len(given) <= len(global_id(uuid, kind)) else given[:20] + "…"
         raise InvalidArgument(argument, f"“{shown}” is no id of this API; send one it returned.")
-    return image_id
+    return uuid
 
 
 def uuids_of(given: Sequence[str], *, argument: str, most: int = MAX_IDS) -> list[UUID]:

@@ -27,6 +27,14 @@ from graph.payloads import (
     UploadUserError,
 )
 from graph.types import Image, Info
+from graph.upload_targets import (
+    CompleteUploadsInput,
+    CompleteUploadsPayload,
+    CreateUploadTargetsInput,
+    CreateUploadTargetsPayload,
+    completed,
+    targets_for,
+)
 
 
 @strawberry.type
@@ -57,6 +65,25 @@ class Mutation:
             for outcome in outcomes
         ]
         return UploadImagesPayload(results=results, user_errors=wrong)
+
+    @strawberry.mutation
+    async def create_upload_targets(
+        self,
+        info: Info,
+        input: CreateUploadTargetsInput,  # noqa: A002 - Relay's name
+    ) -> CreateUploadTargetsPayload | None:
+        """Say where files go that clients send past the API."""
+        use_cases = info.context.may(Scope.WRITE)
+        return await targets_for(use_cases, input, base_url=info.context.base_url)
+
+    @strawberry.mutation
+    async def complete_uploads(
+        self,
+        info: Info,
+        input: CompleteUploadsInput,  # noqa: A002 - Relay's name
+    ) -> CompleteUploadsPayload | None:
+        """Take in the files that were sent to targets."""
+        return await completed(info.context.may(Scope.WRITE), input)
 
     @strawberry.mutation
     async def update_image(

@@ -59,6 +59,10 @@ class Darkroom:
         image, _, _ = self._print(open_picture(data, self.bounds), data)
         return self._pixels(image)
 
+    def inspect(self, data: bytes) -> str:
+        """Read no more than the header, and return the media type. Raises UploadRefusal."""
+        return open_picture(data, self.bounds).content_type
+
     @property
     def _shortest(self) -> int:
         return round(self.encoder_side * _HEADROOM)

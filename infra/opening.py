@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from domain.ports import Storage
     from infra.clip import ClipEncoder
+    from infra.folder_staging import FolderStaging
     from infra.pillow import PillowImaging
+    from infra.s3_staging import S3Staging
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -71,6 +73,20 @@ async def open_storage(
         create=create_bucket,
     ) as storage:
         yield storage
+
+
+def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
+    """Return where clients put files themselves: the same bucket, or a folder."""
+    from infra.s3 import S3Storage
+
+    if not isinstance(storage, S3Storage):
+        from infra.folder_staging import FolderStaging
+
+        return FolderStaging(settings.data_dir.absolute() / "uploads")
+    from infra.s3_staging import S3Staging
+
+    public = settings.s3_public_endpoint_url
+    return S3Staging(storage, str(public) if public else None)
 
 
 @asynccontextmanager

@@ -24,7 +24,8 @@ LENGTHS = struct.Struct(">II")
 MOST_HEAD = 1 << 20
 MOST_BODY = 1 << 28
 
-Answer: TypeAlias = Picture | Pixels | UploadRefusal
+Answer: TypeAlias = Picture | Pixels | str | UploadRefusal
+"""The string is a media type."""
 
 
 def pack(head: object, *parts: bytes) -> bytes:
@@ -38,6 +39,8 @@ def pack_answer(answer: Answer) -> bytes:
     match answer:
         case UploadRefusal():
             return pack({"refusal": type(answer).__name__, "message": answer.message})
+        case str():
+            return pack({"content_type": answer})
         case Pixels(width, height, rgb):
             return pack({"pixels": [width, height], "lengths": [len(rgb)]}, rgb)
     parts = answer.pixels.rgb, answer.large, answer.thumbnail
@@ -61,6 +64,8 @@ def unpack_answer(head: bytes, body: bytes) -> Answer:
         kind = getattr(errors, said["refusal"])
         refusal: UploadRefusal = kind(said["message"])
         return refusal
+    if "pixels" not in said:
+        return str(said["content_type"])
     rgb, *renditions = _cut(body, said["lengths"])
     width, height = said["pixels"]
     pixels = Pixels(width, height, rgb)

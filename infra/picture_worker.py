@@ -43,7 +43,12 @@ def _answer(task: dict[str, int | str], data: bytes) -> Answer:
         Bounds(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
     )
     try:
-        return darkroom.develop(data) if task["name"] == "develop" else darkroom.decode(data)
+        match task["name"]:
+            case "develop":
+                return darkroom.develop(data)
+            case "inspect":
+                return darkroom.inspect(data)
+        return darkroom.decode(data)
     except UploadRefusal as refusal:
         return refusal
 

@@ -20,8 +20,8 @@ class PillowImaging:
 
     An async context manager. Of an animation the first frame is the picture. ``encoder_side`` is
     how many pixels a side the encoder sees: ``Pixels`` have one and a half times as many on the
-    shortest side, if the file has. ``decode`` goes ahead of every ``develop`` that waits, so that
-    a search never waits behind a bulk upload.
+    shortest side, if the file has. ``decode`` and ``inspect`` go ahead of every ``develop``
+    that waits, so that a search never waits behind a bulk upload.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting
@@ -64,8 +64,15 @@ class PillowImaging:
         assert isinstance(pixels, Pixels)  # noqa: S101 - narrows what the task answers
         return pixels
 
+    async def inspect(self, data: bytes) -> str:
+        """Recognise and bound a file by its header, and return its media type."""
+        task = {"name": "inspect"} | self._bounds
+        content_type = _or_raise(await self._workers.run(task, data, urgent=True))
+        assert isinstance(content_type, str)  # noqa: S101 - narrows what the task answers
+        return content_type
 
-def _or_raise(answer: Answer) -> Picture | Pixels:
+
+def _or_raise(answer: Answer) -> Picture | Pixels | str:
     if isinstance(answer, UploadRefusal):
         raise answer
     return answer

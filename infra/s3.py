@@ -24,7 +24,8 @@ from domain.errors import BytesMissing, Misconfigured
 from domain.storage import Blob, StoredObject, parse_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+    from datetime import datetime
 
     from domain.storage import ByteRange
 
@@ -150,7 +151,10 @@ class S3Storage:
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Forget these. What is not there is forgotten already."""
-        full_keys = [self._key(key) for key in keys]
+        await self.remove([self._key(key) for key in keys])
+
+    async def remove(self, full_keys: Sequence[str]) -> None:
+        """Delete objects by their whole keys."""
         for start in range(0, len(full_keys), _DELETED_AT_ONCE):
             some = full_keys[start : start + _DELETED_AT_ONCE]
             async with asyncio.timeout(self.deadline_seconds):
@@ -163,10 +167,15 @@ class S3Storage:
 
     async def list(self) -> AsyncIterator[StoredObject]:
         """Yield everything that is kept, in no order; what others keep here is left out."""
+        async for full_key, modified_at in self.objects_below(self.prefix):
+            key = full_key.removeprefix(self.prefix)
+            if _is_key(key):
+                yield StoredObject(key, modified_at)
+
+    async def objects_below(self, prefix: str) -> AsyncIterator[tuple[str, datetime]]:
+        """Yield the whole key of every object that begins so, and when it was last written."""
         pages = aiter(
-            self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self.prefix
-            )
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         )
         while True:
             async with asyncio.timeout(self.deadline_seconds):
@@ -174,9 +183,7 @@ class S3Storage:
             if page is None:
                 return
             for entry in page.get("Contents", ()):
-                key = entry["Key"].removeprefix(self.prefix)
-                if _is_key(key):
-                    yield StoredObject(key, entry["LastModified"])
+                yield entry["Key"], entry["LastModified"]
 
     def _key(self, key: str) -> str:
         parse_key(key)

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     s3_endpoint_url: HttpUrl | None = Field(
         None, description="Address of an S3-compatible store; unset, AWS."
     )
+    s3_public_endpoint_url: HttpUrl | None = Field(
+        None, description="Address of that store for browsers, where it is another for them."
+    )
     s3_region: str = Field("us-east-1", description="Region of the bucket.")
     s3_access_key_id: str | None = Field(
         None, description="Access key; unset, what AWS's own settings say."

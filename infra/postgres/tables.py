@@ -7,7 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Column, Computed, ForeignKey, Identity, Index, Integer, Text, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
@@ -195,6 +206,7 @@ class UploadTargetRow(SQLModel, table=True):
     sha256: str | None = Field(sa_type=Text)
     expires_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
     image_id: UUID | None = Field(foreign_key="images.id", ondelete="CASCADE", nullable=True)
+    is_duplicate: bool = Field(sa_column=Column(Boolean, server_default=false(), nullable=False))
 
 
 class ApiKeyRow(SQLModel, table=True):

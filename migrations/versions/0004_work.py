@@ -54,7 +54,8 @@ UP = (
         byte_size bigint NOT NULL,
         sha256 text,
         expires_at timestamptz NOT NULL,
-        image_id uuid REFERENCES images (id) ON DELETE CASCADE
+        image_id uuid REFERENCES images (id) ON DELETE CASCADE,
+        is_duplicate boolean NOT NULL DEFAULT false
     )
     """,
     "CREATE INDEX upload_targets_by_expiry ON upload_targets (expires_at)",

@@ -8,6 +8,8 @@ import pytest
 
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
+from domain.complete_uploads import CompleteUploads
+from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.facets import CountFacets
@@ -20,10 +22,12 @@ from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.receive_upload import ReceiveUpload
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
 from domain.sweep import Sweep
+from domain.sweep_targets import SweepTargets
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
@@ -39,7 +43,9 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
+from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.targets import MemoryTargets
 from tests.fakes.work import MemoryWork
 
 if TYPE_CHECKING:
@@ -95,6 +101,16 @@ def space(catalog: MemoryCatalog) -> FakeSpace:
 
 
 @pytest.fixture
+def staging(clock: SettableClock) -> MemoryStaging:
+    return MemoryStaging(clock)
+
+
+@pytest.fixture
+def targets(catalog: MemoryCatalog) -> MemoryTargets:
+    return MemoryTargets(catalog)
+
+
+@pytest.fixture
 def sources() -> MemorySources:
     return MemorySources()
 
@@ -139,6 +155,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     space: FakeSpace,
     sources: MemorySources,
     index: IndexImages,
+    staging: MemoryStaging,
+    targets: MemoryTargets,
 ) -> UseCases:
     upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
     search = SearchImages(
@@ -170,6 +188,12 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         untag=UntagImages(catalog),
         delete=DeleteImages(catalog, storage),
         sweep=Sweep(catalog, storage, searches, clock),
+        create_upload_targets=CreateUploadTargets(
+            catalog, targets, staging, clock, MAX_BYTES, ("image/png",)
+        ),
+        complete_uploads=CompleteUploads(imaging, catalog, storage, targets, staging, clock),
+        receive_upload=ReceiveUpload(staging, clock),
+        sweep_targets=SweepTargets(targets, staging, clock),
     )
 
 

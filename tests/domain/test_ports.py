@@ -17,7 +17,9 @@ from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
+from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.targets import MemoryTargets
 from tests.fakes.work import MemoryWork
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ FAKES: dict[type, type] = {
     ports.Sources: MemorySources,
     ports.Work: MemoryWork,
     ports.Catalog: MemoryCatalog,
+    ports.Staging: MemoryStaging,
+    ports.Reception: MemoryStaging,
+    ports.Targets: MemoryTargets,
     ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,
     ports.Keys: MemoryKeys,

@@ -58,6 +58,10 @@ class FakeImaging:
     async def decode(self, data: bytes) -> Pixels:
         return _flat(*self._read(data))
 
+    async def inspect(self, data: bytes) -> str:
+        self._read(data)
+        return "image/png"
+
     def _read(self, data: bytes) -> tuple[int, int, bytes]:
         if not data.startswith(SIGNATURE):
             raise UnsupportedFormat("This file is no picture. Send one that starts with PICTURE.")

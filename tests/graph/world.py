@@ -13,6 +13,8 @@ import httpx
 
 from domain import UseCases
 from domain.access import Authenticate, IssueKey
+from domain.complete_uploads import CompleteUploads
+from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.embeddings import Embedding, Query, Ranking
@@ -29,11 +31,13 @@ from domain.label import LabelImages
 from domain.list import ListImages
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.receive_upload import ReceiveUpload
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
 from domain.storage import Blob, ByteRange
 from domain.sweep import Sweep
+from domain.sweep_targets import SweepTargets
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
@@ -45,7 +49,9 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
+from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.targets import MemoryTargets
 from tests.fakes.work import MemoryWork
 from tests.graph.requests import KEY, upload_form
 
@@ -184,6 +190,8 @@ class World:
         self.space = FakeSpace(self.catalog)
         self.duplicates = MemoryDuplicates(self.catalog)
         self.work = MemoryWork(self.catalog, self.clock)
+        self.staging = MemoryStaging(self.clock)
+        self.targets = MemoryTargets(self.catalog)
 
     def use_cases(self, *, public_reading: bool = True) -> UseCases:
         search = SearchImages(
@@ -240,6 +248,14 @@ class World:
             untag=UntagImages(self.catalog),
             delete=DeleteImages(self.catalog, self.storage),
             sweep=Sweep(self.catalog, self.storage, self.searches, self.clock),
+            create_upload_targets=CreateUploadTargets(
+                self.catalog, self.targets, self.staging, self.clock, MAX_BYTES, ("image/png",)
+            ),
+            complete_uploads=CompleteUploads(
+                self.imaging, self.catalog, self.storage, self.targets, self.staging, self.clock
+            ),
+            receive_upload=ReceiveUpload(self.staging, self.clock),
+            sweep_targets=SweepTargets(self.targets, self.staging, self.clock),
         )
 
 

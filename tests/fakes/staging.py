@@ -1,0 +1,52 @@
+"""A staging area in memory, which clients reach through the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from domain.errors import BytesMissing
+from domain.tickets import write_ticket
+from domain.upload_targets import Slot, StagedFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from uuid import UUID
+
+    from domain.upload_targets import UploadTarget
+
+
+@dataclass
+class MemoryStaging:
+    """Keeps bytes as long as it lives. ``files`` is what it holds, for tests to look at."""
+
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    secret: bytes = b"known to the server alone"
+    files: dict[UUID, bytes] = field(default_factory=dict)
+    modified: dict[UUID, datetime] = field(default_factory=dict)
+
+    async def slot(self, target: UploadTarget) -> Slot:
+        return Slot(f"/uploads/{target.id}", write_ticket(target, self.secret))
+
+    async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
+        self.put(target_id, b"".join([chunk async for chunk in chunks]))
+
+    def put(self, target_id: UUID, data: bytes) -> None:
+        """Send bytes at once."""
+        self.files[target_id] = data
+        self.modified[target_id] = self.clock()
+
+    async def read(self, target_id: UUID, *, limit: int) -> bytes:
+        if target_id not in self.files:
+            raise BytesMissing(str(target_id))
+        return self.files[target_id][:limit]
+
+    async def delete(self, target_ids: Iterable[UUID]) -> None:
+        for target_id in target_ids:
+            self.files.pop(target_id, None)
+            self.modified.pop(target_id, None)
+
+    async def list(self) -> AsyncIterator[StagedFile]:
+        for target_id, modified_at in list(self.modified.items()):
+            yield StagedFile(target_id, modified_at)

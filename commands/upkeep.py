@@ -37,9 +37,11 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
         targets = await library.sweep_targets()
     out.print(
         f"{swept.objects:,} objects looked at, {swept.removed_objects:,} removed; "
-        f"{swept.removed_searches:,} expired searches removed; "
-        f"{targets.targets:,} expired upload targets and {targets.files:,} files left at such "
-        "removed."
+        f"{swept.removed_searches:,} expired searches removed."
+    )
+    out.print(
+        f"{targets.targets:,} expired upload targets removed, and {targets.files:,} files sent to "
+        "such."
     )
 
 

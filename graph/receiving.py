@@ -41,6 +41,7 @@ class Receiving:
 
     async def answer(self, request: Request) -> Response:
         """Keep the file, and answer 204 as S3 does."""
+        target_id = _target_id(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "multipart/form-data":
             raise HTTPException(
@@ -49,7 +50,7 @@ class Receiving:
             )
         limit = self.max_bytes + FORM_BYTES
         body = bounded(request, limit=limit, idle=self.options.idle_seconds)
-        form = _TargetForm(request, body, target_id=_target_id(request), receive=self.receive)
+        form = _TargetForm(request, body, target_id=target_id, receive=self.receive)
         fields = await form.parse()
         try:
             await self._keep(form.ticket, fields.get(FILE))

@@ -86,6 +86,8 @@ class S3Storage:
             connect_timeout=min(10, deadline_seconds),
             read_timeout=stall_seconds,
             max_pool_connections=_CONNECTIONS,
+            # What is signed ahead would else be signed in the old way, which AWS refuses by now.
+            signature_version="s3v4",
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             # Stores other than AWS refuse, or keep as data, what newer checksums add to a body.
             request_checksum_calculation="when_required",

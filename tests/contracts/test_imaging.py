@@ -66,6 +66,11 @@ async def test_decoding_gives_the_pixels_of_developing(lab: Lab) -> None:
     assert (await lab.imaging.develop(data)).pixels == await lab.imaging.decode(data)
 
 
+async def test_inspecting_gives_the_media_type_of_developing(lab: Lab) -> None:
+    data = lab.file(RED, (80, 60))
+    assert (await lab.imaging.develop(data)).content_type == await lab.imaging.inspect(data)
+
+
 async def test_renditions_are_files_themselves_reduced_and_never_enlarged(lab: Lab) -> None:
     large_file = await lab.imaging.develop(lab.file(RED, (2000, 1000)))
     small_file = await lab.imaging.develop(lab.file(RED, (40, 30)))
@@ -91,6 +96,8 @@ async def test_pixels_may_be_as_many_as_allowed_and_no_more(lab: Lab) -> None:
         await lab.imaging.develop(too_many)
     with pytest.raises(TooManyPixels, match="pixels"):
         await lab.imaging.decode(too_many)
+    with pytest.raises(TooManyPixels, match="pixels"):
+        await lab.imaging.inspect(too_many)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\0" * 100, b"%!PS-Adobe-3.0 EPSF-3.0\n"])
@@ -99,6 +106,8 @@ async def test_what_is_no_picture_is_refused(lab: Lab, data: bytes) -> None:
         await lab.imaging.develop(data)
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
         await lab.imaging.decode(data)
+    with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
+        await lab.imaging.inspect(data)
 
 
 async def test_a_picture_that_breaks_off_is_refused(lab: Lab) -> None:

@@ -1,0 +1,99 @@
+"""Collecting what uploads that were never completed leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from domain.images import uuid7
+from domain.sweep_targets import CHUNK, SweepTargets, SweptTargets, tidy_targets
+from domain.upload_targets import LIFETIME, AnnouncedFile, OfferedTarget
+from domain.uploads import UploadedImage
+from tests.fakes.imaging import picture_file
+from tests.fakes.staging import MemoryStaging
+from tests.fakes.targets import MemoryTargets
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import pytest
+
+    from domain import UseCases
+    from tests.fakes.clock import SettableClock
+
+MOMENT = timedelta(microseconds=1)
+DATA = picture_file()
+
+
+async def sent(use_cases: UseCases, staging: MemoryStaging) -> UUID:
+    [offer] = await use_cases.create_upload_targets([AnnouncedFile("a", "image/png", len(DATA))])
+    assert isinstance(offer, OfferedTarget)
+    staging.put(offer.target.id, DATA)
+    return offer.target.id
+
+
+async def test_expired_targets_go_with_what_was_sent_to_them_and_others_stay(
+    use_cases: UseCases, staging: MemoryStaging, *, targets: MemoryTargets, clock: SettableClock
+) -> None:
+    await sent(use_cases, staging)
+    clock.pass_time(MOMENT)
+    young = await sent(use_cases, staging)
+    clock.pass_time(LIFETIME - MOMENT)
+
+    assert 1 == (await use_cases.sweep_targets()).targets
+    assert [young] == list(targets.kept)
+    assert [young] == list(staging.files)
+    [outcome] = await use_cases.complete_uploads([young])
+    assert isinstance(outcome, UploadedImage)
+    assert SweptTargets(0, 0) == await use_cases.sweep_targets()
+
+
+async def test_bytes_that_belong_to_no_target_go_when_none_can_be_that_old(
+    use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
+) -> None:
+    staging.put(uuid7(), b"sent again after it was completed")
+    clock.pass_time(LIFETIME)
+    assert SweptTargets(0, 0) == await use_cases.sweep_targets()
+    clock.pass_time(MOMENT)
+    assert SweptTargets(0, 1) == await use_cases.sweep_targets()
+    assert {} == staging.files
+
+
+async def test_many_are_removed_a_chunk_at_a_time(
+    use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
+) -> None:
+    for _ in range(CHUNK + 1):
+        staging.put(uuid7(), b"")
+    clock.pass_time(LIFETIME + MOMENT)
+    assert SweptTargets(0, CHUNK + 1) == await use_cases.sweep_targets()
+    assert {} == staging.files
+
+
+class FlakyTargets(MemoryTargets):
+    """Fails the first time, and tells when it was asked a third time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.asked_thrice = asyncio.Event()
+
+    async def forget(self, expired_by: datetime) -> list[UUID]:
+        self.asked += 1
+        if self.asked == 1:
+            raise ConnectionRefusedError
+        if self.asked == 3:
+            self.asked_thrice.set()
+        return await super().forget(expired_by)
+
+
+async def test_expired_targets_are_forgotten_again_and_again_also_after_an_outage(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    targets = FlakyTargets()
+    sweep = SweepTargets(targets, MemoryStaging(), lambda: datetime.now(UTC))
+    tidying = asyncio.create_task(tidy_targets(sweep, every=0))
+    await asyncio.wait_for(targets.asked_thrice.wait(), timeout=30)
+    tidying.cancel()
+    await asyncio.wait([tidying])
+    assert ["expired targets could not be forgotten; trying again"] == caplog.messages

@@ -1,0 +1,319 @@
+"""Being told where to put files, and making images of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from domain.errors import (
+    InvalidArgument,
+    InvalidContent,
+    Refusal,
+    TargetNotFound,
+    TooLarge,
+    TooManyFiles,
+    TooManyPixels,
+    UnsupportedFormat,
+)
+from domain.images import Image, ImageStatus, Variant, uuid7
+from domain.upload_targets import LIFETIME, MAX_TARGETS, AnnouncedFile, OfferedTarget
+from domain.uploads import UploadedImage
+from tests.domain.conftest import MAX_BYTES
+from tests.fakes.files import upload
+from tests.fakes.imaging import picture_file
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from domain.index import IndexImages
+    from tests.fakes.catalog import MemoryCatalog
+    from tests.fakes.clock import SettableClock
+    from tests.fakes.imaging import FakeImaging
+    from tests.fakes.staging import MemoryStaging
+    from tests.fakes.storage import MemoryStorage
+    from tests.fakes.targets import MemoryTargets
+
+DATA = picture_file()
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def announced(data: bytes = DATA, *, sha256: str | None = None) -> AnnouncedFile:
+    return AnnouncedFile("a.png", "image/png", len(data), sha256)
+
+
+async def offered(use_cases: UseCases, file: AnnouncedFile) -> OfferedTarget:
+    [offer] = await use_cases.create_upload_targets([file])
+    assert isinstance(offer, OfferedTarget), offer
+    return offer
+
+
+async def sent(
+    use_cases: UseCases, staging: MemoryStaging, data: bytes = DATA, *, sha256: str | None = None
+) -> UUID:
+    """Announce a file and send it, and return the id of its target."""
+    target = (await offered(use_cases, announced(data, sha256=sha256))).target
+    staging.put(target.id, data)
+    return target.id
+
+
+async def completed(
+    use_cases: UseCases, target_id: UUID, *, tags: tuple[str, ...] = ()
+) -> UploadedImage:
+    [outcome] = await use_cases.complete_uploads([target_id], tags=tags)
+    assert isinstance(outcome, UploadedImage), outcome
+    return outcome
+
+
+async def refusal_of(use_cases: UseCases, target_id: UUID) -> Refusal:
+    [outcome] = await use_cases.complete_uploads([target_id])
+    assert isinstance(outcome, Refusal)
+    return outcome
+
+
+async def test_a_file_gets_a_target_for_an_hour(
+    use_cases: UseCases, clock: SettableClock, targets: MemoryTargets
+) -> None:
+    file = AnnouncedFile("../holiday\0/a.png", " Image/PNG ", 5, digest(b"x").upper())
+    offer = await offered(use_cases, file)
+    assert ("a.png", "image/png", 5) == (
+        offer.target.filename,
+        offer.target.content_type,
+        offer.target.byte_size,
+    )
+    assert (digest(b"x"), clock.now + LIFETIME) == (offer.target.sha256, offer.target.expires_at)
+    assert offer.existing is None
+    assert offer.slot
+    assert offer.slot.fields
+    assert {offer.target.id: offer.target} == targets.kept
+
+
+@pytest.mark.parametrize(
+    ("file", "refusal", "sentence"),
+    [
+        (AnnouncedFile("a.png", "image/png", MAX_BYTES + 1), TooLarge, "at most 1,000 are"),
+        (AnnouncedFile("a.png", "image/png", 0), InvalidContent, "“a.png” is empty"),
+        (AnnouncedFile("a.png", "image/png", -1), InvalidContent, "“a.png” is empty"),
+        (AnnouncedFile("a.svg", "image/svg+xml", 1), UnsupportedFormat, "send one of image/png"),
+        (AnnouncedFile("a.png", "", 1), UnsupportedFormat, "send one of image/png"),
+        (AnnouncedFile("a.png", "image/png", 1, "0" * 63), InvalidArgument, "64 hex digits"),
+        (AnnouncedFile("a.png", "image/png", 1, "g" * 64), InvalidArgument, "64 hex digits"),
+        (AnnouncedFile("a.png", "image/png", 1, ""), InvalidArgument, "64 hex digits"),
+    ],
+)
+async def test_what_would_be_refused_is_refused_before_a_byte_is_sent_and_holds_up_no_other(
+    file: AnnouncedFile, refusal: type[Refusal], *, sentence: str, use_cases: UseCases
+) -> None:
+    first, second = await use_cases.create_upload_targets([file, announced()])
+    assert isinstance(first, refusal)
+    assert sentence in first.message
+    assert isinstance(second, OfferedTarget)
+
+
+async def test_a_known_picture_is_answered_and_completing_it_gives_it_again(
+    use_cases: UseCases,
+) -> None:
+    [known] = await use_cases.upload([upload(DATA)])
+    assert isinstance(known, UploadedImage)
+    offer = await offered(use_cases, announced(sha256=digest(DATA)))
+    assert (offer.existing, offer.slot) == (known.image, None)
+    done = await completed(use_cases, offer.target.id, tags=("sea",))
+    assert done == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
+
+
+async def test_a_hundred_files_are_announced_at_once_and_no_more(
+    use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    files = [picture_file(words=str(number)) for number in range(MAX_TARGETS)]
+    offers = await use_cases.create_upload_targets([announced(data) for data in files])
+    ids = [offer.target.id for offer in offers if isinstance(offer, OfferedTarget)]
+    for target_id, data in zip(ids, files, strict=True):
+        staging.put(target_id, data)
+    outcomes = await use_cases.complete_uploads(ids)
+    images = [outcome.image for outcome in outcomes if isinstance(outcome, UploadedImage)]
+    assert [digest(data) for data in files] == [image.sha256 for image in images]
+    with pytest.raises(TooManyFiles, match=r"101 files .* at most 100"):
+        await use_cases.create_upload_targets([announced()] * (MAX_TARGETS + 1))
+    with pytest.raises(TooManyFiles, match=r"101 targets .* at most 100"):
+        await use_cases.complete_uploads([*ids, uuid7()])
+
+
+async def test_what_was_sent_becomes_an_image_that_is_processing_and_then_ready(
+    use_cases: UseCases,
+    index: IndexImages,
+    *,
+    staging: MemoryStaging,
+    storage: MemoryStorage,
+    clock: SettableClock,
+) -> None:
+    done = await completed(use_cases, await sent(use_cases, staging), tags=("sea", " red "))
+    assert not done.is_duplicate
+    assert done.image == Image(
+        id=done.image.id,
+        filename="a.png",
+        content_type="image/png",
+        byte_size=len(DATA),
+        sha256=digest(DATA),
+        created_at=clock.now,
+        status=ImageStatus.PROCESSING,
+        tags=("red", "sea"),
+    )
+    assert {Variant.ORIGINAL.key_of(done.image.id): DATA} == storage.objects
+    assert {} == staging.files
+    assert [1] == [ended async for ended in index()]
+    image = (await use_cases.get([done.image.id]))[done.image.id]
+    assert (image.status, image.width, image.tags) == (ImageStatus.READY, 8, ("red", "sea"))
+
+
+async def test_completing_again_gives_the_same_image_and_reads_nothing(
+    use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    target_id = await sent(use_cases, staging)
+    first = await completed(use_cases, target_id)
+    # The policy of a bucket lets it be sent again.
+    staging.put(target_id, b"something else")
+    again = await completed(use_cases, target_id, tags=("late",))
+    assert again == UploadedImage(replace(first.image, tags=("late",)), is_duplicate=False)
+
+
+async def test_completing_at_once_and_twice_in_a_call_makes_one_image(
+    use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
+) -> None:
+    target_id = await sent(use_cases, staging)
+    calls = await asyncio.gather(
+        *(use_cases.complete_uploads([target_id, target_id]) for _ in range(5))
+    )
+    [image] = {outcome.image.id for call in calls for outcome in call}  # type: ignore[union-attr]
+    assert [False] * 10 == [outcome.is_duplicate for call in calls for outcome in call]  # type: ignore[union-attr]
+    assert [Variant.ORIGINAL.key_of(image)] == list(storage.objects)
+
+
+async def test_the_same_bytes_sent_to_two_targets_are_one_image(
+    use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
+) -> None:
+    ids = [await sent(use_cases, staging) for _ in range(2)]
+    outcomes = await use_cases.complete_uploads(ids)
+    [image] = {outcome.image for outcome in outcomes if isinstance(outcome, UploadedImage)}
+    assert [False, True] == sorted(one.is_duplicate for one in outcomes)  # type: ignore[union-attr]
+    assert [Variant.ORIGINAL.key_of(image.id)] == list(storage.objects)
+
+
+async def test_completing_races_an_ordinary_upload_of_the_same_bytes(
+    use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
+) -> None:
+    target_id = await sent(use_cases, staging)
+    [direct], [ordinary] = await asyncio.gather(
+        use_cases.complete_uploads([target_id]), use_cases.upload([upload(DATA)])
+    )
+    assert isinstance(direct, UploadedImage)
+    assert isinstance(ordinary, UploadedImage)
+    assert direct.image.id == ordinary.image.id
+    assert {direct.image.id} == {UUID(key.partition("/")[0]) for key in storage.objects}
+    assert {} == staging.files
+
+
+async def test_an_image_deleted_right_after_stays_deleted(
+    use_cases: UseCases, staging: MemoryStaging, *, storage: MemoryStorage, index: IndexImages
+) -> None:
+    target_id = await sent(use_cases, staging)
+    image = (await completed(use_cases, target_id)).image
+    assert {image.id} == await use_cases.delete([image.id])
+    assert [] == [ended async for ended in index()]
+    assert isinstance(await refusal_of(use_cases, target_id), TargetNotFound)
+    assert {} == storage.objects
+
+
+async def test_a_picture_that_was_known_and_is_gone_when_it_is_completed_has_to_be_sent(
+    use_cases: UseCases, catalog: MemoryCatalog
+) -> None:
+    await use_cases.upload([upload(DATA)])
+    offer = await offered(use_cases, announced(sha256=digest(DATA)))
+    assert offer.existing
+    await catalog.delete([offer.existing.id])
+    assert isinstance(await refusal_of(use_cases, offer.target.id), TargetNotFound)
+
+
+async def test_a_target_is_not_found_for_reasons_that_are_told(
+    use_cases: UseCases, clock: SettableClock, *, staging: MemoryStaging
+) -> None:
+    assert "no such upload target" in (await refusal_of(use_cases, uuid7())).message
+    unsent = (await offered(use_cases, announced())).target
+    assert "Nothing was sent" in (await refusal_of(use_cases, unsent.id)).message
+    late = await sent(use_cases, staging)
+    clock.pass_time(LIFETIME)
+    refusal = await refusal_of(use_cases, late)
+    assert isinstance(refusal, TargetNotFound)
+    assert "“a.png” has expired" in refusal.message
+
+
+async def test_one_refused_target_holds_up_no_other(
+    use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    good = await sent(use_cases, staging)
+    first, second = await use_cases.complete_uploads([uuid7(), good])
+    assert isinstance(first, TargetNotFound)
+    assert isinstance(second, UploadedImage)
+
+
+@pytest.mark.parametrize(
+    ("data", "refusal", "sentence"),
+    [
+        (b"no picture at all", UnsupportedFormat, "no picture"),
+        (b"PICTURE spoilt", InvalidContent, "damaged"),
+        (picture_file(size=(9_000, 9_000)), TooManyPixels, "pixels"),
+    ],
+)
+async def test_what_is_no_picture_is_refused_before_there_is_a_row(  # noqa: PLR0913 - all it leaves alone
+    data: bytes,
+    refusal: type[Refusal],
+    *,
+    sentence: str,
+    use_cases: UseCases,
+    staging: MemoryStaging,
+    storage: MemoryStorage,
+    catalog: MemoryCatalog,
+    imaging: FakeImaging,
+) -> None:
+    imaging.max_pixels = 1_000_000
+    refused = await refusal_of(use_cases, await sent(use_cases, staging, data))
+    assert isinstance(refused, refusal)
+    assert sentence in refused.message
+    assert ({}, {}) == (storage.objects, await catalog.find([digest(data)]))
+
+
+@pytest.mark.parametrize("data", [DATA[:-1], DATA + b"!"])
+async def test_another_size_than_announced_is_refused(
+    data: bytes, use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    target_id = await sent(use_cases, staging)
+    staging.put(target_id, data)
+    refusal = await refusal_of(use_cases, target_id)
+    assert isinstance(refusal, InvalidContent)
+    assert "announced" in refusal.message
+
+
+async def test_another_sha256_than_announced_is_refused_and_may_be_made_good(
+    use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    other = picture_file((0, 255, 0))
+    target_id = await sent(use_cases, staging, other.ljust(30), sha256=digest(DATA.ljust(30)))
+    refusal = await refusal_of(use_cases, target_id)
+    assert isinstance(refusal, InvalidContent)
+    assert "another sha256 than announced" in refusal.message
+    staging.put(target_id, DATA.ljust(30))
+    assert digest(DATA.ljust(30)) == (await completed(use_cases, target_id)).image.sha256
+
+
+async def test_bad_tags_are_refused_before_anything_is_read(
+    use_cases: UseCases, staging: MemoryStaging
+) -> None:
+    target_id = await sent(use_cases, staging)
+    with pytest.raises(InvalidArgument, match="empty"):
+        await use_cases.complete_uploads([target_id], tags=[" "])
+    assert target_id in staging.files

@@ -1,0 +1,193 @@
+"""Files that are sent past the API, seen by clients of it."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+
+from domain.images import uuid7
+from domain.keys import Scope
+from graph.ids import UPLOAD_TARGET, global_id, uuid_of
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY
+from tests.graph.world import MAX_BYTES, Client, World
+
+DATA = picture_file()
+CREATE = """
+    mutation ($files: [UploadTargetInput!]!) {
+      createUploadTargets(input: {files: $files}) {
+        targets { id existing { id filename } url fields { name value } expiresAt }
+        userErrors { field message code }
+      }
+    }
+"""
+COMPLETE = """
+    mutation ($ids: [ID!]!, $tags: [String!]) {
+      completeUploads(input: {targetIds: $ids, tags: $tags}) {
+        results { isDuplicate image { id filename status contentType width tags sha256 } }
+        userErrors { field message code }
+      }
+    }
+"""
+
+
+def announced(data: bytes = DATA, **more: object) -> dict[str, object]:
+    return {"filename": "a.png", "contentType": "image/png", "byteSize": len(data), **more}
+
+
+async def created(client: Client, *files: dict[str, object]) -> Any:  # noqa: ANN401 - JSON
+    return (await client.change(CREATE, files=list(files)))["createUploadTargets"]
+
+
+async def completed(client: Client, *ids: str, tags: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
+    return (await client.change(COMPLETE, ids=list(ids), tags=list(tags)))["completeUploads"]
+
+
+async def sent(client: Client, data: bytes = DATA) -> str:
+    """Send a file as its target says, and return the target's id."""
+    [target] = (await created(client, announced(data)))["targets"]
+    fields = {field["name"]: field["value"] for field in target["fields"]}
+    answer = await client.http.post(target["url"], data=fields, files={"file": ("blob", data)})
+    assert (204, b"") == (answer.status_code, answer.content)
+    return str(target["id"])
+
+
+async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_on(
+    client: Client, world: World
+) -> None:
+    target_id = await sent(client)
+    payload = await completed(client, target_id, tags=("sea",))
+    [result] = payload["results"]
+    assert [] == payload["userErrors"]
+    image = result["image"]
+    assert {
+        "id": image["id"],
+        "filename": "a.png",
+        "status": "PROCESSING",
+        "contentType": "image/png",
+        "width": None,
+        "tags": ["sea"],
+        "sha256": hashlib.sha256(DATA).hexdigest(),
+    } == image
+    assert not result["isDuplicate"]
+    assert [1] == [ended async for ended in world.use_cases().index()]
+    [again] = (await completed(client, target_id))["results"]
+    assert (False, "READY", 8) == (
+        again["isDuplicate"],
+        again["image"]["status"],
+        again["image"]["width"],
+    )
+
+
+async def test_a_target_says_where_the_bytes_go(client: Client, world: World) -> None:
+    payload = await created(client, announced(), announced(sha256="0" * 64))
+    assert [] == payload["userErrors"]
+    first, second = payload["targets"]
+    uuid = uuid_of(first["id"], argument="id", kind=UPLOAD_TARGET)
+    assert f"http://pictures.test/uploads/{uuid}" == first["url"]
+    assert first["existing"] is None
+    assert world.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
+    assert first["id"] != second["id"]
+
+
+async def test_a_known_picture_needs_not_be_sent(client: Client) -> None:
+    [known] = (await client.upload(DATA, names=("sea.png",)))["results"]
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    [target] = (await created(client, announced(sha256=sha256)))["targets"]
+    assert {"id": known["image"]["id"], "filename": "sea.png"} == target["existing"]
+    assert (None, []) == (target["url"], target["fields"])
+    [result] = (await completed(client, target["id"]))["results"]
+    assert (True, known["image"]["id"]) == (result["isDuplicate"], result["image"]["id"])
+
+
+async def test_each_refused_file_is_null_and_named(client: Client) -> None:
+    payload = await created(
+        client,
+        announced(),
+        announced(byteSize=MAX_BYTES + 1),
+        announced(contentType="text/html"),
+        announced(sha256="no"),
+    )
+    assert [True, False, False, False] == [target is not None for target in payload["targets"]]
+    assert [
+        (["input", "files", "1"], "TOO_LARGE"),
+        (["input", "files", "2"], "UNSUPPORTED_FORMAT"),
+        (["input", "files", "3", "sha256"], "INVALID_CONTENT"),
+    ] == [(error["field"], error["code"]) for error in payload["userErrors"]]
+
+
+async def test_more_than_a_hundred_are_refused_at_once(client: Client) -> None:
+    payload = await created(client, *[announced()] * 101)
+    assert [None] * 101 == payload["targets"]
+    [error] = payload["userErrors"]
+    assert (["input", "files"], "TOO_MANY_FILES") == (error["field"], error["code"])
+    payload = await completed(client, *[global_id(uuid7(), UPLOAD_TARGET)] * 101)
+    [error] = payload["userErrors"]
+    assert (["input", "targetIds"], "TOO_MANY_FILES") == (error["field"], error["code"])
+
+
+async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Client) -> None:
+    good = await sent(client)
+    [unsent] = (await created(client, announced()))["targets"]
+    nowhere = global_id(uuid7(), UPLOAD_TARGET)
+    payload = await completed(client, "nonsense", good, unsent["id"], nowhere, global_id(uuid7()))
+    assert [False, True, False, False, False] == [one is not None for one in payload["results"]]
+    errors = payload["userErrors"]
+    assert {"TARGET_NOT_FOUND"} == {error["code"] for error in errors}
+    assert ["0", "2", "3", "4"] == [error["field"][2] for error in errors]
+    for error, words in zip(
+        errors,
+        ("no id of an upload target", "Nothing was sent", "no such upload target", "no id of"),
+        strict=True,
+    ):
+        assert words in error["message"]
+
+
+async def test_what_is_no_picture_is_refused_when_it_is_completed(client: Client) -> None:
+    payload = await completed(client, await sent(client, b"no picture"))
+    [error] = payload["userErrors"]
+    assert ([None], "UNSUPPORTED_FORMAT") == (payload["results"], error["code"])
+    assert ["input", "targetIds", "0"] == error["field"]
+
+
+async def test_bad_tags_refuse_the_whole(client: Client) -> None:
+    payload = await completed(client, await sent(client), tags=("\n\0",))
+    [error] = payload["userErrors"]
+    assert ([None], ["input", "tags"]) == (payload["results"], error["field"])
+
+
+async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
+    client: Client, world: World
+) -> None:
+    target_id = await sent(client)
+    [result] = (await completed(client, target_id))["results"]
+    await client.change(
+        "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }",
+        ids=[result["image"]["id"]],
+    )
+    payload = await completed(client, target_id)
+    assert "TARGET_NOT_FOUND" == payload["userErrors"][0]["code"]
+    assert ({}, {}) == (world.storage.objects, world.staging.files)
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"), [(CREATE, {"files": [announced()]}), (COMPLETE, {"ids": []})]
+)
+async def test_both_need_the_scope_write(
+    client: Client, world: World, *, query: str, variables: dict[str, Any]
+) -> None:
+    reading, _ = await world.use_cases().issue_key("reader", [Scope.READ])
+    assert "UNAUTHENTICATED" == (await client.error(query, **variables))["extensions"]["code"]
+    refused = await client.error(query, key=reading, **variables)
+    assert "FORBIDDEN" == refused["extensions"]["code"]
+    writing, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+    assert await client.data(query, key=writing, **variables)
+
+
+async def test_the_id_of_a_target_is_one_of_its_own(client: Client) -> None:
+    [target] = (await created(client, announced()))["targets"]
+    assert base64.b64decode(target["id"]).startswith(b"UploadTarget:")
+    refused = await client.error("query ($id: ID!) { image(id: $id) { id } }", id=target["id"])
+    assert "BAD_USER_INPUT" == refused["extensions"]["code"]
+    assert KEY not in target["url"]

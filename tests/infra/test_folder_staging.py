@@ -1,0 +1,69 @@
+"""Uploads in a folder of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.errors import BytesMissing, Misconfigured
+from domain.images import uuid7
+from infra.folder_staging import SECRET_BYTES, FolderStaging
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+DAY = 24 * 60 * 60
+
+
+async def breaking_off() -> AsyncIterator[bytes]:
+    yield b"the first half"
+    raise ConnectionResetError
+
+
+def test_the_secret_is_the_owners_alone_and_the_same_for_all_processes(tmp_path: Path) -> None:
+    secret = FolderStaging(tmp_path).secret
+    assert SECRET_BYTES == len(secret)
+    assert secret == FolderStaging(tmp_path).secret
+    assert secret != FolderStaging(tmp_path / "other").secret
+    assert 0o600 == (tmp_path / "secret").stat().st_mode & 0o777
+    assert {"secret", "other"} == {path.name for path in tmp_path.iterdir()}
+
+
+async def test_of_many_that_begin_at_once_all_have_the_same_secret(tmp_path: Path) -> None:
+    opened = await asyncio.gather(
+        *(asyncio.to_thread(FolderStaging, tmp_path / "uploads") for _ in range(20))
+    )
+    [secret] = {staging.secret for staging in opened}
+    assert SECRET_BYTES == len(secret)
+    assert ["secret"] == [path.name for path in (tmp_path / "uploads").iterdir()]
+
+
+async def test_a_file_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    staging, target_id = FolderStaging(tmp_path), uuid7()
+    with pytest.raises(ConnectionResetError):
+        await staging.write(target_id, breaking_off())
+    with pytest.raises(BytesMissing):
+        await staging.read(target_id, limit=1)
+    assert ["secret"] == [path.name for path in tmp_path.iterdir()]  # noqa: ASYNC240 - nobody waits
+
+
+async def test_what_a_crash_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
+    staging = FolderStaging(tmp_path)
+    old, young = tmp_path / ".unfinished-old", tmp_path / ".unfinished-young"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    long_ago = time.time() - DAY - 60
+    os.utime(old, (long_ago, long_ago))
+    assert [] == [staged async for staged in staging.list()]
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Misconfigured, match=r"Cannot keep uploads in .*file.*Name a folder"):
+        FolderStaging(tmp_path / "file" / "uploads")

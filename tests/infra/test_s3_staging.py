@@ -1,0 +1,85 @@
+"""What is signed when a client is to send a file to a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from domain.images import uuid7
+from domain.upload_targets import LIFETIME, UploadTarget
+from infra.s3_staging import S3Staging
+from tests.s3_server import bucket_of, connect, s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from infra.s3 import S3Storage
+
+DATA = b"five!"
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+async def storage(s3_url: str) -> AsyncIterator[S3Storage]:
+    async with connect(await asyncio.to_thread(bucket_of, s3_url), s3_url, prefix="a") as storage:
+        yield storage
+
+
+def a_target() -> UploadTarget:
+    expires_at = datetime.now(UTC) + LIFETIME
+    return UploadTarget(uuid7(), "a.png", "image/png", len(DATA), None, expires_at)
+
+
+async def test_the_policy_holds_key_size_type_and_expiry(storage: S3Storage) -> None:
+    target = a_target()
+    slot = await S3Staging(storage).slot(target)
+    fields = dict(slot.fields)
+    policy = json.loads(base64.b64decode(fields["policy"]))
+    for condition in (
+        {"bucket": storage.bucket},
+        {"key": f"a/uploads/{target.id}"},
+        {"Content-Type": "image/png"},
+        ["content-length-range", len(DATA), len(DATA)],
+    ):
+        assert condition in policy["conditions"]
+    assert f"a/uploads/{target.id}" == fields["key"]
+    expires = datetime.fromisoformat(policy["expiration"])
+    assert abs(expires - target.expires_at) <= timedelta(seconds=1)
+    assert "x-amz-signature" in fields
+
+
+async def test_clients_are_sent_to_the_stores_public_name(storage: S3Storage, s3_url: str) -> None:
+    target = a_target()
+    staging = S3Staging(storage, "https://pictures.example.org:9000/")
+    slot = await staging.slot(target)
+    assert f"https://pictures.example.org:9000/{storage.bucket}" == slot.url
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(
+            f"{s3_url}/{storage.bucket}", data=dict(slot.fields), files={"file": DATA}
+        )
+    assert 204 == answer.status_code
+    assert DATA == await staging.read(target.id, limit=9)
+
+
+async def test_what_was_sent_is_no_object_of_the_storage_and_what_others_keep_is_not_listed(
+    storage: S3Storage,
+) -> None:
+    staging, target = S3Staging(storage), a_target()
+    slot = await staging.slot(target)
+    async with httpx.AsyncClient() as client:
+        await client.post(slot.url, data=dict(slot.fields), files={"file": DATA})
+    for key in ("a/uploads/readme.txt", f"a/uploads/{uuid7().hex}", f"uploads/{uuid7()}"):
+        await storage.client.put_object(Bucket=storage.bucket, Key=key, Body=b"foreign")
+    assert [] == [kept async for kept in storage.list()]
+    assert [target.id] == [staged.target_id async for staged in staging.list()]

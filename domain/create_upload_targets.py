@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument, Refusal, TooManyFiles, UnsupportedFormat
-from domain.images import uuid7
+from domain.images import ImageStatus, uuid7
 from domain.upload_targets import LIFETIME, MAX_TARGETS, OfferedTarget, UploadTarget
 from domain.uploads import check_size, legible_name
 
@@ -45,12 +45,17 @@ class CreateUploadTargets:
         made = [self._target_of(file, place) for place, file in enumerate(files)]
         targets = [target for target in made if isinstance(target, UploadTarget)]
         digests = {target.sha256 for target in targets if target.sha256}
-        known = await self.catalog.find(sorted(digests)) if digests else {}
+        known = await self._known(sorted(digests)) if digests else {}
         # Row first, slot second: nobody sends bytes to a target that is not known.
         await self.targets.keep([_settled(target, known) for target in targets])
         offers = await asyncio.gather(*(self._offer(target, known) for target in targets))
         offered = iter(offers)
         return [one if isinstance(one, Refusal) else next(offered) for one in made]
+
+    async def _known(self, digests: Sequence[str]) -> dict[str, Image]:
+        """Return the images with these digests; where one has FAILED, its bytes may come again."""
+        found = await self.catalog.find(digests)
+        return {key: one for key, one in found.items() if one.status is not ImageStatus.FAILED}
 
     async def _offer(self, target: UploadTarget, known: Mapping[str, Image]) -> OfferedTarget:
         if existing := known.get(target.sha256 or ""):

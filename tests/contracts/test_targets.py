@@ -10,7 +10,8 @@ import pytest
 
 from domain.images import ImageStatus, uuid7
 from domain.upload_targets import UploadTarget
-from infra.postgres import PostgresCatalog, PostgresTargets
+from infra.postgres import PostgresCatalog
+from infra.postgres.targets import PostgresTargets
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import NOON, image_with
 from tests.fakes.targets import MemoryTargets

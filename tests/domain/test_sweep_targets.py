@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain.images import uuid7
-from domain.sweep_targets import CHUNK, SweepTargets, SweptTargets, tidy_targets
+from domain.sweep_targets import CHUNK, LEFT_BEHIND, SweepTargets, SweptTargets, tidy_targets
 from domain.upload_targets import LIFETIME, AnnouncedFile, OfferedTarget
 from domain.uploads import UploadedImage
 from tests.fakes.imaging import picture_file
@@ -53,7 +53,7 @@ async def test_bytes_that_belong_to_no_target_go_when_none_can_be_that_old(
     use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
 ) -> None:
     staging.put(uuid7(), b"sent again after it was completed")
-    clock.pass_time(LIFETIME)
+    clock.pass_time(LEFT_BEHIND)
     assert SweptTargets(0, 0) == await use_cases.sweep_targets()
     clock.pass_time(MOMENT)
     assert SweptTargets(0, 1) == await use_cases.sweep_targets()
@@ -65,7 +65,7 @@ async def test_many_are_removed_a_chunk_at_a_time(
 ) -> None:
     for _ in range(CHUNK + 1):
         staging.put(uuid7(), b"")
-    clock.pass_time(LIFETIME + MOMENT)
+    clock.pass_time(LEFT_BEHIND + MOMENT)
     assert SweptTargets(0, CHUNK + 1) == await use_cases.sweep_targets()
     assert {} == staging.files
 

@@ -229,6 +229,20 @@ async def test_an_image_deleted_right_after_stays_deleted(
     assert {} == storage.objects
 
 
+async def test_bytes_that_failed_get_another_chance(
+    use_cases: UseCases, staging: MemoryStaging, *, catalog: MemoryCatalog, storage: MemoryStorage
+) -> None:
+    first = (await completed(use_cases, await sent(use_cases, staging))).image
+    catalog.put(replace(first, status=ImageStatus.FAILED, failure_reason="It could not be read."))
+    offer = await offered(use_cases, announced(sha256=digest(DATA)))
+    assert offer.existing is None
+    staging.put(offer.target.id, DATA)
+    second = await completed(use_cases, offer.target.id)
+    assert (ImageStatus.PROCESSING, False) == (second.image.status, second.is_duplicate)
+    assert first.id != second.image.id
+    assert [Variant.ORIGINAL.key_of(second.image.id)] == list(storage.objects)
+
+
 async def test_a_picture_that_was_known_and_is_gone_when_it_is_completed_has_to_be_sent(
     use_cases: UseCases, catalog: MemoryCatalog
 ) -> None:

@@ -144,6 +144,15 @@ async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Cli
         assert words in error["message"]
 
 
+async def test_completing_too_early_spoils_nothing(client: Client) -> None:
+    [target] = (await created(client, announced()))["targets"]
+    assert "TARGET_NOT_FOUND" == (await completed(client, target["id"]))["userErrors"][0]["code"]
+    fields = {field["name"]: field["value"] for field in target["fields"]}
+    await client.http.post(target["url"], data=fields, files={"file": DATA})
+    payload = await completed(client, target["id"])
+    assert ([], "a.png") == (payload["userErrors"], payload["results"][0]["image"]["filename"])
+
+
 async def test_what_is_no_picture_is_refused_when_it_is_completed(client: Client) -> None:
     payload = await completed(client, await sent(client, b"no picture"))
     [error] = payload["userErrors"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from domain.images import Image, Picture, Pixels, Source
     from domain.keys import ApiKey
     from domain.likenesses import Collapse, Link
+    from domain.models import LiveModel
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
     from domain.work import Indexed, Task, WorkCounts
@@ -151,6 +152,13 @@ class Catalog(Protocol):
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         """Remove images with their embeddings, and return the ids that were here."""
+
+
+class Models(Protocol):
+    """The models of the library, whoever changes them."""
+
+    async def live(self) -> Sequence[LiveModel]:
+        """Return the models that are to know every image, the oldest first. One may be ACTIVE."""
 
 
 class Work(Protocol):

@@ -37,7 +37,7 @@ async def answer_to(
         raise InvalidArgument("by", f"{_files(by)}: {refusal.message}") from None
     if not page.found:
         return _line(await _why_nothing(use_cases, narrowing))
-    hits = await use_cases.search.judge(page.search.query, page.search.hits)
+    hits = await use_cases.search.of(page.search).judge(page.search.query, page.search.hits)
     relevances = {hit.image_id: hit.relevance or 0.0 for hit in hits}
     thumbnails = await _thumbnails(use_cases, page) if pictures else []
     return Group(hits_table(page, relevances, thumbnails), _line(_summary(hits, narrowing)))

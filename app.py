@@ -82,6 +82,7 @@ class Pictograph:
     """All that can be done, and the way in over HTTP."""
 
     editions: Editions
+    models: PostgresModels
     http: Starlette
 
     @property
@@ -234,8 +235,9 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         engine = await stack.enter_async_context(open_tables(settings))
         pictures = await stack.enter_async_context(imaging(settings))
         shared = Shared(settings, engine, storage, pictures)
+        models = PostgresModels(engine)
         editions = await stack.enter_async_context(
-            Editions.of(PostgresModels(engine), shared.edition, grace=settings.operation_seconds)
+            Editions.of(models, shared.edition, grace=settings.operation_seconds)
         )
         if settings.listens_beyond_loopback and not await _has_key(settings, PostgresKeys(engine)):
             raise Misconfigured(
@@ -244,6 +246,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             )
         yield Pictograph(
             editions,
+            models,
             create_app(
                 editions.current,
                 HttpOptions(

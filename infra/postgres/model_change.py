@@ -85,6 +85,14 @@ class PostgresModels:
         async with AsyncSession(self.engine) as session:
             return [live_model(row) for row in await session.scalars(statement)]
 
+    async def find(self, said: str) -> LiveModel:
+        """Return the live model that is meant. Raises InvalidArgument."""
+        async with AsyncSession(self.engine) as session:
+            row = await row_named(session, said)
+            if row.state == ModelState.RETIRED:
+                raise InvalidArgument("name", _why_not(row))
+            return live_model(row)
+
     async def statuses(self) -> Sequence[ModelStatus]:
         """Return how far each model has got, the oldest first."""
         return await statuses(self.engine)

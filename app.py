@@ -34,7 +34,7 @@ from domain.sweep import Sweep, tidy
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
-from domain.worker import keep_indexing
+from domain.worker import keep_all_indexing
 from infra.opening import (
     imaging,
     open_database,
@@ -283,7 +283,7 @@ async def serve(
             editions.follow,
             partial(tidy, use_cases.sweep),
             partial(look_for_duplicates, editions.prepared),
-            *([partial(keep_indexing, editions)] if settings.worker else []),
+            *([partial(keep_all_indexing, editions)] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
@@ -299,7 +299,7 @@ async def work(
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
         await asyncio.gather(
-            pictograph.editions.follow(), keep_indexing(pictograph.editions, ended=ended)
+            pictograph.editions.follow(), keep_all_indexing(pictograph.editions, ended=ended)
         )
 
 

@@ -130,6 +130,12 @@ class Editions:
                 return loaded.edition.use_cases.search
         return None
 
+    async def settle(self, model_id: int) -> None:
+        """Finish a model that is being filled, if nothing is left to do for it."""
+        loaded = self._loaded.get(model_id)
+        if loaded and loaded.model.state is ModelState.BACKFILLING:
+            await self.models.settle(model_id)
+
     async def load(self, model: LiveModel) -> Edition:
         """Return the edition of a model, loaded if it is not. Raises Misconfigured."""
         if model.id in self._loaded:

@@ -160,6 +160,9 @@ class Models(Protocol):
     async def live(self) -> Sequence[LiveModel]:
         """Return the models that are to know every image, the oldest first. One may be ACTIVE."""
 
+    async def settle(self, model_id: int) -> bool:
+        """Finish a BACKFILLING model if nothing is left to do, and tell whether it is READY."""
+
 
 class Work(Protocol):
     """What one model has not embedded yet. A lease that has run out is anybody's again."""

@@ -32,6 +32,7 @@ STYLES = {
     ModelState.RETIRED: "dim",
 }
 BAR_WIDTH = 30
+NAME_WIDTH = 32
 
 EXACTLY = Narrowing(exact=True)
 """What an index misses says nothing about a model."""
@@ -47,8 +48,10 @@ class Compared:
 
 def status_table(statuses: Sequence[ModelStatus]) -> RenderableType:
     """Lay models out in rows, with a bar for each that is being filled."""
-    name = Column("Model", overflow="fold")
-    table = Table(name, "State", "Dimensions", "Embedded", "Waiting", "Leased", "Set aside")
+    longest = max((len(each.name) for each in statuses), default=0)
+    name = Column("Model", min_width=min(longest, NAME_WIDTH), overflow="fold")
+    state = Column("State", min_width=len(ModelState.BACKFILLING))
+    table = Table(name, state, "Dim.", "Embedded", "Waiting", "Leased", "Set aside")
     below: list[RenderableType] = []
     for each in statuses:
         table.add_row(

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from domain import UseCases
-from domain.access import Authenticate, IssueKey
+from composition import Shared, utc_now
+from domain.access import IssueKey
 from domain.check import CheckLibrary
-from domain.complete_uploads import CompleteUploads
-from domain.create_upload_targets import CreateUploadTargets
-from domain.delete import DeleteImages
-from domain.duplicates import FindDuplicates
+from domain.editions import Editions
 from domain.errors import Misconfigured
-from domain.facets import CountFacets
-from domain.get import GetImages
-from domain.hash_images import HashImages, look_for_duplicates
-from domain.import_images import ImportImages
-from domain.index import IndexImages
-from domain.judge import JudgeHits
-from domain.label import LabelImages
-from domain.list import ListImages
-from domain.questions import Questions
-from domain.read import ReadImage
-from domain.receive_upload import ReceiveUpload
-from domain.search import SearchImages
-from domain.service import Describe
-from domain.similar import SimilarImages
+from domain.hash_images import look_for_duplicates
 from domain.sweep import Sweep, tidy
 from domain.sweep_targets import SweepTargets, tidy_targets
-from domain.tag import TagImages, UntagImages
-from domain.update import UpdateImage
-from domain.upload import UploadImages
-from domain.worker import keep_indexing
+from domain.worker import keep_all_indexing
 from infra.opening import (
     imaging,
     open_database,
-    open_encoder,
     open_storage,
     open_tables,
     staging_beside,
@@ -51,16 +30,13 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from domain import UseCases
     from domain.ports import Keys
+    from infra.postgres.model_change import PostgresModels
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
-
-
-def utc_now() -> datetime:
-    """Return the current instant, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +48,21 @@ class Library:
     sweep: Sweep
     check: CheckLibrary
     sweep_targets: SweepTargets
+    models: PostgresModels
 
 
 @dataclass(frozen=True, slots=True)
 class Pictograph:
     """All that can be done, and the way in over HTTP."""
 
-    use_cases: UseCases
+    editions: Editions
+    models: PostgresModels
     http: Starlette
-    prepare: Callable[[], Coroutine[None, None, None]]
-    """Does ahead what the first search would have to wait for."""
+
+    @property
+    def use_cases(self) -> UseCases:
+        """What can be done at this moment."""
+        return self.editions.current()
 
 
 @asynccontextmanager
@@ -89,6 +70,7 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
     """Open the database and the files."""
     from infra.postgres import PostgresCatalog, PostgresKeys, PostgresSearches
     from infra.postgres.gaps import PostgresGaps
+    from infra.postgres.model_change import PostgresModels
     from infra.postgres.targets import PostgresTargets
     from infra.sources import FileSources
 
@@ -102,112 +84,39 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
             sweep_targets=SweepTargets(
                 PostgresTargets(engine), staging_beside(storage, settings), utc_now
             ),
+            models=PostgresModels(engine),
         )
 
 
 @asynccontextmanager
 async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
-    """Open everything, the model first: a name that cannot be loaded says so at once."""
+    """Open everything, with the model that answers; `editions` loads others where they are used."""
     from graph.http import create_app
     from graph.options import HttpOptions
-    from infra.concepts import ConceptBank, read_concepts
-    from infra.folder_staging import FolderStaging
-    from infra.numpy_space import NumpySpace
-    from infra.pillow import ACCEPTED_CONTENT_TYPES
-    from infra.postgres import (
-        PostgresCatalog,
-        PostgresDuplicates,
-        PostgresKeys,
-        PostgresSearches,
-    )
-    from infra.postgres.concepts import PostgresConcepts
+    from infra.postgres import PostgresKeys
     from infra.postgres.engine import check_server
     from infra.postgres.migrate import check_current
-    from infra.postgres.models import activate
-    from infra.postgres.targets import PostgresTargets
-    from infra.postgres.work import PostgresWork
-    from infra.sources import FileSources
+    from infra.postgres.model_change import PostgresModels
 
     async with AsyncExitStack() as stack:
-        encoder = await stack.enter_async_context(open_encoder(settings))
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
-        pictures = await stack.enter_async_context(
-            imaging(settings, encoder_side=encoder.input_side)
+        pictures = await stack.enter_async_context(imaging(settings))
+        shared = Shared(settings, engine, storage, pictures)
+        models = PostgresModels(engine)
+        editions = await stack.enter_async_context(
+            Editions.of(models, shared.edition, grace=settings.operation_seconds)
         )
-        model = await activate(engine, encoder.model)
-        catalog = PostgresCatalog(engine, model)
-        duplicates = PostgresDuplicates(engine, model)
-        searches = PostgresSearches(engine)
-        keys = PostgresKeys(engine)
-        limit, most_files = settings.max_upload_bytes, settings.max_files_per_request
-        bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
-        space = NumpySpace(catalog, bank, logit_scale=encoder.model.logit_scale)
-        search = SearchImages(
-            Questions(encoder, pictures, catalog, space, limit),
-            JudgeHits(space, encoder.model),
-            catalog,
-            duplicates,
-            searches,
-            utc_now,
-        )
-        upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
-        sources = FileSources()
-        read = ReadImage(storage, sources)
-        staging, targets = staging_beside(storage, settings), PostgresTargets(engine)
-        secret = settings.api_key
-        use_cases = UseCases(
-            authenticate=Authenticate(
-                keys, settings.public_reading, secret.get_secret_value() if secret else None
-            ),
-            issue_key=IssueKey(keys, utc_now),
-            describe=Describe(
-                encoder, catalog, version("pictograph"), limit, most_files, ACCEPTED_CONTENT_TYPES
-            ),
-            upload=upload,
-            import_=ImportImages(upload),
-            search=search,
-            similar=SimilarImages(search),
-            duplicates=FindDuplicates(duplicates, catalog),
-            hash_images=HashImages(pictures, storage, duplicates),
-            index=IndexImages(
-                encoder,
-                pictures,
-                storage,
-                sources,
-                read,
-                PostgresWork(engine, model),
-                utc_now,
-                limit,
-            ),
-            list=ListImages(catalog),
-            facets=CountFacets(catalog),
-            label=LabelImages(encoder, catalog),
-            get=GetImages(catalog),
-            read=read,
-            update=UpdateImage(catalog),
-            tag=TagImages(catalog),
-            untag=UntagImages(catalog),
-            delete=DeleteImages(catalog, storage),
-            sweep=Sweep(catalog, storage, searches, utc_now),
-            create_upload_targets=CreateUploadTargets(
-                catalog, targets, staging, utc_now, limit, ACCEPTED_CONTENT_TYPES
-            ),
-            complete_uploads=CompleteUploads(pictures, catalog, storage, targets, staging, utc_now),
-            receive_upload=ReceiveUpload(staging, utc_now)
-            if isinstance(staging, FolderStaging)
-            else None,
-            sweep_targets=SweepTargets(targets, staging, utc_now),
-        )
-        if settings.listens_beyond_loopback and not await _has_key(settings, keys):
+        if settings.listens_beyond_loopback and not await _has_key(settings, PostgresKeys(engine)):
             raise Misconfigured(
                 f"A server on {settings.host} can be reached by other machines, and there is no "
                 "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
             )
         yield Pictograph(
-            use_cases,
+            editions,
+            models,
             create_app(
-                use_cases,
+                editions.current,
                 HttpOptions(
                     public_url=str(settings.public_url) if settings.public_url else None,
                     cors_origins=settings.cors_origins,
@@ -215,12 +124,11 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     operation_seconds=settings.operation_seconds,
                 ),
                 ready={
-                    "model": encoder.check,
+                    "model": lambda: editions.answering().check(),
                     "database": lambda: check_server(engine),
                     "migrations": lambda: check_current(engine),
                 },
             ),
-            bank.prepare,
         )
 
 
@@ -238,13 +146,13 @@ async def serve(
     from graph import server
 
     async with open_pictograph(settings) as pictograph:
-        use_cases = pictograph.use_cases
+        use_cases, editions = pictograph.use_cases, pictograph.editions
         works: list[Callable[[], Coroutine[None, None, None]]] = [
-            pictograph.prepare,
+            editions.follow,
             partial(tidy, use_cases.sweep),
             partial(tidy_targets, use_cases.sweep_targets),
-            partial(look_for_duplicates, use_cases.hash_images, use_cases.duplicates),
-            *([partial(keep_indexing, use_cases.index)] if settings.worker else []),
+            partial(look_for_duplicates, editions.prepared),
+            *([partial(keep_all_indexing, editions)] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
@@ -259,7 +167,9 @@ async def work(
     """Do what work is written down, until told to stop."""
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
-        await keep_indexing(pictograph.use_cases.index, ended=ended)
+        await asyncio.gather(
+            pictograph.editions.follow(), keep_all_indexing(pictograph.editions, ended=ended)
+        )
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 import app
 from commands.importing import import_
 from commands.keys import keys
+from commands.models import models
 from commands.shell import err, out, run, settings_of
 from commands.upkeep import check, doctor, sweep
 from commands.working import worker
@@ -95,6 +96,7 @@ cli.command()(sweep)
 cli.command()(check)
 cli.command()(doctor)
 cli.add_typer(keys, name="keys")
+cli.add_typer(models, name="models")
 
 
 @cli.command("export-schema")

@@ -39,7 +39,7 @@ async def main() -> None:
     for number in range(NODES):
         data = picture_file(words=str(number))
         await use_cases.upload([Upload(f"{number}.png", len(data), lambda data=data: _read(data))])  # type: ignore[misc]
-    transport = httpx.ASGITransport(app=create_app(use_cases))
+    transport = httpx.ASGITransport(app=create_app(lambda: use_cases))
     async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
 
         async def ask(query: str) -> bytes:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 import app
 from commands.shell import err, out, run, settings_of
+from composition import utc_now
 from domain.errors import InvalidArgument
 from domain.keys import Scope
 from infra.terminal import UUID_WIDTH
@@ -63,7 +64,7 @@ def revoke_key(
 
     async def revoked() -> bool:
         async with app.open_library(settings_of()) as library:
-            return await library.keys.revoke(key_id, app.utc_now())
+            return await library.keys.revoke(key_id, utc_now())
 
     if not run(revoked()):
         raise InvalidArgument(

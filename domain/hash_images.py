@@ -12,9 +12,10 @@ from domain.errors import BytesMissing, UploadRefusal
 from domain.images import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from domain.duplicates import FindDuplicates
+    from domain import UseCases
     from domain.ports import Duplicates, Imaging, Storage
 
 BATCH = 20
@@ -75,14 +76,25 @@ class HashImages:
 
 
 async def look_for_duplicates(
-    hash_images: HashImages, find: FindDuplicates, *, every: float = PAUSE_SECONDS
+    prepared: Callable[[], Sequence[UseCases]], *, every: float = PAUSE_SECONDS
 ) -> None:
-    """Hash and compare what is new, again and again: who asks for duplicates waits little."""
+    """Hash and compare what is new, again and again: who asks for duplicates waits little.
+
+    What comes first of ``prepared`` answers; only when all is compared for it, the next has a turn.
+    """
     while True:
         try:
             # In turns, or the first who asks would have to wait until all is compared.
-            while sum([await hash_images(), await find.update()]):
+            while await _look_once(prepared()):
                 pass
         except Exception:  # an outage now is no reason to stop for good
             logger.warning("duplicates could not be looked for; trying again", exc_info=True)
         await asyncio.sleep(every)
+
+
+async def _look_once(prepared: Sequence[UseCases]) -> bool:
+    """Tell whether there was anything left to do."""
+    for use_cases in prepared:
+        if sum([await use_cases.hash_images(), await use_cases.duplicates.update()]):
+            return True
+    return False

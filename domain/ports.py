@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from domain.images import Image, Picture, Pixels, Source
     from domain.keys import ApiKey
     from domain.likenesses import Collapse, Link
+    from domain.models import LiveModel
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
     from domain.upload_targets import Slot, StagedFile, UploadTarget
@@ -201,6 +202,16 @@ class Catalog(Protocol):
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         """Remove images with their embeddings, and return the ids that were here."""
+
+
+class Models(Protocol):
+    """The models of the library, whoever changes them."""
+
+    async def live(self) -> Sequence[LiveModel]:
+        """Return the models that are to know every image, the oldest first. One may be ACTIVE."""
+
+    async def settle(self, model_id: int) -> bool:
+        """Finish a BACKFILLING model if nothing is left to do, and tell whether it is READY."""
 
 
 class Work(Protocol):

@@ -26,7 +26,7 @@ from domain.searches import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
     from domain.embeddings import Hit, Query
@@ -37,12 +37,18 @@ if TYPE_CHECKING:
 EVERY_HIT = Narrowing()
 
 
+def no_other(name: str) -> None:
+    """Know of no model but one's own."""
+    del name
+
+
 @dataclass(frozen=True, slots=True)
 class SearchImages:
     """Find the images that are nearest to a text, an example, an image or a blend, the best first.
 
     What a search finds is kept for an hour, up to 1,000 hits, and its pages are cut from that:
-    nothing repeats or is skipped while images come and go, and deleted ones drop out.
+    nothing repeats or is skipped while images come and go, and deleted ones drop out. A kept search
+    belongs to the model that made it: whatever is asked about it, that one answers.
     """
 
     questions: Questions
@@ -51,6 +57,8 @@ class SearchImages:
     duplicates: Duplicates
     searches: Searches
     clock: Clock
+    others: Callable[[str], SearchImages | None] = no_other
+    """Returns what searches by another model of the library, by its name, if it is loaded."""
 
     async def __call__(
         self,
@@ -65,12 +73,55 @@ class SearchImages:
         Raises InvalidArgument, ImageNotFound, SearchExpired, UploadRefusal or Overloaded.
         """
         check_page_size("first", first)
+        if after is not None:
+            kept, maker = await self._recall(after.search_id, argument="after")
+            return await maker._turn(by, narrowing, kept, first=first, after=after)  # noqa: SLF001 - of its kind
+        if isinstance(by, BySearch):
+            kept, maker = await self._recall(by.search_id, argument="by.searchId")
+            return await maker._ask_again(kept, narrowing, first=first)  # noqa: SLF001 - of its kind
         watch = Stopwatch()
-        if after is None:
-            search, rank = await self._ask(by, narrowing, watch), 0
-        else:
-            search, rank = await self._recall(after.search_id, argument="after"), after.rank
-            await self._check_cursor(after, search, by, narrowing)
+        with watch("encode"):
+            question, query = await self.questions(by)
+        search = await self._answer(question, query, narrowing, watch)
+        return await self._page(search, narrowing, watch, first=first)
+
+    def of(self, kept: KeptSearch) -> SearchImages:
+        """Return what searches by the model that made a search. Raises SearchExpired."""
+        if kept.model == self.judge.model.name:
+            return self
+        if other := self.others(kept.model):
+            return other
+        raise SearchExpired(
+            "The search was made with a model that is not in use any more; search again."
+        )
+
+    async def _turn(
+        self,
+        by: SearchBy,
+        narrowing: Narrowing,
+        search: KeptSearch,
+        *,
+        first: int,
+        after: SearchCursor,
+    ) -> SearchPage:
+        await self._check_cursor(after, search, by, narrowing)
+        return await self._page(search, narrowing, Stopwatch(), first=first, rank=after.rank)
+
+    async def _ask_again(self, kept: KeptSearch, narrowing: Narrowing, *, first: int) -> SearchPage:
+        watch, search = Stopwatch(), kept
+        if kept.conditions != _digest(narrowing):
+            search = await self._answer(kept.question, kept.query, narrowing, watch)
+        return await self._page(search, narrowing, watch, first=first)
+
+    async def _page(
+        self,
+        search: KeptSearch,
+        narrowing: Narrowing,
+        watch: Stopwatch,
+        *,
+        first: int,
+        rank: int = 0,
+    ) -> SearchPage:
         with watch("fetch"):
             found, has_next = await self._fetch(search, first=first, rank=rank)
         return SearchPage(
@@ -87,6 +138,8 @@ class SearchImages:
 
         That is as relevant as was asked for, or likely an answer where nothing was.
         """
+        if (maker := self.of(page.search)) is not self:
+            return await maker.relevant(page)
         least = page.narrowing.min_relevance
         relevant = await self.judge.relevant(page.search.query, page.search.hits, least=least)
         if least is None:
@@ -97,7 +150,7 @@ class SearchImages:
 
     async def plan(self, page: SearchPage) -> str:
         """Return how the database carries out a page's search."""
-        return await self.catalog.explain(
+        return await self.of(page.search).catalog.explain(
             page.search.query, page.narrowing.criteria, limit=DEPTH, exact=page.search.exact
         )
 
@@ -108,6 +161,8 @@ class SearchImages:
         """
         if page.search.exact or not page.found:
             return None
+        if (maker := self.of(page.search)) is not self:
+            return await maker.recall(page)
         hits, _ = await self._find(page.search.query, replace(page.narrowing, exact=True))
         exact = [hit.image_id for hit in hits]
         before = page.search.hits[: page.found[0].cursor.rank - 1]
@@ -117,16 +172,9 @@ class SearchImages:
         held = expected & {found.image.id for found in page.found}
         return len(held) / len(expected) if expected else None
 
-    async def _ask(self, by: SearchBy, narrowing: Narrowing, watch: Stopwatch) -> KeptSearch:
-        conditions = _digest(narrowing)
-        with watch("encode"):
-            if isinstance(by, BySearch):
-                kept = await self._recall(by.search_id, argument="by.searchId")
-                if kept.conditions == conditions:
-                    return kept
-                question, query = kept.question, kept.query
-            else:
-                question, query = await self.questions(by)
+    async def _answer(
+        self, question: str, query: Query, narrowing: Narrowing, watch: Stopwatch
+    ) -> KeptSearch:
         with watch("search"):
             hits, exact = await self._find(query, narrowing)
         search = KeptSearch(
@@ -135,7 +183,7 @@ class SearchImages:
             model=self.judge.model.name,
             query=query,
             question=question,
-            conditions=conditions,
+            conditions=_digest(narrowing),
             hits=tuple(hits),
             exact=exact,
         )
@@ -170,16 +218,15 @@ class SearchImages:
         if isinstance(by, BySearch):
             if by.search_id == search.id:
                 return True
-            asked = await self._recall(by.search_id, argument="by.searchId")
+            asked, _ = await self._recall(by.search_id, argument="by.searchId")
             return asked.question == search.question
         return await self.questions.digest(by) == search.question
 
-    async def _recall(self, search_id: UUID, *, argument: str) -> KeptSearch:
+    async def _recall(self, search_id: UUID, *, argument: str) -> tuple[KeptSearch, SearchImages]:
+        """Return a kept search, and what searches by its model."""
         with blaming(argument):
-            search = await self.searches.recall(search_id, since=self.clock() - LIFETIME)
-            if search.model != self.judge.model.name:
-                raise SearchExpired("The search was made with another model; search again.")
-            return search
+            kept = await self.searches.recall(search_id, since=self.clock() - LIFETIME)
+            return kept, self.of(kept)
 
     async def _fetch(
         self, search: KeptSearch, *, first: int, rank: int

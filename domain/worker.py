@@ -1,14 +1,16 @@
-"""A worker: it does what is written down, and then waits for more."""
+"""Workers: one for each loaded model does what is written down, and then waits for more."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from domain.editions import Editions
     from domain.index import IndexImages
 
 PAUSE_SECONDS = 1.0
@@ -21,17 +23,53 @@ async def a_moment() -> None:
     await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def keep_indexing(
-    index: IndexImages,
+async def keep_all_indexing(
+    editions: Editions,
     *,
     ended: Callable[[int], None] = lambda _: None,
     wait: Callable[[], Awaitable[None]] = a_moment,
 ) -> None:
-    """Work until cancelled, and say each time how many tasks came to an end."""
+    """Work for every loaded model, side by side: nobody waits until a new one is filled."""
+    workers: dict[int, asyncio.Task[None]] = {}
+    try:
+        while True:
+            kept = {edition.model.id: edition for edition in editions.kept()}
+            for model_id in [model_id for model_id in workers if model_id not in kept]:
+                workers.pop(model_id).cancel()
+            for model_id, edition in kept.items():
+                if model_id not in workers:
+                    settle = partial(editions.settle, model_id)
+                    working = keep_indexing(
+                        edition.use_cases.index, ended=ended, settle=settle, wait=wait
+                    )
+                    workers[model_id] = asyncio.create_task(working)
+            await wait()
+    finally:
+        for worker in workers.values():
+            worker.cancel()
+        await asyncio.gather(*workers.values(), return_exceptions=True)
+
+
+async def nothing() -> None:
+    """Have nothing to finish."""
+
+
+async def keep_indexing(
+    index: IndexImages,
+    *,
+    ended: Callable[[int], None] = lambda _: None,
+    settle: Callable[[], Awaitable[None]] = nothing,
+    wait: Callable[[], Awaitable[None]] = a_moment,
+) -> None:
+    """Work until cancelled, and say each time how many tasks came to an end.
+
+    When nothing is left, ``settle`` finishes what that was for.
+    """
     while True:
         try:
             async for count in index():
                 ended(count)
+            await settle()
         except Exception:  # an outage now is no reason to stop for good
             logger.warning("work could not be done; trying again", exc_info=True)
         await wait()

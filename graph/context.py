@@ -1,6 +1,6 @@
 """What the resolvers of one operation share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -27,7 +27,8 @@ As many as the largest blend counts for."""
 class Context:
     """Who asks, under which request id, and what was looked up for it already."""
 
-    use_cases: UseCases
+    current: Callable[[], UseCases]
+    """What can be done at a moment: by another model, maybe, than before."""
     caller: Caller
     request_id: str
     base_url: str
@@ -40,9 +41,12 @@ class Context:
     """The header of that name."""
     connection_params: dict[str, object] = field(default_factory=dict, repr=False)
     """What a WebSocket client said at its beginning."""
+    use_cases: UseCases = field(init=False)
+    """What can be done by one model, from the beginning of the operation to its end."""
 
     def __post_init__(self) -> None:
         """Start with nothing looked up."""
+        self.use_cases = self.current()
         self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
         self.labels: DataLoader[Asked, tuple[LabelScore, ...]] = DataLoader(self.use_cases.label)
         self._searches = 0

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -52,8 +53,8 @@ class Endpoint(GraphQL[Context, None]):
 
     graphql_transport_ws_handler_class = Connection
 
-    def __init__(self, use_cases: UseCases, options: HttpOptions) -> None:
-        """Answer for ``use_cases``."""
+    def __init__(self, current: Callable[[], UseCases], options: HttpOptions) -> None:
+        """Answer for the use cases of the moment, taken once for each operation."""
         super().__init__(
             Schema(),
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
@@ -62,7 +63,7 @@ class Endpoint(GraphQL[Context, None]):
             allowed_origins=options.cors_origins,
         )
         self.options = options
-        self._use_cases = use_cases
+        self._current = current
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with every refusal in the shape of GraphQL's errors."""
@@ -91,7 +92,7 @@ class Endpoint(GraphQL[Context, None]):
         said = {name.lower(): value for name, value in context.connection_params.items()}
         given = said.get("authorization", context.authorization)
         try:
-            context.caller = await self._use_cases.authenticate(key_of(given))
+            context.caller = await self._current().authenticate(key_of(given))
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None
 
@@ -155,13 +156,13 @@ class Endpoint(GraphQL[Context, None]):
         return await read_form(
             request,
             bounded(request, limit=limit, idle=idle),
-            keep=self._use_cases.describe.max_upload_bytes,
+            keep=self._current().describe.max_upload_bytes,
         )
 
     async def _context(self, connection: HTTPConnection, *, key: str | None) -> Context:
         return Context(
-            use_cases=self._use_cases,
-            caller=await self._use_cases.authenticate(key),
+            current=self._current,
+            caller=await self._current().authenticate(key),
             request_id=connection.state.request_id,
             base_url=(self.options.public_url or _base_url(connection)).rstrip("/"),
             seconds=self.options.operation_seconds,

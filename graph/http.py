@@ -35,22 +35,27 @@ NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
 
 
 def create_app(
-    use_cases: UseCases,
+    current: Callable[[], UseCases],
     options: HttpOptions | None = None,
     *,
     ready: Mapping[str, Check] = NO_CHECKS,
 ) -> Starlette:
-    """Return the server. ``ready`` says by name, what has to work for it to be ready."""
+    """Return the server for the use cases of the moment.
+
+    ``ready`` says by name, what has to work for it to be ready.
+    """
     options = options or HttpOptions()
-    endpoint = Endpoint(use_cases, options)
+    endpoint = Endpoint(current, options)
     routes = [
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
-        Route("/images/{id}/{variant}", Pictures(use_cases).answer),
+        Route("/images/{id}/{variant}", Pictures(current).answer),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(ready)),
         Route("/", _home),
     ]
+    # The same whichever model answers.
+    use_cases = current()
     if use_cases.receive_upload:
         receiving = Receiving(
             use_cases.receive_upload, use_cases.describe.max_upload_bytes, options

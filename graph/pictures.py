@@ -1,6 +1,7 @@
 """The bytes of images over HTTP: streamed, cacheable for ever, in ranges."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
 class Pictures:
     """``/images/{id}/{variant}``. An image never changes, so neither does an answer."""
 
-    use_cases: UseCases
+    current: Callable[[], UseCases]
 
     async def answer(self, request: Request) -> Response:
         """Answer with the bytes, with a part of them, or that the client has them."""
@@ -42,7 +43,7 @@ class Pictures:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         wanted = _range_of(request, headers["ETag"])
         try:
-            blob = await self.use_cases.read(image, variant, byte_range=wanted)
+            blob = await self.current().read(image, variant, byte_range=wanted)
         except ImageNotFound:
             raise _nothing(request) from None
         except ValueError:
@@ -52,7 +53,7 @@ class Pictures:
     async def _admit(self, request: Request) -> None:
         """Raise HTTPException for one who may not read."""
         try:
-            caller = await self.use_cases.authenticate(key_of(request.headers.get("authorization")))
+            caller = await self.current().authenticate(key_of(request.headers.get("authorization")))
             demand(caller, Scope.READ)
         except Unauthorized as refusal:
             raise unauthenticated(refusal.message) from None
@@ -61,7 +62,7 @@ class Pictures:
         try:
             image_id = UUID(request.path_params["id"])
             variant = Variant(request.path_params["variant"])
-            image = (await self.use_cases.get([image_id])).get(image_id)
+            image = (await self.current().get([image_id])).get(image_id)
         except ValueError:
             image = None
         if image is None:
@@ -70,7 +71,7 @@ class Pictures:
 
     def _headers(self, image: Image, variant: Variant, *, download: bool) -> dict[str, str]:
         is_original = variant is Variant.ORIGINAL
-        shared = "public" if self.use_cases.authenticate.public_reading else "private"
+        shared = "public" if self.current().authenticate.public_reading else "private"
         return {
             "Content-Type": image.content_type if is_original else RENDITION_CONTENT_TYPE,
             "Content-Disposition": _disposition(image, variant, download=download),
@@ -86,7 +87,7 @@ class Pictures:
     async def _unsatisfiable(
         self, image: Image, variant: Variant, headers: dict[str, str]
     ) -> Response:
-        blob = await self.use_cases.read(image, variant)
+        blob = await self.current().read(image, variant)
         await blob.chunks.aclose()
         kept = {name: headers[name] for name in ("ETag", "Accept-Ranges")}
         return Response(

@@ -141,7 +141,8 @@ class ImageSearchConnection:
     @classmethod
     def of(cls, page: SearchPage, info: Info) -> "ImageSearchConnection":
         """Return the domain's page as the API shows it."""
-        search = info.context.use_cases.search
+        # Of an earlier model, where one goes on in what that has found.
+        search = info.context.use_cases.search.of(page.search)
 
         async def judged() -> dict[Any, float]:
             hits = await search.judge(page.search.query, [found.hit for found in page.found])

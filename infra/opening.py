@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,12 +91,12 @@ def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderSt
 
 
 @asynccontextmanager
-async def open_encoder(settings: Settings) -> AsyncIterator[ClipEncoder]:
-    """Load the model."""
+async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
+    """Load a model: the one that is set, or another. Raises Misconfigured."""
     from infra.clip import ClipEncoder
 
     async with ClipEncoder.open(
-        settings.model,
+        name or settings.model,
         device=settings.device,
         dtype=settings.dtype,
         threads=settings.torch_threads,
@@ -104,12 +105,17 @@ async def open_encoder(settings: Settings) -> AsyncIterator[ClipEncoder]:
         yield encoder
 
 
-def imaging(settings: Settings, *, encoder_side: int) -> PillowImaging:
+def source_of(name: str) -> str:
+    """Return where a model is loaded from, wherever one stands: a folder's path, or its name."""
+    folder = Path(name).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else name
+
+
+def imaging(settings: Settings) -> PillowImaging:
     """Return what develops pictures; it starts its processes when it is entered."""
     from infra.pillow import PillowImaging
 
     return PillowImaging(
-        encoder_side=encoder_side,
         workers=settings.decode_workers,
         max_pixels=settings.max_pixels,
         max_frames=settings.max_frames,

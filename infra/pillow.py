@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Self
 
 from domain.errors import UploadRefusal
@@ -27,7 +28,7 @@ class PillowImaging:
     def __init__(  # noqa: PLR0913 - each is a setting
         self,
         *,
-        encoder_side: int,
+        encoder_side: int = 224,
         max_pixels: int = 50_000_000,
         max_frames: int = 1_000,
         decode_seconds: float = 20,
@@ -50,6 +51,12 @@ class PillowImaging:
     async def __aexit__(self, *_: object) -> None:
         """End the processes."""
         await self._workers.__aexit__()
+
+    def seeing(self, encoder_side: int) -> Self:
+        """Return the same for an encoder that sees so many pixels a side, with these processes."""
+        other = copy(self)
+        other._bounds = self._bounds | {"encoder_side": encoder_side}  # noqa: SLF001 - of its kind
+        return other
 
     async def develop(self, data: bytes) -> Picture:
         """Recognise, bound and decode a file once, and make all that is kept of it."""

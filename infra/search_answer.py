@@ -37,9 +37,9 @@ async def answer_to(
         raise InvalidArgument("by", f"{_files(by)}: {refusal.message}") from None
     if not page.found:
         return _line(await _why_nothing(use_cases, narrowing))
-    hits = await use_cases.search.judge(page.search.query, page.search.hits)
+    hits = await use_cases.search.of(page.search).judge(page.search.query, page.search.hits)
     relevances = {hit.image_id: hit.relevance or 0.0 for hit in hits}
-    thumbnails = await _thumbnails(use_cases, page) if pictures else []
+    thumbnails = await thumbnails_of(use_cases, page) if pictures else []
     return Group(hits_table(page, relevances, thumbnails), _line(_summary(hits, narrowing)))
 
 
@@ -48,7 +48,8 @@ def _files(by: SearchBy) -> str:
     return " or ".join(term.upload.name for term in terms if isinstance(term, ByPicture))
 
 
-async def _thumbnails(use_cases: UseCases, page: SearchPage) -> list[bytes]:
+async def thumbnails_of(use_cases: UseCases, page: SearchPage) -> list[bytes]:
+    """Read the thumbnails of a page's hits, in order."""
     thumbnails = []
     for found in page.found:
         blob = await use_cases.read(found.image, Variant.THUMBNAIL)

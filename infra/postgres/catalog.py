@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.errors import ImageNotFound
+from infra.postgres.dropped import answering_for_dropped
 from infra.postgres.facets import count_facets
 from infra.postgres.filters import array, conditions
 from infra.postgres.insertion import expectation, insertion
@@ -25,6 +26,7 @@ from infra.postgres.tables import EmbeddingRow, ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from sqlalchemy import Select
@@ -218,9 +220,10 @@ class PostgresCatalog:
         async with self._session() as session:
             return set(await session.scalars(DELETE, {"ids": list(ids)}))
 
-    def _session(self) -> AsyncSession:
+    def _session(self) -> AbstractAsyncContextManager[AsyncSession]:
         # Each statement is a transaction of its own, which saves opening and ending one.
-        return AsyncSession(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+        session = AsyncSession(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+        return answering_for_dropped(session, self.model)
 
     def _active(self) -> ActiveModel:
         if self.model is None:

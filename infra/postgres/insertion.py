@@ -8,8 +8,8 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import and_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 
-from domain.embeddings import ModelState
 from domain.images import ImageStatus
+from domain.models import LIVE
 from infra.postgres.filters import array
 from infra.postgres.rows import image_row
 from infra.postgres.tables import EmbeddingRow, ImageRow, ModelRow, WorkRow
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
     from domain.images import Image
     from infra.postgres.models import ActiveModel
-
-LIVE = (ModelState.BACKFILLING, ModelState.READY, ModelState.ACTIVE)
-"""States of the models that are to know every image."""
 
 
 def insertion(model: ActiveModel, image: Image, embedding: Embedding) -> Select[Any]:

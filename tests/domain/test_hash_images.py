@@ -108,7 +108,8 @@ async def test_a_server_hashes_and_compares_again_and_again_also_after_an_outage
 ) -> None:
     duplicates = FlakyDuplicates(catalog)
     find = replace(use_cases.duplicates, duplicates=duplicates)
-    looking = asyncio.create_task(look_for_duplicates(use_cases.hash_images, find, every=0))
+    all_of_it = replace(use_cases, duplicates=find)
+    looking = asyncio.create_task(look_for_duplicates(lambda: [all_of_it], every=0))
     await asyncio.wait_for(duplicates.asked_thrice.wait(), timeout=30)
     looking.cancel()
     await asyncio.wait([looking])

@@ -15,6 +15,7 @@ from tests.fakes.encoder import FakeEncoder
 from tests.fakes.gaps import MemoryGaps
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.models import MemoryModels
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.staging import MemoryStaging
@@ -31,6 +32,7 @@ FAKES: dict[type, type] = {
     ports.Storage: MemoryStorage,
     ports.Gaps: MemoryGaps,
     ports.Sources: MemorySources,
+    ports.Models: MemoryModels,
     ports.Work: MemoryWork,
     ports.Catalog: MemoryCatalog,
     ports.Staging: MemoryStaging,

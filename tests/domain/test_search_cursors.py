@@ -174,4 +174,7 @@ async def test_a_search_made_with_another_model_has_expired(use_cases: UseCases)
     ):
         with pytest.raises(SearchExpired) as refusal:
             await another(by, after=after)
-        assert refusal.value.message == "The search was made with another model; search again."
+        assert (
+            "The search was made with a model that is not in use any more; search again."
+            == refusal.value.message
+        )

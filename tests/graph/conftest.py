@@ -30,8 +30,9 @@ async def serve(world: World) -> AsyncIterator[Serve]:
     clients: list[httpx.AsyncClient] = []
 
     def start(*, public_reading: bool = True, ready: Any = None, **options: Any) -> Client:
+        use_cases = world.use_cases(public_reading=public_reading)
         app = create_app(
-            world.use_cases(public_reading=public_reading),
+            lambda: use_cases,
             replace(HttpOptions(), **options),
             ready=ready or {},
         )

@@ -36,7 +36,7 @@ async def audit(tmp_path: Path) -> Any:
 
 async def test_all_audits_pass(audit: Path, world: World, tmp_path: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
-    app = create_app(world.use_cases())
+    app = create_app(world.use_cases)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     report = tmp_path / "report.json"

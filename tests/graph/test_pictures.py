@@ -170,6 +170,6 @@ async def test_what_was_opened_is_closed_when_the_client_goes_away(
         if message["type"] == "http.response.body":
             raise OSError
 
-    await create_app(world.use_cases())(scope, receive, send)
+    await create_app(world.use_cases)(scope, receive, send)
     assert [f"{path.rpartition('/')[2]}/original"] == world.storage.closed
     assert [] == caplog.records

@@ -30,7 +30,7 @@ ORIGIN = "https://gallery.example"
 async def address(world: World) -> AsyncIterator[Any]:
     """Return where a real server listens."""
     options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=1)
-    app = create_app(world.use_cases(), options)
+    app = create_app(world.use_cases, options)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, lifespan="off", log_config=None)
     server = uvicorn.Server(config)

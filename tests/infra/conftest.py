@@ -9,6 +9,8 @@ import pytest_asyncio
 
 from infra.postgres import PostgresCatalog
 from infra.postgres.engine import open_engine
+from infra.postgres.models import activate
+from tests.infra.changing import AT_OLD, OLD, Changing
 from tests.infra.watched import FILL, IMAGES, LARGE, MODEL, Watched
 
 if TYPE_CHECKING:
@@ -34,3 +36,9 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
 async def watched(filled_url: str) -> AsyncIterator[Watched]:
     async with open_engine(filled_url) as engine:
         yield Watched(await PostgresCatalog.open(engine, MODEL, exact_below=LARGE))
+
+
+@pytest_asyncio.fixture
+async def library(postgres_url: str) -> AsyncIterator[Changing]:
+    async with open_engine(postgres_url) as engine:
+        yield Changing(engine, await activate(engine, OLD, source=AT_OLD))

@@ -1,0 +1,109 @@
+"""A server whose model changes: requests before, at and after that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from domain.embeddings import KnownModel, ModelState
+from graph.http import create_app
+from tests.fakes.encoder import COLOURS, FakeEncoder
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY
+from tests.graph.world import Client, World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from domain import UseCases
+
+PAGE = """
+query ($after: String) {
+  searchImages(by: {text: "red"}, first: 2, after: $after) {
+    pageInfo { endCursor } nodes { id } edges { relevance } relevantCount explain { model plan }
+  }
+}
+"""
+
+
+class Switch:
+    """What answers: first one model, then another."""
+
+    def __init__(self, world: World) -> None:
+        self.before = world.use_cases()
+        self.encoder = FakeEncoder(name="another")
+        search = self.before.search
+        judge = replace(search.judge, model=self.encoder.model)
+        questions = replace(search.questions, encoder=self.encoder)
+        self.after = replace(
+            self.before,
+            search=replace(search, judge=judge, questions=questions, others={"fake": search}.get),
+            describe=replace(self.before.describe, encoder=self.encoder),
+        )
+        self.taken = 0
+        self.is_on = False
+
+    def __call__(self) -> UseCases:
+        self.taken += 1
+        return self.after if self.is_on else self.before
+
+
+@pytest.fixture
+def switch(world: World) -> Switch:
+    return Switch(world)
+
+
+@pytest.fixture
+async def client(switch: Switch) -> AsyncIterator[Client]:
+    transport = httpx.ASGITransport(app=create_app(switch))
+    async with httpx.AsyncClient(transport=transport, base_url="http://pictures.test") as http:
+        client = Client(http)
+        await client.upload(*(picture_file(rgb) for rgb in list(COLOURS.values())[:5]))
+        yield client
+
+
+async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
+    client: Client, switch: Switch
+) -> None:
+    first = (await client.data(PAGE))["searchImages"]
+    expected = await client.data(PAGE, after=first["pageInfo"]["endCursor"])
+    switch.is_on = True
+    assert expected == await client.data(PAGE, after=first["pageInfo"]["endCursor"])
+    assert "fake" == expected["searchImages"]["explain"]["model"]
+    assert "another" == (await client.data(PAGE))["searchImages"]["explain"]["model"]
+
+
+async def test_the_model_changes_between_requests_and_never_in_one(
+    client: Client, switch: Switch, world: World
+) -> None:
+    search = world.catalog.search
+
+    async def flipping(*args: object, **more: object) -> object:
+        switch.is_on = True
+        return await search(*args, **more)  # type: ignore[arg-type]  # as it is called
+
+    world.catalog.search = flipping  # type: ignore[method-assign,assignment]
+    asked = """{
+      a: searchImages(by: {text: "red"}) { explain { model } }
+      b: searchImages(by: {text: "blue"}) { explain { model } }
+      service { model { name } }
+    }"""
+    for model in ("fake", "another"):
+        answer = await client.data(asked)
+        assert [model] * 2 == [answer[name]["explain"]["model"] for name in "ab"]
+        assert model == answer["service"]["model"]["name"]
+
+
+async def test_every_state_of_a_model_is_told(client: Client, world: World) -> None:
+    async def models() -> Sequence[KnownModel]:
+        return [KnownModel(state.value, 3, state, place) for place, state in enumerate(ModelState)]
+
+    world.catalog.models = models  # type: ignore[method-assign]
+    told = await client.data("{ models { name state embeddedCount } }", key=KEY)
+    assert [
+        {"name": state.value, "state": state.name, "embeddedCount": place}
+        for place, state in enumerate(ModelState)
+    ] == told["models"]

@@ -31,6 +31,8 @@ from domain.sweep import Sweep, tidy
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from domain.worker import keep_indexing
 from infra.opening import imaging, open_database, open_encoder, open_storage, open_tables
 
@@ -100,6 +102,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     )
     from infra.postgres.concepts import PostgresConcepts
     from infra.postgres.engine import check_server
+    from infra.postgres.events import PostgresEvents
     from infra.postgres.migrate import check_current
     from infra.postgres.models import activate
     from infra.postgres.work import PostgresWork
@@ -109,6 +112,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         encoder = await stack.enter_async_context(open_encoder(settings))
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+        events = await stack.enter_async_context(PostgresEvents.open(engine))
         pictures = await stack.enter_async_context(
             imaging(settings, encoder_side=encoder.input_side)
         )
@@ -166,6 +170,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             untag=UntagImages(catalog),
             delete=DeleteImages(catalog, storage),
             sweep=Sweep(catalog, storage, searches, utc_now),
+            watch_status=WatchStatus(catalog, events),
+            watch_matches=WatchMatches(search, events, utc_now),
         )
         if settings.listens_beyond_loopback and not await _has_key(settings, keys):
             raise Misconfigured(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from domain.tag import TagImages, UntagImages
     from domain.update import UpdateImage
     from domain.upload import UploadImages
+    from domain.watch_matches import WatchMatches
+    from domain.watch_status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,5 @@ class UseCases:
     untag: UntagImages
     delete: DeleteImages
     sweep: Sweep
+    watch_status: WatchStatus
+    watch_matches: WatchMatches

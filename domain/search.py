@@ -95,6 +95,12 @@ class SearchImages:
         here = await self.catalog.get([hit.image_id for hit in relevant])
         return [hit for hit in relevant if hit.image_id in here]
 
+    async def query(self, by: SearchBy) -> Query:
+        """Return the point that a search looks around. Raises what a search does."""
+        if isinstance(by, BySearch):
+            return (await self._recall(by.search_id, argument="by.searchId")).query
+        return (await self.questions(by))[1]
+
     async def plan(self, page: SearchPage) -> str:
         """Return how the database carries out a page's search."""
         return await self.catalog.explain(

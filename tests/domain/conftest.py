@@ -28,6 +28,8 @@ from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.uploads import UploadedImage
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
@@ -162,6 +164,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         untag=UntagImages(catalog),
         delete=DeleteImages(catalog, storage),
         sweep=Sweep(catalog, storage, searches, clock),
+        watch_status=WatchStatus(catalog, catalog.events),
+        watch_matches=WatchMatches(search, catalog.events, clock),
     )
 
 

@@ -12,6 +12,7 @@ from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
+from tests.fakes.events import MemoryEvents
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.searches import MemorySearches
@@ -29,6 +30,7 @@ FAKES: dict[type, type] = {
     ports.Sources: MemorySources,
     ports.Work: MemoryWork,
     ports.Catalog: MemoryCatalog,
+    ports.Events: MemoryEvents,
     ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,
     ports.Keys: MemoryKeys,

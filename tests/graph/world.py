@@ -27,6 +27,7 @@ from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.patience import Patience
 from domain.questions import Questions
 from domain.read import ReadImage
 from domain.search import SearchImages
@@ -37,6 +38,8 @@ from domain.sweep import Sweep
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
@@ -179,6 +182,8 @@ class World:
     searches: MemorySearches = field(default_factory=MemorySearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
+    patience = Patience((0.0,))
+
     def __post_init__(self) -> None:
         """Look for what is by chance where the images are."""
         self.space = FakeSpace(self.catalog)
@@ -240,6 +245,8 @@ class World:
             untag=UntagImages(self.catalog),
             delete=DeleteImages(self.catalog, self.storage),
             sweep=Sweep(self.catalog, self.storage, self.searches, self.clock),
+            watch_status=WatchStatus(self.catalog, self.catalog.events, self.patience),
+            watch_matches=WatchMatches(search, self.catalog.events, self.clock, self.patience),
         )
 
 

@@ -222,7 +222,12 @@ async def serve(
         ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
-                pictograph.http, listening, log_level=settings.log_level, ready=ready, beside=works
+                pictograph.http,
+                listening,
+                log_level=settings.log_level,
+                ready=ready,
+                stopping=pictograph.http.state.stopping.set,
+                beside=works,
             )
 
 

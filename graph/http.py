@@ -39,9 +39,13 @@ def create_app(
     *,
     ready: Mapping[str, Check] = NO_CHECKS,
 ) -> Starlette:
-    """Return the server. ``ready`` says by name, what has to work for it to be ready."""
+    """Return the server. ``ready`` says by name, what has to work for it to be ready.
+
+    Its ``state.stopping`` is an event: once it is set, what is streamed comes to an end.
+    """
     options = options or HttpOptions()
-    endpoint = Endpoint(use_cases, options)
+    stopping = asyncio.Event()
+    endpoint = Endpoint(use_cases, options, stopping=stopping)
     routes = [
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
@@ -58,6 +62,7 @@ def create_app(
         exception_handlers={HTTPException: on_http_exception},
     )
     app.router.redirect_slashes = False
+    app.state.stopping = stopping
     return app
 
 

@@ -49,7 +49,6 @@ MISSING = {
     "CreateUploadTargetsPayload",
     "Mutation.completeUploads",
     "Mutation.createUploadTargets",
-    "Subscription",
     "UploadErrorCode.TARGET_NOT_FOUND",
     "UploadTarget",
     "UploadTargetField",
@@ -105,6 +104,7 @@ def _fields_that(
 
 SEARCHING = (
     "Query",
+    "Subscription",
     "ImageSearchConnection",
     "ImageSearchEdge",
     "RelevanceBand",

@@ -25,6 +25,8 @@ STOPPING = {
         }
     ]
 }
+# Many clients take these for the ends of lines, which JSON does not.
+_BREAKS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 _END = b"event: complete\ndata:\n\n"
 
 
@@ -110,6 +112,5 @@ async def _beat(write: Callable[[bytes], Awaitable[None]]) -> None:
 
 # Any: what a query asked for.
 def _event(answer: dict[str, Any]) -> bytes:
-    # JSON without a line break, as one ends the event.
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return f"event: next\ndata: {text}\n\n".encode()
+    return f"event: next\ndata: {text.translate(_BREAKS)}\n\n".encode()

@@ -95,14 +95,16 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from graph.options import HttpOptions
     from infra.postgres import PostgresKeys
     from infra.postgres.engine import check_server
+    from infra.postgres.events import PostgresEvents
     from infra.postgres.migrate import check_current
     from infra.postgres.model_change import PostgresModels
 
     async with AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+        events = await stack.enter_async_context(PostgresEvents.open(engine))
         pictures = await stack.enter_async_context(imaging(settings))
-        shared = Shared(settings, engine, storage, pictures)
+        shared = Shared(settings, engine, storage, pictures, events)
         models = PostgresModels(engine)
         editions = await stack.enter_async_context(
             Editions.of(models, shared.edition, grace=settings.operation_seconds)
@@ -157,7 +159,12 @@ async def serve(
         ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
-                pictograph.http, listening, log_level=settings.log_level, ready=ready, beside=works
+                pictograph.http,
+                listening,
+                log_level=settings.log_level,
+                ready=ready,
+                stopping=pictograph.http.state.stopping.set,
+                beside=works,
             )
 
 

@@ -35,6 +35,8 @@ from domain.sweep_targets import SweepTargets
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from infra.opening import open_encoder, source_of, staging_beside
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
     from domain.editions import Editions
     from domain.models import LiveModel
-    from domain.ports import Storage
+    from domain.ports import Events, Storage
     from infra.clip import ClipEncoder
     from infra.pillow import PillowImaging
     from infra.settings import Settings
@@ -66,6 +68,7 @@ class Shared:
     engine: AsyncEngine
     storage: Storage
     imaging: PillowImaging
+    events: Events
 
     @asynccontextmanager
     async def edition(self, model: LiveModel | None, editions: Editions) -> AsyncIterator[Edition]:
@@ -175,5 +178,7 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
         if isinstance(staging, FolderStaging)
         else None,
         sweep_targets=SweepTargets(targets, staging, utc_now),
+        watch_status=WatchStatus(catalog, shared.events),
+        watch_matches=WatchMatches(search, shared.events, utc_now),
     )
     return Edition(live, encoder, use_cases, encoder.check, bank.prepare)

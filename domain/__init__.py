@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from domain.tag import TagImages, UntagImages
     from domain.update import UpdateImage
     from domain.upload import UploadImages
+    from domain.watch_matches import WatchMatches
+    from domain.watch_status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,5 @@ class UseCases:
     receive_upload: ReceiveUpload | None
     """None where clients send their files past this server."""
     sweep_targets: SweepTargets
+    watch_status: WatchStatus
+    watch_matches: WatchMatches

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -122,6 +122,10 @@ class Image:
             pixel_sha256=picture.pixel_sha256,
             exif=picture.exif,
         )
+
+
+ReadyPlace: TypeAlias = "tuple[datetime, UUID]"
+"""When an image became READY, and its id: a place in the order of that."""
 
 
 @dataclass(frozen=True, slots=True)

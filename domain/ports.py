@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Part, Query, Ranking
     from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
-    from domain.images import Image, Picture, Pixels, Source
+    from domain.images import Image, Picture, Pixels, ReadyPlace, Source
     from domain.keys import ApiKey
     from domain.likenesses import Collapse, Link
     from domain.models import LiveModel
@@ -148,6 +148,15 @@ class Catalog(Protocol):
     async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
         """Return the images with these digests, by digest."""
 
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        """Return those of the images that are here and match."""
+
+    async def ready_after(self, place: ReadyPlace, *, limit: int) -> Sequence[ReadyPlace]:
+        """Return where images lie in the order of becoming READY, those next behind ``place``.
+
+        One that became READY in a transaction lies where that began.
+        """
+
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         """Return a stretch of the images that match."""
 
@@ -278,8 +287,9 @@ class Events(Protocol):
     def images(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[UUID] | None]]:
         """Listen for the ids of images whose status changes, or which come or go.
 
-        From the moment it is entered nothing is missed, but where the connection was lost: then
-        None comes, and whoever listens has to look for themselves.
+        From the moment it is entered nothing is missed, but where the connection was lost or
+        whoever listens was too slow: then None comes, and they have to look for themselves. What
+        comes is all that happened since they last asked. Raises Overloaded where too many listen.
         """
 
 

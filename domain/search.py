@@ -148,6 +148,17 @@ class SearchImages:
         here = await self.catalog.get([hit.image_id for hit in relevant])
         return [hit for hit in relevant if hit.image_id in here]
 
+    async def query(self, by: SearchBy) -> Query:
+        """Return the point that a search looks around. Raises what a search does."""
+        if not isinstance(by, BySearch):
+            return (await self.questions(by))[1]
+        kept, maker = await self._recall(by.search_id, argument="by.searchId")
+        if maker is not self:
+            raise SearchExpired(
+                "The search was made with another model than the one that answers; search again."
+            )
+        return kept.query
+
     async def plan(self, page: SearchPage) -> str:
         """Return how the database carries out a page's search."""
         return await self.of(page.search).catalog.explain(

@@ -1,5 +1,6 @@
 """What the resolvers of one operation share."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ class Context:
     use_cases: UseCases = field(init=False)
     """What can be done by one model, from the beginning of the operation to its end."""
 
+    deadline: asyncio.Timeout | None = field(default=None, repr=False)
+    """What bounds the work on the next result of a subscription."""
+
     def __post_init__(self) -> None:
         """Start with nothing looked up."""
         self.use_cases = self.current()
@@ -54,6 +58,17 @@ class Context:
     def renewed(self) -> "Context":
         """Return the context of another operation on the same connection."""
         return replace(self)
+
+    def rest(self) -> None:
+        """Let a subscription wait for as long as it takes, until ``resume``."""
+        if self.deadline:
+            self.deadline.reschedule(None)
+
+    def resume(self) -> None:
+        """Begin another answer of a subscription: in its own time, with nothing looked up."""
+        if self.deadline:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.seconds)
+        self.__post_init__()
 
     def may(self, scope: Scope) -> UseCases:
         """Return what can be done, to a caller who may. Raises Unauthorized."""

@@ -1,8 +1,10 @@
 """GraphQL over HTTP: Strawberry's endpoint, strict about what it reads and how it answers."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -23,9 +25,11 @@ from strawberry.types.graphql import OperationType
 from domain import UseCases
 from domain.errors import Unauthorized
 from graph import graphiql
+from graph.answers import answer_of
 from graph.auth import key_of, unauthenticated
 from graph.body import bad_request, bounded, checked, operations_of, parsed_json, read_form
 from graph.context import Context
+from graph.event_stream import EVENT_STREAM, EventStream
 from graph.options import HttpOptions
 from graph.problems import GRAPHQL_JSON, JSON, problem
 from graph.schema import Schema
@@ -38,6 +42,10 @@ _OPERATIONS = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
 }
+_STREAMED = {
+    "GET": {OperationType.QUERY, OperationType.SUBSCRIPTION},
+    "POST": set(OperationType),
+}
 _OUR_FAULTS = {
     "TIMEOUT": HTTPStatus.SERVICE_UNAVAILABLE,
     "INTERNAL_SERVER_ERROR": HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -46,17 +54,24 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
 class Endpoint(GraphQL[Context, None]):
-    """``/graphql``: queries by GET, queries and mutations by POST, both over WebSocket.
+    """``/graphql``: queries by GET, queries and mutations by POST, everything over WebSocket.
 
-    A key that is sent must be a good one, even where none is needed.
+    Subscriptions, and whatever else is asked for so, are answered as Server-Sent Events, too. A
+    key that is sent must be a good one, even where none is needed.
     """
 
     graphql_transport_ws_handler_class = Connection
 
-    def __init__(self, current: Callable[[], UseCases], options: HttpOptions) -> None:
-        """Answer for the use cases of the moment, taken once for each operation."""
+    def __init__(
+        self, current: Callable[[], UseCases], options: HttpOptions, *, stopping: asyncio.Event
+    ) -> None:
+        """Answer for the use cases of the moment, taken once for each operation.
+
+        Until the server is ``stopping``.
+        """
+        self._schema = Schema()
         super().__init__(
-            Schema(),
+            self._schema,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
             max_subscriptions_per_connection=options.max_operations,
@@ -64,6 +79,7 @@ class Endpoint(GraphQL[Context, None]):
         )
         self.options = options
         self._current = current
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with every refusal in the shape of GraphQL's errors."""
@@ -119,11 +135,14 @@ class Endpoint(GraphQL[Context, None]):
         if kind == JSON:
             return await self._execute(request, await self._from_json(request), context)
         if kind == "multipart/form-data":
-            form = await self._form(request)
-            try:
-                return await self._execute(request, operations_of(form), context)
-            finally:
-                await form.close()
+            async with AsyncExitStack() as stack:
+                form = await self._form(request)
+                stack.push_async_callback(form.close)
+                response = await self._execute(request, operations_of(form), context)
+                if isinstance(response, EventStream):
+                    # It reads the files when it is sent.
+                    response.afterwards(stack.pop_all().aclose)
+                return response
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "Send application/json, or multipart/form-data where files go along.",
@@ -131,17 +150,21 @@ class Endpoint(GraphQL[Context, None]):
 
     async def _execute(self, request: Request, data: object, context: Context) -> Response:
         asked = checked(data)
+        streams = _prefers_events(request)
+        operation: dict[str, Any] = {
+            "query": asked["query"],
+            "variable_values": asked.get("variables"),
+            "operation_name": asked.get("operationName"),
+            "context_value": context,
+            "allowed_operation_types": (_STREAMED if streams else _OPERATIONS)[request.method],
+        }
         try:
-            result = await self.schema.execute(
-                asked["query"],
-                variable_values=asked.get("variables"),
-                operation_name=asked.get("operationName"),
-                context_value=context,
-                allowed_operation_types=_OPERATIONS[request.method],
-            )
+            if streams:
+                results = await self._schema.stream(**operation)
+                return EventStream(results, stopping=self._stopping)
+            return _response(await self._schema.execute(**operation), _media_type(request))
         except InvalidOperationTypeError as refused:
             raise _wrong_method(refused.operation_type, request.method) from None
-        return _response(result, _media_type(request))
 
     async def _from_json(self, request: Request) -> object:
         limit, idle = self.options.max_body_bytes, self.options.idle_seconds
@@ -185,7 +208,10 @@ def _from_address(request: Request) -> dict[str, object]:
 
 def _wrong_method(kind: OperationType, method: str) -> HTTPException:
     if kind is OperationType.SUBSCRIPTION:
-        return bad_request("Subscriptions are answered over WebSocket only.")
+        return bad_request(
+            "Subscriptions are answered over WebSocket (graphql-transport-ws), and as Server-Sent "
+            f"Events to who prefers them: “Accept: {EVENT_STREAM}”."
+        )
     return HTTPException(
         HTTPStatus.METHOD_NOT_ALLOWED,
         f"A {kind.value} cannot be sent by {method}; use POST.",
@@ -217,21 +243,25 @@ def _media_type(request: HTTPConnection) -> str:
     return max(ours, key=lambda entry: entry[1], default=(JSON, 1))[0]
 
 
+def _prefers_events(request: HTTPConnection) -> bool:
+    """Tell whether Server-Sent Events are the best that is accepted, and the first of the best.
+
+    Some clients always name them, and mean them for subscriptions only.
+    """
+    best, weight = max(_accepted(request), key=lambda entry: entry[1])
+    return best == EVENT_STREAM and weight > 0
+
+
 def _wants_page(request: HTTPConnection) -> bool:
     return any(name == "text/html" and weight for name, weight in _accepted(request))
 
 
-# Any: what a query asked for.
 def _response(result: ExecutionResult, media_type: str) -> Response:
-    status, answer = HTTPStatus.OK, dict[str, Any](data=result.data)
-    if errors := result.errors:
-        answer = {"errors": [error.formatted for error in errors], **answer}
-        if result.data is None and not any(error.path for error in errors):
-            # Nothing was executed, so there is no data, not even null.
-            del answer["data"]
-            code = (errors[0].extensions or {}).get("code")
-            if media_type == GRAPHQL_JSON:
-                status = _OUR_FAULTS.get(str(code), HTTPStatus.BAD_REQUEST)
+    answer = answer_of(result)
+    status = HTTPStatus.OK
+    if "data" not in answer and media_type == GRAPHQL_JSON:
+        code = answer["errors"][0].get("extensions", {}).get("code")
+        status = _OUR_FAULTS.get(str(code), HTTPStatus.BAD_REQUEST)
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     return Response(body, status, headers, f"{media_type}; charset=utf-8")

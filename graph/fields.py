@@ -15,3 +15,13 @@ def described(description: str) -> Callable[[Callable[..., Any]], StrawberryFiel
         return strawberry.field(resolver, description=description)
 
     return decorate
+
+
+# Any: Strawberry calls resolvers of every shape.
+def streamed(description: str) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """Return ``strawberry.subscription`` with a description, as ``described`` does for fields."""
+
+    def decorate(resolver: Callable[..., Any]) -> StrawberryField:
+        return strawberry.subscription(resolver, description=description)
+
+    return decorate

@@ -42,10 +42,12 @@ def create_app(
 ) -> Starlette:
     """Return the server for the use cases of the moment.
 
-    ``ready`` says by name, what has to work for it to be ready.
+    ``ready`` says by name, what has to work for it to be ready. Its ``state.stopping`` is an
+    event: once it is set, what is streamed comes to an end.
     """
     options = options or HttpOptions()
-    endpoint = Endpoint(current, options)
+    stopping = asyncio.Event()
+    endpoint = Endpoint(current, options, stopping=stopping)
     routes = [
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
@@ -69,6 +71,7 @@ def create_app(
         exception_handlers={HTTPException: on_http_exception},
     )
     app.router.redirect_slashes = False
+    app.state.stopping = stopping
     return app
 
 

@@ -32,6 +32,9 @@ MAX_TOKENS = 2_000
 
 PAGES = frozenset({"duplicates", "images", "searchImages", "similarImages"})
 SEARCHES = frozenset({"duplicates", "searchImages", "similarImages"})
+LIVE = frozenset({"imageMatched"})
+"""Searches that answer with one image at a time."""
+
 INTROSPECTION = frozenset({"__schema", "__type"})
 DEFAULT_PAGE = 20
 DEFAULTS = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}
@@ -176,7 +179,7 @@ class _Measure:
         name = node.name.value
         inner = self._below(node)
         times = self._times(node)
-        searches = int(name in SEARCHES)
+        searches = int(name in SEARCHES or name in LIVE)
         size = Size(
             # Introspection has its own bound on depth, and its usual query is a deep one.
             depth=1 if name in INTROSPECTION else inner.depth + 1,
@@ -202,7 +205,7 @@ class _Measure:
         for name in ("first", "last"):
             if name in sizes:
                 return self._number(sizes[name])
-        for name in ("ids", "candidates"):
+        for name in ("ids", "imageIds", "candidates"):
             if name in sizes:
                 return self._length(sizes[name])
         if self._grouped and node.name.value == "images":

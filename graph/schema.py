@@ -30,6 +30,7 @@ from graph.limits import MAX_QUERY_BYTES, MAX_TOKENS, excess
 from graph.mutations import Mutation
 from graph.queries import Query
 from graph.scalars import SCALARS
+from graph.subscriptions import Subscription
 
 KEPT_CHARACTERS = 400_000
 """Of queries whose parsed form is kept, which takes about a hundred bytes for each."""
@@ -61,7 +62,11 @@ class Documents:
 
 
 class Deadline(SchemaExtension):
-    """Hands on what was parsed and validated already, and bounds the time of execution."""
+    """Hands on what was parsed and validated already, and bounds the time of execution.
+
+    A subscription waits for as long as it takes; the work on each of its results is bounded where
+    they are streamed.
+    """
 
     def on_parse(self) -> Iterator[None]:
         """Take the document as it is: it was valid when it got here."""
@@ -71,15 +76,15 @@ class Deadline(SchemaExtension):
 
     async def on_execute(self) -> AsyncIterator[None]:
         """Give the operation its time and no more."""
+        if self.execution_context.operation_type is OperationType.SUBSCRIPTION:
+            yield
+            return
         seconds = self.execution_context.context.seconds
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            raise GraphQLError(
-                f"The request took longer than {seconds:g} s; ask for less at once.",
-                extensions={"code": "TIMEOUT"},
-            ) from None
+            raise _too_long(seconds) from None
 
 
 class Schema(strawberry.Schema):
@@ -88,7 +93,7 @@ class Schema(strawberry.Schema):
     def __init__(self) -> None:
         """Build the types once; requests share them."""
         config = StrawberryConfig(scalar_map=SCALARS)
-        super().__init__(Query, Mutation, extensions=[Deadline], config=config)
+        super().__init__(Query, Mutation, Subscription, extensions=[Deadline], config=config)
         self._documents = Documents()
 
     def process_errors(
@@ -130,12 +135,18 @@ class Schema(strawberry.Schema):
         context_value: Context,
         operation_name: str | None = None,
         variable_values: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] = ANY_TYPE,
         **kwargs: Any,  # noqa: ANN401
-    ) -> AsyncIterator[object]:
-        """Execute one operation of a connection that carries many."""
+    ) -> AsyncGenerator[ExecutionResult]:
+        """Execute one operation, of many that a connection may carry, and yield its results.
+
+        Raises InvalidOperationTypeError for one that is not allowed.
+        """
         context = context_value.renewed()
         try:
-            context.document = self._document(query, operation_name, variables=variable_values)
+            context.document = self._document(
+                query, operation_name, variables=variable_values, allowed=allowed_operation_types
+            )
         except _Refused as refused:
             return _only(refused.result)
         results = await super().stream(
@@ -199,13 +210,31 @@ def _parsed(query: str) -> DocumentNode:
         raise _Refused(error) from None
 
 
-async def _only(result: ExecutionResult) -> AsyncGenerator[object]:
+def _too_long(seconds: float) -> GraphQLError:
+    return GraphQLError(
+        f"The request took longer than {seconds:g} s; ask for less at once.",
+        extensions={"code": "TIMEOUT"},
+    )
+
+
+async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
     yield result
 
 
-async def _each_presented(results: AsyncGenerator[Any], context: Context) -> AsyncGenerator[object]:
+async def _each_presented(
+    results: AsyncGenerator[Any], context: Context
+) -> AsyncGenerator[ExecutionResult]:
+    """Yield results fit for clients, each in its time; a subscription says when that runs."""
     async with aclosing(results):
-        async for result in results:
+        while True:
+            try:
+                async with asyncio.timeout(context.seconds) as context.deadline:
+                    result = await anext(results)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                yield ExecutionResult(data=None, errors=[_too_long(context.seconds)])
+                return
             yield _presented(result, context)
 
 

@@ -8,10 +8,12 @@ import strawberry
 
 from domain.relevance import RelevanceBand, band_of
 from domain.searches import DEPTH, Found, SearchPage
+from domain.watch_matches import Match
 from graph.connections import PageInfo
 from graph.cursors import search_cursor
 from graph.facets import ImageFacets
 from graph.fields import described
+from graph.ids import global_id
 from graph.types import Image, Info
 
 T = TypeVar("T")
@@ -44,7 +46,6 @@ class ImageSearchEdge:
     collapsed_count: int = strawberry.field(
         description="With collapse: how many images this one stands for."
     )
-    found: strawberry.Private[Found]
     relevances: strawberry.Private[Any]  # Once of a dictionary; Strawberry reads no generics here
 
     @classmethod
@@ -55,8 +56,22 @@ class ImageSearchEdge:
             node=Image.of(found.image),
             score=found.hit.score,
             collapsed_count=found.hit.stands_for,
-            found=found,
             relevances=relevances,
+        )
+
+    @classmethod
+    def live(cls, match: Match) -> "ImageSearchEdge":
+        """Return what a live search found. No page holds it, so its cursor is the image's id."""
+
+        async def known() -> dict[Any, float]:
+            return {match.image.id: match.hit.relevance or 0.0}
+
+        return cls(
+            cursor=global_id(match.image.id),
+            node=Image.of(match.image),
+            score=match.hit.score,
+            collapsed_count=match.hit.stands_for,
+            relevances=Once(known),
         )
 
     @described(
@@ -75,7 +90,7 @@ class ImageSearchEdge:
     async def _relevance(self) -> float:
         judged: dict[Any, float] = await self.relevances()
         # One that was deleted in between is no answer any more.
-        return judged.get(self.found.image.id, 0.0)
+        return judged.get(self.node.image.id, 0.0)
 
 
 @strawberry.type

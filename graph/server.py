@@ -26,6 +26,10 @@ GRACE_SECONDS = 10
 MESSAGE_BYTES = 1 << 20
 
 
+def _nothing() -> None:
+    pass
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Take a port; 0 takes a free one. Raises Misconfigured, naming what is in the way."""
     try:
@@ -47,16 +51,18 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - what a server is told, and what it tells
     http: Starlette,
     listening: socket.socket,
     *,
     log_level: str,
     ready: Callable[[str], None],
+    stopping: Callable[[], None] = _nothing,
     beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
     """Answer until SIGINT or SIGTERM; ``ready`` gets the address once requests are answered.
 
+    ``stopping`` is called when that comes: what never ends by itself would be waited for.
     What is to run ``beside`` begins then, and ends with the server if it has not before.
     """
     config = uvicorn.Config(
@@ -77,7 +83,7 @@ async def serve(
         tasks.extend(asyncio.create_task(work()) for work in beside)
 
     try:
-        await _Server(config, answering).serve(sockets=[listening])
+        await _Server(config, answering, stopping).serve(sockets=[listening])
     finally:
         for task in tasks:
             task.cancel()
@@ -87,13 +93,20 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -20,6 +20,7 @@ from infra.postgres.labels import cosines, count_nearest
 from infra.postgres.listing import read_page
 from infra.postgres.models import ActiveModel, activate, known_models
 from infra.postgres.planner import Planner
+from infra.postgres.readiness import those_matching, those_ready_after
 from infra.postgres.rows import image_of
 from infra.postgres.search import EXACT_BELOW, comparison, rank, reach_of, sample, walk
 from infra.postgres.tables import EmbeddingRow, ImageRow
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding, EmbeddingModel, KnownModel, Query, Ranking
     from domain.facets import Facet, FacetValue, Selection
     from domain.filters import ImageFilter, Page, Sort, Window
-    from domain.images import Image
+    from domain.images import Image, ReadyPlace
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,17 @@ class PostgresCatalog:
         wanted = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
         async with self._session() as session:
             return {row.sha256: image_of(row) for row in await session.scalars(wanted)}
+
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        """Return those of the images that are here and match."""
+        async with self._session() as session:
+            return set(await session.scalars(those_matching(ids, criteria)))
+
+    async def ready_after(self, place: ReadyPlace, *, limit: int) -> Sequence[ReadyPlace]:
+        """Return where images lie in the order of becoming READY, those next behind ``place``."""
+        async with self._session() as session:
+            rows = await session.execute(those_ready_after(place, limit=limit))
+            return [(row[0], row[1]) for row in rows]
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         """Return a stretch of the images that match."""

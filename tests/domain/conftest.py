@@ -32,6 +32,8 @@ from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.uploads import UploadedImage
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from tests.domain.libraries import Library
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
@@ -194,6 +196,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         complete_uploads=CompleteUploads(imaging, catalog, storage, targets, staging, clock),
         receive_upload=ReceiveUpload(staging, clock),
         sweep_targets=SweepTargets(targets, staging, clock),
+        watch_status=WatchStatus(catalog, catalog.events),
+        watch_matches=WatchMatches(search, catalog.events, clock),
     )
 
 

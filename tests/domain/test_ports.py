@@ -12,6 +12,7 @@ from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
+from tests.fakes.events import MemoryEvents
 from tests.fakes.gaps import MemoryGaps
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
@@ -38,6 +39,7 @@ FAKES: dict[type, type] = {
     ports.Staging: MemoryStaging,
     ports.Reception: MemoryStaging,
     ports.Targets: MemoryTargets,
+    ports.Events: MemoryEvents,
     ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,
     ports.Keys: MemoryKeys,

@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from functools import cmp_to_key
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from domain.embeddings import EmbeddingModel, Hit, KnownModel, ModelState, Ranking
 from domain.errors import ImageNotFound
-from domain.filters import ImageFilter, Orientation, Page, Place, place_of
+from domain.filters import ImageFilter, Orientation, Page, place_of
 from domain.images import Exif, ImageStatus
+from tests.fakes.events import MemoryEvents
 from tests.fakes.facets import values_of
+from tests.fakes.orders import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
-
-    from _typeshed import SupportsDunderLT
 
     from domain.embeddings import Embedding, Query
     from domain.facets import Facet, FacetValue, Selection
     from domain.filters import GeoNear, IntRange, Sort, TimeRange, Window
-    from domain.images import GeoPoint, Image
+    from domain.images import GeoPoint, Image, ReadyPlace
 
 EARTH_RADIUS_KM = 6371.0088
 MICROMETRE = 1e-9  # in kilometres
@@ -40,13 +39,17 @@ class MemoryCatalog:
         self._embeddings: dict[UUID, Embedding] = {}
         self.expected: list[UUID] = []
         """What work was written down on."""
+        self.events = MemoryEvents()
+        """What tells of images, as the database's triggers do."""
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._ready_at: dict[UUID, datetime] = {}
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
         for kept in self._images.values():
             if kept.sha256 == image.sha256:
                 return kept
-        self._images[image.id] = image
         self._embeddings[image.id] = embedding
+        self._keep(image)
         return image
 
     def all(self) -> list[Image]:
@@ -59,9 +62,17 @@ class MemoryCatalog:
 
     def put(self, image: Image, embedding: Embedding | None = None) -> None:
         """Let an image that is here be otherwise."""
-        self._images[image.id] = image
         if embedding is not None:
             self._embeddings[image.id] = embedding
+        self._keep(image)
+
+    def _keep(self, image: Image) -> None:
+        before = self._images.get(image.id)
+        self._images[image.id] = image
+        if before is None or before.status is not image.status:
+            if image.status is ImageStatus.READY:
+                self._ready_at[image.id] = self.now()
+            self.events.tell(image.id)
 
     async def expect(self, image: Image) -> Image:
         kept = await self.add(image, ())
@@ -76,8 +87,15 @@ class MemoryCatalog:
         wanted = set(sha256s)
         return {image.sha256: image for image in self._images.values() if image.sha256 in wanted}
 
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        return {image.id for image in self._matching(criteria) if image.id in ids}
+
+    async def ready_after(self, place: ReadyPlace, *, limit: int) -> Sequence[ReadyPlace]:
+        places = sorted((instant, id_) for id_, instant in self._ready_at.items())
+        return [each for each in places if each > place][:limit]
+
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
-        order = _order(sort)
+        order = order_of(sort)
         images = sorted(self._matching(criteria), key=lambda image: order(place_of(image, sort)))
         keys = [order(place_of(image, sort)) for image in images]
         start, stop = 0, len(images)
@@ -179,6 +197,8 @@ class MemoryCatalog:
         for id_ in gone:
             del self._images[id_]
             del self._embeddings[id_]
+            self._ready_at.pop(id_, None)
+        self.events.tell(*gone)
         return gone
 
     def _meant(self, selection: Selection) -> tuple[Image, ...]:
@@ -270,22 +290,3 @@ def _orientation(width: int | None, height: int | None) -> Orientation | None:
 
 def _dot(left: Embedding, right: Embedding) -> float:
     return math.fsum(x * y for x, y in zip(left, right, strict=True))
-
-
-def _order(sort: Sort) -> Callable[[Place], SupportsDunderLT[Any]]:  # Any as typeshed has it
-    """Return the key of the order: places without a value last, whatever the direction."""
-
-    def compare(left: Place, right: Place) -> int:
-        if (left.value is None) != (right.value is None):
-            return 1 if left.value is None else -1
-        if (left.value, left.id) == (right.value, right.id):
-            return 0
-        if left.value == right.value:
-            rises = left.id < right.id
-        elif isinstance(left.value, str):
-            rises = left.value < str(right.value)
-        else:
-            rises = int(left.value or 0) < int(right.value or 0)
-        return -1 if rises != sort.descending else 1
-
-    return cmp_to_key(compare)

@@ -4,13 +4,11 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -20,6 +18,7 @@ from graph.http import create_app
 from graph.ids import global_id
 from graph.options import HttpOptions
 from tests.graph.requests import KEY
+from tests.graph.wires import running
 from tests.graph.world import World
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -31,16 +30,8 @@ async def address(world: World) -> AsyncIterator[Any]:
     """Return where a real server listens."""
     options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=1)
     app = create_app(world.use_cases, options)
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    yield f"ws://127.0.0.1:{listening.getsockname()[1]}/graphql"
-    server.should_exit = True
-    await serving
-    listening.close()
+    async with running(app) as url:
+        yield url.replace("http://", "ws://") + "/graphql"
 
 
 class Talk:

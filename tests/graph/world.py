@@ -29,6 +29,7 @@ from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.patience import Patience
 from domain.questions import Questions
 from domain.read import ReadImage
 from domain.receive_upload import ReceiveUpload
@@ -41,6 +42,8 @@ from domain.sweep_targets import SweepTargets
 from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
+from domain.watch_matches import WatchMatches
+from domain.watch_status import WatchStatus
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
@@ -185,6 +188,8 @@ class World:
     searches: MemorySearches = field(default_factory=MemorySearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
+    patience = Patience((0.0,))
+
     def __post_init__(self) -> None:
         """Look for what is by chance where the images are."""
         self.space = FakeSpace(self.catalog)
@@ -256,6 +261,8 @@ class World:
             ),
             receive_upload=ReceiveUpload(self.staging, self.clock),
             sweep_targets=SweepTargets(self.targets, self.staging, self.clock),
+            watch_status=WatchStatus(self.catalog, self.catalog.events, self.patience),
+            watch_matches=WatchMatches(search, self.catalog.events, self.clock, self.patience),
         )
 
 

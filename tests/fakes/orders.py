@@ -1,0 +1,32 @@
+"""The orders of listings, in memory."""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import SupportsDunderLT
+
+    from domain.filters import Place, Sort
+
+
+def order_of(sort: Sort) -> Callable[[Place], SupportsDunderLT[Any]]:  # Any as typeshed has it
+    """Return the key of the order: places without a value last, whatever the direction."""
+
+    def compare(left: Place, right: Place) -> int:
+        if (left.value is None) != (right.value is None):
+            return 1 if left.value is None else -1
+        if (left.value, left.id) == (right.value, right.id):
+            return 0
+        if left.value == right.value:
+            rises = left.id < right.id
+        elif isinstance(left.value, str):
+            rises = left.value < str(right.value)
+        else:
+            rises = int(left.value or 0) < int(right.value or 0)
+        return -1 if rises != sort.descending else 1
+
+    return cmp_to_key(compare)

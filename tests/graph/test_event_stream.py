@@ -1,0 +1,218 @@
+"""Server-Sent Events: who gets them, and what they look like."""
+
+# ruff: noqa: ANN401 - what a server answers is any JSON
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from graph import event_stream, server
+from graph.http import create_app
+from graph.ids import global_id
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY, multipart
+from tests.graph.test_subscriptions import MATCHES, RED, STATUS, paint, until_listening
+from tests.graph.wires import EVENTS, over_events, over_websocket, rest, results_of, running, soon
+from tests.graph.world import Client, World
+
+NOTHING = "subscription { imageStatusChanged(imageIds: []) { id } }"
+URQL = (
+    "application/graphql-response+json, application/graphql+json, application/json, "
+    "text/event-stream, multipart/mixed"
+)
+COMPLETE = "event: complete\ndata:\n\n"
+MIME = "text/event-stream; charset=utf-8"
+
+
+def streamed(answer: object) -> str:
+    text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+    return f"event: next\ndata: {text}\n\n{COMPLETE}"
+
+
+@pytest.fixture
+async def url(world: World) -> AsyncIterator[str]:
+    async with running(create_app(world.use_cases)) as url:
+        yield url
+
+
+async def post(client: Client, query: str, *, accept: str = "text/event-stream") -> httpx.Response:
+    return await client.http.post("/graphql", json={"query": query}, headers={"Accept": accept})
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/event-stream",
+        "Text/Event-Stream;q=0.5",
+        "text/event-stream, application/json",
+        "application/json;q=0.9, text/event-stream",
+        "text/event-stream, multipart/mixed, */*;q=0.1",
+    ],
+)
+async def test_who_prefers_events_gets_them(client: Client, accept: str) -> None:
+    answer = await post(client, "{ __typename }", accept=accept)
+    assert MIME == answer.headers["content-type"]
+    assert streamed({"data": {"__typename": "Query"}}) == answer.text
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        URQL,
+        "application/json, text/event-stream",
+        "text/event-stream;q=0.9, application/json",
+        "text/event-stream;q=0",
+        "*/*",
+        "",
+    ],
+)
+async def test_who_prefers_json_gets_that(client: Client, accept: str) -> None:
+    answer = await post(client, "{ __typename }", accept=accept)
+    assert "json" in answer.headers["content-type"]
+    assert {"data": {"__typename": "Query"}} == answer.json()
+    refused = await post(client, NOTHING, accept=accept)
+    assert 400 == refused.status_code
+    [error] = refused.json()["errors"]
+    assert (
+        "Subscriptions are answered over WebSocket (graphql-transport-ws), and as Server-Sent "
+        "Events to who prefers them: “Accept: text/event-stream”."
+    ) == error["message"]
+
+
+async def test_nothing_on_the_way_keeps_or_holds_events_back(client: Client) -> None:
+    answer = await post(client, NOTHING)
+    assert COMPLETE == answer.text
+    assert "no-store" == answer.headers["cache-control"]
+    assert "no" == answer.headers["x-accel-buffering"]
+    assert "Accept" == answer.headers["vary"]
+
+
+async def test_a_browsers_event_source_asks_by_get(client: Client) -> None:
+    for query, text in ((NOTHING, COMPLETE), ("{ __typename }", None)):
+        answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
+        assert (200, MIME) == (answer.status_code, answer.headers["content-type"])
+        assert text in (None, answer.text)
+
+
+async def test_nothing_is_changed_by_get(client: Client) -> None:
+    query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
+    answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
+    assert 405 == answer.status_code
+    allowed = {**EVENTS, "Authorization": f"Bearer {KEY}"}
+    changed = await client.http.post("/graphql", json={"query": query}, headers=allowed)
+    assert streamed({"data": {"deleteImages": {"deletedImageIds": []}}}) == changed.text
+
+
+@pytest.mark.parametrize("query", ["{ nothing }", "{", "subscription { nothing }"])
+async def test_what_is_wrong_with_a_query_is_a_result(client: Client, query: str) -> None:
+    answer = await post(client, query)
+    assert 200 == answer.status_code
+    [result] = [each async for each in results_of(answer)]
+    assert result.keys() == {"errors"}
+    assert result["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("body", [b"null", b"{", b'{"query": 1}', b"[]"])
+async def test_a_malformed_request_is_refused_as_json(client: Client, body: bytes) -> None:
+    headers = {**EVENTS, "Content-Type": "application/json"}
+    answer = await client.http.post("/graphql", content=body, headers=headers)
+    assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
+
+
+async def test_a_wrong_key_is_refused_as_json(client: Client) -> None:
+    headers = {**EVENTS, "Authorization": "Bearer wrong"}
+    answer = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
+    assert (401, "application/json") == (answer.status_code, answer.headers["content-type"])
+
+
+async def test_a_line_break_stays_within_its_event(client: Client, world: World) -> None:
+    image = await paint(world, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
+    query = "{ images { nodes { altText } } }"
+    [result] = [each async for each in results_of(await post(client, query))]
+    assert image.alt_text == result["data"]["images"]["nodes"][0]["altText"]
+
+
+async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.01)
+    heard = b""
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+        http.stream(
+            "POST", "/graphql", json={"query": MATCHES, "variables": RED}, headers=EVENTS
+        ) as response,
+    ):
+        async for chunk in response.aiter_bytes():
+            heard += chunk
+            if len(heard) >= 9:
+                break
+    assert heard.startswith(b":\n\n:\n\n:\n\n")
+
+
+async def test_an_example_can_be_watched_for(url: str, world: World) -> None:
+    form = multipart(
+        {"query": MATCHES, "variables": {"by": {"image": None}}},
+        {"0": ["variables.by.image"]},
+        {"0": ("red.png", picture_file((255, 0, 0)))},
+    )
+    headers = {**EVENTS, "GraphQL-Require-Preflight": "1"}
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+        http.stream("POST", "/graphql", headers=headers, **form) as response,
+    ):
+        results = results_of(response)
+        await until_listening(world.catalog)
+        while not world.encoder.pictures:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        image = await paint(world, "red")
+        assert global_id(image.id) == (await soon(results))["data"]["imageMatched"]["cursor"]
+        await results.aclose()
+
+
+@pytest.mark.parametrize("subscribe", [over_events, over_websocket])
+async def test_a_server_that_stops_ends_what_it_streams(
+    world: World, subscribe: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(world.use_cases)
+    ready = asyncio.Event()
+    with server.bind("127.0.0.1", 0) as listening:
+        serving = asyncio.create_task(
+            server.serve(
+                app,
+                listening,
+                log_level="info",
+                ready=lambda _: ready.set(),
+                stopping=app.state.stopping.set,
+            )
+        )
+        await ready.wait()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with subscribe(url, MATCHES, RED) as results:
+            await until_listening(world.catalog)
+            os.kill(os.getpid(), signal.SIGTERM)
+            if subscribe is over_events:
+                [result] = await rest(results)
+                assert "SERVICE_UNAVAILABLE" == result["errors"][0]["extensions"]["code"]
+            else:
+                with pytest.raises(ConnectionClosed) as closing:
+                    await soon(results)
+                assert closing.value.rcvd
+                assert 1012 == closing.value.rcvd.code
+        await asyncio.wait_for(serving, 60)
+    assert not world.catalog.events.listeners
+    assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_stream_of_events_ends_with_its_client(url: str, world: World) -> None:
+    async with over_events(url, STATUS, {"ids": []}) as results:
+        assert [] == await rest(results)
+    async with over_events(url, MATCHES, RED):
+        await until_listening(world.catalog)
+    await until_listening(world.catalog, 0)

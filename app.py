@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from composition import Shared, utc_now
 from domain.access import IssueKey
 from domain.check import CheckLibrary
-from domain.editions import Editions
+from domain.editions import LOOK_SECONDS, Editions
 from domain.errors import Misconfigured
 from domain.hash_images import look_for_duplicates
 from domain.sweep import Sweep, tidy
 from domain.sweep_targets import SweepTargets, tidy_targets
-from domain.worker import keep_all_indexing
+from domain.worker import PAUSE_SECONDS, keep_all_indexing
 from infra.opening import (
     imaging,
     open_database,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from domain import UseCases
     from domain.ports import Keys
+    from infra.postgres.events import PostgresEvents
     from infra.postgres.model_change import PostgresModels
     from infra.settings import Settings
 
@@ -57,12 +58,28 @@ class Pictograph:
 
     editions: Editions
     models: PostgresModels
+    events: PostgresEvents
     http: Starlette
 
     @property
     def use_cases(self) -> UseCases:
         """What can be done at this moment."""
         return self.editions.current()
+
+    async def follow(self) -> None:
+        """Keep up with the models of the library, for ever."""
+        from infra.postgres.events import Channel
+
+        await self.editions.follow(
+            partial(self.events.news, Channel.MODELS, at_latest=LOOK_SECONDS)
+        )
+
+    async def work(self, ended: Callable[[int], None] = lambda _: None) -> None:
+        """Do what work is written down, for ever; ``ended`` gets how much has just been done."""
+        from infra.postgres.events import Channel
+
+        wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
+        await keep_all_indexing(self.editions, ended=ended, wait=wait)
 
 
 @asynccontextmanager
@@ -117,6 +134,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         yield Pictograph(
             editions,
             models,
+            events,
             create_app(
                 editions.current,
                 HttpOptions(
@@ -150,11 +168,11 @@ async def serve(
     async with open_pictograph(settings) as pictograph:
         use_cases, editions = pictograph.use_cases, pictograph.editions
         works: list[Callable[[], Coroutine[None, None, None]]] = [
-            editions.follow,
+            pictograph.follow,
             partial(tidy, use_cases.sweep),
             partial(tidy_targets, use_cases.sweep_targets),
             partial(look_for_duplicates, editions.prepared),
-            *([partial(keep_all_indexing, editions)] if settings.worker else []),
+            *([pictograph.work] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
@@ -174,9 +192,7 @@ async def work(
     """Do what work is written down, until told to stop."""
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
-        await asyncio.gather(
-            pictograph.editions.follow(), keep_all_indexing(pictograph.editions, ended=ended)
-        )
+        await asyncio.gather(pictograph.follow(), pictograph.work(ended))
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

@@ -127,6 +127,13 @@ class PostgresEvents:
         finally:
             self._wakers[channel].remove(waker)
 
+    async def news(self, channel: Channel, *, at_latest: float) -> None:
+        """Return when something comes on a channel, or when so many seconds have passed."""
+        async with self.wake(channel) as waker:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(at_latest):
+                    await waker.wait()
+
     async def _listening(self) -> bool:
         """Wait for the connection a while, and say whether it is there."""
         if self._keeping is None or self._keeping.done():

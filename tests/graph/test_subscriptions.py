@@ -5,6 +5,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -130,7 +131,8 @@ async def test_refusals_are_told_as_they_are(  # noqa: PLR0913 - a case has as m
 
 
 async def test_who_may_not_read_may_not_watch(world: World, subscribe: Subscribe) -> None:
-    async with running(create_app(world.use_cases(public_reading=False))) as url:
+    closed = partial(world.use_cases, public_reading=False)
+    async with running(create_app(closed)) as url:
         for query, variables in ((STATUS, {"ids": []}), (MATCHES, RED)):
             async with subscribe(url, query, variables) as results:
                 [result] = await rest(results)

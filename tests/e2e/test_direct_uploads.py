@@ -60,7 +60,7 @@ def settings_of(
     with s3_server() as store:
         settings = plain | {
             "database_url": url.render_as_string(hide_password=False),
-            "s3_bucket": "pictures",
+            "s3_bucket": "direct-uploads",
             "s3_prefix": "library",
             "s3_endpoint_url": store,
             "s3_access_key_id": S3_KEY,

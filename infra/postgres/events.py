@@ -26,7 +26,14 @@ logger = logging.getLogger(__name__)
 NAME = "pictograph events"
 """What the server knows the connection as."""
 
-OUTAGES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+OUTAGES = (
+    OSError,
+    EOFError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """What the driver raises while the server is away."""
 
 FIRST_PAUSE = 0.1
@@ -85,8 +92,6 @@ class PostgresEvents:
 
     async def close(self) -> None:
         """Let nothing come any more, and close the connection."""
-        for listener in self._listeners:
-            listener.end()
         if self._keeping:
             self._keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -138,6 +143,7 @@ class PostgresEvents:
         """Wait for the connection a while, and say whether it is there."""
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.create_task(self._keep())
+            self._keeping.add_done_callback(self._on_close)
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._connected.wait()
@@ -192,6 +198,11 @@ class PostgresEvents:
                     await self._lost.wait()
                     return
             await connection.execute("SELECT 1")
+
+    def _on_close(self, _: object) -> None:
+        # Nothing can come any more: nobody is to wait for it.
+        for listener in self._listeners:
+            listener.end()
 
     def _on_end(self, _: asyncpg.Connection) -> None:
         self._lost.set()

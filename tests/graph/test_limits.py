@@ -150,6 +150,15 @@ def test_ids_in_variables_count_as_what_they_are() -> None:
     assert "searches" == refused(query, ids=["x"] * 11)
 
 
+def test_a_live_search_counts_as_a_search() -> None:
+    def live(times: int) -> str:
+        similar = alike("similarImages { searchId }", times=times)
+        return f'subscription {{ imageMatched(by: {{text: "a"}}) {{ node {{ {similar} }} }} }}'
+
+    assert refused(live(9)) is None
+    assert "searches" == refused(live(10))
+
+
 def test_fragments_that_spread_themselves_or_nothing_end() -> None:
     assert refused("{ ...a ...nothing } fragment a on Query { b ...a }") is None
 

@@ -188,7 +188,7 @@ class World:
     searches: MemorySearches = field(default_factory=MemorySearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
-    patience = Patience((0.0,))
+    patience: Patience = field(default_factory=lambda: Patience((0.0,)))
 
     def __post_init__(self) -> None:
         """Look for what is by chance where the images are."""

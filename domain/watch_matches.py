@@ -134,7 +134,7 @@ class WatchMatches:
         lacking = list(ids)
         for pause in (0, *self.late):
             await asyncio.sleep(pause)
-            cosines = await self.search.catalog.cosines(lacking, [live.query.embedding])
+            cosines = await self._cosines(live, lacking)
             scores |= {image_id: cosine for image_id, [cosine] in cosines.items()}
             here = await self.search.catalog.get([id_ for id_ in lacking if id_ not in scores])
             lacking = list(here)
@@ -142,6 +142,14 @@ class WatchMatches:
                 break
             await self._check_model()
         return scores
+
+    async def _cosines(self, live: _Live, ids: Sequence[UUID]) -> dict[UUID, Sequence[float]]:
+        try:
+            return await self.search.catalog.cosines(ids, [live.query.embedding])
+        except Exception:
+            # A model that was dropped has taken its embeddings along.
+            await self._check_model()
+            raise
 
     async def _check_model(self) -> None:
         for model in await self.search.catalog.models():

@@ -237,10 +237,12 @@ async def test_an_outage_is_waited_for(
     assert not catalog.events.listeners
 
 
+@pytest.mark.parametrize("dropped", [False, True])
 async def test_it_ends_when_another_model_has_come_to_answer(
-    watch: WatchMatches, catalog: TroubledCatalog
+    watch: WatchMatches, catalog: TroubledCatalog, *, dropped: bool
 ) -> None:
     async with watch(RED, ANYTHING) as matches:
+        catalog.failures = 1_000 * dropped
         catalog.active = KnownModel("tests/new", 3, ModelState.ACTIVE, 1)
         await catalog.add(image_with(), ())
         with pytest.raises(SearchExpired, match="tests/new, has come to answer; subscribe again"):

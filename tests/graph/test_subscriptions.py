@@ -5,7 +5,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -131,8 +130,8 @@ async def test_refusals_are_told_as_they_are(  # noqa: PLR0913 - a case has as m
 
 
 async def test_who_may_not_read_may_not_watch(world: World, subscribe: Subscribe) -> None:
-    closed = partial(world.use_cases, public_reading=False)
-    async with running(create_app(closed)) as url:
+    use_cases = world.use_cases(public_reading=False)
+    async with running(create_app(lambda: use_cases)) as url:
         for query, variables in ((STATUS, {"ids": []}), (MATCHES, RED)):
             async with subscribe(url, query, variables) as results:
                 [result] = await rest(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -14,16 +14,20 @@ from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.errors import Misconfigured
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages, look_for_duplicates
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import LEASE_SECONDS, IndexFound
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -32,7 +36,14 @@ from domain.tag import TagImages, UntagImages
 from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.worker import keep_indexing
-from infra.opening import imaging, open_database, open_encoder, open_storage, open_tables
+from infra.opening import (
+    imaging,
+    open_database,
+    open_encoder,
+    open_outside,
+    open_storage,
+    open_tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -96,6 +107,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         PostgresCatalog,
         PostgresDuplicates,
         PostgresKeys,
+        PostgresObjects,
         PostgresSearches,
     )
     from infra.postgres.concepts import PostgresConcepts
@@ -103,7 +115,6 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     from infra.postgres.migrate import check_current
     from infra.postgres.models import activate
     from infra.postgres.work import PostgresWork
-    from infra.sources import FileSources
 
     async with AsyncExitStack() as stack:
         encoder = await stack.enter_async_context(open_encoder(settings))
@@ -129,8 +140,19 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             utc_now,
         )
         upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
-        sources = FileSources()
+        sources = await stack.enter_async_context(open_outside(settings))
+        objects = PostgresObjects(engine)
         read = ReadImage(storage, sources)
+        index = IndexImages(
+            encoder,
+            pictures,
+            storage,
+            sources,
+            read,
+            PostgresWork(engine, model),
+            utc_now,
+            limit,
+        )
         secret = settings.api_key
         use_cases = UseCases(
             authenticate=Authenticate(
@@ -146,16 +168,11 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
             similar=SimilarImages(search),
             duplicates=FindDuplicates(duplicates, catalog),
             hash_images=HashImages(pictures, storage, duplicates),
-            index=IndexImages(
-                encoder,
-                pictures,
-                storage,
-                sources,
-                read,
-                PostgresWork(engine, model),
-                utc_now,
-                limit,
-            ),
+            index=index,
+            reconcile=ReconcileObjects(sources, objects, storage),
+            reconcile_manifest=ReconcileManifest(sources, objects, storage),
+            estimate=EstimateImport(encoder, pictures, sources, limit),
+            index_found=IndexFound(replace(index, lease_seconds=LEASE_SECONDS), objects),
             list=ListImages(catalog),
             facets=CountFacets(catalog),
             label=LabelImages(encoder, catalog),

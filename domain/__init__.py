@@ -9,14 +9,18 @@ if TYPE_CHECKING:
     from domain.access import Authenticate, IssueKey
     from domain.delete import DeleteImages
     from domain.duplicates import FindDuplicates
+    from domain.estimate import EstimateImport
     from domain.facets import CountFacets
     from domain.get import GetImages
     from domain.hash_images import HashImages
     from domain.import_images import ImportImages
     from domain.index import IndexImages
+    from domain.index_found import IndexFound
     from domain.label import LabelImages
     from domain.list import ListImages
+    from domain.manifest import ReconcileManifest
     from domain.read import ReadImage
+    from domain.reconcile import ReconcileObjects
     from domain.search import SearchImages
     from domain.service import Describe
     from domain.similar import SimilarImages
@@ -40,6 +44,10 @@ class UseCases:
     duplicates: FindDuplicates
     hash_images: HashImages
     index: IndexImages
+    reconcile: ReconcileObjects
+    reconcile_manifest: ReconcileManifest
+    estimate: EstimateImport
+    index_found: IndexFound
     list: ListImages
     facets: CountFacets
     label: LabelImages

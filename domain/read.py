@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import BytesMissing, ImageNotFound
+from domain.errors import BytesMissing, ImageNotFound, InvalidContent
 from domain.images import Variant
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ReadImage:
             if image.source is not None and variant is Variant.ORIGINAL:
                 return await self.sources.open(image.source, byte_range)
             return await self.storage.open(variant.key_of(image.id), byte_range)
-        except BytesMissing:
+        except (BytesMissing, InvalidContent):
             raise ImageNotFound(f"Image {image.id} is not here any more.") from None
 
 

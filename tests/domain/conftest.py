@@ -10,16 +10,20 @@ from domain import UseCases
 from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import IndexFound
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -35,6 +39,8 @@ from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
@@ -99,6 +105,16 @@ def sources() -> MemorySources:
 
 
 @pytest.fixture
+def places(sources: MemorySources) -> MemoryPlaces:
+    return MemoryPlaces(sources)
+
+
+@pytest.fixture
+def objects(work: MemoryWork) -> MemoryObjects:
+    return MemoryObjects(work)
+
+
+@pytest.fixture
 def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWork:
     return MemoryWork(catalog, clock)
 
@@ -130,6 +146,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     keys: MemoryKeys,
     space: FakeSpace,
     sources: MemorySources,
+    places: MemoryPlaces,
+    objects: MemoryObjects,
     index: IndexImages,
 ) -> UseCases:
     upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
@@ -152,6 +170,10 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         duplicates=FindDuplicates(duplicates, catalog),
         hash_images=HashImages(imaging, storage, duplicates),
         index=index,
+        reconcile=ReconcileObjects(places, objects, storage),
+        reconcile_manifest=ReconcileManifest(places, objects, storage),
+        estimate=EstimateImport(encoder, imaging, sources, MAX_BYTES),
+        index_found=IndexFound(index, objects),
         list=ListImages(catalog),
         facets=CountFacets(catalog),
         label=LabelImages(encoder, catalog),

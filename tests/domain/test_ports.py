@@ -14,6 +14,8 @@ from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.storage import MemoryStorage
@@ -28,6 +30,8 @@ FAKES: dict[type, type] = {
     ports.Storage: MemoryStorage,
     ports.Sources: MemorySources,
     ports.Work: MemoryWork,
+    ports.Places: MemoryPlaces,
+    ports.Objects: MemoryObjects,
     ports.Catalog: MemoryCatalog,
     ports.Duplicates: MemoryDuplicates,
     ports.Searches: MemorySearches,

@@ -16,6 +16,7 @@ from domain.access import Authenticate, IssueKey
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.embeddings import Embedding, Query, Ranking
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets, Facet, FacetValue, Selection
 from domain.filters import ImageFilter, Page, Sort, Window
 from domain.get import GetImages
@@ -23,12 +24,15 @@ from domain.hash_images import HashImages
 from domain.images import Image
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import IndexFound
 from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.questions import Questions
 from domain.read import ReadImage
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -42,6 +46,8 @@ from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
@@ -203,6 +209,17 @@ class World:
             max_bytes=MAX_BYTES,
             max_files=MAX_FILES,
         )
+        index = IndexImages(
+            self.encoder,
+            self.imaging,
+            self.storage,
+            self.sources,
+            ReadImage(self.storage, self.sources),
+            self.work,
+            self.clock,
+            MAX_BYTES,
+        )
+        places, objects = MemoryPlaces(self.sources), MemoryObjects(self.work)
         return UseCases(
             authenticate=Authenticate(self.keys, public_reading, configured_key=KEY),
             issue_key=IssueKey(self.keys, self.clock),
@@ -220,16 +237,11 @@ class World:
             similar=SimilarImages(search),
             duplicates=FindDuplicates(self.duplicates, self.catalog),
             hash_images=HashImages(self.imaging, self.storage, self.duplicates),
-            index=IndexImages(
-                self.encoder,
-                self.imaging,
-                self.storage,
-                self.sources,
-                ReadImage(self.storage, self.sources),
-                self.work,
-                self.clock,
-                MAX_BYTES,
-            ),
+            index=index,
+            reconcile=ReconcileObjects(places, objects, self.storage),
+            reconcile_manifest=ReconcileManifest(places, objects, self.storage),
+            estimate=EstimateImport(self.encoder, self.imaging, self.sources, MAX_BYTES),
+            index_found=IndexFound(index, objects),
             list=ListImages(self.catalog),
             facets=CountFacets(self.catalog),
             label=LabelImages(self.encoder, self.catalog),

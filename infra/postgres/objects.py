@@ -117,7 +117,7 @@ class PostgresObjects:
         self, found: Sequence[FoundObject], *, in_place_of: Sequence[UUID] = ()
     ) -> Sequence[UUID]:
         """Keep objects with the work on them, in place of what they were, all or none."""
-        deleted: Sequence[UUID] = ()
+        deleted: Sequence[UUID] = []
         async with self.engine.begin() as connection:
             if in_place_of:
                 deleted = await _forget(connection, in_place_of)

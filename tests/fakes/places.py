@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from domain.errors import BytesMissing
@@ -38,7 +39,7 @@ class MemoryPlaces:
     async def split(self, root: str) -> Sequence[Stretch]:
         whole = Stretch.below(root)
         bounds = [whole.first, *(root + cut for cut in self.cuts), whole.end]
-        return [Stretch(*pair) for pair in zip(bounds, bounds[1:], strict=False)]
+        return [Stretch(*pair) for pair in pairwise(bounds)]
 
     async def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
         here = sorted(self.sources.objects, key=lambda source: source.location)

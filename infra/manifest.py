@@ -41,7 +41,7 @@ async def read_manifest(file: Path) -> AsyncIterator[ManifestEntry]:
     size or, as in S3 Inventory, bucket, key (percent-encoded), size and ETag. Raises Misconfigured.
     """
     with _lines(file) as lines:
-        entries = _entries(iter(lines), str(file))
+        entries = _entries(lines, str(file))
         while chunk := await asyncio.to_thread(lambda: list(islice(entries, CHUNK))):
             for entry in chunk:
                 yield entry
@@ -57,19 +57,24 @@ def _lines(file: Path) -> Any:  # noqa: ANN401 - a file
         raise Misconfigured(f"The manifest {file} cannot be read: {reason}.") from None
 
 
-def _entries(lines: Iterator[str], name: str) -> Iterator[ManifestEntry]:
-    first = next((line for line in lines if line.strip()), None)
-    if first is None:
-        return
-    lines = chain([first], lines)
-    rows = _json(lines) if first.lstrip().startswith("{") else _csv(lines, first)
+def _entries(file: Iterable[str], name: str) -> Iterator[ManifestEntry]:
     number = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal number
+        for line in file:
+            number += 1
+            yield line
+
+    lines = counted()
+    first = next((line for line in lines if line.strip()), "")
+    lines = chain([first], lines)
     try:
-        for number, row in enumerate(rows, 1):  # noqa: B007 - told of where it breaks
+        for row in _json(lines) if first.lstrip().startswith("{") else _csv(lines, first):
             yield _entry(row)
-    except (ValueError, KeyError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise Misconfigured(
-            f"Line {number + 1} of the manifest {name} cannot be understood ({error}): write a "
+            f"Line {number} of the manifest {name} cannot be understood ({error}): write a "
             "location, or a location, version and size with commas between them."
         ) from None
 
@@ -104,8 +109,10 @@ def _csv(lines: Iterable[str], first: str) -> Iterator[Mapping[str, object]]:
 
 
 def _is_bare(first: str) -> bool:
-    """Whether there is but a location on a line."""
-    return len(next(csv.reader([first]))) == 1 and first.strip().lower() != "location"
+    """Whether there is but a location on a line, or nothing at all."""
+    return not first or (
+        len(next(csv.reader([first]))) == 1 and first.strip().lower() != "location"
+    )
 
 
 def _entry(row: Mapping[str, object]) -> ManifestEntry:
@@ -113,8 +120,10 @@ def _entry(row: Mapping[str, object]) -> ManifestEntry:
         location = str(row["location"])
         if not location.startswith((S3, FILE)):
             location = location_of(location)
-    else:
+    elif {"bucket", "key"} <= set(row):
         location = f"{S3}{row['bucket']}/{row['key']}"
+    else:
+        raise ValueError("it names no object")
     version, size = row.get("version"), row.get("size")
     return ManifestEntry(
         location,

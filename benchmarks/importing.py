@@ -15,10 +15,12 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,7 @@ from postcards import MODEL
 from postcards.demo import seeds
 from postcards.press import Press
 from tests.e2e.process import COMMAND, environment
-from tests.s3_server import KEY, bucket_of, s3_server
+from tests.s3_server import KEY, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +64,24 @@ async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None
                     for name, data in some
                 )
             )
+
+
+@contextmanager
+def s3_process() -> Iterator[str]:
+    """Run moto's server in a process of its own, and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def store(url: str) -> dict[str, object]:
@@ -260,7 +280,7 @@ async def main() -> None:
     parser.add_argument("--postcards", type=Path, default=Path("build/postcards"))
     parser.add_argument("--seed", type=int)
     chosen = parser.parse_args()
-    with s3_server() as url, tempfile.TemporaryDirectory() as folder:
+    with s3_process() as url, tempfile.TemporaryDirectory() as folder:
         if chosen.kill:
             print(f"{chosen.kill} postcards in a bucket, {KILLS} times kill -9")
             await kill(url, chosen.postcards, chosen.kill, seed=chosen.seed)

@@ -20,6 +20,7 @@ from domain.worker import PAUSE_SECONDS, keep_all_indexing
 from infra.opening import (
     imaging,
     open_database,
+    open_outside,
     open_storage,
     open_tables,
     staging_beside,
@@ -89,15 +90,18 @@ async def open_library(settings: Settings) -> AsyncIterator[Library]:
     from infra.postgres.gaps import PostgresGaps
     from infra.postgres.model_change import PostgresModels
     from infra.postgres.targets import PostgresTargets
-    from infra.sources import FileSources
 
-    async with open_storage(settings) as storage, open_tables(settings) as engine:
+    async with (
+        open_storage(settings) as storage,
+        open_tables(settings) as engine,
+        open_outside(settings) as outside,
+    ):
         keys, catalog = PostgresKeys(engine), PostgresCatalog(engine)
         yield Library(
             keys=keys,
             issue_key=IssueKey(keys, utc_now),
             sweep=Sweep(catalog, storage, PostgresSearches(engine), utc_now),
-            check=CheckLibrary(catalog, storage, FileSources(), PostgresGaps(engine)),
+            check=CheckLibrary(catalog, storage, outside, PostgresGaps(engine)),
             sweep_targets=SweepTargets(
                 PostgresTargets(engine), staging_beside(storage, settings), utc_now
             ),
@@ -121,7 +125,8 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         engine = await stack.enter_async_context(open_tables(settings))
         events = await stack.enter_async_context(PostgresEvents.open(engine))
         pictures = await stack.enter_async_context(imaging(settings))
-        shared = Shared(settings, engine, storage, pictures, events)
+        outside = await stack.enter_async_context(open_outside(settings))
+        shared = Shared(settings, engine, storage, pictures, events, outside)
         models = PostgresModels(engine)
         editions = await stack.enter_async_context(
             Editions.of(models, shared.edition, grace=settings.operation_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -16,17 +16,21 @@ from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.editions import Edition
 from domain.errors import Misconfigured
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import LEASE_SECONDS, IndexFound
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.questions import Questions
 from domain.read import ReadImage
 from domain.receive_upload import ReceiveUpload
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from infra.clip import ClipEncoder
     from infra.pillow import PillowImaging
     from infra.settings import Settings
+    from infra.sources import Outside
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
@@ -69,6 +74,7 @@ class Shared:
     storage: Storage
     imaging: PillowImaging
     events: Events
+    outside: Outside
 
     @asynccontextmanager
     async def edition(self, model: LiveModel | None, editions: Editions) -> AsyncIterator[Edition]:
@@ -104,13 +110,13 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
         PostgresCatalog,
         PostgresDuplicates,
         PostgresKeys,
+        PostgresObjects,
         PostgresSearches,
     )
     from infra.postgres.concepts import PostgresConcepts
     from infra.postgres.models import ActiveModel
     from infra.postgres.targets import PostgresTargets
     from infra.postgres.work import PostgresWork
-    from infra.sources import FileSources
 
     settings, engine, storage = shared.settings, shared.engine, shared.storage
     pictures = shared.imaging.seeing(encoder.input_side)
@@ -132,8 +138,11 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
         editions.search_of,
     )
     upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
-    sources = FileSources()
+    sources, objects = shared.outside, PostgresObjects(engine)
     read = ReadImage(storage, sources)
+    index = IndexImages(
+        encoder, pictures, storage, sources, read, PostgresWork(engine, model), utc_now, limit
+    )
     staging, targets = staging_beside(storage, settings), PostgresTargets(engine)
     secret = settings.api_key
     use_cases = UseCases(
@@ -150,16 +159,11 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
         similar=SimilarImages(search),
         duplicates=FindDuplicates(duplicates, catalog),
         hash_images=HashImages(pictures, storage, duplicates),
-        index=IndexImages(
-            encoder,
-            pictures,
-            storage,
-            sources,
-            read,
-            PostgresWork(engine, model),
-            utc_now,
-            limit,
-        ),
+        index=index,
+        reconcile=ReconcileObjects(sources, objects, storage),
+        reconcile_manifest=ReconcileManifest(sources, objects, storage),
+        estimate=EstimateImport(encoder, pictures, sources, limit),
+        index_found=IndexFound(replace(index, lease_seconds=LEASE_SECONDS), objects),
         list=ListImages(catalog),
         facets=CountFacets(catalog),
         label=LabelImages(encoder, catalog),

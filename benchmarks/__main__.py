@@ -6,7 +6,16 @@ import subprocess
 import sys
 
 failed = 0
-for name in ("end_to_end", "encoder", "search --large", "relevance", "duplicates", "work", "graph"):
+for name in (
+    "end_to_end",
+    "encoder",
+    "importing",
+    "search --large",
+    "relevance",
+    "duplicates",
+    "work",
+    "graph",
+):
     print(f"\n# benchmarks.{name}", flush=True)
     # In processes of their own, so that none finds the other's threads and caches.
     command = [sys.executable, "-m", *f"benchmarks.{name}".split()]

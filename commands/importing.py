@@ -1,4 +1,4 @@
-"""Taking in many pictures at once."""
+"""Taking in many pictures at once: where they lie, or as copies."""
 
 from __future__ import annotations
 
@@ -7,59 +7,118 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 import app
-from commands.shell import err, out, run, settings_of
-from domain.errors import Refusal
-from infra.picture_folder import uploads_of
+from commands.import_copies import import_copies
+from commands.import_report import ImportProgress, report, report_dry_run
+from commands.shell import err, run, settings_of
+from domain.errors import Misconfigured
+from domain.tags import clean_tags
+from infra.locations import root_of
+from infra.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from domain import UseCases
+    from domain.stock import Stock
     from infra.settings import Settings
 
 
-def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder of pictures, with all folders in it.")],
+def import_(  # noqa: PLR0913, PLR0917 - each is an option
+    place: Annotated[
+        str | None, typer.Argument(help="Folder with all folders in it, or s3://bucket/prefix.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Tag to put on each; repeatable.")] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that names pictures, a line each (or CSV, or JSON); - reads standard input."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was refused before.")
+    ] = False,
+    even_everything: Annotated[
+        bool,
+        typer.Option("--even-everything", help="Go on where nothing is left at the place."),
+    ] = False,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the originals of a folder, and look after them.")
+    ] = False,
 ) -> None:
-    """Take in every picture of a folder. What is here already is not taken in twice."""
-    run(_import(settings_of(), folder, tags=tag or []))
-
-
-async def _import(settings: Settings, folder: Path, *, tags: list[str]) -> None:
-    uploads = await asyncio.to_thread(uploads_of, folder)
-    refused: list[tuple[str, str]] = []
-    duplicates = 0
-    columns = (
-        TextColumn("Taking in"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
+    """Index every picture of a folder or a bucket where it lies; run again, what has changed."""
+    if (place is None) == (manifest is None):
+        raise Misconfigured(
+            "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."
+        )
+    settings = settings_of()
+    if copy:
+        if place is None or "://" in place or dry_run:
+            raise Misconfigured("Only a folder can be copied, and not as a dry run: name one.")
+        run(import_copies(settings, Path(place), tags=tag or []))
+        return
+    run(
+        _import(
+            settings,
+            place,
+            manifest,
+            tags=clean_tags(tag or []),
+            retry=retry,
+            dry_run=dry_run,
+            even_everything=even_everything,
+        )
     )
+
+
+async def _import(  # noqa: PLR0913 - each is an option
+    settings: Settings,
+    place: str | None,
+    manifest: Path | None,
+    *,
+    tags: tuple[str, ...],
+    retry: bool,
+    dry_run: bool,
+    even_everything: bool,
+) -> None:
+    root = None if place is None else await asyncio.to_thread(root_of, place)
     async with app.open_pictograph(settings) as pictograph:
-        with Progress(*columns, console=err) as progress:
-            task = progress.add_task("", total=len(uploads))
-            async for upload, outcome in pictograph.use_cases.import_(uploads, tags=tags):
-                if isinstance(outcome, Refusal):
-                    refused.append((upload.filename, outcome.message))
-                else:
-                    duplicates += outcome.is_duplicate
-                progress.advance(task)
-    new = len(uploads) - len(refused) - duplicates
-    out.print(f"{new} taken in, {duplicates} were here already, {len(refused)} refused.")
-    if refused:
-        table = Table("File", "Reason", title="Refused")
-        for name, reason in sorted(refused):
-            table.add_row(Text(name), Text(reason))
-        err.print(table)
-        raise typer.Exit(1)
+        use_cases = pictograph.use_cases
+        with ImportProgress(err) as progress:
+            if root is not None:
+                looking = use_cases.reconcile(
+                    root,
+                    tags=tags,
+                    retry=retry,
+                    even_everything=even_everything,
+                    dry_run=dry_run,
+                    progress=progress.found,
+                )
+            else:
+                entries = read_manifest(manifest or Path("-"))
+                looking = use_cases.reconcile_manifest(
+                    entries, tags=tags, retry=retry, dry_run=dry_run, progress=progress.found
+                )
+            if dry_run:
+                stock = await looking
+                rate = await use_cases.estimate(stock.sample)
+            else:
+                stock = await _index(use_cases, asyncio.ensure_future(looking), progress)
+        if dry_run:
+            report_dry_run(stock, rate)
+        else:
+            report(stock, *await use_cases.index_found.refused(stock.stretch))
+
+
+async def _index(
+    use_cases: UseCases, listing: asyncio.Future[Stock], progress: ImportProgress
+) -> Stock:
+    """Index what is found as it is found."""
+    try:
+        async for waiting in use_cases.index_found(lambda: progress.stretch, listing=listing):
+            progress.left(waiting)
+        return await listing
+    finally:
+        listing.cancel()
+        await asyncio.gather(listing, return_exceptions=True)

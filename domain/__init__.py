@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from domain.create_upload_targets import CreateUploadTargets
     from domain.delete import DeleteImages
     from domain.duplicates import FindDuplicates
+    from domain.estimate import EstimateImport
     from domain.facets import CountFacets
     from domain.get import GetImages
     from domain.hash_images import HashImages
     from domain.import_images import ImportImages
     from domain.index import IndexImages
+    from domain.index_found import IndexFound
     from domain.label import LabelImages
     from domain.list import ListImages
+    from domain.manifest import ReconcileManifest
     from domain.read import ReadImage
     from domain.receive_upload import ReceiveUpload
+    from domain.reconcile import ReconcileObjects
     from domain.search import SearchImages
     from domain.service import Describe
     from domain.similar import SimilarImages
@@ -46,6 +50,10 @@ class UseCases:
     duplicates: FindDuplicates
     hash_images: HashImages
     index: IndexImages
+    reconcile: ReconcileObjects
+    reconcile_manifest: ReconcileManifest
+    estimate: EstimateImport
+    index_found: IndexFound
     list: ListImages
     facets: CountFacets
     label: LabelImages

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from domain.keys import ApiKey
     from domain.likenesses import Collapse, Link
     from domain.models import LiveModel
+    from domain.objects import KnownObject, ListedObject, RefusedObject, Stretch
     from domain.searches import KeptSearch
     from domain.storage import Blob, ByteRange, StoredObject
     from domain.upload_targets import Slot, StagedFile, UploadTarget
-    from domain.work import Indexed, Task, WorkCounts
+    from domain.work import FoundObject, Indexed, Task, WorkCounts
 
 
 class Encoder(Protocol):
@@ -277,8 +278,59 @@ class Sources(Protocol):
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         """Start reading. Raises BytesMissing where it is gone or another version.
 
-        Raises ValueError for a range past the end.
+        Raises InvalidContent where it may not be read, and ValueError for a range past the end.
         """
+
+
+class Places(Protocol):
+    """Folders and buckets that are looked through for pictures; the library's own are left out."""
+
+    async def split(self, root: str) -> Sequence[Stretch]:
+        """Divide what lies below a root into stretches that can be listed at once, in order.
+
+        Raises Misconfigured where the root cannot be listed, or is the library's own.
+        """
+
+    def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
+        """Yield what lies below a root and in a stretch of it, by code point of the location.
+
+        Raises Misconfigured, or whatever an outage raises, in place of leaving anything out.
+        """
+
+    async def look(self, location: str) -> ListedObject:
+        """Return what lies at a location. Raises BytesMissing."""
+
+
+class Objects(Protocol):
+    """What was found in places outside of the library, and what became of it."""
+
+    async def known(self, stretch: Stretch, *, after: str, limit: int) -> Sequence[KnownObject]:
+        """Return the first objects of a stretch behind ``after``, by code point of the location."""
+
+    async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
+        """Return those of the objects that are known, by location."""
+
+    async def write_down(
+        self, found: Sequence[FoundObject], *, in_place_of: Sequence[UUID] = ()
+    ) -> Sequence[UUID]:
+        """Keep objects with the work on them by the active model, all or none.
+
+        What is known at their locations stays, but for the objects ``in_place_of`` which they
+        are, which are forgotten. Returns the ids of the images that are deleted with these.
+        """
+
+    async def forget(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Forget objects with the work on them, and return the ids of the images deleted with them.
+
+        An image whose source an object was goes with it. Where another object has the same bytes,
+        that becomes its source, and it stays.
+        """
+
+    async def count_waiting(self, stretch: Stretch) -> int:
+        """Return how many objects are still to be indexed."""
+
+    async def refused(self, stretch: Stretch, *, limit: int) -> tuple[int, Sequence[RefusedObject]]:
+        """Return how many objects are refused, and the first of them."""
 
 
 class Events(Protocol):

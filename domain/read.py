@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import BytesMissing, ImageNotFound
+from domain.errors import BytesMissing, ImageNotFound, InvalidContent
 from domain.images import Variant
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ReadImage:
     """Start reading one form of an image: an original that was not copied, where it lies.
 
-    Raises ImageNotFound where its bytes are gone, as they are while it is being deleted, and
+    Raises ImageNotFound where its bytes are gone, as they are while it is being deleted, or are
+    others than were indexed, and
     ValueError for a range past the end.
     """
 
@@ -29,9 +30,14 @@ class ReadImage:
     async def __call__(
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
     ) -> Blob:
-        try:
-            if image.source is not None and variant is Variant.ORIGINAL:
+        if image.source is not None and variant is Variant.ORIGINAL:
+            try:
                 return await self.sources.open(image.source, byte_range)
+            except (BytesMissing, InvalidContent):
+                raise ImageNotFound(
+                    f"The original of image {image.id} is not where it was, or has changed."
+                ) from None
+        try:
             return await self.storage.open(variant.key_of(image.id), byte_range)
         except BytesMissing:
             raise ImageNotFound(f"Image {image.id} is not here any more.") from None

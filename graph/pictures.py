@@ -44,8 +44,8 @@ class Pictures:
         wanted = _range_of(request, headers["ETag"])
         try:
             blob = await self.current().read(image, variant, byte_range=wanted)
-        except ImageNotFound:
-            raise _nothing(request) from None
+        except ImageNotFound as missing:
+            raise HTTPException(HTTPStatus.NOT_FOUND, missing.message) from None
         except ValueError:
             return await self._unsatisfiable(image, variant, headers)
         return _Streamed.of(blob, wanted, headers)

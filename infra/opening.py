@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from infra.pillow import PillowImaging
     from infra.s3_staging import S3Staging
     from infra.settings import Settings
+    from infra.sources import Outside
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
+
+OWN_FOLDERS = ("files", "postgres", "uploads")
+"""What the library keeps in its data folder."""
 
 
 @asynccontextmanager
@@ -88,6 +93,32 @@ def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderSt
 
     public = settings.s3_public_endpoint_url
     return S3Staging(storage, str(public) if public else None)
+
+
+@asynccontextmanager
+async def open_outside(settings: Settings) -> AsyncIterator[Outside]:
+    """Open the folders and buckets that pictures are imported from, but for our own storage."""
+    from infra.bucket_places import BucketPlaces
+    from infra.file_places import FilePlaces
+    from infra.locations import S3, location_of
+    from infra.s3_client import S3Client
+    from infra.sources import Outside
+
+    secret = settings.s3_secret_access_key
+    connect = partial(
+        S3Client.connect,
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    data_dir = settings.data_dir.resolve()
+    files = tuple(f"{location_of(data_dir / name)}/" for name in OWN_FOLDERS)
+    prefix = settings.s3_prefix.strip("/")
+    objects = f"{S3}{settings.s3_bucket}/{prefix}/" if prefix else f"{S3}{settings.s3_bucket}/"
+    own_objects = (objects,) if settings.s3_bucket else ()
+    async with BucketPlaces(connect, own_objects) as buckets:
+        yield Outside(FilePlaces(files), buckets)
 
 
 @asynccontextmanager

@@ -1,42 +1,49 @@
-"""Pictures that lie outside of the library, read where they are."""
+"""Pictures that lie outside of the library, looked for and read where they are."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from domain.errors import BytesMissing
-from domain.storage import Blob
-from infra.folder import open_file, read_chunks
+from infra.locations import FILE, S3
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from domain.images import Source
-    from domain.storage import ByteRange
+    from domain.objects import ListedObject, Stretch
+    from domain.storage import Blob, ByteRange
+    from infra.bucket_places import BucketPlaces
+    from infra.file_places import FilePlaces
 
 
-class FileSources:
-    """Files of this machine, by ``file://`` and their path; the version is time and size."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Folders of this machine and buckets, told apart by how a location begins."""
+
+    files: FilePlaces
+    buckets: BucketPlaces
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
-        place = urlsplit(source.location)
-        if place.scheme != "file":
-            raise BytesMissing(source.location)
-        path = Path(unquote(place.path))
-        try:
-            if source.version != await asyncio.to_thread(version_of, path):
-                raise BytesMissing(source.location)
-            size, file, count = await asyncio.to_thread(open_file, path, byte_range)
-        except FileNotFoundError:
-            raise BytesMissing(source.location) from None
-        chunks = read_chunks(file, count)
-        await anext(chunks)
-        return Blob(size, chunks)
+        return await self._holder_of(source.location).open(source, byte_range)
 
+    async def split(self, root: str) -> Sequence[Stretch]:
+        """Divide what lies below a root into stretches that can be listed at once, in order."""
+        return await self._holder_of(root).split(root)
 
-def version_of(path: Path) -> str:
-    """Return what changes with the bytes of a file."""
-    about = path.stat()
-    return f"{about.st_mtime_ns}-{about.st_size}"
+    def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
+        """Yield what lies below a root and in a stretch of it."""
+        return self._holder_of(root).list(root, stretch)
+
+    async def look(self, location: str) -> ListedObject:
+        """Return what lies at a location. Raises BytesMissing."""
+        return await self._holder_of(location).look(location)
+
+    def _holder_of(self, location: str) -> FilePlaces | BucketPlaces:
+        if location.startswith(FILE):
+            return self.files
+        if location.startswith(S3):
+            return self.buckets
+        raise BytesMissing(location)

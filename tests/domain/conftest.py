@@ -12,17 +12,21 @@ from domain.complete_uploads import CompleteUploads
 from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import IndexFound
 from domain.judge import JudgeHits
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.questions import Questions
 from domain.read import ReadImage
 from domain.receive_upload import ReceiveUpload
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -42,6 +46,8 @@ from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
@@ -118,6 +124,16 @@ def sources() -> MemorySources:
 
 
 @pytest.fixture
+def places(sources: MemorySources) -> MemoryPlaces:
+    return MemoryPlaces(sources)
+
+
+@pytest.fixture
+def objects(work: MemoryWork) -> MemoryObjects:
+    return MemoryObjects(work)
+
+
+@pytest.fixture
 def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWork:
     return MemoryWork(catalog, clock)
 
@@ -156,6 +172,8 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     keys: MemoryKeys,
     space: FakeSpace,
     sources: MemorySources,
+    places: MemoryPlaces,
+    objects: MemoryObjects,
     index: IndexImages,
     staging: MemoryStaging,
     targets: MemoryTargets,
@@ -180,6 +198,10 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
         duplicates=FindDuplicates(duplicates, catalog),
         hash_images=HashImages(imaging, storage, duplicates),
         index=index,
+        reconcile=ReconcileObjects(places, objects, storage),
+        reconcile_manifest=ReconcileManifest(places, objects, storage),
+        estimate=EstimateImport(encoder, imaging, sources, MAX_BYTES),
+        index_found=IndexFound(index, objects),
         list=ListImages(catalog),
         facets=CountFacets(catalog),
         label=LabelImages(encoder, catalog),

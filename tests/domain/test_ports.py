@@ -17,6 +17,8 @@ from tests.fakes.gaps import MemoryGaps
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryModels
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.staging import MemoryStaging
@@ -35,6 +37,8 @@ FAKES: dict[type, type] = {
     ports.Sources: MemorySources,
     ports.Models: MemoryModels,
     ports.Work: MemoryWork,
+    ports.Places: MemoryPlaces,
+    ports.Objects: MemoryObjects,
     ports.Catalog: MemoryCatalog,
     ports.Staging: MemoryStaging,
     ports.Reception: MemoryStaging,

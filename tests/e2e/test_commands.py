@@ -49,7 +49,7 @@ def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> Non
     assert "unknown or revoked" in refused.text
 
 
-def test_a_folder_is_imported_with_the_bad_files_named_and_found_by_words(
+def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     no_key: dict[str, object], tmp_path: Path
 ) -> None:
     folder = tmp_path / "holiday"
@@ -62,7 +62,7 @@ def test_a_folder_is_imported_with_the_bad_files_named_and_found_by_words(
     (folder / ".hidden" / "three.jpg").write_bytes(picture(4))
     settings = no_key | {"data_dir": tmp_path / "data"}
 
-    done = pictograph("import", str(folder), settings=settings)
+    done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
     assert "2 taken in, 1 were here already, 1 refused." in done.stdout
     assert "notes.txt" in done.stderr

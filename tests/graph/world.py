@@ -18,6 +18,7 @@ from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
 from domain.embeddings import Embedding, Query, Ranking
+from domain.estimate import EstimateImport
 from domain.facets import CountFacets, Facet, FacetValue, Selection
 from domain.filters import ImageFilter, Page, Sort, Window
 from domain.get import GetImages
@@ -25,14 +26,17 @@ from domain.hash_images import HashImages
 from domain.images import Image
 from domain.import_images import ImportImages
 from domain.index import IndexImages
+from domain.index_found import IndexFound
 from domain.judge import JudgeHits
 from domain.keys import ApiKey
 from domain.label import LabelImages
 from domain.list import ListImages
+from domain.manifest import ReconcileManifest
 from domain.patience import Patience
 from domain.questions import Questions
 from domain.read import ReadImage
 from domain.receive_upload import ReceiveUpload
+from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
@@ -49,6 +53,8 @@ from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
+from tests.fakes.objects import MemoryObjects
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
@@ -216,6 +222,17 @@ class World:
             max_bytes=MAX_BYTES,
             max_files=MAX_FILES,
         )
+        index = IndexImages(
+            self.encoder,
+            self.imaging,
+            self.storage,
+            self.sources,
+            ReadImage(self.storage, self.sources),
+            self.work,
+            self.clock,
+            MAX_BYTES,
+        )
+        places, objects = MemoryPlaces(self.sources), MemoryObjects(self.work)
         return UseCases(
             authenticate=Authenticate(self.keys, public_reading, configured_key=KEY),
             issue_key=IssueKey(self.keys, self.clock),
@@ -233,16 +250,11 @@ class World:
             similar=SimilarImages(search),
             duplicates=FindDuplicates(self.duplicates, self.catalog),
             hash_images=HashImages(self.imaging, self.storage, self.duplicates),
-            index=IndexImages(
-                self.encoder,
-                self.imaging,
-                self.storage,
-                self.sources,
-                ReadImage(self.storage, self.sources),
-                self.work,
-                self.clock,
-                MAX_BYTES,
-            ),
+            index=index,
+            reconcile=ReconcileObjects(places, objects, self.storage),
+            reconcile_manifest=ReconcileManifest(places, objects, self.storage),
+            estimate=EstimateImport(self.encoder, self.imaging, self.sources, MAX_BYTES),
+            index_found=IndexFound(index, objects),
             list=ListImages(self.catalog),
             facets=CountFacets(self.catalog),
             label=LabelImages(self.encoder, self.catalog),

@@ -1,0 +1,56 @@
+"""What is listed elsewhere, beside what is known of it."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from domain import stock as stock_module
+from domain.images import Source
+from domain.objects import Finding, KnownObject, ListedObject, ObjectState, Stretch, compare
+
+
+def test_progress_samples_no_more_than_it_needs() -> None:
+    stock = stock_module.Stock()
+    for number in range(1_000):
+        stock.note(ListedObject(Source(str(number), "1"), 1), Finding.NEW)
+    assert (stock_module.SAMPLE, 1_000) == (len(set(stock.sample)), stock.bytes_to_index)
+
+
+@pytest.mark.parametrize("state", ObjectState)
+def test_another_version_is_a_change_whatever_became_of_the_other(state: ObjectState) -> None:
+    known = KnownObject(uuid4(), Source("s3://photos/1", "1"), state)
+    for retry in (False, True):
+        listed = ListedObject(Source("s3://photos/1", "2"), 1)
+        assert Finding.CHANGED is compare(listed, known, retry=retry)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "inside", "outside"),
+    [
+        ("s3://b/", ["s3://b/", "s3://b/\U0010ffff"], ["s3://b", "s3://b0", "s3://a/x"]),
+        ("a\ud7ff", ["a\ud7ff", "a\ud7ff\U0010ffff"], ["a\ue000", "a"]),
+        ("", ["", "s3://b/", "\U0010fffe"], []),
+    ],
+)
+def test_a_stretch_below_a_prefix_is_all_that_begins_with_it(
+    prefix: str, inside: list[str], outside: list[str]
+) -> None:
+    stretch = Stretch.below(prefix)
+    assert all(location in stretch for location in inside)
+    assert not any(location in stretch for location in outside)
+
+
+def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
+    stock = stock_module.Stock()
+    assert "" not in stock.stretch
+    for location, prefix in (
+        ("s3://b/2024/one", "s3://b/2024/one"),
+        ("s3://b/2024/one", "s3://b/2024/one"),
+        ("s3://b/2024/two", "s3://b/2024/"),
+        ("s3://b/1999/one", "s3://b/"),
+        ("file:///one", ""),
+    ):
+        stock.widen(location)
+        assert Stretch.below(prefix) == stock.stretch

@@ -1,0 +1,249 @@
+"""Importing folders and buckets where they lie, by the real commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from infra.s3_client import S3Client
+from tests.e2e.pictures import picture
+from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
+from tests.s3_server import KEY as S3_KEY
+from tests.s3_server import bucket_of, s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import httpx
+
+PAGE = "{ images(first: 100) { totalCount nodes { id filename tags byteSize url } } }"
+SEARCH = '{ searchImages(by: {text: "anything"}, first: 100) { nodes { filename } } }'
+
+
+class Place(Protocol):
+    """A folder or a bucket, as a user names it, and what is done there."""
+
+    name: str
+    settings: dict[str, object]
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
+class Folder(Place):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = str(folder)
+        self.settings: dict[str, object] = {}
+
+    def put(self, name: str, data: bytes) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_bytes(data)
+
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink()
+
+
+class Bucket(Place):
+    def __init__(self, url: str) -> None:
+        self.bucket = bucket_of(url)
+        self.name = f"s3://{self.bucket}/holiday"
+        self.url = url
+        self.settings: dict[str, object] = {
+            "s3_endpoint_url": url,
+            "s3_access_key_id": S3_KEY,
+            "s3_secret_access_key": S3_KEY,
+        }
+
+    def put(self, name: str, data: bytes) -> None:
+        self._do("put_object", Key=f"holiday/{name}", Body=data)
+
+    def remove(self, name: str) -> None:
+        self._do("delete_object", Key=f"holiday/{name}")
+
+    def _do(self, what: str, **arguments: object) -> None:
+        async def do() -> None:
+            async with S3Client.connect(
+                endpoint_url=self.url,
+                region="us-east-1",
+                access_key_id=S3_KEY,
+                secret_access_key=S3_KEY,
+            ) as client:
+                await getattr(client.client, what)(Bucket=self.bucket, **arguments)
+
+        asyncio.run(do())
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> Place:
+    return Folder(tmp_path / "holiday") if request.param == "folder" else Bucket(s3_url)
+
+
+@pytest.fixture
+def own(place: Place, model: Path, tmp_path: Path) -> dict[str, object]:
+    """The settings of a library of the test's own."""
+    return {"model": model, "data_dir": tmp_path / "data", **place.settings}
+
+
+def names(server: Server) -> set[str]:
+    nodes = server.ask(PAGE)["images"]["nodes"]
+    found = server.ask(SEARCH)["searchImages"]["nodes"]
+    assert {node["filename"] for node in nodes} == {node["filename"] for node in found}
+    return {node["filename"] for node in nodes}
+
+
+def said(arguments: tuple[str, ...], settings: Mapping[str, object], *, status: int = 0) -> str:
+    done = pictograph("import", *arguments, settings=settings)
+    assert "Traceback" not in done.stderr
+    assert status == done.returncode, done.stderr + done.stdout
+    return done.stdout + done.stderr
+
+
+def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
+    place: Place, own: dict[str, object], tmp_path: Path
+) -> None:
+    for number in range(4):
+        place.put(f"day {number % 2}/{number}.jpg", picture(number))
+    place.put("notes.txt", b"not a picture")
+
+    dry = said((place.name, "--dry-run"), own)
+    assert "5 found: 5 new, 0 changed, 0 unfinished, 0 unchanged, 0 vanished" in dry
+    assert re.search(r"5 to index \(.* kB\), about \d+:\d\d:\d\d at .* pictures/s", dry)
+    first = said((place.name, "--tag", "sea"), own, status=1)
+    assert "5 found: 4 indexed, 0 unchanged, 0 vanished, 1 refused." in first
+    assert "notes.txt" in first
+    assert "no picture that is" in first
+    assert not [path for path in tmp_path.rglob("original") if path.is_file()]
+
+    place.remove("notes.txt")
+    place.remove("day 1/1.jpg")
+    place.put("day 0/2.jpg", picture(12))
+    place.put("new/5.jpg", picture(5))
+    second = said((place.name,), own)
+    assert "4 found: 2 indexed, 2 unchanged, 2 vanished, 0 refused." in second
+
+    with Server.start(own | {"api_key": KEY}) as server:
+        assert {"0.jpg", "2.jpg", "3.jpg", "5.jpg"} == names(server)
+        images = {each["filename"]: each for each in server.ask(PAGE)["images"]["nodes"]}
+        assert ["sea"] == images["0.jpg"]["tags"]
+        assert picture(12) == original(server, images["2.jpg"]).content
+        part = original(server, images["2.jpg"], headers={"Range": "bytes=2-9"})
+        assert (206, picture(12)[2:10]) == (part.status_code, part.content)
+
+        place.put("day 0/2.jpg", picture(13))
+        gone = original(server, images["2.jpg"])
+        assert (404, True) == (
+            gone.status_code,
+            "is not where it was, or has changed." in gone.text,
+        )
+        url = images["2.jpg"]["url"]
+        assert 200 == server.http.get(f"{url.rpartition('/')[0]}/thumbnail").status_code
+        delete = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
+        server.ask(delete, ids=[images["0.jpg"]["id"]])
+        deleted = said((place.name,), own)
+        assert "4 found: 1 indexed, 3 unchanged, 0 vanished, 0 refused." in deleted
+        assert {"2.jpg", "3.jpg", "5.jpg"} == names(server)
+
+
+def original(server: Server, image: Mapping[str, Any], **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+    url = image["url"]
+    return server.http.get(f"{url.rpartition('/')[0]}/original", **options)
+
+
+def test_an_import_that_is_killed_goes_on_and_ends_with_the_right_set(
+    place: Place, own: dict[str, object]
+) -> None:
+    count = 60
+    for number in range(count):
+        place.put(f"{number:02}.jpg", picture(number))
+    process = subprocess.Popen(
+        [*COMMAND, "import", place.name],
+        env=environment(own),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    renditions = own["data_dir"] / "files"  # type: ignore[operator]  # it is a path
+    while len(list(renditions.rglob("thumbnail"))) < 10:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert -signal.SIGKILL == process.wait()
+    assert process.stdout
+    process.stdout.close()
+
+    done = said((place.name,), own)
+    [indexed, unchanged] = re.findall(r"60 found: (\d+) indexed, (\d+) unchanged", done)[0]
+    assert count == int(indexed) + int(unchanged)
+    with Server.start(own | {"api_key": KEY}) as server:
+        assert {f"{number:02}.jpg" for number in range(count)} == names(server)
+        assert count == server.ask(PAGE)["images"]["totalCount"]
+
+
+@pytest.mark.parametrize("place", ["bucket"], indirect=True)
+def test_a_manifest_names_what_is_imported(
+    place: Place, own: dict[str, object], tmp_path: Path
+) -> None:
+    for number in range(4):
+        place.put(f"{number}.jpg", picture(number))
+    bare, rows = tmp_path / "bare.txt", tmp_path / "rows.jsonl"
+    bare.write_text(f"{place.name}/0.jpg\n\n{place.name}/nowhere.jpg\n")
+    first = said(("--manifest", str(bare)), own, status=1)
+    assert "1 found: 1 indexed, 0 unchanged, 0 vanished, 1 refused." in first
+    assert "There is nothing at this" in first
+    rows.write_text("\n".join(json.dumps({"location": f"{place.name}/{n}.jpg"}) for n in (0, 2)))
+    second = said(("--manifest", str(rows)), own)
+    assert "2 found: 1 indexed, 1 unchanged, 0 vanished, 0 refused." in second
+
+
+def test_what_cannot_be_imported_is_said_in_one_sentence(
+    s3_url: str, model: Path, tmp_path: Path
+) -> None:
+    bucket = Bucket(s3_url)
+    settings = bucket.settings | {
+        "model": model,
+        "data_dir": tmp_path / "data",
+        "s3_bucket": bucket.bucket,
+    }
+    (tmp_path / "data" / "files" / "ab").mkdir(parents=True)
+    for arguments, sentence in {
+        (): "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE.",
+        ("/no/such/folder",): "There is no folder /no/such/folder; check how it is spelled.",
+        ("http://x/y",): "http://x/y is no folder, and no bucket: write s3://bucket/prefix.",
+        ("s3://",): "s3:// names no bucket: write s3://bucket/prefix.",
+        ("s3://nowhere",): "There is no bucket 'nowhere' in the store at",
+        (bucket.name,): "is where Pictograph keeps its own files",
+        (str(tmp_path / "data" / "files" / "ab"),): "is where Pictograph keeps its own files",
+        ("s3://b", "--copy"): "Only a folder can be copied",
+        ("--manifest", "/no/such/file"): "The manifest /no/such/file cannot be read: no such file",
+    }.items():
+        refused = said(arguments, settings, status=1)
+        assert sentence in refused.replace("\n", " ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused_with_the_reason(
+    model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    (folder / "1.jpg").write_bytes(picture(1))
+    (folder / "1.jpg").chmod(0)
+    own = {"model": model, "data_dir": tmp_path / "data"}
+    assert "permission denied" in said((str(folder),), own, status=1)

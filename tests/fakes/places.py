@@ -1,0 +1,60 @@
+"""Folders and buckets in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from domain.errors import BytesMissing
+from domain.images import Source
+from domain.objects import ListedObject, Stretch
+from tests.fakes.sources import MemorySources
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+
+@dataclass
+class MemoryPlaces:
+    """What lies in ``sources``, one version at each location.
+
+    A place is divided at ``cuts``, and its listing breaks off behind ``breaks_behind`` objects.
+    """
+
+    sources: MemorySources = field(default_factory=MemorySources)
+    cuts: tuple[str, ...] = ()
+    breaks_behind: int | None = None
+
+    def put(self, location: str, data: bytes, *, version: str = "1") -> None:
+        """Let bytes lie at a location, in place of others."""
+        self.remove(location)
+        self.sources.objects[Source(location, version)] = data
+
+    def remove(self, location: str) -> None:
+        """Let nothing lie at a location."""
+        for source in [each for each in self.sources.objects if each.location == location]:
+            del self.sources.objects[source]
+
+    async def split(self, root: str) -> Sequence[Stretch]:
+        whole = Stretch.below(root)
+        bounds = [whole.first, *(root + cut for cut in self.cuts), whole.end]
+        return [Stretch(*pair) for pair in pairwise(bounds)]
+
+    async def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
+        here = sorted(self.sources.objects, key=lambda source: source.location)
+        within = [
+            each for each in here if each.location.startswith(root) and each.location in stretch
+        ]
+        for count, source in enumerate(within):
+            if count == self.breaks_behind:
+                raise ConnectionResetError
+            yield ListedObject(source, len(self.sources.objects[source]))
+        if self.breaks_behind is not None:
+            raise ConnectionResetError
+
+    async def look(self, location: str) -> ListedObject:
+        for source, data in self.sources.objects.items():
+            if source.location == location:
+                return ListedObject(source, len(data))
+        raise BytesMissing(location)

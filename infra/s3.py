@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ class S3Storage:
                 opened = await stack.enter_async_context(
                     S3Client.connect(
                         endpoint_url=endpoint_url,
+                        addressing=addressing_style(bucket, endpoint_url),
                         region=region,
                         access_key_id=access_key_id,
                         secret_access_key=secret_access_key,
@@ -133,6 +135,17 @@ class S3Storage:
     def _key(self, key: str) -> str:
         parse_key(key)
         return self.prefix + key
+
+
+def addressing_style(bucket: str, endpoint_url: str | None) -> str:
+    """Return how a store is to be told which bucket is meant, as botocore has it.
+
+    In AWS, the bucket's name before that of its region: forms that are signed ahead would else
+    go to the global name, which redirects them, and a browser loses the file on the way.
+    """
+    if endpoint_url:
+        return "path"
+    return "virtual" if re.fullmatch(r"[a-z0-9][a-z0-9-]+", bucket) else "auto"
 
 
 async def _create(client: Any, bucket: str, region: str | None) -> None:  # noqa: ANN401 - as above

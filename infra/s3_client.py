@@ -63,6 +63,7 @@ class S3Client:
         cls,
         *,
         endpoint_url: str | None = None,
+        addressing: str | None = None,
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
@@ -85,7 +86,7 @@ class S3Client:
             # Stores other than AWS refuse, or keep as data, what newer checksums add to a body.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if endpoint_url else "auto"},
+            s3={"addressing_style": addressing or ("path" if endpoint_url else "auto")},
         )
         store = f"the store at {endpoint_url}" if endpoint_url else "Amazon S3"
         async with AsyncExitStack() as stack:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # brings no types
+from aiobotocore.session import get_session  # type: ignore[import-untyped] # the same
 
 from domain.images import uuid7
 from domain.upload_targets import LIFETIME, UploadTarget
+from infra.s3 import S3Storage, addressing_style
 from infra.s3_staging import S3Staging
-from tests.s3_server import bucket_of, connect, s3_server
+from tests.s3_server import KEY, bucket_of, connect, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-    from infra.s3 import S3Storage
 
 DATA = b"five!"
 
@@ -83,3 +84,28 @@ async def test_what_was_sent_is_no_object_of_the_storage_and_what_others_keep_is
         await storage.client.put_object(Bucket=storage.bucket, Key=key, Body=b"foreign")
     assert [] == [kept async for kept in storage.list()]
     assert [target.id] == [staged.target_id async for staged in staging.list()]
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [("eu-central-1", "s3.eu-central-1.amazonaws.com"), ("us-east-1", "s3.amazonaws.com")],
+)
+async def test_in_aws_a_form_goes_to_the_region_of_the_bucket(region: str, host: str) -> None:
+    config = AioConfig(
+        signature_version="s3v4", s3={"addressing_style": addressing_style("pictures", None)}
+    )
+    async with get_session().create_client(
+        "s3",
+        region_name=region,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=KEY,
+        config=config,
+    ) as client:
+        slot = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).slot(a_target())
+    assert f"https://pictures.{host}/" == slot.url
+
+
+def test_a_bucket_is_named_in_the_path_where_it_fits_into_no_host_name() -> None:
+    assert "path" == addressing_style("pictures", "http://localhost:9000")
+    assert "auto" == addressing_style("pictures.example.org", None)
+    assert "auto" == addressing_style("Pictures", None)

@@ -17,6 +17,7 @@ from domain.images import uuid7
 from infra.postgres_cluster import open_cluster
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, pictograph
+from tests.e2e.test_direct_uploads import COMPLETE, CREATE, announced, send
 from tests.graph.wires import over_events, over_websocket, rest, soon
 
 if TYPE_CHECKING:
@@ -109,6 +110,30 @@ async def test_a_status_is_seen_through_a_database_that_cuts_every_connection(
         await execute(postgres_module_url, FINISH, id=image_id)
         [last] = await rest(results)
         assert "READY" == last["data"]["imageStatusChanged"]["status"]
+
+
+async def test_what_workers_finish_is_seen_and_found_through_another_server(
+    servers: tuple[Server, Server],
+) -> None:
+    one, other = servers
+    files = [picture(number) for number in range(400, 410)]
+    wanted = [announced(data) for data in files]
+    made = other.ask(CREATE, files=wanted)["createUploadTargets"]["targets"]
+    assert {204} == {send(target, data) for target, data in zip(made, files, strict=True)}
+    async with over_websocket(one.url, ANYTHING) as found:
+        await until_matched(found, other, iter(range(300, 400)))
+        done = other.ask(COMPLETE, ids=[target["id"] for target in made])["completeUploads"]
+        ids = [result["image"]["id"] for result in done["results"]]
+        async with over_events(one.url, STATUS, {"ids": ids}) as watched:
+            statuses = await rest(watched)
+        told = [each["data"]["imageStatusChanged"]["status"] for each in statuses]
+        assert len(ids) == told.count("READY")
+        assert {"PROCESSING", "READY"} >= set(told)
+        missing = set(ids)
+        while missing:
+            node = (await soon(found))["data"]["imageMatched"]["node"]
+            if node["filename"] == "a.jpg":
+                missing.remove(node["id"])
 
 
 async def test_a_restart_of_the_embedded_database_is_survived(model: Path, tmp_path: Path) -> None:

@@ -36,9 +36,7 @@ def fill(server: Server) -> None:
         there = islice((scene for scene in scenes if scene.setting == setting), EACH)
         photos = {f"{setting} {n}.jpg": _photo(scene, month) for n, scene in enumerate(there)}
         _take_in(server, photos, setting)
-    sailboat = _alone("sailboat", "red")
-    sunsets = [Scene(70 + n, "sea", "sunset", "clear", (sailboat,)) for n in range(3)]
-    _take_in(server, {f"sunset {n}.png": _png(scene) for n, scene in enumerate(sunsets)}, "sea")
+    _take_in(server, {f"sunset {n}.png": sunset(70 + n) for n in range(3)}, "sea")
     for name, kinds in HARBOURS.items():
         harbours = [
             Scene(80 + n, "harbour", "day", "clear", (_alone(kind, "red"),))
@@ -47,6 +45,11 @@ def fill(server: Server) -> None:
         files = {f"{name} {n}.png": _png(scene) for n, scene in enumerate(harbours)}
         _take_in(server, files, "harbour")
     _take_in(server, _castles(), "meadow")
+
+
+def sunset(seed: int) -> bytes:
+    """Paint another red sailboat at sunset."""
+    return _png(Scene(seed, "sea", "sunset", "clear", (_alone("sailboat", "red"),)))
 
 
 def _take_in(server: Server, files: dict[str, bytes], tag: str) -> None:

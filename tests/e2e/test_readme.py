@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from postcards.scenes import SETTINGS
+from tests.e2e.postcards import sunset
 from tests.e2e.process import ROOT, Server
+from tests.graph.wires import over_events, soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,10 +21,14 @@ if TYPE_CHECKING:
     Names: TypeAlias = Callable[[Iterable[dict[str, Any]]], list[str]]
     """What gives the file names of nodes, or of edges' nodes."""
 
+README = (ROOT / "README.md").read_text()
 QUERIES = {
-    re.findall(r"query (\w+)", query)[0]: query
-    for query in re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    re.findall(r"(?:query|subscription) (\w+)", query)[0]: query
+    for query in re.findall(r"```graphql\n(.*?)```", README, re.DOTALL)
 }
+MUTATIONS = re.findall(r"`\s*(mutation \(.*?)`", README, re.DOTALL)
+DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
+STATUS = "query ($id: ID!) { image(id: $id) { status } }"
 EVERYTHING = "{ images(first: 100) { nodes { id filename } } }"
 COUNT = 50
 CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
@@ -38,8 +46,8 @@ def names(ids: dict[str, str]) -> Names:
     return lambda nodes: [known[node.get("node", node)["id"]] for node in nodes]
 
 
-def test_there_are_six_of_them() -> None:
-    assert 6 == len(QUERIES)
+def test_there_are_six_of_them_and_a_live_search() -> None:
+    assert 7 == len(QUERIES)
 
 
 def test_words_find_what_answers_them_and_nothing_else(postcards: Server, names: Names) -> None:
@@ -93,15 +101,15 @@ def test_a_filter_narrows_and_facets_count_what_is_relevant(postcards: Server) -
     assert 10 == len(found["nodes"])
     assert all("postcard" in node["tags"] for node in found["nodes"])
     assert not [node for node in found["nodes"] if "harbour" in node["tags"]]
-    count = found["relevantCount"]
-    assert 2 <= count < 10
-    relevant = found["nodes"][:count]
+    number = found["relevantCount"]
+    assert 2 <= number < 10
+    relevant = found["nodes"][:number]
     facets = {
         name: {each["value"]: each["count"] for each in values}
         for name, values in found["facets"].items()
     }
-    assert count == facets["tags"].pop("postcard")
-    assert count == sum(facets["tags"].values()) == sum(facets["months"].values())
+    assert number == facets["tags"].pop("postcard")
+    assert number == sum(facets["tags"].values()) == sum(facets["months"].values())
     assert {"Brush 0", "Brush 1"} >= set(facets["cameras"])
     assert relevant[0]["exif"]["takenAt"][:7] in facets["months"]
     assert relevant[0]["exif"]["cameraModel"] in facets["cameras"]
@@ -142,3 +150,39 @@ def test_a_motif_is_found_once_and_listed_as_duplicates(postcards: Server) -> No
 def test_the_postcards_are_as_many_as_the_tests_count(ids: dict[str, str]) -> None:
     assert COUNT == len(ids)
     assert {f"{setting} 2.jpg" for setting in SETTINGS} <= set(ids)
+
+
+async def test_a_live_search_tells_of_what_comes_to_match(postcards: Server) -> None:
+    ids = []
+    async with over_events(postcards.url, QUERIES["Sunsets"]) as results:
+        waiting = asyncio.ensure_future(soon(results))
+        # Nobody tells when a live search has begun.
+        for seed in count(90):
+            name = f"another sunset {seed}.png"
+            taken = await asyncio.to_thread(postcards.upload, {name: sunset(seed)})
+            ids.append(taken["results"][0]["image"]["id"])
+            done, _ = await asyncio.wait([waiting], timeout=2)
+            if done:
+                break
+        edge = (await waiting)["data"]["imageMatched"]
+    postcards.ask(DELETE, ids=ids)
+    assert edge["node"]["id"] in ids
+    assert edge["relevance"] >= 0.5
+
+
+def test_a_file_goes_straight_to_where_files_lie(postcards: Server) -> None:
+    create, complete = MUTATIONS
+    data = sunset(80)
+    file = {"filename": "straight.png", "contentType": "image/png", "byteSize": len(data)}
+    [target] = postcards.ask(create, file=file)["createUploadTargets"]["targets"]
+    assert target["existing"] is None
+    form = {field["name"]: field["value"] for field in target["fields"]}
+    sent = postcards.http.post(target["url"], data=form, files={"file": ("a", data)})
+    assert 204 == sent.status_code
+    done = postcards.ask(complete, id=target["id"])["completeUploads"]
+    assert [] == done["userErrors"]
+    image_id = done["results"][0]["image"]["id"]
+    while "PROCESSING" in str(postcards.ask(STATUS, id=image_id)):
+        pass
+    assert {"image": {"status": "READY"}} == postcards.ask(STATUS, id=image_id)
+    postcards.ask(DELETE, ids=[image_id])

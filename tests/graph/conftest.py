@@ -11,7 +11,8 @@ import pytest
 
 from graph.http import create_app
 from graph.options import HttpOptions
-from tests.graph.world import Client, Serve, WatchedCatalog, World
+from tests.graph.watched import WatchedCatalog
+from tests.graph.world import Client, Serve, World
 
 
 @pytest.fixture

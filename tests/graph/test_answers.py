@@ -8,7 +8,8 @@ import pytest
 
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
-from tests.graph.world import Client, WatchedCatalog, World
+from tests.graph.watched import WatchedCatalog
+from tests.graph.world import Client, World
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from graph.ids import global_id, uuid_of
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
-from tests.graph.world import Client, Serve, WatchedCatalog, World
+from tests.graph.watched import WatchedCatalog
+from tests.graph.world import Client, Serve, World
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 

@@ -16,8 +16,9 @@ from graph.ids import global_id
 from graph.options import HttpOptions
 from tests.fakes.events import MemoryEvents
 from tests.fakes.images import image_with
+from tests.graph.watched import WatchedCatalog
 from tests.graph.wires import Subscribe, over_events, over_websocket, rest, running, soon
-from tests.graph.world import WatchedCatalog, World
+from tests.graph.world import World
 
 STATUS = "subscription ($ids: [ID!]!) { imageStatusChanged(imageIds: $ids) { id status } }"
 MATCHES = """

@@ -2,12 +2,10 @@
 
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx
 
@@ -17,18 +15,14 @@ from domain.complete_uploads import CompleteUploads
 from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
-from domain.embeddings import Embedding, Query, Ranking
 from domain.estimate import EstimateImport
-from domain.facets import CountFacets, Facet, FacetValue, Selection
-from domain.filters import ImageFilter, Page, Sort, Window
+from domain.facets import CountFacets
 from domain.get import GetImages
 from domain.hash_images import HashImages
-from domain.images import Image
 from domain.import_images import ImportImages
 from domain.index import IndexImages
 from domain.index_found import IndexFound
 from domain.judge import JudgeHits
-from domain.keys import ApiKey
 from domain.label import LabelImages
 from domain.list import ListImages
 from domain.manifest import ReconcileManifest
@@ -40,7 +34,6 @@ from domain.reconcile import ReconcileObjects
 from domain.search import SearchImages
 from domain.service import Describe
 from domain.similar import SimilarImages
-from domain.storage import Blob, ByteRange
 from domain.sweep import Sweep
 from domain.sweep_targets import SweepTargets
 from domain.tag import TagImages, UntagImages
@@ -48,21 +41,19 @@ from domain.update import UpdateImage
 from domain.upload import UploadImages
 from domain.watch_matches import WatchMatches
 from domain.watch_status import WatchStatus
-from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.keys import MemoryKeys
 from tests.fakes.objects import MemoryObjects
 from tests.fakes.places import MemoryPlaces
 from tests.fakes.searches import MemorySearches
 from tests.fakes.sources import MemorySources
 from tests.fakes.space import FakeSpace
 from tests.fakes.staging import MemoryStaging
-from tests.fakes.storage import MemoryStorage
 from tests.fakes.targets import MemoryTargets
 from tests.fakes.work import MemoryWork
 from tests.graph.requests import KEY, upload_form
+from tests.graph.watched import WatchedCatalog, WatchedKeys, WatchedStorage
 
 MAX_BYTES = 10_000
 MAX_FILES = 5
@@ -77,108 +68,6 @@ class Clock:
     def __call__(self) -> datetime:
         self.now += timedelta(seconds=1)
         return self.now
-
-
-class WatchedCatalog(MemoryCatalog):
-    """A catalog that notes what it is asked, and breaks or dawdles when it is told to.
-
-    It says that it compared all only when it had to.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-        self.looked_up = 0
-        self.counted = 0
-        self.broken: Exception | None = None
-        self.slow = False
-
-    @property
-    def counts(self) -> list[str]:
-        """What it was asked that goes over many images or compares them."""
-        return [each for each in self.asked if each in {"facets", "count_nearest", "cosines"}]
-
-    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        self.looked_up += 1
-        self.asked.append("get")
-        return await super().get(ids)
-
-    async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
-    ) -> Ranking:
-        self.asked.append("search")
-        return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
-
-    async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
-        self.asked.append("explain")
-        return await super().explain(query, criteria, limit=limit, exact=exact)
-
-    async def facets(
-        self, selection: Selection, most: Mapping[Facet, int | None]
-    ) -> dict[Facet, tuple[FacetValue, ...]]:
-        if most:
-            self.asked.append("facets")
-        return await super().facets(selection, most)
-
-    async def count_nearest(
-        self, selection: Selection, points: Sequence[Embedding]
-    ) -> Sequence[int]:
-        self.asked.append("count_nearest")
-        return await super().count_nearest(selection, points)
-
-    async def cosines(
-        self, ids: Sequence[UUID], points: Sequence[Embedding]
-    ) -> dict[UUID, Sequence[float]]:
-        self.asked.append("cosines")
-        return await super().cosines(ids, points)
-
-    async def count(self, criteria: ImageFilter) -> int:
-        self.counted += 1
-        self._break()
-        return await super().count(criteria)
-
-    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
-        if self.slow:
-            await asyncio.sleep(10)
-        return await super().list(criteria, sort, window)
-
-    async def add(self, image: Image, embedding: Embedding) -> Image:
-        self._break()
-        return await super().add(image, embedding)
-
-    def _break(self) -> None:
-        if self.broken:
-            raise self.broken
-
-
-class WatchedKeys(MemoryKeys):
-    """Keys that break when they are told to."""
-
-    broken: Exception | None = None
-
-    async def find(self, sha256: str) -> ApiKey | None:
-        if self.broken:
-            raise self.broken
-        return await super().find(sha256)
-
-
-class WatchedStorage(MemoryStorage):
-    """A storage that knows what of it was closed again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed: list[str] = []
-
-    async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
-        blob = await super().open(key, byte_range)
-        return Blob(blob.size, self._watched(key, blob))
-
-    async def _watched(self, key: str, blob: Blob) -> AsyncGenerator[bytes]:
-        try:
-            async for chunk in blob.chunks:
-                yield chunk
-        finally:
-            self.closed.append(key)
 
 
 @dataclass

@@ -138,7 +138,7 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
         editions.search_of,
     )
     upload = UploadImages(encoder, pictures, catalog, storage, utc_now, limit, most_files)
-    sources, objects = shared.outside, PostgresObjects(engine)
+    sources, objects = shared.outside, PostgresObjects(engine, model)
     read = ReadImage(storage, sources)
     index = IndexImages(
         encoder, pictures, storage, sources, read, PostgresWork(engine, model), utc_now, limit

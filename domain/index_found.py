@@ -40,11 +40,15 @@ class IndexFound:
         Raises what the listing raises.
         """
         working = asyncio.create_task(self._work())
+        handed_over = False
         try:
             while True:
                 is_last = listing.done()
                 if is_last:
                     listing.result()
+                    if not handed_over:
+                        await self.objects.hand_over(stretch())
+                        handed_over = True
                 began = time.perf_counter()
                 waiting = await self.objects.count_waiting(stretch())
                 pause = max(PAUSE_SECONDS, (time.perf_counter() - began) / COUNTING_SHARE)

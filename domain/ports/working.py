@@ -64,7 +64,7 @@ class Gaps(Protocol):
 
 
 class Objects(Protocol):
-    """What was found in places outside of the library, and what became of it."""
+    """What was found in places outside of the library, and what one model is to make of it."""
 
     async def known(self, stretch: Stretch, *, after: str, limit: int) -> Sequence[KnownObject]:
         """Return the first objects of a stretch behind ``after``, by code point of the location."""
@@ -75,7 +75,7 @@ class Objects(Protocol):
     async def write_down(
         self, found: Sequence[FoundObject], *, in_place_of: Sequence[UUID] = ()
     ) -> Sequence[UUID]:
-        """Keep objects with the work on them by the active model, all or none.
+        """Keep objects with the work on them, all or none.
 
         What is known at their locations stays, but for the objects ``in_place_of`` which they
         are, which are forgotten. Returns the ids of the images that are deleted with these.
@@ -86,6 +86,12 @@ class Objects(Protocol):
 
         An image whose source an object was goes with it. Where another object has the same bytes,
         that becomes its source, and it stays.
+        """
+
+    async def hand_over(self, stretch: Stretch) -> None:
+        """Let the model do what work there is by others on objects that wait.
+
+        It may have been written down for a model that answered before.
         """
 
     async def count_waiting(self, stretch: Stretch) -> int:

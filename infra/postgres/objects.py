@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from domain.objects import Stretch
     from domain.work import FoundObject
+    from infra.postgres.models import ActiveModel
 
 # Work is looked up by its whole key, object by object: it has no index by image alone.
 STATE = """
@@ -49,8 +50,7 @@ WRITE_DOWN = text("""
         ORDER BY location
         ON CONFLICT (location) DO NOTHING RETURNING id
     )
-    INSERT INTO work (model_id, image_id)
-    SELECT models.id, new.id FROM new, models WHERE models.state = 'active'
+    INSERT INTO work (model_id, image_id) SELECT :model, id FROM new
 """)
 # In this order everybody else waits for these rows, too: work, then images, then objects.
 LAY_DOWN = text("""
@@ -78,6 +78,15 @@ DELETE = text("""
     DELETE FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
     AND source = ANY(CAST(:locations AS text[])) RETURNING id
 """)
+# Whoever has a lease of another model on it then finishes it into nothing.
+HAND_OVER = text("""
+    UPDATE work SET model_id = :model, lease = NULL, due_at = now()
+    FROM objects
+    WHERE work.model_id = ANY(ARRAY(SELECT id FROM models WHERE id <> :model))
+    AND work.image_id = objects.id AND work.due_at < 'infinity'
+    AND location >= :first AND location < :end
+    AND objects.image_id IS NULL AND objects.error IS NULL
+""")
 COUNT_WAITING = text("""
     SELECT count(*) FROM objects
     JOIN work ON work.image_id = objects.id
@@ -102,6 +111,7 @@ class PostgresObjects:
     """Found objects, written down with their work by one statement for a thousand of them."""
 
     engine: AsyncEngine
+    model: ActiveModel
 
     async def known(self, stretch: Stretch, *, after: str, limit: int) -> Sequence[KnownObject]:
         """Return the first objects of a stretch behind ``after``, by code point of the location."""
@@ -123,13 +133,20 @@ class PostgresObjects:
                 deleted = await _forget(connection, in_place_of)
             for tags in {each.tags for each in found}:
                 some = [each for each in found if each.tags == tags]
-                await connection.execute(WRITE_DOWN, _columns(some) | {"tags": list(tags)})
+                values = _columns(some) | {"tags": list(tags), "model": self.model.id}
+                await connection.execute(WRITE_DOWN, values)
         return deleted
 
     async def forget(self, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Forget objects and work, and return the ids of the images deleted with them."""
         async with self.engine.begin() as connection:
             return await _forget(connection, ids)
+
+    async def hand_over(self, stretch: Stretch) -> None:
+        """Let the model do what work there is by others on objects that wait."""
+        where = {"first": stretch.first, "end": stretch.end, "model": self.model.id}
+        async with self.engine.begin() as connection:
+            await connection.execute(HAND_OVER, where)
 
     async def count_waiting(self, stretch: Stretch) -> int:
         """Return how many objects are still to be indexed."""

@@ -78,7 +78,7 @@ def library(catalog: Catalog) -> Library:
     assert isinstance(catalog, PostgresCatalog)
     assert catalog.model
     work_of_model = PostgresWork(catalog.engine, catalog.model)
-    return Library(catalog, PostgresObjects(catalog.engine), work_of_model)
+    return Library(catalog, PostgresObjects(catalog.engine, catalog.model), work_of_model)
 
 
 async def test_what_is_written_down_waits_and_is_worked_on(library: Library) -> None:

@@ -74,6 +74,9 @@ class MemoryObjects:
                 deleted += await self.work.catalog.delete([image_id])
         return deleted
 
+    async def hand_over(self, stretch: Stretch) -> None:
+        """Do nothing: there is but one model's work."""
+
     async def count_waiting(self, stretch: Stretch) -> int:
         states = [each.state for each in await self.known(stretch, after="", limit=10**9)]
         return states.count(ObjectState.WAITING)

@@ -227,7 +227,7 @@ async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
     bucket = await asyncio.to_thread(bucket_of, url)
     await put(url, bucket, ((file.name, file.read_bytes()) for file in files))
     data = Path(tempfile.mkdtemp(prefix="pictograph-import-"))
-    settings = {"model": MODEL, "data_dir": data, "log_level": "error", **store(url)}
+    settings = {"model": str(MODEL), "data_dir": data, "log_level": "error", **store(url)}
     memory = Memory()
     try:
         goals = sorted(luck.randrange(count) for _ in range(KILLS))
@@ -237,13 +237,17 @@ async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
                     watch(process, memory, 0.5)
                 await asyncio.sleep(luck.random())
             print(f"  killed with {kept(data)} of {count} pictures in storage")
-        before, began = kept(data), time.perf_counter()
+        began = time.perf_counter()
         with importing(bucket, settings) as process:
             watch(process, memory, None)
             took = time.perf_counter() - began
             said = process.stdout.read().decode().strip() if process.stdout else ""
         print(f"  {said}")
-        print(f"  the last run: {(count - before) / took:.1f} pictures/s, its start included")
+        indexed = int(re.sub(r".*found: ([\d,]+) indexed.*", r"\1", said).replace(",", ""))
+        print(
+            f"  the last run: {indexed / took:.1f} pictures/s, with its start and the half minute "
+            "for which the killed one's leases hold"
+        )
         async with app.open_pictograph(read_settings(**settings)) as pictograph:
             use_cases = pictograph.use_cases
             names = {file.name for file in files}

@@ -75,12 +75,14 @@ class Pictograph:
             partial(self.events.news, Channel.MODELS, at_latest=LOOK_SECONDS)
         )
 
-    async def work(self, ended: Callable[[int], None] = lambda _: None) -> None:
+    async def work(
+        self, ended: Callable[[int], None] = lambda _: None, *, gently: bool = False
+    ) -> None:
         """Do what work is written down, for ever; ``ended`` gets how much has just been done."""
         from infra.postgres.events import Channel
 
         wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
-        await keep_all_indexing(self.editions, ended=ended, wait=wait)
+        await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently)
 
 
 @asynccontextmanager
@@ -177,7 +179,7 @@ async def serve(
             partial(tidy, use_cases.sweep),
             partial(tidy_targets, use_cases.sweep_targets),
             partial(look_for_duplicates, editions.prepared),
-            *([pictograph.work] if settings.worker else []),
+            *([partial(pictograph.work, gently=True)] if settings.worker else []),
             *([partial(beside, use_cases)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:

@@ -16,7 +16,7 @@ from domain.uploads import Upload, fingerprint
 from domain.work import FoundObject, Indexed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from domain.embeddings import Embedding
     from domain.images import Pixels
@@ -59,6 +59,8 @@ class IndexImages:
     clock: Clock
     max_bytes: int
     lease_seconds: float = LEASE_SECONDS
+    at_once: Callable[[], int] = lambda: AT_ONCE
+    """Returns how many pictures to be at from now on."""
 
     async def __call__(self) -> AsyncGenerator[int]:
         """Yield how many tasks came to an end, again and again, until nobody can take more."""
@@ -160,7 +162,7 @@ class _Shift:
                 logger.warning("leases could not be kept; trying again", exc_info=True)
 
     async def _begin(self) -> None:
-        while len(self.running) < AT_ONCE:
+        while len(self.running) < self.index.at_once():
             if not self.leased:
                 self.leased.extend(
                     await self.index.work.lease(CHUNK, seconds=self.index.lease_seconds)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from domain.index import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from domain.index import IndexImages
 
 PAUSE_SECONDS = 1.0
+
+GENTLY = 2
+"""Pictures at once beside searches by another model: of more, those would have to wait."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +34,17 @@ async def keep_all_indexing(
     *,
     ended: Callable[[int], None] = lambda _: None,
     wait: Callable[[], Awaitable[None]] = a_moment,
+    gently: bool = False,
 ) -> None:
-    """Work for every loaded model, side by side: nobody waits until a new one is filled."""
+    """Work for every loaded model, side by side: nobody waits until a new one is filled.
+
+    ``gently`` leaves most of the machine to the model that answers.
+    """
+
+    def at_once(model_id: int) -> int:
+        is_answering = editions.answering().model.id == model_id
+        return AT_ONCE if is_answering or not gently else GENTLY
+
     workers: dict[int, asyncio.Task[None]] = {}
     try:
         while True:
@@ -39,9 +54,8 @@ async def keep_all_indexing(
             for model_id, edition in kept.items():
                 if model_id not in workers:
                     settle = partial(editions.settle, model_id)
-                    working = keep_indexing(
-                        edition.use_cases.index, ended=ended, settle=settle, wait=wait
-                    )
+                    index = replace(edition.use_cases.index, at_once=partial(at_once, model_id))
+                    working = keep_indexing(index, ended=ended, settle=settle, wait=wait)
                     workers[model_id] = asyncio.create_task(working)
             await wait()
     finally:

@@ -31,18 +31,18 @@ logger = logging.getLogger(__name__)
 
 async def settle(engine: AsyncEngine, model_id: int, *, fill: TextClause) -> bool:
     """Finish a model that is BACKFILLING if nothing is left to do, and tell whether it is READY."""
-    async with AsyncSession(engine) as session, session.begin():
+    async with AsyncSession(engine) as session:
         row = await session.get_one(ModelRow, model_id)
         if row.state != ModelState.BACKFILLING:
             return row.state != ModelState.RETIRED
         model = active_model(row)
         if await session.scalar(LEFT, {"model": model_id}):
             return False
-        await session.execute(fill, {"model": model_id})
-        if await session.scalar(LEFT, {"model": model_id}):
-            return False
     async with _only_one(engine, model_id) as connection:
         if connection is None:
+            return False
+        await connection.execute(fill, {"model": model_id})
+        if await connection.scalar(LEFT, {"model": model_id}):
             return False
         is_valid = await connection.scalar(IS_VALID, {"index": model.index})
         if is_valid is False:

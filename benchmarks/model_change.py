@@ -40,8 +40,9 @@ BATCH = 20
 PICTURES = 256
 """How many are encoded by the encoder alone."""
 
-PER_SECOND = 10
-"""Searches, each of a text that was not asked before."""
+PER_SECOND = 5.0
+"""Searches, each of a text that was not asked before. More than a machine can answer say nothing:
+they only queue."""
 
 SECONDS = 20
 """How long searches are measured before the change and after it."""
@@ -85,6 +86,7 @@ class Load:
     """Searches at an even pace, however long they take, and what became of them."""
 
     url: str
+    per_second: float = PER_SECOND
     failed: int = 0
     milliseconds: list[float] = field(default_factory=list)
     models: set[str] = field(default_factory=set)
@@ -115,7 +117,7 @@ class Load:
         ):
             while not stop.is_set():
                 asked.create_task(self._ask(http, next(texts)))
-                due += 1 / PER_SECOND
+                due += 1 / self.per_second
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
     async def _ask(self, http: httpx.AsyncClient, text: str) -> None:
@@ -180,14 +182,16 @@ async def encoder_alone(model: Path, files: Sequence[Path]) -> float:
         return len(pixels) / (time.perf_counter() - began)
 
 
-def change(server: Server, settings: dict[str, object], second: Path, count: int) -> float:
+def change(
+    server: Server, settings: dict[str, object], second: Path, *, count: int, load: Load
+) -> float:
     """Change the model under a load, and return the pictures a second that it took in."""
 
     def say(*arguments: str) -> None:
         done = pictograph("models", *arguments, settings=settings)
         assert done.returncode == 0, done.stderr  # noqa: S101 - there is nothing to measure else
 
-    load, memory = Load(server.url), Memory(server.process.pid)
+    memory = Memory(server.process.pid)
     with load.running():
         time.sleep(SECONDS)
         percentiles("before", load.taken())
@@ -220,6 +224,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=1_000, metavar="N")
     parser.add_argument("--postcards", type=Path, help="Folder that postcards are kept in.")
+    parser.add_argument("--searches", type=float, default=PER_SECOND, help="A second.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         postcards = given.postcards or Path(folder, "postcards")
@@ -232,10 +237,14 @@ async def main() -> None:
             "api_key": KEY,
             "log_level": "warning",
         }
-        print(f"{given.count:,} postcards, {PER_SECOND} searches a second, {os.cpu_count()} CPUs")
+        pace = f"{given.searches:g} searches a second"
+        print(f"{given.count:,} postcards, {pace}, {os.cpu_count()} CPUs")
         with Server.start(settings) as server:
             print(f"taken in at {await asyncio.to_thread(fill, server, files):.1f} pictures/s")
-            rate = await asyncio.to_thread(change, server, settings, second, given.count)
+            load = Load(server.url, given.searches)
+            rate = await asyncio.to_thread(
+                change, server, settings, second, count=given.count, load=load
+            )
         alone = await encoder_alone(second, files)
         print(
             f"moved at {rate:.1f} pictures/s beside the searches; the encoder alone "

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.filters import ImageFilter
-from domain.images import ImageStatus
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.embeddings import EmbeddingModel, KnownModel
     from domain.ports import Catalog, Encoder
-
-READY = ImageFilter(status_in=(ImageStatus.READY,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,10 @@ class Describe:
 
     async def embedded_count(self) -> int:
         """Return how many images can be found by the model."""
-        return await self.catalog.count(READY)
+        for known in await self.catalog.models():
+            if (known.name, known.dimensions) == (self.model.name, self.model.dimensions):
+                return known.embedded_count
+        return 0
 
     async def models(self) -> Sequence[KnownModel]:
         """Return every model that has or had embeddings here, the oldest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select, text, update
@@ -87,9 +88,10 @@ async def source_of_active(engine: AsyncEngine, wanted: str, *, is_set: bool = T
         active = await active_row(session)
         if active is None or active.source is None or not await _is_used(session, active):
             return wanted
-        if wanted in {active.source, active.name}:
+        said = {wanted, _as_folder(wanted)}
+        if said & {active.source, active.name}:
             return active.source
-        known = (col(ModelRow.source) == wanted) | (col(ModelRow.name) == wanted)
+        known = col(ModelRow.source).in_(said) | col(ModelRow.name).in_(said)
         if is_set and not await session.scalar(select(exists().where(known))):
             return wanted
     logger.info(
@@ -122,6 +124,11 @@ async def active_row(session: AsyncSession) -> ModelRow | None:
     """Return the row of the model that answers."""
     statement = select(ModelRow).where(col(ModelRow.state) == ModelState.ACTIVE)
     return (await session.scalars(statement)).one_or_none()
+
+
+def _as_folder(name: str) -> str:
+    """Return the path of a folder that is known, though it may be gone."""
+    return str(Path(name).expanduser().absolute())
 
 
 async def _is_used(session: AsyncSession, model: ModelRow) -> bool:

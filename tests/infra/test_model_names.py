@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from domain.errors import InvalidArgument, Misconfigured
@@ -10,6 +12,9 @@ from infra.postgres.model_change import PostgresModels
 from infra.postgres.models import activate, source_of_active
 from infra.postgres.work import PostgresWork
 from tests.infra.changing import AT_NEW, AT_OLD, NEW, OLD, Changing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def test_a_model_is_meant_by_its_name_its_beginning_or_its_source(library: Changing) -> None:
@@ -71,3 +76,15 @@ async def test_an_empty_library_hands_its_work_to_the_model_that_follows(
     new = await activate(library.engine, NEW, source=AT_NEW)
     [task] = await PostgresWork(library.engine, new).lease(9, seconds=1)
     assert waiting.id == task.image_id
+
+
+async def test_the_folder_of_a_dropped_model_may_be_gone(
+    library: Changing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await library.upload()
+    await library.execute(f"UPDATE models SET source = '{tmp_path / 'old'}'")  # noqa: S608
+    await library.ready()
+    await library.models.promote(NEW.name)
+    await library.models.drop(OLD.name)
+    monkeypatch.chdir(tmp_path)
+    assert AT_NEW == await source_of_active(library.engine, "old")

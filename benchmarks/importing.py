@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 import app
+from benchmarks.drawn import draw
 from benchmarks.encoder import make_true_size
 from benchmarks.end_to_end import make_file
 from domain.filters import EVERYTHING, Sort, SortField, Window, place_of
@@ -35,8 +36,6 @@ from infra.locations import root_of
 from infra.s3_client import S3Client
 from infra.settings import read_settings
 from postcards import MODEL
-from postcards.demo import seeds
-from postcards.press import Press
 from tests.e2e.process import COMMAND, environment
 from tests.s3_server import KEY, bucket_of
 
@@ -49,7 +48,6 @@ PICTURES = 300
 AHEAD = 64
 KILLS = 3
 MEBIBYTE = 1 << 20
-PRESSES = 2
 
 
 async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None:
@@ -199,25 +197,6 @@ def watch(process: subprocess.Popen[bytes], memory: Memory, seconds: float | Non
 def kept(data_dir: Path) -> int:
     """How many pictures have renditions."""
     return sum(1 for _ in (data_dir / "files").glob("*/*/thumbnail"))
-
-
-async def draw(folder: Path, count: int) -> list[Path]:
-    """Draw postcards that are not there yet, and return their files."""
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    files = [folder / f"postcard-{seed:06}.jpg" for seed in itertools.islice(seeds(), count)]
-    missing = iter([file for file in files if not file.exists()])
-
-    async with Press.open(PRESSES) as press:
-
-        async def draw_on() -> None:
-            for file in missing:
-                data = await press.postcard(int(file.stem.partition("-")[2]))
-                unfinished = file.with_suffix(".part")
-                unfinished.write_bytes(data)
-                unfinished.rename(file)
-
-        await asyncio.gather(*(draw_on() for _ in range(PRESSES)))
-    return files
 
 
 async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:

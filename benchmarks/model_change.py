@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import os
 import statistics
 import tempfile
@@ -22,20 +21,18 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from PIL import Image
 
+from benchmarks.drawn import draw
 from benchmarks.encoder import captions
 from domain.images import Pixels
 from infra.opening import open_encoder
 from infra.settings import read_settings
 from postcards import MODEL
-from postcards.demo import seeds
-from postcards.press import Press
 from tests.e2e.process import KEY, Server, pictograph
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PRESSES = 2
 BATCH = 20
 PICTURES = 256
 """How many are encoded by the encoder alone."""
@@ -53,23 +50,6 @@ query ($text: String!) {
 }
 """
 MODELS = "{ models { name state embeddedCount } service { model { name } } }"
-
-
-async def draw(folder: Path, count: int) -> list[Path]:
-    """Draw what is missing in a folder of postcards."""
-    files = [folder / f"postcard-{seed:06}.jpg" for seed in itertools.islice(seeds(), count)]
-    missing = iter([file for file in files if not file.exists()])
-    async with Press.open(PRESSES) as press:
-
-        async def one_after_another() -> None:
-            for file in missing:
-                data = await press.postcard(int(file.stem.removeprefix("postcard-")))
-                unfinished = file.with_suffix(".new")
-                unfinished.write_bytes(data)
-                unfinished.rename(file)
-
-        await asyncio.gather(*(one_after_another() for _ in range(PRESSES)))
-    return files
 
 
 def fill(server: Server, files: Sequence[Path]) -> float:

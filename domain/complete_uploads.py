@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from domain.errors import BytesMissing, InvalidContent, Refusal, TargetNotFound, TooManyFiles
 from domain.images import Image, ImageStatus, Variant, uuid7
+from domain.sent_again import sent_again
 from domain.tags import clean_tags, put_on
 from domain.upload_targets import MAX_TARGETS
 from domain.uploads import Room, UploadedImage, fingerprint
@@ -114,9 +115,7 @@ class CompleteUploads:
             known = (await self.catalog.find([sha256])).get(sha256)
             if known is None:
                 uploaded = await self._new(target, data, sha256=sha256, tags=tags)
-            elif known.status is ImageStatus.FAILED:
-                await self._clear_away(known)
-            elif image := await put_on(self.catalog, known, tags):
+            elif image := await sent_again(self.catalog, self.storage, known, data, tags=tags):
                 uploaded = UploadedImage(image, is_duplicate=True)
         await self.targets.complete(
             target.id, uploaded.image.id, is_duplicate=uploaded.is_duplicate
@@ -124,11 +123,6 @@ class CompleteUploads:
         # Whoever sends it again until the target expires changes nothing, and is swept.
         await self.staging.delete([target.id])
         return uploaded
-
-    async def _clear_away(self, failed: Image) -> None:
-        """Delete an image that has FAILED, so that its bytes get another chance."""
-        await self.catalog.delete([failed.id])
-        await self.storage.delete([variant.key_of(failed.id) for variant in Variant])
 
     async def _bytes_of(self, target: UploadTarget) -> bytes:
         try:

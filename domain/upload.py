@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 from domain.errors import Refusal, TooManyFiles
 from domain.images import Image, ImageStatus, Variant, uuid7
 from domain.renditions import store
-from domain.tags import clean_tags, put_on
+from domain.sent_again import sent_again
+from domain.tags import clean_tags
 from domain.uploads import Room, UploadedImage, fingerprint
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class UploadImages:
                 sha256 = await fingerprint(data)
                 async with self._turns.setdefault(sha256, asyncio.Lock()):
                     known = (await self.catalog.find([sha256])).get(sha256)
-                    return await self._known(known, tags) or await self._new(
+                    return await self._known(known, data, tags) or await self._new(
                         data, sha256, filename=upload.name, tags=tags
                     )
             except Refusal as refusal:
@@ -74,17 +75,12 @@ class UploadImages:
                 refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
                 return refusal
 
-    async def _known(self, image: Image | None, tags: tuple[str, ...]) -> UploadedImage | None:
-        """Return an image that was here already, with the tags; None when it is gone.
-
-        One that has FAILED is removed, so that its bytes get another chance.
-        """
-        if image is not None and image.status is ImageStatus.FAILED:
-            await self.catalog.delete([image.id])
-            await self.storage.delete([variant.key_of(image.id) for variant in Variant])
-            return None
-        tagged = image and await put_on(self.catalog, image, tags)
-        return UploadedImage(tagged, is_duplicate=True) if tagged else None
+    async def _known(
+        self, image: Image | None, data: bytes, tags: tuple[str, ...]
+    ) -> UploadedImage | None:
+        """Return an image that was here already; None when there is none any more."""
+        here = image and await sent_again(self.catalog, self.storage, image, data, tags=tags)
+        return UploadedImage(here, is_duplicate=True) if here else None
 
     async def _new(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]
@@ -108,6 +104,6 @@ class UploadImages:
         if kept.id == image.id:
             return UploadedImage(kept, is_duplicate=False)
         await self.storage.delete([variant.key_of(image.id) for variant in Variant])
-        return await self._known(kept, tags) or await self._new(
+        return await self._known(kept, data, tags) or await self._new(
             data, sha256, filename=filename, tags=tags
         )

@@ -95,6 +95,9 @@ class Catalog(Protocol):
     async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
         """Change one fact. Raises ImageNotFound."""
 
+    async def keep_original(self, image_id: UUID) -> Image | None:
+        """Note that storage has the original now, wherever it lay; None when the image is gone."""
+
     async def tag(
         self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> dict[UUID, Image]:

@@ -218,6 +218,18 @@ class PostgresCatalog:
             raise ImageNotFound(f"There is no image {image_id}.")
         return image_of(row)
 
+    async def keep_original(self, image_id: UUID) -> Image | None:
+        """Note that storage has the original now, wherever it lay; None when the image is gone."""
+        statement = (
+            update(ImageRow)
+            .where(col(ImageRow.id) == image_id)
+            .values(source=None, source_version=None)
+            .returning(ImageRow)
+        )
+        async with self._session() as session:
+            row = await session.scalar(statement)
+        return image_of(row) if row else None
+
     async def tag(
         self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> dict[UUID, Image]:

@@ -15,7 +15,7 @@ import pytest
 from domain.embeddings import Query, QueryKind
 from domain.errors import ImageNotFound
 from domain.filters import ImageFilter
-from domain.images import Exif, GeoPoint, ImageStatus, uuid7
+from domain.images import Exif, GeoPoint, ImageStatus, Source, uuid7
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
@@ -227,3 +227,11 @@ async def test_what_is_deleted_is_found_no_more(catalog: Catalog) -> None:
     ranking = await catalog.search(near(NORTH), EVERYTHING, limit=5)
     assert [stays.id] == [hit.image_id for hit in ranking.hits]
     assert [stays.id] == list(await catalog.embeddings([gone.id, stays.id]))
+
+
+async def test_an_original_that_lay_elsewhere_can_be_kept(catalog: Catalog) -> None:
+    source = Source("s3://bucket/a.jpg", "1")
+    image = await catalog.add(image_with(source=source), EAST)
+    assert source == (await catalog.get([image.id]))[image.id].source
+    assert replace(image, source=None) == await catalog.keep_original(image.id)
+    assert await catalog.keep_original(uuid7()) is None

@@ -183,6 +183,11 @@ class MemoryCatalog:
         self._images[image_id] = replace(self._images[image_id], alt_text=alt_text)
         return self._images[image_id]
 
+    async def keep_original(self, image_id: UUID) -> Image | None:
+        if image_id in self._images:
+            self._images[image_id] = replace(self._images[image_id], source=None)
+        return self._images.get(image_id)
+
     async def tag(
         self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> dict[UUID, Image]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +12,13 @@ import pytest
 from domain.editions import Edition, Editions
 from domain.embeddings import ModelState
 from domain.errors import Misconfigured
-from domain.worker import keep_all_indexing
+from domain.index import AT_ONCE, IndexImages
+from domain.worker import GENTLY, keep_all_indexing
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.models import MemoryModels
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from domain import UseCases
     from domain.models import LiveModel
@@ -30,6 +31,18 @@ BACKFILLING, READY, ACTIVE, RETIRED = (
 )
 
 
+@dataclass(frozen=True)
+class Watched(IndexImages):
+    """Work that says how much of it may go on at once."""
+
+    noted: dict[str, int] = field(default_factory=dict)
+
+    async def __call__(self) -> AsyncGenerator[int]:
+        self.noted[self.encoder.model.name] = self.at_once()
+        return
+        yield
+
+
 @dataclass
 class Shop:
     """Where models are loaded, and what was."""
@@ -40,6 +53,7 @@ class Shop:
     closed: list[str] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
+    at_once: dict[str, int] = field(default_factory=dict)
 
     @asynccontextmanager
     async def open(self, model: LiveModel | None, _: Editions) -> AsyncIterator[Edition]:
@@ -51,7 +65,10 @@ class Shop:
         judge = replace(self.use_cases.search.judge, model=encoder.model)
         search = replace(self.use_cases.search, judge=judge)
         describe = replace(self.use_cases.describe, encoder=encoder)
-        use_cases = replace(self.use_cases, search=search, describe=describe)
+        index = self.use_cases.index
+        facts = {each.name: getattr(index, each.name) for each in fields(index)}
+        watched = Watched(**facts | {"encoder": encoder, "noted": self.at_once})
+        use_cases = replace(self.use_cases, search=search, describe=describe, index=watched)
 
         async def check() -> None:
             pass
@@ -236,6 +253,23 @@ async def test_each_loaded_model_has_a_worker_until_it_is_dropped(
     assert settled == len(shop.models.settled)
     working.cancel()
     await asyncio.wait([working])
+
+
+@pytest.mark.parametrize("gently", [True, False])
+async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
+    shop: Shop, editions: Editions, *, gently: bool
+) -> None:
+    shop.models.set(new=BACKFILLING)
+    await editions.refresh()
+    working = asyncio.create_task(
+        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), gently=gently)
+    )
+    async with asyncio.timeout(30):
+        while len(shop.at_once) < 2:  # noqa: ASYNC110 - a worker tells nobody
+            await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait([working])
+    assert {"old": AT_ONCE, "new": GENTLY if gently else AT_ONCE} == shop.at_once
 
 
 async def until_closed(shop: Shop, name: str) -> None:

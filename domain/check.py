@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from domain.errors import BytesMissing, Misconfigured
+from domain.errors import BytesMissing, InvalidContent, Misconfigured
 from domain.filters import EVERYTHING, Sort, Window, place_of
 from domain.images import ImageStatus, Variant
 from domain.storage import parse_key
@@ -44,7 +44,7 @@ class Fault(StrEnum):
     UNEMBEDDED = "not embedded, and nobody is going to"
     NO_RENDITION = "LARGE or THUMBNAIL is missing"
     NO_ORIGINAL = "the original is missing"
-    NO_SOURCE = "the original is not where it lay, or has changed there"
+    NO_SOURCE = "the original cannot be read where it lay, or has changed there"
     DAMAGED = "the original is not what it was"
 
 
@@ -179,9 +179,12 @@ class CheckLibrary:
                 faults.originals_read += 1
                 progress("originals", faults.originals_read)
 
-        async with asyncio.TaskGroup() as readers:
-            for _ in range(AT_ONCE):
-                readers.create_task(reader())
+        try:
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(AT_ONCE):
+                    readers.create_task(reader())
+        except ExceptionGroup as outage:
+            raise outage.exceptions[0] from None
         return found
 
     async def _fault_of(self, image: Image) -> Fault | None:
@@ -195,7 +198,7 @@ class CheckLibrary:
             async with aclosing(blob.chunks) as chunks:
                 async for chunk in chunks:
                     digest.update(chunk)
-        except BytesMissing:
+        except (BytesMissing, InvalidContent):  # which also a file has that may not be read
             return Fault.NO_SOURCE if image.source else Fault.NO_ORIGINAL
         if digest.hexdigest() == image.sha256:
             return None

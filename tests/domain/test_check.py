@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.check import LOST, CheckLibrary, Fault
-from domain.errors import Misconfigured
+from domain.errors import InvalidContent, Misconfigured
 from domain.images import ImageStatus, Variant
 from tests.domain.libraries import RED, Library
 from tests.fakes.encoder import COLOURS
@@ -164,3 +164,15 @@ async def test_images_without_any_bytes_are_counted_and_a_few_named(
     faults = await check()
     assert 7 == faults.counts[Fault.NO_ORIGINAL]
     assert 5 == len(faults.examples[Fault.NO_ORIGINAL])
+
+
+async def test_an_original_elsewhere_that_may_not_be_read_is_a_fault_and_an_outage_is_none(
+    check: CheckLibrary, index: IndexImages, library: Library, sources: MemorySources
+) -> None:
+    found = library.find()
+    assert [1] == [ended async for ended in index()]
+    sources.refusal = InvalidContent("“a.png” cannot be read.")
+    assert {Fault.NO_SOURCE: [found.id]} == (await check()).examples
+    sources.refusal = ConnectionResetError()
+    with pytest.raises(ConnectionResetError):
+        await check()

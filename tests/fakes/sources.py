@@ -19,8 +19,12 @@ class MemorySources:
     """Bytes under their location and version."""
 
     objects: dict[Source, bytes] = field(default_factory=dict)
+    refusal: Exception | None = None
+    """What is raised for every one of them."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
+        if self.refusal:
+            raise self.refusal
         if source not in self.objects:
             raise BytesMissing(source.location)
         data = self.objects[source]

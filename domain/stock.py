@@ -28,6 +28,8 @@ SAMPLE = 9
 MOST_NAMED = 50
 """How many objects with something wrong are told of one by one."""
 
+NOT_THERE = "There is nothing at this place, or nothing that may be read."
+
 TO_INDEX = (Finding.NEW, Finding.CHANGED, Finding.UNFINISHED)
 
 
@@ -83,7 +85,7 @@ class Stock:
         """Note that something is not where a manifest says it is."""
         self.missing_count += 1
         if len(self.missing) < MOST_NAMED:
-            self.missing.append(RefusedObject(location, "There is nothing at this place."))
+            self.missing.append(RefusedObject(location, NOT_THERE))
 
 
 @dataclass(slots=True)

@@ -82,20 +82,16 @@ class BucketPlaces:
         """Divide a bucket where folders begin. Raises Misconfigured where it cannot be listed."""
         check_not_own(root, self._own)
         bucket, prefix = bucket_and_key(root)
-        client = await self._client()
-        with explaining(bucket, store=client.store):
-            level = [prefix]
-            folders: list[str] = []
-            for _ in range(LEVELS):
-                pages = await asyncio.gather(
-                    *(self._page(bucket, Prefix=each, Delimiter="/") for each in level)
-                )
-                level = [
-                    each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ())
-                ]
-                folders += level
-                if not level or len(folders) >= STRETCHES:
-                    break
+        level = [prefix]
+        folders: list[str] = []
+        for _ in range(LEVELS):
+            pages = await asyncio.gather(
+                *(self._page(bucket, Prefix=each, Delimiter="/") for each in level)
+            )
+            level = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ())]
+            folders += level
+            if not level or len(folders) >= STRETCHES:
+                break
         whole = Stretch.below(root)
         folders.sort()
         cuts = folders[:: len(folders) // STRETCHES + 1]
@@ -103,7 +99,10 @@ class BucketPlaces:
         return [Stretch(first, end) for first, end in pairwise(bounds) if first < end]
 
     async def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
-        """Yield the objects of a stretch as the store lists them; a page is asked for ahead."""
+        """Yield the objects of a stretch as the store lists them; a page is asked for ahead.
+
+        Raises Misconfigured where the bucket cannot be listed, or not to the end.
+        """
         bucket, prefix = bucket_and_key(root)
         asked: dict[str, Any] = {"Prefix": prefix}
         if first := bucket_and_key(stretch.first)[1]:
@@ -134,18 +133,23 @@ class BucketPlaces:
             await asyncio.gather(ahead, return_exceptions=True)
 
     async def look(self, location: str) -> ListedObject:
-        """Return the object at a location. Raises BytesMissing."""
+        """Return the object at a location. Raises BytesMissing.
+
+        Raises Misconfigured where the store cannot be asked. Without the right to list a bucket,
+        what is missing there is forbidden.
+        """
         bucket, key = bucket_and_key(location)
         if not key or location.startswith(self._own):
             raise BytesMissing(location)
         client = await self._client()
-        try:
-            async with asyncio.timeout(client.deadline_seconds):
-                head = await client.client.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:  # noqa: PLR2004 - as HTTP has it
-                raise BytesMissing(location) from error
-            raise
+        with explaining(bucket, store=client.store):
+            try:
+                async with asyncio.timeout(client.deadline_seconds):
+                    head = await client.client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in {403, 404}:
+                    raise BytesMissing(location) from error
+                raise
         return ListedObject(Source(location, head["ETag"].strip('"')), head["ContentLength"])
 
     async def _client(self) -> S3Client:
@@ -156,5 +160,6 @@ class BucketPlaces:
 
     async def _page(self, bucket: str, **asked: Any) -> Any:  # noqa: ANN401 - botocore's
         client = await self._client()
-        async with asyncio.timeout(client.deadline_seconds):
-            return await client.client.list_objects_v2(Bucket=bucket, MaxKeys=PAGE, **asked)
+        with explaining(bucket, store=client.store):
+            async with asyncio.timeout(client.deadline_seconds):
+                return await client.client.list_objects_v2(Bucket=bucket, MaxKeys=PAGE, **asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from infra.s3_client import S3Client
 from tests.s3_server import KEY, bucket_of, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,32 @@ async def test_what_a_store_says_of_an_object_is_told_in_the_terms_of_the_port(
     async with BucketPlaces(filled.connect) as places:
         with pytest.raises(expected, match=f"“a.jpg” is archived|{code}"):
             await places.open(Source(f"s3://{filled.bucket}/a.jpg", "1"))
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, BytesMissing), (500, Misconfigured)])
+async def test_what_is_forbidden_is_missing_and_a_store_that_fails_is_refused(
+    filled: Filled, status: int, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(**_: object) -> None:
+        answer = {"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(answer, "HeadObject")
+
+    async with filled.connect() as client:
+        monkeypatch.setattr(client.client, "head_object", refuse)
+
+        @asynccontextmanager
+        async def same() -> AsyncIterator[S3Client]:
+            yield client
+
+        async with BucketPlaces(same) as places:
+            with pytest.raises(expected):
+                await places.look(f"s3://{filled.bucket}/a.jpg")
+
+
+async def test_a_listing_that_breaks_off_is_refused_in_a_sentence(filled: Filled) -> None:
+    await filled.put("a")
+    root = f"s3://{filled.bucket}/"
+    async with BucketPlaces(filled.connect) as places:
+        [stretch] = await places.split(root)
+        with pytest.raises(Misconfigured, match="There is no bucket 'gone'"):
+            _ = [each async for each in places.list("s3://gone/", stretch)]

@@ -118,7 +118,9 @@ class _Walk:
                         entries.append((f"{place}/", entry.path, None))
                     elif stat.S_ISREG((about := entry.stat()).st_mode) and self._stays(entry):
                         entries.append((place, entry.path, about))
-                except FileNotFoundError:  # removed just now, or a link to nothing
+                except OSError as error:  # removed just now, or a link that leads nowhere
+                    if not entry.is_symlink() and not isinstance(error, FileNotFoundError):
+                        raise
                     is_whole = entry.is_symlink() and is_whole
         if not is_whole and not os.path.samestat(before, Path(folder).stat()):
             # A disk that goes away takes no pictures with it.

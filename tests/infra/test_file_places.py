@@ -47,6 +47,8 @@ async def test_links_out_of_the_root_and_to_folders_are_not_followed(tmp_path: P
     (root / "nothing.jpg").symlink_to(root / "none")
     (root / "round").symlink_to(root)
     (root / "folder").symlink_to(tmp_path / "outside")
+    (root / "itself.jpg").symlink_to(root / "itself.jpg")
+    (root / "in-a-file.jpg").symlink_to(root / "a.jpg" / "b.jpg")
     assert ["a.jpg", "b/c.jpg", "inside.jpg"] == await names(root)
 
 

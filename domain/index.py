@@ -16,7 +16,8 @@ from domain.uploads import Upload, fingerprint
 from domain.work import FoundObject, Indexed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from uuid import UUID
 
     from domain.embeddings import Embedding
     from domain.images import Pixels
@@ -181,20 +182,42 @@ class _Shift:
             await self.index.work.set_aside(task, _reason(refusal))
             return 1
         except Exception as error:
-            pause = min(MOST_PAUSE_SECONDS, 5.0 * 2**task.attempts)
-            logger.warning("%s waits for %.0f s", task.image_id, pause, exc_info=error)
-            await self.index.work.release([task], _reason(error), seconds=pause)
+            logger.warning("%s could not be made", task.image_id, exc_info=error)
+            await self._put_off(task, error)
         return 0
+
+    async def _put_off(self, task: Task, error: Exception) -> None:
+        pause = min(MOST_PAUSE_SECONDS, 5.0 * 2**task.attempts)
+        logger.warning("%s waits for %.0f s", task.image_id, pause)
+        await self.index.work.release([task], _reason(error), seconds=pause)
 
     async def _keep(self) -> int:
         """Keep what is done, and return how many that were."""
         done, self.done = self.done, []
         if not done:
             return 0
-        lost = await self.index.work.finish(done)
+        try:
+            lost = await self.index.work.finish(done)
+        except Exception:  # of one of them, perhaps, which is to hold up no other
+            logger.warning("%s pictures could not be kept; one by one", len(done), exc_info=True)
+            return sum([await self._keep_one(each) for each in done])
+        await self._remove(lost)
+        return len(done)
+
+    async def _keep_one(self, done: Indexed) -> int:
+        """Keep one of several that could not be kept together, and return 1 if that was it."""
+        try:
+            lost = await self.index.work.finish([done])
+        except Exception as error:
+            logger.warning("%s could not be kept", done.task.image_id, exc_info=error)
+            await self._put_off(done.task, error)
+            return 0
+        await self._remove(lost)
+        return 1
+
+    async def _remove(self, lost: Sequence[UUID]) -> None:
         keys = [variant.key_of(image_id) for image_id in lost for variant in Variant]
         await self.index.storage.delete(keys)
-        return len(done)
 
 
 def _reason(error: Exception) -> str:

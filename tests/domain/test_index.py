@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
     from domain.images import Pixels
     from domain.index import IndexImages
-    from domain.work import Task
+    from domain.work import Indexed, Task
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
     from tests.fakes.imaging import FakeImaging
@@ -270,3 +270,21 @@ async def test_leases_are_kept_while_the_work_goes_on(
     monkeypatch.setattr(imaging, "develop", slow)
     async with asyncio.timeout(30):
         assert 1 == await do_all(replace(index, lease_seconds=0.03))
+
+
+async def test_what_cannot_be_kept_holds_up_nothing_that_was_done_beside_it(
+    index: IndexImages, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [await library.expect(picture_file(words=str(number))) for number in range(4)]
+    poison, finish = images[2].id, library.work.finish
+
+    async def choking(done: Sequence[Indexed]) -> Sequence[UUID]:
+        if poison in {each.task.image_id for each in done}:
+            raise ValueError("no text has this character")
+        return await finish(done)
+
+    monkeypatch.setattr(library.work, "finish", choking)
+    assert 3 == await do_all(index)
+    states = {image.id: (await library.image(image.id)).status for image in images}
+    assert [poison] == [id_ for id_, state in states.items() if state is ImageStatus.PROCESSING]
+    assert WorkCounts(1, 0, 0) == await library.work.counts()

@@ -51,7 +51,7 @@ class ObjectState(StrEnum):
     INDEXED = "indexed"
     """It is an image of the library, or has the same bytes as one."""
     REFUSED = "refused"
-    """It could not be read, or not again and again."""
+    """It could not be read, or not again and again, or the image that it is has FAILED."""
     DELETED = "deleted"
     """It was an image, which a user has deleted since."""
 

@@ -30,8 +30,9 @@ class Work(Protocol):
     async def finish(self, done: Sequence[Indexed]) -> Sequence[UUID]:
         """Keep what was made, all or none, with the work of the other models on what is new.
 
-        Returns those of the ids that became no image: deleted meanwhile, their lease lost, or the
-        same bytes here already. What storage has of them is nobody's.
+        Returns the ids that are no image: deleted meanwhile, their lease lost, or the same bytes
+        here already; or they had FAILED, and the same bytes were taken in now. What storage has of
+        them is nobody's.
         """
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:

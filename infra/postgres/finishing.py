@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pgvector import Vector
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from domain.work import Indexed
     from infra.postgres.models import ActiveModel
 
-IS_A_USERS = {"id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"}
+IS_SAID_BEFORE = {
+    *("id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"),
+    *("source", "source_version"),
+}
 """What is said of an image before it is READY, and may have been changed since."""
 
 # In the order of the ids, as deleting locks them, so that the two never wait in a circle.
@@ -37,7 +40,10 @@ OTHERS = text("""
     WHERE state IN ('backfilling', 'ready', 'active') AND models.id <> :model
     ON CONFLICT DO NOTHING
 """)
-THE_SAME = text("SELECT id FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE")
+THE_SAME = text("SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE")
+FOLLOWERS = text("SELECT id FROM objects WHERE image_id = :id")
+DELETE = text("DELETE FROM images WHERE id = :id")
+FOLLOW = text("UPDATE objects SET image_id = :image_id WHERE id = ANY(CAST(:ids AS uuid[]))")
 TAG = text("""
     UPDATE images SET tags = ARRAY(
         SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:tags AS text[])) AS tag ORDER BY 1
@@ -48,9 +54,11 @@ BECOME = text("""
     RETURNING id
 """)
 IS_THERE = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
+# Work is looked up by its whole key: it has no index by image alone.
 SPOKEN_FOR = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
-    UNION SELECT image_id FROM work WHERE image_id = ANY(CAST(:ids AS uuid[]))
+    UNION SELECT image_id FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models))
+    AND image_id = ANY(CAST(:ids AS uuid[]))
 """)
 
 
@@ -60,12 +68,16 @@ class Finishing:
 
     connection: AsyncConnection
     model: ActiveModel
+    _replaced: list[UUID] = field(default_factory=list)
 
     async def __call__(self, done: Sequence[Indexed], held: Collection[UUID]) -> Sequence[UUID]:
-        """Keep all that is ``held`` by this worker, and return the ids that became no image."""
+        """Keep all that is ``held`` by this worker, and return the ids that are no image."""
         ours = [each for each in done if each.task.image_id in held]
-        kept = await self._filled_in([each for each in ours if _is(each, ImageStatus.READY)])
-        new = await self._readied([each for each in ours if _is(each, ImageStatus.PROCESSING)])
+        here = await self._held_here(
+            [each for each in ours if isinstance(each.task.subject, Image)]
+        )
+        kept = [each for each in here if _is(each, ImageStatus.READY)]
+        new = await self._readied([each for each in here if _is(each, ImageStatus.PROCESSING)])
         objects = [each for each in ours if isinstance(each.task.subject, FoundObject)]
         # In one order, so that two workers never wait for each other's digests in a circle.
         for each in sorted(objects, key=lambda each: each.image.sha256):
@@ -77,19 +89,22 @@ class Finishing:
         )
         kept_ids = {each.image.id for each in (*kept, *new)}
         lost = [each.task.image_id for each in done if each.task.image_id not in kept_ids]
+        lost += self._replaced
         spoken_for = set(await self._all(SPOKEN_FOR, ids=lost)) if lost else set()
         return [image_id for image_id in lost if image_id not in spoken_for]
 
-    async def _filled_in(self, ready: Sequence[Indexed]) -> list[Indexed]:
+    async def _held_here(self, images: Sequence[Indexed]) -> list[Indexed]:
         """Return those whose images are still here, and hold these."""
-        here = set(await self._all(STAY, ids=[each.image.id for each in ready])) if ready else set()
-        return [each for each in ready if each.image.id in here]
+        if not images:
+            return []
+        here = set(await self._all(STAY, ids=[each.image.id for each in images]))
+        return [each for each in images if each.image.id in here]
 
     async def _readied(self, processing: Sequence[Indexed]) -> list[Indexed]:
         """Make images READY, and return those that were still PROCESSING."""
         kept = []
         for each in sorted(processing, key=lambda each: each.image.id):
-            facts = _row(each.image, without=IS_A_USERS)
+            facts = _row(each.image, without=IS_SAID_BEFORE)
             changed = (
                 update(ImageRow)
                 .where(
@@ -117,20 +132,24 @@ class Finishing:
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
-        while True:
-            is_new = await self.connection.scalar(added) is not None
-            kept_id = (
-                image.id
-                if is_new
-                else await self.connection.scalar(THE_SAME, {"sha256": image.sha256})
-            )
-            if kept_id is not None:
-                break
-            # The one that was here has been deleted in between: there is room again.
-        if not is_new and image.tags:
-            await self.connection.execute(TAG, {"id": kept_id, "tags": list(image.tags)})
-        await self.connection.execute(BECOME, place | {"image_id": kept_id})
-        return is_new
+        followers: Sequence[UUID] = []
+        while await self.connection.scalar(added) is None:
+            same = (await self.connection.execute(THE_SAME, {"sha256": image.sha256})).first()
+            if same is not None and same.status == ImageStatus.FAILED:
+                # As where it is uploaded again: these bytes have got another chance.
+                followers = await self._all(FOLLOWERS, id=same.id)
+                await self.connection.execute(DELETE, {"id": same.id})
+                self._replaced.append(same.id)
+            elif same is not None:
+                if image.tags:
+                    await self.connection.execute(TAG, {"id": same.id, "tags": list(image.tags)})
+                await self.connection.execute(BECOME, place | {"image_id": same.id})
+                return False
+            # Else the one that was here has been deleted in between: there is room again.
+        await self.connection.execute(BECOME, place | {"image_id": image.id})
+        if followers:
+            await self.connection.execute(FOLLOW, {"ids": followers, "image_id": image.id})
+        return True
 
     async def _embed(self, kept: Sequence[Indexed]) -> None:
         if not kept:

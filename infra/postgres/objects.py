@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 # Work is looked up by its whole key, object by object: it has no index by image alone.
 STATE = """
-    CASE WHEN image_id IS NOT NULL THEN 'indexed' WHEN error IS NOT NULL THEN 'refused'
-    ELSE coalesce((
+    CASE WHEN image_id IS NOT NULL THEN (
+        SELECT CASE status WHEN 'failed' THEN 'refused' ELSE 'indexed' END
+        FROM images WHERE images.id = objects.image_id
+    ) WHEN error IS NOT NULL THEN 'refused' ELSE coalesce((
         SELECT CASE WHEN min(due_at) = 'infinity' THEN 'refused'
             WHEN min(due_at) IS NOT NULL THEN 'waiting' END
         FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models)) AND work.image_id = objects.id
@@ -95,11 +97,13 @@ COUNT_WAITING = text("""
     AND objects.image_id IS NULL AND objects.error IS NULL
 """)
 REFUSED = text("""
-    SELECT location, coalesce(objects.error, work.error) FROM objects
+    SELECT location, coalesce(failure_reason, objects.error, work.error) FROM objects
+    LEFT JOIN images ON images.id = objects.image_id AND images.status = 'failed'
     LEFT JOIN work ON work.image_id = objects.id AND work.due_at = 'infinity'
         AND work.model_id = ANY(ARRAY(SELECT id FROM models)) AND objects.error IS NULL
-    WHERE location >= :first AND location < :end AND objects.image_id IS NULL
-    AND coalesce(objects.error, work.error) IS NOT NULL
+    WHERE location >= :first AND location < :end
+    AND (objects.image_id IS NULL OR images.id IS NOT NULL)
+    AND coalesce(failure_reason, objects.error, work.error) IS NOT NULL
     ORDER BY location
 """)
 COUNT_REFUSED = text(f"SELECT count(*) FROM ({REFUSED.text}) AS refused")  # noqa: S608

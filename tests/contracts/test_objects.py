@@ -253,3 +253,26 @@ async def test_what_is_refused_and_written_down_anew_waits(library: Library) -> 
     image = await library.image(again)
     assert image
     assert ImageStatus.READY is image.status
+
+
+async def test_an_object_whose_image_has_failed_is_refused_until_it_is_tried_again(
+    library: Library,
+) -> None:
+    sha256 = hashlib.sha256(b"the same").hexdigest()
+    image = image_with(status=ImageStatus.PROCESSING, sha256=sha256)
+    await library.catalog.expect(image)
+    [expected] = await library.work.lease(1, seconds=60)
+    found = await library.find("a", "b")
+    await library.index(contents="the same")
+    assert {ObjectState.INDEXED} == set((await library.states()).values())
+    await library.work.set_aside(expected, "No.")
+    assert {ObjectState.REFUSED} == set((await library.states()).values())
+    count, named = await library.objects.refused(WHOLE, limit=1)
+    assert (2, f"{ROOT}a", "No.") == (count, named[0].location, named[0].reason)
+
+    again = found_at("a")
+    assert [] == await library.objects.write_down([again], in_place_of=[found["a"].id])
+    await library.index(contents="the same")
+    assert {ObjectState.INDEXED} == set((await library.states()).values())
+    assert [again.id] == list(await library.catalog.get([image.id, again.id]))
+    assert [again.id] == await library.objects.forget([again.id, found["b"].id])

@@ -240,3 +240,18 @@ async def test_who_lost_the_lease_sets_nothing_aside(desk: Desk) -> None:
     assert [] == await desk.work.lease(10, seconds=MINUTE)
     assert [] == await desk.work.finish([made(second)])
     assert 1 == len(await desk.catalog.get([second.image_id]))
+
+
+async def test_the_bytes_of_an_image_that_has_failed_get_another_chance_as_an_object(
+    desk: Desk,
+) -> None:
+    image = await desk.catalog.expect(processing(sha256="f" * 64))
+    [task] = await desk.work.lease(1, seconds=MINUTE)
+    await desk.work.set_aside(task, "No.")
+    thing = found()
+    await desk.write_down(thing)
+    [task] = await desk.work.lease(1, seconds=MINUTE)
+    assert [image.id] == await desk.work.finish([made(task, sha256="f" * 64)])
+    assert [thing.id] == list(await desk.catalog.get([image.id, thing.id]))
+    assert thing.id == await desk.became(thing)
+    assert [thing.id] == list(await desk.catalog.embeddings([thing.id]))

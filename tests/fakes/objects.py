@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from domain.images import ImageStatus
 from domain.objects import KnownObject, ObjectState, RefusedObject
 from tests.fakes.work import NEVER, MemoryWork
 
@@ -83,7 +84,7 @@ class MemoryObjects:
 
     async def refused(self, stretch: Stretch, *, limit: int) -> tuple[int, Sequence[RefusedObject]]:
         refused = [
-            RefusedObject(each.source.location, self._reason(each.id))
+            RefusedObject(each.source.location, await self._reason(each.id))
             for each in await self.known(stretch, after="", limit=10**9)
             if each.state is ObjectState.REFUSED
         ]
@@ -94,15 +95,18 @@ class MemoryObjects:
         return [each.source.location for each in objects if each.source.location in stretch]
 
     async def _state(self, id_: UUID) -> ObjectState:
-        if await self._image(self.work.became.get(id_)):
-            return ObjectState.INDEXED
+        if image := await self._image(self.work.became.get(id_)):
+            failed = image.status is ImageStatus.FAILED
+            return ObjectState.REFUSED if failed else ObjectState.INDEXED
         if id_ in self.work.refused:
             return ObjectState.REFUSED
         if entry := self.work.entries.get(id_):
             return ObjectState.REFUSED if entry.due_at == NEVER else ObjectState.WAITING
         return ObjectState.DELETED
 
-    def _reason(self, id_: UUID) -> str:
+    async def _reason(self, id_: UUID) -> str:
+        if image := await self._image(self.work.became.get(id_)):
+            return image.failure_reason or ""
         return self.work.refused.get(id_) or self.work.entries[id_].error or ""
 
     async def _image(self, image_id: UUID | None) -> Image | None:

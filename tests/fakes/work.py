@@ -38,6 +38,7 @@ class MemoryWork:
     objects: dict[UUID, FoundObject] = field(default_factory=dict)
     became: dict[UUID, UUID] = field(default_factory=dict)
     refused: dict[UUID, str] = field(default_factory=dict)
+    replaced: list[UUID] = field(default_factory=list)
 
     def write_down(self, subject: Image | FoundObject) -> None:
         """Let there be work on an object, or on an image of the catalog."""
@@ -85,7 +86,8 @@ class MemoryWork:
                 del self.entries[each.image.id]
                 if await self._keep(each):
                     kept.add(each.image.id)
-        lost = [each.image.id for each in done if each.image.id not in kept]
+        lost = [each.image.id for each in done if each.image.id not in kept] + self.replaced
+        self.replaced = []
         here = await self.catalog.get(lost)
         return [id_ for id_ in lost if id_ not in here and id_ not in self.entries]
 
@@ -137,6 +139,11 @@ class MemoryWork:
         if isinstance(subject, FoundObject):
             if self.objects.get(subject.id) != subject:
                 return False
+            same = (await self.catalog.find([each.image.sha256])).get(each.image.sha256)
+            if same and same.status is ImageStatus.FAILED:
+                self.replaced += await self.catalog.delete([same.id])
+                followers = [id_ for id_, became in self.became.items() if became == same.id]
+                self.became |= dict.fromkeys(followers, each.image.id)
             kept = await self.catalog.add(each.image, each.embedding)
             self.became[subject.id] = kept.id
             if kept.id != subject.id:

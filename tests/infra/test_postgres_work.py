@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from infra.postgres import PostgresCatalog
+from domain.images import Image
+from infra.postgres import PostgresCatalog, PostgresObjects
 from infra.postgres.engine import open_engine
 from infra.postgres.gaps import PostgresGaps
 from infra.postgres.models import ActiveModel
 from infra.postgres.work import PostgresWork
 from tests.contracts.conftest import MODEL
-from tests.contracts.desks import EAST, PostgresDesk, found, made, processing
+from tests.contracts.desks import EAST, READY, PostgresDesk, found, made, processing
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
@@ -99,3 +101,24 @@ async def test_all_of_a_transaction_is_kept_or_nothing(desk: PostgresDesk) -> No
     assert {} == await desk.catalog.get([thing.id for thing in things])
     assert [] == await desk.work.finish([made(first), made(second)])
     assert 2 == len(await desk.catalog.get([thing.id for thing in things]))
+
+
+async def test_an_original_that_moves_while_its_image_is_made_anew_is_read_where_it_lies_now(
+    desk: PostgresDesk,
+) -> None:
+    things = [found(f"{name}.jpg") for name in "ab"]
+    for thing in things:
+        await desk.write_down(thing)
+    tasks = await desk.work.lease(2, seconds=MINUTE)
+    await desk.work.finish([made(task, sha256="f" * 64) for task in tasks])
+    image_id = await desk.became(things[0])
+    [heir] = [thing for thing in things if thing.id != image_id]
+    engine = desk.catalog.engine
+    assert isinstance(image_id, UUID)
+    assert 1 == await PostgresGaps(engine).redo([image_id])
+    [task] = await desk.work.lease(1, seconds=MINUTE)
+    assert [] == await PostgresObjects(engine).forget([image_id])
+    assert isinstance(task.subject, Image)
+    assert [] == await desk.work.finish([made(task, source=task.subject.source)])
+    image = (await desk.catalog.get([image_id]))[image_id]
+    assert (READY, heir.source) == (image.status, image.source)

@@ -76,13 +76,25 @@ class Pictograph:
         )
 
     async def work(
-        self, ended: Callable[[int], None] = lambda _: None, *, gently: bool = False
+        self,
+        ended: Callable[[int], None] = lambda _: None,
+        *,
+        gently: bool = False,
+        but: int | None = None,
     ) -> None:
-        """Do what work is written down, for ever; ``ended`` gets how much has just been done."""
+        """Do what work is written down, for ever; ``ended`` gets how much has just been done.
+
+        For every model, or for all but one.
+        """
         from infra.postgres.events import Channel
 
         wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
-        await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently)
+        await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently, but=but)
+
+    async def work_for_others(self) -> None:
+        """Do the work of all models but the one that answers now, however that changes."""
+        but = self.editions.answering().model.id
+        await asyncio.gather(self.follow(), self.work(but=but))
 
 
 @asynccontextmanager

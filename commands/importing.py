@@ -104,7 +104,13 @@ async def _import(  # noqa: PLR0913 - each is an option
                 stock = await looking
                 rate = await use_cases.estimate(stock.sample)
             else:
-                stock = await _index(use_cases, asyncio.ensure_future(looking), progress)
+                # What is found may be the work of another model: promoted before, or meanwhile.
+                others = asyncio.ensure_future(pictograph.work_for_others())
+                try:
+                    stock = await _index(use_cases, asyncio.ensure_future(looking), progress)
+                finally:
+                    others.cancel()
+                    await asyncio.gather(others, return_exceptions=True)
         if dry_run:
             report_dry_run(stock, rate)
         else:

@@ -35,10 +35,12 @@ async def keep_all_indexing(
     ended: Callable[[int], None] = lambda _: None,
     wait: Callable[[], Awaitable[None]] = a_moment,
     gently: bool = False,
+    but: int | None = None,
 ) -> None:
     """Work for every loaded model, side by side: nobody waits until a new one is filled.
 
-    ``gently`` leaves most of the machine to the model that answers.
+    ``gently`` leaves most of the machine to the model that answers. Who works for one of them
+    already says so by ``but``, its id.
     """
 
     def at_once(model_id: int) -> int:
@@ -48,7 +50,7 @@ async def keep_all_indexing(
     workers: dict[int, asyncio.Task[None]] = {}
     try:
         while True:
-            kept = {edition.model.id: edition for edition in editions.kept()}
+            kept = {each.model.id: each for each in editions.kept() if each.model.id != but}
             for model_id in [model_id for model_id in workers if model_id not in kept]:
                 workers.pop(model_id).cancel()
             for model_id, edition in kept.items():

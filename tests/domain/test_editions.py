@@ -276,3 +276,31 @@ async def until_closed(shop: Shop, name: str) -> None:
     async with asyncio.timeout(30):
         while name not in shop.closed:  # noqa: ASYNC110 - it is let go beside
             await asyncio.sleep(0)
+
+
+async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
+    shop: Shop, editions: Editions
+) -> None:
+    worked: list[str] = []
+
+    async def noting(model_id: int) -> None:
+        worked.append(next(each.name for each in shop.models.known.values() if each.id == model_id))
+
+    shop.models.set(new=BACKFILLING)
+    await editions.refresh()
+    object.__setattr__(shop.models, "settle", noting)
+    but = editions.answering().model.id
+    working = asyncio.create_task(
+        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), but=but)
+    )
+    await asyncio.sleep(0.05)
+    # One that is promoted meanwhile is among the others still.
+    shop.models.set(old=READY, new=ACTIVE)
+    await editions.refresh()
+    shop.models.set(old=BACKFILLING)
+    await editions.refresh()
+    worked_by_then = set(worked)
+    await asyncio.sleep(0.05)
+    working.cancel()
+    await asyncio.wait([working])
+    assert {"new"} == worked_by_then == set(worked)

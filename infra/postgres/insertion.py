@@ -8,6 +8,7 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import and_, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 
+from domain.embeddings import ModelState
 from domain.images import ImageStatus
 from domain.models import LIVE
 from infra.postgres.filters import array
@@ -52,16 +53,25 @@ def insertion(model: ActiveModel, image: Image, embedding: Embedding) -> Select[
 
 
 def expectation(model: ActiveModel, image: Image) -> Select[Any]:
-    """Return what keeps an image with the work on it, or neither, and then returns its id."""
+    """Return what keeps an image with the work on it, or neither, and then returns its id.
+
+    The work is the model's, or that of the one that answers where the model was dropped meanwhile.
+    """
     new = _new(image)
+    models = ModelRow.metadata.tables["models"]
+    whose = (
+        select(models.c.id)
+        .where(models.c.state.in_(LIVE))
+        .order_by(models.c.id != model.id, models.c.state != ModelState.ACTIVE)
+        .limit(1)
+        .scalar_subquery()
+    )
     work = (
         insert(WorkRow.metadata.tables["work"])
         .from_select(
             ["model_id", "image_id", "due_at"],
             # Before all that a bulk import has written down: somebody waits for it.
-            select(
-                literal(model.id), new.c.id, cast(literal("-infinity"), TIMESTAMP(timezone=True))
-            ),
+            select(whose, new.c.id, cast(literal("-infinity"), TIMESTAMP(timezone=True))),
         )
         .cte("work_to_do")
     )

@@ -93,6 +93,18 @@ async def test_who_asks_a_model_that_was_dropped_just_now_is_told_so(library: Ch
     assert 1 == await library.catalog.count(EVERYTHING)
 
 
+async def test_what_comes_in_by_a_model_that_was_dropped_is_worked_on_by_the_one_that_answers(
+    library: Changing,
+) -> None:
+    live = await library.ready()
+    await library.models.promote(NEW.name)
+    await library.models.drop(OLD.name)
+    # A request that began before all that.
+    waiting = await library.expect()
+    await library.fill(live)
+    assert {waiting.id} == await library.found_by(live)
+
+
 async def test_a_table_that_is_in_use_is_waited_for_without_holding_up_others(
     library: Changing,
 ) -> None:

@@ -125,17 +125,17 @@ class PostgresModels:
                     # It would be kept up to date with each picture, which takes longer than to
                     # build it once.
                     await session.execute(text(f"DROP INDEX IF EXISTS {active_model(row).index}"))
+                    # Together with its table: whoever is dropping it lets it be from now on.
+                    row.state = ModelState.BACKFILLING
+                    row.activated_at = None
                 return active_model(row).id
 
         model_id = await _promptly(make)
         async with AsyncSession(self.engine) as session, session.begin():
             await session.execute(LOCK)
             row = await session.get_one(ModelRow, model_id)
-            if row.state == ModelState.RETIRED:
-                row.state = ModelState.BACKFILLING
-                row.activated_at = None
-                await session.flush()
-            await session.execute(FILL, {"model": row.id})
+            if row.state != ModelState.RETIRED:
+                await session.execute(FILL, {"model": row.id})
             return live_model(row)
 
     async def promote(self, said: str, *, even_incomplete: bool = False) -> LiveModel:

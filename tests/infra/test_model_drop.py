@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -10,9 +11,13 @@ from sqlalchemy import text
 from domain.embeddings import Query, QueryKind
 from domain.errors import InvalidArgument, Overloaded, SearchExpired
 from domain.filters import EVERYTHING
+from infra.postgres import model_change
 from infra.postgres.model_change import PostgresModels
 from infra.postgres.work import PostgresWork
 from tests.infra.changing import AT_NEW, NEW, OLD, VECTOR, Changing, active_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 async def test_a_dropped_model_leaves_its_name_and_nothing_else(library: Changing) -> None:
@@ -75,6 +80,28 @@ async def test_a_model_that_is_added_again_while_it_is_dropped_stays(library: Ch
     await library.fill(live)
     assert await library.models.settle(live.id)
     assert 1 == (await library.status(NEW)).embedded
+
+
+async def test_a_model_that_is_added_just_before_its_table_would_go_keeps_it(
+    library: Changing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await library.upload()
+    await library.ready()
+    slow, promptly = PostgresModels(library.engine, notice_seconds=0.5), model_change._promptly  # noqa: SLF001 - cut in two
+    dropping = asyncio.create_task(slow.drop(NEW.name))
+    await library.until("SELECT count(*) FROM models WHERE state = 'retired'")
+
+    async def interrupted(change: Callable[[], Awaitable[object]]) -> object:
+        monkeypatch.undo()
+        made = await promptly(change)
+        await dropping
+        return made
+
+    monkeypatch.setattr(model_change, "_promptly", interrupted)
+    live = await library.models.add(NEW, AT_NEW)
+    assert await library.ask(f"SELECT to_regclass('{active_of(live).partition}')") is not None
+    await library.fill(live)
+    assert await library.models.settle(live.id)
 
 
 async def test_who_asks_a_model_that_was_dropped_just_now_is_told_so(library: Changing) -> None:

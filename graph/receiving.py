@@ -23,6 +23,10 @@ FILE = "file"
 FORM_BYTES = 64 * 1024
 """What a form may have beside the file."""
 
+MAX_FIELDS = 15
+MAX_FIELD_BYTES = 4 * 1024
+"""Fields are held in memory, whoever sends them."""
+
 CHUNK_BYTES = 256 * 1024
 NOTHING = -1
 _STATUS: dict[type[Refusal], HTTPStatus] = {
@@ -87,6 +91,7 @@ class _TargetForm(Form):
     ) -> None:
         super().__init__(request, stream, keep=NOTHING)
         self.max_files = 1
+        self.max_fields, self.max_part_size = MAX_FIELDS, MAX_FIELD_BYTES
         self._target_id = target_id
         self._receive = receive
 

@@ -8,7 +8,7 @@ import pytest
 from domain.images import uuid7
 from domain.upload_targets import LIFETIME
 from graph.ids import UPLOAD_TARGET, uuid_of
-from graph.receiving import FORM_BYTES
+from graph.receiving import FORM_BYTES, MAX_FIELD_BYTES, MAX_FIELDS
 from tests.graph.test_upload_targets import announced, created
 from tests.graph.world import MAX_BYTES, Client, Serve, World
 
@@ -75,6 +75,17 @@ async def test_altered_missing_and_foreign_fields_are_refused(client: Client, wo
         status, code, message = refusal(answer)
         assert (403, "FORBIDDEN") == (status, code)
         assert message.endswith(".")
+    assert {} == world.staging.files
+
+
+@pytest.mark.parametrize("count", [MAX_FIELDS + 1, 1])
+async def test_fields_are_few_and_small(count: int, client: Client, world: World) -> None:
+    url, fields = await slot(client)
+    more = {str(number): "x" * (MAX_FIELD_BYTES + 1) * (count == 1) for number in range(count)}
+    answer = await client.http.post(url, data=more | fields, files={"file": DATA})
+    status, code, message = refusal(answer)
+    assert (400, "BAD_USER_INPUT") == (status, code)
+    assert message.startswith("The multipart body cannot be read: ")
     assert {} == world.staging.files
 
 

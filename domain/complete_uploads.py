@@ -69,12 +69,24 @@ class CompleteUploads:
         async with self._turns.setdefault(target_id, asyncio.Lock()):
             try:
                 async with self._room:
-                    target = await self._target(target_id)
-                    return await self._done(target, tags) or await self._complete(target, tags)
+                    return await self._become(target_id, tags)
             except Refusal as refusal:
                 # Its traceback would hold the file's bytes until the whole batch is done.
                 refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
                 return refusal
+
+    async def _become(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage:
+        target = await self._target(target_id)
+        if done := await self._done(target, tags):
+            return done
+        try:
+            data = await self._bytes_of(target)
+        except TargetNotFound:
+            # Another server may have completed it in the meantime, and cleared away.
+            if done := await self._done(await self._target(target_id), tags):
+                return done
+            raise
+        return await self._complete(target, data, tags=tags)
 
     async def _target(self, target_id: UUID) -> UploadTarget:
         target = await self.targets.find(target_id)
@@ -101,8 +113,9 @@ class CompleteUploads:
             )
         return UploadedImage(tagged, is_duplicate=target.is_duplicate)
 
-    async def _complete(self, target: UploadTarget, tags: tuple[str, ...]) -> UploadedImage:
-        data = await self._bytes_of(target)
+    async def _complete(
+        self, target: UploadTarget, data: bytes, *, tags: tuple[str, ...]
+    ) -> UploadedImage:
         sha256 = await fingerprint(data)
         if target.sha256 not in (None, sha256):
             raise InvalidContent(

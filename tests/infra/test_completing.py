@@ -84,11 +84,29 @@ async def test_one_target_completed_by_all_servers_at_once_is_one_image(servers:
     for number in range(ROUNDS):
         target_id = await servers.sent(picture_file(words=str(number)))
         outcomes = await asyncio.gather(*(one([target_id]) for one in servers.completing))
-        ids = {outcome.image.id for [outcome] in outcomes if isinstance(outcome, UploadedImage)}
+        ids = {one.image.id if isinstance(one, UploadedImage) else one for [one] in outcomes}
         [image_id] = ids
         target = await servers.targets.find(target_id)
         assert target
         assert image_id == target.image_id
+
+
+async def test_a_target_that_another_server_has_just_completed_gives_its_image(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = servers.completing
+    target_id, read = await servers.sent(picture_file()), servers.staging.read
+
+    async def late(target_id: UUID, *, limit: int) -> bytes:
+        monkeypatch.undo()
+        await first([target_id])
+        return await read(target_id, limit=limit)
+
+    monkeypatch.setattr(servers.staging, "read", late)
+    [outcome] = await second([target_id])
+    [again] = await first([target_id])
+    assert again == outcome
+    assert isinstance(outcome, UploadedImage)
 
 
 async def test_after_all_races_every_row_has_its_bytes_and_there_are_no_others(

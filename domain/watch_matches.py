@@ -110,7 +110,7 @@ class WatchMatches:
         """Return which of the images are READY, match, and were not shown before."""
         new = [id_ for id_ in dict.fromkeys(ids) if id_ not in live.shown]
         images = await self.patience(partial(self._matching, live, new))
-        scores = await self.patience(partial(self._scores, live, list(images))) if images else {}
+        scores = await self._scores(live, list(images)) if images else {}
         hits = [Hit(image_id, scores[image_id]) for image_id in images if image_id in scores]
         least = live.narrowing.min_relevance
         judge = partial(self.search.judge.relevant, live.query, hits, least=least)
@@ -134,13 +134,14 @@ class WatchMatches:
         lacking = list(ids)
         for pause in (0, *self.late):
             await asyncio.sleep(pause)
-            cosines = await self._cosines(live, lacking)
+            cosines = await self.patience(partial(self._cosines, live, lacking))
             scores |= {image_id: cosine for image_id, [cosine] in cosines.items()}
-            here = await self.search.catalog.get([id_ for id_ in lacking if id_ not in scores])
+            lacking = [id_ for id_ in lacking if id_ not in scores]
+            here = await self.patience(partial(self.search.catalog.get, lacking))
             lacking = list(here)
             if not lacking:
                 break
-            await self._check_model()
+            await self.patience(self._check_model)
         return scores
 
     async def _cosines(self, live: _Live, ids: Sequence[UUID]) -> dict[UUID, Sequence[float]]:

@@ -14,7 +14,7 @@ from domain.embeddings import EmbeddingModel, KnownModel, ModelState
 from domain.errors import ImageNotFound, InvalidArgument, SearchExpired
 from domain.filters import ImageFilter
 from domain.images import ImageStatus, uuid7
-from domain.patience import Patience
+from domain.patience import AT_ONCE, Patience
 from domain.searches import ByBlend, ByImage, ByPicture, BySearch, ByText, Narrowing, Weighted
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
@@ -235,6 +235,24 @@ async def test_an_outage_is_waited_for(
         with pytest.raises(ConnectionResetError):
             await soon(matches)
     assert not catalog.events.listeners
+
+
+async def test_who_waits_for_an_embedding_holds_up_nobody(
+    watch: WatchMatches, paint: Paint, catalog: TroubledCatalog
+) -> None:
+    async def wait() -> Match:
+        async with replace(watch, late=(60.0,))(RED, ANYTHING) as matches:
+            return await anext(matches)
+
+    waiting = [asyncio.create_task(wait()) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0.05)
+    await catalog.add(image_with(), ())
+    await asyncio.sleep(0.05)
+    waiting.append(asyncio.create_task(wait()))
+    await asyncio.sleep(0.05)
+    red = await paint("red")
+    assert red == (await asyncio.wait_for(waiting[-1], 20)).image
+    assert all(task.cancel() for task in waiting[:-1])
 
 
 @pytest.mark.parametrize("dropped", [False, True])

@@ -196,6 +196,11 @@ class Editions:
                 "%s cannot be loaded%s: %s", model.name, goes_on, refusal.message
             )
             return False
+        except Exception:
+            # Out of memory, say: to begin again each second would make that worse.
+            self._failed[model.id] = _Failed(model.state, now + AGAIN_SECONDS)
+            logger.exception("%s cannot be loaded", model.name)
+            return False
         self._failed.pop(model.id, None)
         logger.info("%s is loaded", model.name)
         self._aside(edition.prepare())

@@ -54,6 +54,7 @@ class Shop:
     prepared: list[str] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     at_once: dict[str, int] = field(default_factory=dict)
+    oversized: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def open(self, model: LiveModel | None, _: Editions) -> AsyncIterator[Edition]:
@@ -61,6 +62,8 @@ class Shop:
             [model] = [each for each in self.models.known.values() if each.is_active]
         if model.name in self.damaged:
             raise Misconfigured(f"The folder {model.source} is empty.")
+        if model.name in self.oversized:
+            raise MemoryError
         encoder, name = FakeEncoder(name=model.name), model.name
         judge = replace(self.use_cases.search.judge, model=encoder.model)
         search = replace(self.use_cases.search, judge=judge)
@@ -161,6 +164,17 @@ async def test_one_that_cannot_be_loaded_is_logged_once_and_the_one_before_goes_
     shop.models.set(old=RETIRED)
     await editions.refresh()
     assert "old" == answering(editions)
+
+
+async def test_one_that_there_is_no_room_for_holds_up_nothing_and_is_not_tried_at_once_again(
+    shop: Shop, editions: Editions, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.oversized.add("large")
+    shop.models.set(large=READY, other=READY)
+    for _ in range(3):
+        await editions.refresh()
+    assert ["large cannot be loaded"] == caplog.messages
+    assert ["old", "other"] == shop.loaded
 
 
 async def test_one_that_was_put_right_is_loaded_when_its_state_changes(

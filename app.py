@@ -185,14 +185,14 @@ async def serve(
     from graph import server
 
     async with open_pictograph(settings) as pictograph:
-        use_cases, editions = pictograph.use_cases, pictograph.editions
+        # No use cases are kept here: with them a model would stay that is dropped one day.
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.follow,
-            partial(tidy, use_cases.sweep),
-            partial(tidy_targets, use_cases.sweep_targets),
-            partial(look_for_duplicates, editions.prepared),
+            partial(tidy, pictograph.use_cases.sweep),
+            partial(tidy_targets, pictograph.use_cases.sweep_targets),
+            partial(look_for_duplicates, pictograph.editions.prepared),
             *([partial(pictograph.work, gently=True)] if settings.worker else []),
-            *([partial(beside, use_cases)] if beside else []),
+            *([partial(_begin, beside, pictograph)] if beside else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
@@ -203,6 +203,12 @@ async def serve(
                 stopping=pictograph.http.state.stopping.set,
                 beside=works,
             )
+
+
+async def _begin(
+    beside: Callable[[UseCases], Coroutine[None, None, None]], pictograph: Pictograph
+) -> None:
+    await beside(pictograph.use_cases)
 
 
 async def work(

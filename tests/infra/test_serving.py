@@ -1,0 +1,56 @@
+"""What a server holds on to while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from contextlib import asynccontextmanager, nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import app
+from graph import server
+from infra.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from infra.settings import Settings
+
+
+class Of(SimpleNamespace):
+    """The use cases of a model."""
+
+
+async def test_a_server_keeps_nothing_of_a_model_that_answers_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopping = SimpleNamespace(stopping=asyncio.Event())
+    pictograph = SimpleNamespace(
+        use_cases=Of(sweep=None, sweep_targets=None),
+        editions=SimpleNamespace(prepared=None),
+        follow=print,
+        work=print,
+        http=SimpleNamespace(state=stopping),
+    )
+    answered = weakref.ref(pictograph.use_cases)
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[SimpleNamespace]:
+        yield pictograph
+
+    async def served(*_: object, **__: object) -> None:
+        pictograph.use_cases = None
+        gc.collect()
+        assert answered() is None
+
+    async def beside(_: object) -> None:
+        pass
+
+    monkeypatch.setattr(app, "open_pictograph", opened)
+    monkeypatch.setattr(server, "bind", lambda *_: nullcontext())
+    monkeypatch.setattr(server, "serve", served)
+    await app.serve(read_settings(), ready=print, beside=beside)

@@ -82,22 +82,32 @@ class Shared:
 
         Raises Misconfigured.
         """
-        from infra.postgres.models import activate, source_of_active
+        from infra.postgres.models import activate
 
-        if model is None:
-            wanted, is_set = self.settings.model, "model" in self.settings.model_fields_set
-            source = await source_of_active(self.engine, source_of(wanted), is_set=is_set)
-        else:
-            source = model.source
-        async with open_encoder(self.settings, source) as encoder:
-            if model is None:
-                active = await activate(self.engine, encoder.model, source=source)
-                model = active.live(source)
-            if (encoder.model.name, encoder.model.dimensions) != (model.name, model.dimensions):
-                raise Misconfigured(
-                    f"What is at {source} is {encoder.model.name} now; put {model.name} back."
-                )
-            yield compose(self, model, encoder, editions)
+        while True:
+            source = model.source if model else await self._source_of_active()
+            async with open_encoder(self.settings, source) as encoder:
+                if model is None:
+                    try:
+                        active = await activate(self.engine, encoder.model, source=source)
+                    except Misconfigured:
+                        # Another may have been promoted while this one was loaded.
+                        if await self._source_of_active() == source:
+                            raise
+                        continue
+                    model = active.live(source)
+                if (encoder.model.name, encoder.model.dimensions) != (model.name, model.dimensions):
+                    raise Misconfigured(
+                        f"What is at {source} is {encoder.model.name} now; put {model.name} back."
+                    )
+                yield compose(self, model, encoder, editions)
+                return
+
+    async def _source_of_active(self) -> str:
+        from infra.postgres.models import source_of_active
+
+        wanted, is_set = self.settings.model, "model" in self.settings.model_fields_set
+        return await source_of_active(self.engine, source_of(wanted), is_set=is_set)
 
 
 def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Editions) -> Edition:

@@ -1,0 +1,41 @@
+"""Which model a server begins with."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import composition
+from infra.settings import read_settings
+from tests.infra.changing import AT_NEW, AT_OLD, NEW, OLD
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from tests.infra.changing import Changing
+
+
+async def test_a_server_that_starts_while_a_model_is_promoted_answers_by_that(
+    library: Changing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await library.upload()
+    await library.ready()
+    loaded = []
+
+    @asynccontextmanager
+    async def loading(_: object, source: str) -> AsyncIterator[SimpleNamespace]:
+        loaded.append(source)
+        if source == AT_OLD:
+            await library.models.promote(NEW.name)
+        yield SimpleNamespace(model=OLD if source == AT_OLD else NEW)
+
+    monkeypatch.setattr(composition, "open_encoder", loading)
+    monkeypatch.setattr(composition, "compose", lambda _, live, *__: live)
+    nothing: Any = None  # which is what is done with the rest here
+    shared = composition.Shared(read_settings(), library.engine, *[nothing] * 4)
+    async with shared.edition(None, nothing) as live:
+        assert (NEW.name, AT_NEW) == (live.name, live.source)  # type: ignore[attr-defined]
+    assert [AT_OLD, AT_NEW] == loaded

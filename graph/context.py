@@ -42,18 +42,25 @@ class Context:
     """The header of that name."""
     connection_params: dict[str, object] = field(default_factory=dict, repr=False)
     """What a WebSocket client said at its beginning."""
-    use_cases: UseCases = field(init=False)
-    """What can be done by one model, from the beginning of the operation to its end."""
-
     deadline: asyncio.Timeout | None = field(default=None, repr=False)
     """What bounds the work on the next result of a subscription."""
 
     def __post_init__(self) -> None:
         """Start with nothing looked up."""
-        self.use_cases = self.current()
+        self._taken: UseCases | None = None
         self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
-        self.labels: DataLoader[Asked, tuple[LabelScore, ...]] = DataLoader(self.use_cases.label)
+        self.labels: DataLoader[Asked, tuple[LabelScore, ...]] = DataLoader(self._label)
         self._searches = 0
+
+    @property
+    def use_cases(self) -> UseCases:
+        """What can be done by one model, from when it is first asked for to the operation's end.
+
+        The context of a connection asks for nothing, and so keeps no model for as long as it lasts.
+        """
+        if self._taken is None:
+            self._taken = self.current()
+        return self._taken
 
     def renewed(self) -> "Context":
         """Return the context of another operation on the same connection."""
@@ -88,6 +95,9 @@ class Context:
     def url_of(self, image_id: UUID, variant: Variant) -> str:
         """Return the address of one form of an image."""
         return f"{self.base_url}/images/{image_id}/{variant.value}"
+
+    async def _label(self, asked: Sequence["Asked"]) -> list[tuple["LabelScore", ...]]:
+        return await self.use_cases.label(asked)
 
     async def _load(self, ids: Sequence[UUID]) -> list[Image | None]:
         here = await self.use_cases.get(ids)

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from domain.embeddings import KnownModel, ModelState
+from domain.keys import Caller
+from graph.context import Context
 from graph.http import create_app
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.imaging import picture_file
@@ -95,6 +97,18 @@ async def test_the_model_changes_between_requests_and_never_in_one(
         answer = await client.data(asked)
         assert [model] * 2 == [answer[name]["explain"]["model"] for name in "ab"]
         assert model == answer["service"]["model"]["name"]
+
+
+async def test_a_connection_keeps_no_model_and_each_of_its_operations_one(switch: Switch) -> None:
+    connection = Context(switch, Caller(frozenset()), "1", "http://pictures.test")
+    operation = connection.renewed()
+    assert 0 == switch.taken
+    assert switch.before is operation.use_cases
+    switch.is_on = True
+    assert switch.before is operation.use_cases
+    assert switch.after is connection.renewed().use_cases
+    operation.resume()
+    assert switch.after is operation.use_cases
 
 
 async def test_every_state_of_a_model_is_told(client: Client, world: World) -> None:

@@ -41,6 +41,7 @@ async def settle(engine: AsyncEngine, model_id: int, *, fill: TextClause) -> boo
     async with _only_one(engine, model_id) as connection:
         if connection is None:
             return False
+        # It looks at every image: not again and again while another builds the index.
         await connection.execute(fill, {"model": model_id})
         if await connection.scalar(LEFT, {"model": model_id}):
             return False

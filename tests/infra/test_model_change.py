@@ -79,13 +79,19 @@ async def test_an_index_that_somebody_was_killed_over_is_built_anew(library: Cha
 
 
 async def test_only_one_builds_an_index(library: Changing) -> None:
+    await library.upload()
     live = await library.models.add(NEW, AT_NEW)
+    await library.execute("DELETE FROM work")
     async with library.engine.connect() as other:
         lock = "SELECT pg_advisory_lock(hashtext('pictograph index'), :model)"
         await other.execute(text(lock), {"model": live.id})
         assert not await library.models.settle(live.id)
         assert "backfilling" == (await library.states())[NEW.name]
+        # Nor does anybody else look at every image meanwhile.
+        assert 0 == await library.ask("SELECT count(*) FROM work")
         await other.execute(text("SELECT pg_advisory_unlock_all()"))
+    assert not await library.models.settle(live.id)
+    await library.fill(live)
     built = await asyncio.gather(*(library.models.settle(live.id) for _ in range(3)))
     assert any(built)
     assert "ready" == (await library.states())[NEW.name]

@@ -117,7 +117,7 @@ async def test_an_original_that_moves_while_its_image_is_made_anew_is_read_where
     assert isinstance(image_id, UUID)
     assert 1 == await PostgresGaps(engine).redo([image_id])
     [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert [] == await PostgresObjects(engine).forget([image_id])
+    assert [] == await PostgresObjects(engine, desk.work.model).forget([image_id])
     assert isinstance(task.subject, Image)
     assert [] == await desk.work.finish([made(task, source=task.subject.source)])
     image = (await desk.catalog.get([image_id]))[image_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ LEASE_SECONDS = 120.0
 """Much longer than a picture takes, and as long as the work of a killed worker lies still."""
 
 MOST_PAUSE_SECONDS = 600.0
+
+LEAVING_SECONDS = 5.0
+"""How long a worker that is stopped takes to give back what it has not done."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +79,7 @@ class IndexImages:
             for task in shift.running:
                 task.cancel()
             await asyncio.gather(renewing, *shift.running, return_exceptions=True)
+            await shift.leave()
 
     async def make(self, task: Task) -> Indexed:
         """Make what a task asks for. Raises UploadRefusal and BytesMissing."""
@@ -152,13 +157,24 @@ class _Shift:
             if ended:
                 return ended
 
+    async def leave(self) -> None:
+        """Give back what is not done, so that nobody waits for the lease to run out."""
+        held = self._held()
+        if held:
+            # Where that cannot be, it runs out.
+            with suppress(Exception):
+                async with asyncio.timeout(LEAVING_SECONDS):
+                    await self.index.work.give_back(held)
+
+    def _held(self) -> list[Task]:
+        return [*self.leased, *self.running.values(), *(each.task for each in self.done)]
+
     async def renew(self) -> None:
         """Keep what is leased from running out."""
         while True:
             await asyncio.sleep(self.index.lease_seconds / 3)
-            held = [*self.leased, *self.running.values(), *(each.task for each in self.done)]
             try:
-                await self.index.work.extend(held, seconds=self.index.lease_seconds)
+                await self.index.work.extend(self._held(), seconds=self.index.lease_seconds)
             except Exception:  # an outage now: the next time, or others take it
                 logger.warning("leases could not be kept; trying again", exc_info=True)
 

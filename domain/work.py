@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
     from domain.images import Image, Source
 
-ATTEMPTS = 5
-"""How often work is taken up before it is set aside: it may be what kills the workers."""
+ATTEMPTS = 10
+"""How often work is taken up before it is set aside: it may be what kills the workers.
+
+With the pauses between them, an outage of half an hour is got over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 1.0
 
+SETTLE_SECONDS = 10.0
+
 GENTLY = 2
 """Pictures at once beside searches by another model: of more, those would have to wait."""
 
@@ -79,12 +81,18 @@ async def keep_indexing(
 ) -> None:
     """Work until cancelled, and say each time how many tasks came to an end.
 
-    When nothing is left, ``settle`` finishes what that was for.
+    When nothing is left, ``settle`` finishes what that was for; now and then it also looks while
+    there is something, for under steady uploads there always is.
     """
+    loop = asyncio.get_running_loop()
     while True:
         try:
+            settled = loop.time()
             async for count in index():
                 ended(count)
+                if loop.time() > settled + SETTLE_SECONDS:
+                    await settle()
+                    settled = loop.time()
             await settle()
         except Exception:  # an outage now is no reason to stop for good
             logger.warning("work could not be done; trying again", exc_info=True)

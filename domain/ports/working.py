@@ -38,6 +38,9 @@ class Work(Protocol):
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
         """Let others take them again, but not before so many seconds have passed."""
 
+    async def give_back(self, tasks: Sequence[Task]) -> None:
+        """Let others take them at once, as if nobody had taken them up."""
+
     async def set_aside(self, task: Task, reason: str) -> None:
         """Give a task up: its image has FAILED, and its object is no picture, for this reason."""
 

@@ -20,7 +20,8 @@ LACKING = """
     SELECT models.id AS model_id, images.id AS image_id FROM models JOIN images ON
         (status = 'ready' AND state IN ('active', 'ready', 'backfilling'))
         OR (status = 'processing' AND state = 'active' AND NOT EXISTS (
-            SELECT FROM work WHERE work.image_id = images.id AND due_at < 'infinity'
+            SELECT FROM work JOIN models AS others ON others.id = work.model_id
+            WHERE work.image_id = images.id AND due_at < 'infinity' AND others.state <> 'retired'
         ))
     WHERE NOT EXISTS (
         SELECT FROM embeddings

@@ -43,6 +43,11 @@ RELEASE = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
     WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
 """)
+GIVE_BACK = text("""
+    UPDATE work SET due_at = now(), lease = NULL, attempts = attempts - 1
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
+    WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
+""")
 COUNT = text("""
     SELECT count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),
         count(*) FILTER (WHERE due_at < 'infinity' AND lease IS NOT NULL AND due_at > now()),
@@ -93,6 +98,11 @@ class Leases:
         values = {"ids": ids, "leases": leases, "error": error, "seconds": seconds}
         async with self.engine.begin() as connection:
             await self._run(connection, RELEASE, **values)
+
+    async def give_back(self, ids: Sequence[UUID], leases: Sequence[UUID]) -> None:
+        """Let others take rows at once, as if nobody had taken them."""
+        async with self.engine.begin() as connection:
+            await self._run(connection, GIVE_BACK, ids=ids, leases=leases)
 
     async def count(self) -> tuple[int, int, int]:
         """Return how many rows wait, are leased, and are set aside."""

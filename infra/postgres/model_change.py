@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select, text
@@ -45,6 +45,9 @@ NOTICE_SECONDS = 3.0
 UNDER_WAY_SECONDS = 10
 """A picture may be so young and not embedded: it is about to be."""
 
+LOOK_AGAIN = timedelta(minutes=5)
+"""For so long what was there at one moment is waited for; then another moment is taken."""
+
 # Tables come and go under locks that searches would wait behind: rather not now than long.
 PATIENCE = text("SET LOCAL lock_timeout = '300ms'")
 TRIES = 100
@@ -78,6 +81,8 @@ class PostgresModels:
 
     engine: AsyncEngine
     notice_seconds: float = NOTICE_SECONDS
+    _looked: dict[int, datetime] = field(default_factory=dict)
+    """By model: since when it is looked whether what was there then is done."""
 
     async def live(self) -> Sequence[LiveModel]:
         """Return the models that are to know every image, the oldest first."""
@@ -103,7 +108,15 @@ class PostgresModels:
         Then the index is built, by one process at a time, which takes as long as it takes. Work
         that is missing is written down anew.
         """
-        return await settle(self.engine, model_id, fill=FILL)
+        async with self.engine.connect() as connection:
+            [[now]] = await connection.execute(text("SELECT now()"))
+        since = self._looked.setdefault(model_id, now)
+        if now - since > LOOK_AGAIN:
+            since = self._looked[model_id] = now
+        is_ready = await settle(self.engine, model_id, fill=FILL, before=since)
+        if is_ready:
+            self._looked.pop(model_id, None)
+        return is_ready
 
     async def add(self, model: EmbeddingModel, source: str) -> LiveModel:
         """Begin to fill a model, or see to it that nothing of its work is missing."""

@@ -92,6 +92,10 @@ class PostgresWork:
         """Let others take them again, but not before so many seconds have passed."""
         await self._leases.release(*_held(tasks), error=error, seconds=seconds)
 
+    async def give_back(self, tasks: Sequence[Task]) -> None:
+        """Let others take them at once, as if nobody had taken them up."""
+        await self._leases.give_back(*_held(tasks))
+
     async def set_aside(self, task: Task, reason: str) -> None:
         """Give a task up, for this reason."""
         held = {"model": self.model.id, "id": task.image_id, "lease": task.lease}

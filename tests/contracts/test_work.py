@@ -255,3 +255,13 @@ async def test_the_bytes_of_an_image_that_has_failed_get_another_chance_as_an_ob
     assert [thing.id] == list(await desk.catalog.get([image.id, thing.id]))
     assert thing.id == await desk.became(thing)
     assert [thing.id] == list(await desk.catalog.embeddings([thing.id]))
+
+
+async def test_what_is_given_back_is_anybodys_as_if_nobody_had_taken_it(desk: Desk) -> None:
+    await desk.write_down(found())
+    first = await desk.work.lease(1, seconds=MINUTE)
+    await desk.work.give_back(first)
+    [again] = await desk.work.lease(1, seconds=MINUTE)
+    assert 1 == again.attempts
+    await desk.work.give_back(first)
+    assert [] == await desk.work.lease(1, seconds=MINUTE)

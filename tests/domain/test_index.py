@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from domain.images import ImageStatus, Variant
 from domain.index import AT_ONCE, KEPT_AT_ONCE
 from domain.uploads import fingerprint
 from domain.work import WorkCounts
-from domain.worker import keep_indexing
 from tests.domain.libraries import RED, Library
 from tests.fakes.imaging import picture_file
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from domain.embeddings import Embedding
     from domain.images import Pixels
     from domain.index import IndexImages
-    from domain.work import Indexed, Task
+    from domain.work import Task
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
     from tests.fakes.imaging import FakeImaging
@@ -205,86 +203,3 @@ async def test_few_pictures_are_in_memory_at_once_and_many_are_kept_together(
     assert 100 == await do_all(index)
     assert most <= AT_ONCE
     assert all(number >= KEPT_AT_ONCE for number in finished[:-1])
-
-
-async def test_a_worker_that_is_stopped_leaves_its_work_to_others(
-    index: IndexImages, library: Library, clock: SettableClock, imaging: FakeImaging
-) -> None:
-    image = await library.expect()
-    never = asyncio.Event()
-    develop = imaging.develop
-    imaging.develop = lambda _: never.wait()  # type: ignore[assignment, method-assign, return-value]  # hangs
-    doing = asyncio.create_task(do_all(index))
-    await asyncio.sleep(0.01)
-    doing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await doing
-    imaging.develop = develop  # type: ignore[method-assign]  # as it was
-    assert 0 == await do_all(index)
-    clock.pass_time(timedelta(minutes=3))
-    assert 1 == await do_all(index)
-    assert ImageStatus.READY is (await library.image(image.id)).status
-
-
-async def test_a_worker_goes_on_after_an_outage_and_takes_what_comes_later(
-    index: IndexImages, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lease, broken = library.work.lease, True
-
-    async def flaky(limit: int, *, seconds: float) -> Sequence[Task]:
-        if broken:
-            raise ConnectionError
-        return await lease(limit, seconds=seconds)
-
-    monkeypatch.setattr(library.work, "lease", flaky)
-    done = asyncio.Event()
-    working = asyncio.create_task(
-        keep_indexing(index, ended=lambda _: done.set(), wait=lambda: asyncio.sleep(0))
-    )
-    await asyncio.sleep(0.01)
-    broken = False
-    image = await library.expect()
-    async with asyncio.timeout(30):
-        await done.wait()
-    working.cancel()
-    assert ImageStatus.READY is (await library.image(image.id)).status
-
-
-async def test_leases_are_kept_while_the_work_goes_on(
-    index: IndexImages, library: Library, imaging: FakeImaging, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await library.expect()
-    extended = asyncio.Event()
-    extend, develop = library.work.extend, imaging.develop
-
-    async def noting(tasks: Sequence[Task], *, seconds: float) -> None:
-        await extend(tasks, seconds=seconds)
-        if tasks:
-            extended.set()
-
-    async def slow(data: bytes) -> object:
-        await extended.wait()
-        return await develop(data)
-
-    monkeypatch.setattr(library.work, "extend", noting)
-    monkeypatch.setattr(imaging, "develop", slow)
-    async with asyncio.timeout(30):
-        assert 1 == await do_all(replace(index, lease_seconds=0.03))
-
-
-async def test_what_cannot_be_kept_holds_up_nothing_that_was_done_beside_it(
-    index: IndexImages, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images = [await library.expect(picture_file(words=str(number))) for number in range(4)]
-    poison, finish = images[2].id, library.work.finish
-
-    async def choking(done: Sequence[Indexed]) -> Sequence[UUID]:
-        if poison in {each.task.image_id for each in done}:
-            raise ValueError("no text has this character")
-        return await finish(done)
-
-    monkeypatch.setattr(library.work, "finish", choking)
-    assert 3 == await do_all(index)
-    states = {image.id: (await library.image(image.id)).status for image in images}
-    assert [poison] == [id_ for id_, state in states.items() if state is ImageStatus.PROCESSING]
-    assert WorkCounts(1, 0, 0) == await library.work.counts()

@@ -96,6 +96,10 @@ class MemoryWork:
             entry.due_at = self.clock() + timedelta(seconds=seconds)
             entry.lease, entry.error = None, error
 
+    async def give_back(self, tasks: Sequence[Task]) -> None:
+        for entry in self._held(tasks):
+            entry.due_at, entry.lease, entry.attempts = self.clock(), None, entry.attempts - 1
+
     async def set_aside(self, task: Task, reason: str) -> None:
         for entry in self._held([task]):
             subject = await self._subject(task.image_id)

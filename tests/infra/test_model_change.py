@@ -187,3 +187,13 @@ async def test_pictures_that_a_model_cannot_embed_are_let_pass_when_that_is_said
         await library.models.promote(NEW.name)
     await library.models.promote(NEW.name, even_incomplete=True)
     assert {"tests/old": "ready", "tests/new": "active"} == await library.states()
+
+
+async def test_a_model_becomes_ready_though_pictures_come_all_the_time(library: Changing) -> None:
+    await library.upload()
+    live = await library.models.add(NEW, AT_NEW)
+    assert not await library.models.settle(live.id)
+    await library.fill(live)
+    await library.upload()
+    assert 1 == await library.ask("SELECT count(*) FROM work")
+    assert await library.models.settle(live.id)

@@ -14,6 +14,7 @@ for name in (
     "relevance",
     "duplicates",
     "work",
+    "model_change 300",
     "graph",
 ):
     print(f"\n# benchmarks.{name}", flush=True)

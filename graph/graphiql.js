@@ -50,6 +50,14 @@ query Library {
   }
 }
 
+# Stays open, and tells of every picture that comes to match.
+subscription LiveSearch {
+  imageMatched(by: { text: "a lighthouse" }) {
+    relevance
+    node { id filename url(variant: THUMBNAIL) }
+  }
+}
+
 query LooksLikeTheNewest {
   images(first: 1) {
     nodes {
@@ -84,14 +92,15 @@ mutation Tag($ids: [ID!]!) {
 `;
 
 // An empty key is no key: an Authorization line that waits to be filled in is not sent.
-const fetcher = GraphiQL.createFetcher({
-  url: here,
-  fetch: (url, init) => {
-    const headers = new Headers(init.headers);
-    if (/^bearer\s*$/i.test(headers.get("authorization") ?? "")) headers.delete("authorization");
-    return fetch(url, { ...init, headers });
-  },
-});
+const filledIn = (headers = {}) =>
+  Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name, value]) => !(/^authorization$/i.test(name) && /^bearer\s*$/i.test(value)),
+    ),
+  );
+const ask = GraphiQL.createFetcher({ url: here, subscriptionUrl: here.replace(/^http/, "ws") });
+const fetcher = (params, options) =>
+  ask(params, { ...options, headers: filledIn(options?.headers) });
 
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
   React.createElement(GraphiQL, {

@@ -12,7 +12,7 @@ from domain.images import Image, ImageStatus, Variant, uuid7
 from domain.sent_again import sent_again
 from domain.tags import clean_tags, put_on
 from domain.upload_targets import MAX_TARGETS
-from domain.uploads import Room, UploadedImage, fingerprint
+from domain.uploads import Room, UploadedImage, all_outcomes, fingerprint, without_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,16 +54,7 @@ class CompleteUploads:
                 f"complete at most {MAX_TARGETS}."
             )
         wanted = clean_tags(tags, argument="input.tags")
-        outcomes = await asyncio.gather(
-            *(self._take(target_id, wanted) for target_id in target_ids), return_exceptions=True
-        )
-        results: list[UploadedImage | Refusal] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
-                # An outage. What was taken in stays, and completing it again changes nothing.
-                raise outcome
-            results.append(outcome)
-        return results
+        return await all_outcomes(self._take(target_id, wanted) for target_id in target_ids)
 
     async def _take(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage | Refusal:
         async with self._turns.setdefault(target_id, asyncio.Lock()):
@@ -71,9 +62,7 @@ class CompleteUploads:
                 async with self._room:
                     return await self._become(target_id, tags)
             except Refusal as refusal:
-                # Its traceback would hold the file's bytes until the whole batch is done.
-                refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
-                return refusal
+                return without_traceback(refusal)
 
     async def _become(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage:
         target = await self._target(target_id)

@@ -12,7 +12,7 @@ from domain.images import Image, ImageStatus, Variant, uuid7
 from domain.renditions import store
 from domain.sent_again import sent_again
 from domain.tags import clean_tags
-from domain.uploads import Room, UploadedImage, fingerprint
+from domain.uploads import Room, UploadedImage, all_outcomes, fingerprint, without_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,16 +49,7 @@ class UploadImages:
                 f"{len(uploads)} files are too many for one request; send at most {self.max_files}."
             )
         wanted = clean_tags(tags, argument="input.tags")
-        outcomes = await asyncio.gather(
-            *(self._take(upload, wanted) for upload in uploads), return_exceptions=True
-        )
-        results: list[UploadedImage | Refusal] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
-                # An outage. What was taken in stays, and sending it again changes nothing.
-                raise outcome
-            results.append(outcome)
-        return results
+        return await all_outcomes(self._take(upload, wanted) for upload in uploads)
 
     async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage | Refusal:
         async with self._room:
@@ -71,9 +62,7 @@ class UploadImages:
                         data, sha256, filename=upload.name, tags=tags
                     )
             except Refusal as refusal:
-                # Its traceback would hold the file's bytes until the whole batch is done.
-                refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
-                return refusal
+                return without_traceback(refusal)
 
     async def _known(
         self, image: Image | None, data: bytes, tags: tuple[str, ...]

@@ -8,11 +8,11 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import InvalidContent, Overloaded, TooLarge
+from domain.errors import InvalidContent, Overloaded, Refusal, TooLarge
 from domain.text import is_legible
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from domain.images import Image
 
@@ -100,3 +100,26 @@ def check_size(name: str, size: int, *, limit: int) -> None:
 async def fingerprint(data: bytes) -> str:
     """Return the SHA-256 of a file, lower-case hex, without holding up the event loop."""
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+
+
+async def all_outcomes(
+    works: Iterable[Coroutine[None, None, UploadedImage | Refusal]],
+) -> list[UploadedImage | Refusal]:
+    """Do all at once, and return what became of each, in order.
+
+    Raises the first outage when all have ended. What was taken in stays, and sending it again
+    changes nothing.
+    """
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    results: list[UploadedImage | Refusal] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
+            raise outcome
+        results.append(outcome)
+    return results
+
+
+def without_traceback(refusal: Refusal) -> Refusal:
+    """Return a refusal that holds no file's bytes by its traceback until a whole batch is done."""
+    refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
+    return refusal

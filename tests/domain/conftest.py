@@ -12,6 +12,7 @@ from domain.complete_uploads import CompleteUploads
 from domain.create_upload_targets import CreateUploadTargets
 from domain.delete import DeleteImages
 from domain.duplicates import FindDuplicates
+from domain.editions import Editions
 from domain.estimate import EstimateImport
 from domain.facets import CountFacets
 from domain.get import GetImages
@@ -39,6 +40,7 @@ from domain.uploads import UploadedImage
 from domain.watch_matches import WatchMatches
 from domain.watch_status import WatchStatus
 from tests.domain.libraries import Library
+from tests.domain.shops import ACTIVE, Shop
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
@@ -57,6 +59,8 @@ from tests.fakes.targets import MemoryTargets
 from tests.fakes.work import MemoryWork
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from domain.images import Image
 
 MAX_BYTES = 1_000
@@ -233,3 +237,16 @@ async def by_colour(use_cases: UseCases) -> dict[str, Image]:
         assert isinstance(outcome, UploadedImage)
         here[colour] = outcome.image
     return here
+
+
+@pytest.fixture
+def shop(use_cases: UseCases) -> Shop:
+    return Shop(use_cases)
+
+
+@pytest.fixture
+async def editions(shop: Shop) -> AsyncIterator[Editions]:
+    """Those of a library that is searched by "old"."""
+    shop.models.set(old=ACTIVE)
+    async with Editions.of(shop.models, shop.open, grace=0) as editions:
+        yield editions

@@ -3,105 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.editions import Edition, Editions
-from domain.embeddings import ModelState
+from domain.editions import Editions
 from domain.errors import Misconfigured
-from domain.index import AT_ONCE, IndexImages
-from domain.worker import GENTLY, keep_all_indexing
-from tests.fakes.encoder import FakeEncoder
-from tests.fakes.models import MemoryModels
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
-    from domain import UseCases
-    from domain.models import LiveModel
-
-BACKFILLING, READY, ACTIVE, RETIRED = (
-    ModelState.BACKFILLING,
-    ModelState.READY,
-    ModelState.ACTIVE,
-    ModelState.RETIRED,
+from tests.domain.shops import (
+    ACTIVE,
+    BACKFILLING,
+    READY,
+    RETIRED,
+    Shop,
+    answering,
+    until_closed,
 )
-
-
-@dataclass(frozen=True)
-class Watched(IndexImages):
-    """Work that says how much of it may go on at once."""
-
-    noted: dict[str, int] = field(default_factory=dict)
-
-    async def __call__(self) -> AsyncGenerator[int]:
-        self.noted[self.encoder.model.name] = self.at_once()
-        return
-        yield
-
-
-@dataclass
-class Shop:
-    """Where models are loaded, and what was."""
-
-    use_cases: UseCases
-    models: MemoryModels = field(default_factory=MemoryModels)
-    loaded: list[str] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)
-    prepared: list[str] = field(default_factory=list)
-    damaged: set[str] = field(default_factory=set)
-    at_once: dict[str, int] = field(default_factory=dict)
-    oversized: set[str] = field(default_factory=set)
-
-    @asynccontextmanager
-    async def open(self, model: LiveModel | None, _: Editions) -> AsyncIterator[Edition]:
-        if model is None:
-            [model] = [each for each in self.models.known.values() if each.is_active]
-        if model.name in self.damaged:
-            raise Misconfigured(f"The folder {model.source} is empty.")
-        if model.name in self.oversized:
-            raise MemoryError
-        encoder, name = FakeEncoder(name=model.name), model.name
-        judge = replace(self.use_cases.search.judge, model=encoder.model)
-        search = replace(self.use_cases.search, judge=judge)
-        describe = replace(self.use_cases.describe, encoder=encoder)
-        index = self.use_cases.index
-        facts = {each.name: getattr(index, each.name) for each in fields(index)}
-        watched = Watched(**facts | {"encoder": encoder, "noted": self.at_once})
-        use_cases = replace(self.use_cases, search=search, describe=describe, index=watched)
-
-        async def check() -> None:
-            pass
-
-        async def prepare() -> None:
-            self.prepared.append(name)
-
-        self.loaded.append(name)
-        yield Edition(model, encoder, use_cases, check, prepare)
-        self.closed.append(name)
-
-    def editions(self, *, grace: float = 0) -> Editions:
-        return Editions(self.models, self.open, grace)
-
-
-@pytest.fixture
-def shop(use_cases: UseCases) -> Shop:
-    return Shop(use_cases)
-
-
-@pytest.fixture
-async def editions(shop: Shop) -> AsyncIterator[Editions]:
-    """Those of a library that is searched by "old"."""
-    shop.models.set(old=ACTIVE)
-    async with Editions.of(shop.models, shop.open, grace=0) as editions:
-        yield editions
-
-
-def answering(editions: Editions) -> str:
-    return editions.current().describe.model.name
 
 
 async def test_what_the_library_names_answers_until_another_is_promoted(
@@ -245,76 +160,3 @@ async def test_only_what_is_being_filled_is_settled(shop: Shop, editions: Editio
     for edition in editions.kept():
         await editions.settle(edition.model.id)
     assert [shop.models.known["new"].id] == shop.models.settled
-
-
-async def test_each_loaded_model_has_a_worker_until_it_is_dropped(
-    shop: Shop, editions: Editions
-) -> None:
-    async def a_moment() -> None:
-        await asyncio.sleep(0)
-
-    shop.models.set(new=BACKFILLING)
-    working = asyncio.create_task(keep_all_indexing(editions, wait=a_moment))
-    await editions.refresh()
-    async with asyncio.timeout(30):
-        while len(shop.models.settled) < 3:  # noqa: ASYNC110 - a worker tells nobody
-            await asyncio.sleep(0)
-    shop.models.set(new=RETIRED)
-    await editions.refresh()
-    await until_closed(shop, "new")
-    settled = len(shop.models.settled)
-    await asyncio.sleep(0.01)
-    assert settled == len(shop.models.settled)
-    working.cancel()
-    await asyncio.wait([working])
-
-
-@pytest.mark.parametrize("gently", [True, False])
-async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
-    shop: Shop, editions: Editions, *, gently: bool
-) -> None:
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), gently=gently)
-    )
-    async with asyncio.timeout(30):
-        while len(shop.at_once) < 2:  # noqa: ASYNC110 - a worker tells nobody
-            await asyncio.sleep(0)
-    working.cancel()
-    await asyncio.wait([working])
-    assert {"old": AT_ONCE, "new": GENTLY if gently else AT_ONCE} == shop.at_once
-
-
-async def until_closed(shop: Shop, name: str) -> None:
-    async with asyncio.timeout(30):
-        while name not in shop.closed:  # noqa: ASYNC110 - it is let go beside
-            await asyncio.sleep(0)
-
-
-async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
-    shop: Shop, editions: Editions
-) -> None:
-    worked: list[str] = []
-
-    async def noting(model_id: int) -> None:
-        worked.append(next(each.name for each in shop.models.known.values() if each.id == model_id))
-
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    object.__setattr__(shop.models, "settle", noting)
-    but = editions.answering().model.id
-    working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), but=but)
-    )
-    await asyncio.sleep(0.05)
-    # One that is promoted meanwhile is among the others still.
-    shop.models.set(old=READY, new=ACTIVE)
-    await editions.refresh()
-    shop.models.set(old=BACKFILLING)
-    await editions.refresh()
-    worked_by_then = set(worked)
-    await asyncio.sleep(0.05)
-    working.cancel()
-    await asyncio.wait([working])
-    assert {"new"} == worked_by_then == set(worked)

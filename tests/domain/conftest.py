@@ -39,6 +39,7 @@ from domain.upload import UploadImages
 from domain.uploads import UploadedImage
 from domain.watch_matches import WatchMatches
 from domain.watch_status import WatchStatus
+from tests.domain.imports import Import
 from tests.domain.libraries import Library
 from tests.domain.shops import ACTIVE, Shop
 from tests.fakes.catalog import MemoryCatalog
@@ -250,3 +251,8 @@ async def editions(shop: Shop) -> AsyncIterator[Editions]:
     shop.models.set(old=ACTIVE)
     async with Editions.of(shop.models, shop.open, grace=0) as editions:
         yield editions
+
+
+@pytest.fixture
+def take_in(use_cases: UseCases, catalog: MemoryCatalog) -> Import:
+    return Import(use_cases, catalog)

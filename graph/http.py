@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from domain import UseCases
-from graph import graphiql
+from graph import gallery, graphiql
 from graph.body import PREFLIGHT
 from graph.endpoint import Endpoint
 from graph.envelope import Envelope
@@ -54,7 +54,7 @@ def create_app(
         Route("/images/{id}/{variant}", Pictures(current).answer),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz(ready)),
-        Route("/", _home),
+        *_pages(options),
     ]
     # The same whichever model answers.
     use_cases = current()
@@ -63,8 +63,6 @@ def create_app(
             use_cases.receive_upload, use_cases.describe.max_upload_bytes, options
         )
         routes.append(Route("/uploads/{id}", receiving.answer, methods=["POST"]))
-    if options.graphiql:
-        routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Envelope), *_cors(options.cors_origins)],
@@ -89,8 +87,19 @@ def _cors(origins: tuple[str, ...]) -> list[Middleware]:
     ]
 
 
-async def _home(_: Request) -> Response:
-    return RedirectResponse("/graphql")
+def _pages(options: HttpOptions) -> list[BaseRoute]:
+    """Return what is there for people: a gallery and a place to try queries."""
+
+    async def home(_: Request) -> Response:
+        return gallery.page(options.public_url)
+
+    routes: list[BaseRoute] = [
+        Route("/", home),
+        Mount("/ui", gallery.GalleryFiles()),
+    ]
+    if options.graphiql:
+        routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))
+    return routes
 
 
 async def _healthz(_: Request) -> Response:

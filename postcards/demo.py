@@ -22,11 +22,13 @@ from domain.uploads import Upload
 from infra.checkpoint import digest
 from infra.settings import read_settings
 from postcards import MODEL
+from postcards.back import Back
 from postcards.press import Press
 from postcards.scenes import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from rich.console import Console
 
@@ -112,10 +114,13 @@ async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Pa
         with Progress(*columns, console=out) as progress:
             task = progress.add_task("", total=postcards, completed=here)
             missing = islice(seeds(), here, postcards)
-            while uploads := [_upload(seed, press) for seed in islice(missing, AT_A_TIME)]:
-                async for _, outcome in use_cases.import_(uploads, tags=[TAG]):
+            while some := list(islice(missing, AT_A_TIME)):
+                uploads = [_upload(seed, press) for seed in some]
+                backs = {_name(seed): Back(compose(seed)) for seed in some}
+                async for upload, outcome in use_cases.import_(uploads, tags=[TAG]):
                     if isinstance(outcome, Refusal):
                         raise outcome
+                    await _label(use_cases, outcome.image.id, backs[upload.filename])
                     progress.advance(task)
                 here += len(uploads)
                 await asyncio.to_thread(done.write_text, f"{here}\n")
@@ -135,4 +140,14 @@ def _upload(seed: int, press: Press) -> Upload:
     async def read() -> bytes:
         return await press.postcard(seed)
 
-    return Upload(f"postcard-{seed:05}.jpg", 0, read)
+    return Upload(_name(seed), 0, read)
+
+
+def _name(seed: int) -> str:
+    return f"postcard-{seed:05}.jpg"
+
+
+async def _label(use_cases: UseCases, image_id: UUID, back: Back) -> None:
+    """Put onto an image what stands on the postcard's back, and in no EXIF tag."""
+    await use_cases.tag([image_id], back.tags)
+    await use_cases.update(image_id, alt_text=back.caption)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postcards.back import Back
 from postcards.painting.postcard import draw
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ LENGTH = 4
 
 def jpeg(seed: int, size: tuple[int, int] = SIZE) -> bytes:
     """Return the file of a postcard. With one version of Pillow a seed is one file to the byte."""
-    _, picture = draw(seed, size)
+    scene, picture = draw(seed, size)
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=QUALITY)
+    picture.save(file, "JPEG", quality=QUALITY, exif=Back(scene).exif())
     return file.getvalue()
 
 

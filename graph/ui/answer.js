@@ -1,0 +1,82 @@
+// The answer to a question, page by page: of a search by its cursors, of the library by its own.
+
+import { ask } from "./api.js";
+import { patiently } from "./connection.js";
+import { LIBRARY, LIBRARY_FACETS, SEARCH, SEARCH_FACETS } from "./documents.js";
+import { isSearch, toBy, toFilter, toSort } from "./question.js";
+
+const [FIRST_PAGE, PAGE] = [40, 60];
+
+export class Answer {
+  /** Pictures in order: {node, isSure}. All of the library are sure. */
+  found = [];
+  hasMore = true;
+
+  #question;
+  #by;
+  #cursor = null;
+  #abort = new AbortController();
+
+  /** Answer a question; `example` is the file behind its kept search, where it is at hand. */
+  constructor(question, example) {
+    this.#question = question;
+    this.#by = isSearch(question) ? toBy(question, example) : null;
+  }
+
+  get isSearch() {
+    return Boolean(this.#by);
+  }
+
+  get signal() {
+    return this.#abort.signal;
+  }
+
+  /** Nobody wants it any more: whatever is under way ends with an AbortError. */
+  drop() {
+    this.#abort.abort();
+  }
+
+  /** Fetch the next page, and return what came with it. */
+  async more() {
+    const variables = {
+      filter: toFilter(this.#question),
+      first: this.#cursor ? PAGE : FIRST_PAGE,
+      after: this.#cursor,
+    };
+    const page = this.#by
+      ? (await this.#ask(SEARCH, { ...variables, by: this.#by })).searchImages
+      : (await this.#ask(LIBRARY, { ...variables, sort: toSort(this.#question) })).images;
+    // Later pages and counts are asked of the kept search: no text or picture is sent again.
+    if (page.searchId) this.#by = { searchId: page.searchId };
+    const all = page.edges.map(({ node, band }) => ({ node, isSure: band !== "WEAK" }));
+    // They come by score, which relevance follows only mostly: within a page, the sure ones lead.
+    const found = [...all.filter(({ isSure }) => isSure), ...all.filter(({ isSure }) => !isSure)];
+    this.found.push(...found);
+    this.hasMore = page.pageInfo.hasNextPage;
+    this.#cursor = page.pageInfo.endCursor;
+    return found;
+  }
+
+  /** Return {count, tags, months, cameras} of all that match, or of all that are relevant. */
+  async counts() {
+    const { month, cameras } = this.#question;
+    const data = await this.#ask(this.#by ? SEARCH_FACETS : LIBRARY_FACETS, {
+      ...(this.#by && { by: this.#by }),
+      filter: toFilter(this.#question),
+      anyMonth: toFilter({ ...this.#question, month: null }),
+      anyCamera: toFilter({ ...this.#question, cameras: [] }),
+      byMonth: Boolean(month),
+      byCamera: Boolean(cameras.length),
+    });
+    return {
+      count: data.found.totalCount ?? data.found.relevantCount,
+      tags: data.found.facets.tags,
+      months: (data.anyMonth ?? data.found).facets.months,
+      cameras: (data.anyCamera ?? data.found).facets.cameras,
+    };
+  }
+
+  #ask(query, variables) {
+    return patiently(() => ask(query, variables, { signal: this.signal }), this.signal);
+  }
+}

@@ -1,0 +1,115 @@
+// Every operation that the page sends. A test validates them against the schema.
+
+const CARD = `fragment Card on Image {
+  id filename altText width height placeholder url(variant: THUMBNAIL)
+}`;
+
+export const PROBE = `query Probe { service { version } }`;
+
+export const SERVICE = `query Service {
+  service { version maxUploadBytes acceptedContentTypes model { name } }
+}`;
+
+export const LIBRARY = `query Library($filter: ImageFilter, $sort: ImageSort, $first: Int!, $after: String) {
+  images(filter: $filter, sort: $sort, first: $first, after: $after) {
+    edges { node { ...Card } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+${CARD}`;
+
+export const SEARCH = `query Search($by: ImageSearchBy!, $filter: ImageFilter, $first: Int!, $after: String) {
+  searchImages(by: $by, filter: $filter, first: $first, after: $after) {
+    searchId
+    edges { band node { ...Card } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+${CARD}`;
+
+// An example picture is sent once; from then on its search is known by this id.
+export const EXAMPLE = `query Example($by: ImageSearchBy!) {
+  searchImages(by: $by, first: 0) { searchId }
+}`;
+
+// Months and cameras are counted without the filter on themselves, so that others can be chosen.
+export const LIBRARY_FACETS = `query LibraryFacets(
+  $filter: ImageFilter, $anyMonth: ImageFilter, $anyCamera: ImageFilter
+  $byMonth: Boolean!, $byCamera: Boolean!
+) {
+  found: images(filter: $filter, first: 0) {
+    totalCount
+    facets { tags(first: 30) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+  }
+  anyMonth: images(filter: $anyMonth, first: 0) @include(if: $byMonth) {
+    facets { months(first: 36) { value count } }
+  }
+  anyCamera: images(filter: $anyCamera, first: 0) @include(if: $byCamera) {
+    facets { cameras(first: 12) { value count } }
+  }
+}`;
+
+export const SEARCH_FACETS = `query SearchFacets(
+  $by: ImageSearchBy!, $filter: ImageFilter, $anyMonth: ImageFilter, $anyCamera: ImageFilter
+  $byMonth: Boolean!, $byCamera: Boolean!
+) {
+  found: searchImages(by: $by, filter: $filter, first: 0) {
+    relevantCount
+    facets { tags(first: 30) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+  }
+  anyMonth: searchImages(by: $by, filter: $anyMonth, first: 0) @include(if: $byMonth) {
+    facets { months(first: 36) { value count } }
+  }
+  anyCamera: searchImages(by: $by, filter: $anyCamera, first: 0) @include(if: $byCamera) {
+    facets { cameras(first: 12) { value count } }
+  }
+}`;
+
+export const CARDS = `query Cards($ids: [ID!]!) {
+  nodes(ids: $ids) { ...Card }
+}
+${CARD}`;
+
+export const DETAIL = `query Detail($id: ID!) {
+  image(id: $id) {
+    ...Card
+    contentType byteSize tags createdAt
+    large: url(variant: LARGE)
+    original: url
+    exif {
+      takenAt cameraMake cameraModel lens iso fNumber exposureSeconds focalLengthMm
+      location { latitude longitude }
+      all { name value }
+    }
+  }
+}
+${CARD}`;
+
+export const SIMILAR = `query Similar($id: ID!) {
+  image(id: $id) { similarImages(first: 8) { nodes { ...Card } } }
+}
+${CARD}`;
+
+export const UPLOAD = `mutation Upload($file: Upload!) {
+  uploadImages(input: { files: [$file] }) {
+    results { isDuplicate image { ...Card } }
+    userErrors { message code }
+  }
+}
+${CARD}`;
+
+export const TAG = `mutation Tag($ids: [ID!]!, $tags: [String!]!) {
+  tagImages(input: { imageIds: $ids, tags: $tags }) { images { id tags } userErrors { message } }
+}`;
+
+export const UNTAG = `mutation Untag($ids: [ID!]!, $tags: [String!]!) {
+  untagImages(input: { imageIds: $ids, tags: $tags }) { images { id tags } userErrors { message } }
+}`;
+
+export const SAY = `mutation Say($id: ID!, $altText: String) {
+  updateImage(input: { id: $id, altText: $altText }) { image { id altText } userErrors { message } }
+}`;
+
+export const DELETE = `mutation Delete($ids: [ID!]!) {
+  deleteImages(input: { ids: $ids }) { deletedImageIds userErrors { message code } }
+}`;

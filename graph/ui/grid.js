@@ -1,0 +1,195 @@
+// The grid: justified rows of thumbnails that never move once they stand.
+
+import { byId, h, iconButton } from "./dom.js";
+import { rows, shapeOf } from "./rows.js";
+import { picture } from "./thumbnail.js";
+
+const NARROW = 600;
+const GAP = 6;
+const LOOK_AHEAD = "1200px";
+
+/** Shows pictures. `onopen`, `onlike` and `onunlike` get a node; `onmore` is called near the end. */
+export class Grid {
+  #list = byId("grid");
+  #runs = [];
+  #tiles = new Map();
+  #placed = 0;
+  #width = 0;
+  #ended = true;
+  #acts;
+
+  constructor({ onopen, onlike, onunlike, onmore, address }) {
+    this.#acts = { onopen, onlike, onunlike, address };
+    this.#list.addEventListener("keydown", (event) => this.#onkey(event));
+    this.#list.addEventListener("focusin", (event) => this.#rove(event.target.closest(".tile")));
+    new ResizeObserver(() => this.#resized()).observe(this.#list);
+    this.watcher = new IntersectionObserver(
+      ([entry]) => entry.isIntersecting && onmore(),
+      { rootMargin: LOOK_AHEAD },
+    );
+    this.watcher.observe(byId("more"));
+  }
+
+  /** The nodes that are shown, in order. */
+  get nodes() {
+    return [...this.#tiles.values()].map(({ node }) => node);
+  }
+
+  clear() {
+    this.#list.replaceChildren();
+    this.#runs = [];
+    this.#tiles.clear();
+    this.#placed = 0;
+    this.#ended = false;
+  }
+
+  /** Add what was found; a first picture that is not sure opens a part of its own. */
+  add(found, { ended }) {
+    this.#ended = ended;
+    for (const { node, isSure } of found) {
+      if (this.#tiles.has(node.id)) continue;
+      if (!this.#runs.length || this.#runs.at(-1).isSure > isSure) this.#runs.push({ isSure, tiles: [] });
+      const tile = { node, element: this.#tile(node), shape: shapeOf(node) };
+      this.#runs.at(-1).tiles.push(tile);
+      this.#tiles.set(node.id, tile);
+    }
+    this.#layOut();
+    // What a page holds may not reach the end of the screen: then there is no scrolling to wait for.
+    this.watcher.unobserve(byId("more"));
+    if (!ended) this.watcher.observe(byId("more"));
+  }
+
+  /** Take a picture out, and return what puts it back. The rows close up. */
+  remove(id) {
+    const run = this.#runs.find(({ tiles }) => tiles.some(({ node }) => node.id === id));
+    if (!run) return () => {};
+    const place = run.tiles.findIndex(({ node }) => node.id === id);
+    const [tile] = run.tiles.splice(place, 1);
+    const next = run.tiles[place] ?? run.tiles[place - 1];
+    this.#tiles.delete(id);
+    tile.element.remove();
+    this.#relay();
+    next?.element.querySelector("a").focus({ preventScroll: true });
+    return () => {
+      if (!this.#runs.includes(run) || this.#tiles.has(id)) return;
+      run.tiles.splice(place, 0, tile);
+      const before = [...this.#tiles.values()];
+      const at = run.tiles[place + 1] ? before.indexOf(run.tiles[place + 1]) : before.length;
+      before.splice(at, 0, tile);
+      this.#tiles = new Map(before.map((each) => [each.node.id, each]));
+      this.#relay();
+    };
+  }
+
+  /** Show what changed of a picture. */
+  update(node) {
+    const tile = this.#tiles.get(node.id);
+    if (!tile) return;
+    Object.assign(tile.node, node);
+    const image = tile.element.querySelector("img");
+    if (image) image.alt = tile.node.altText || tile.node.filename;
+  }
+
+  /** Put the focus on a picture, where it is shown. */
+  focus(id) {
+    this.#tiles.get(id)?.element.querySelector("a").focus();
+  }
+
+  /** The picture so many places on from another, or undefined. */
+  beside(id, step) {
+    const nodes = this.nodes;
+    const at = nodes.findIndex((node) => node.id === id);
+    return at < 0 ? undefined : nodes[at + step];
+  }
+
+  #tile(node) {
+    const { onopen, onlike, onunlike, address } = this.#acts;
+    const act = (onclick) => (event) => { event.preventDefault(); onclick(node); };
+    const open = (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      act(onopen)(event);
+    };
+    const name = node.altText || node.filename;
+    return h("li", { class: "tile" },
+      h("a", { href: address(node), tabIndex: -1, onclick: open, draggable: false }, picture(node)),
+      h("div", { class: "tile-actions" },
+        iconButton("similar", `More like ${name}`, act(onlike), { title: "More like this", tabIndex: -1 }),
+        iconButton("minus", `Without ${name}`, act(onunlike), { title: "Without this", tabIndex: -1 })));
+  }
+
+  /** Place the tiles that have come; those that stand keep their place. */
+  #layOut() {
+    const width = this.#list.clientWidth;
+    if (!width) return;
+    const anew = width !== this.#width || !this.#placed;
+    this.#width = width;
+    const height = width < NARROW ? 124 : 196;
+    const add = document.createDocumentFragment();
+    let before = 0;
+    this.#runs.forEach((run, n) => {
+      const ended = this.#ended || n < this.#runs.length - 1;
+      const sizes = rows(run.tiles.map(({ shape }) => shape), { width, height, gap: GAP, ended });
+      if (sizes.length && !run.isSure && !run.heading) {
+        run.heading = h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "Nothing fits for certain; these come nearest"));
+        add.append(run.heading);
+      }
+      sizes.forEach((size, place) => {
+        if (!anew && before + place < this.#placed) return;
+        const { element } = run.tiles[place];
+        element.style.width = `${size.width}px`;
+        element.style.height = `${size.height}px`;
+        if (before + place >= this.#placed) add.append(element);
+      });
+      before += sizes.length;
+    });
+    this.#placed = before;
+    this.#list.append(add);
+    if (!this.#list.querySelector('.tile > a[tabindex="0"]')) this.#rove(this.#list.querySelector(".tile"));
+  }
+
+  /** Place all tiles anew. */
+  #relay() {
+    this.#list.replaceChildren();
+    for (const run of this.#runs) run.heading = null;
+    this.#placed = 0;
+    this.#layOut();
+  }
+
+  #resized() {
+    if (this.#list.clientWidth !== this.#width) this.#layOut();
+  }
+
+  /** Of all tiles, one is reached by Tab. */
+  #rove(tile) {
+    if (!tile || tile.querySelector("a").tabIndex === 0) return;
+    for (const stop of this.#list.querySelectorAll('[tabindex="0"]')) stop.tabIndex = -1;
+    for (const stop of tile.querySelectorAll("a, button")) stop.tabIndex = 0;
+  }
+
+  #onkey(event) {
+    const tile = event.target.closest(".tile");
+    if (!tile || event.altKey || event.ctrlKey || event.metaKey) return;
+    const tiles = [...this.#list.querySelectorAll(".tile")];
+    const at = tiles.indexOf(tile);
+    const next = {
+      ArrowRight: () => tiles[at + 1],
+      ArrowLeft: () => tiles[at - 1],
+      ArrowDown: () => nearest(tiles.slice(at + 1), tile),
+      ArrowUp: () => nearest(tiles.slice(0, at).reverse(), tile),
+      Home: () => tiles[0],
+      End: () => tiles.at(-1),
+    }[event.key]?.();
+    if (!next) return;
+    event.preventDefault();
+    next.querySelector("a").focus();
+  }
+}
+
+/** Return the tile of the next row (the first other one that comes) nearest below or above. */
+function nearest(tiles, from) {
+  const row = tiles.find(({ offsetTop }) => offsetTop !== from.offsetTop)?.offsetTop;
+  const middle = ({ offsetLeft, offsetWidth }) => offsetLeft + offsetWidth / 2;
+  return tiles
+    .filter(({ offsetTop }) => offsetTop === row)
+    .sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0];
+}

@@ -1,0 +1,168 @@
+// Adding pictures: many at once, each with its own progress and its own refusal.
+
+import { Away, ask, send } from "./api.js";
+import { SERVICE, UPLOAD } from "./documents.js";
+import { byId, bytes, h, iconButton } from "./dom.js";
+import { demandKey } from "./key-dialog.js";
+
+const AT_A_TIME = 3;
+const PAUSES = [2, 4, 8, 15, 30];
+
+const pause = (seconds, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, seconds * 1000);
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+});
+
+export class Uploads {
+  #panel = byId("uploads");
+  #list = h("ul", { class: "files" });
+  #head = h("p", { role: "status" });
+  #bar = h("progress", { max: 1, "aria-label": "All pictures" });
+  #show;
+  #close;
+  #waiting = [];
+  #entries = [];
+  #running = 0;
+  #abort = new AbortController();
+  #onadded;
+
+  /** `onadded` is called when all are through; `onshow`, when somebody wants to see them. */
+  constructor({ onadded, onshow }) {
+    this.#onadded = onadded;
+    this.#show = h("button", { type: "button", hidden: true, onclick: onshow }, "Show them");
+    this.#close = iconButton("close", "Stop and close", () => this.#end());
+    this.#panel.replaceChildren(
+      h("div", { class: "uploads-head" }, this.#head, this.#show, this.#close), this.#bar, this.#list);
+  }
+
+  /** Add files to the library. Asks for a key first, where there is none. */
+  async add(files) {
+    if (!files.length || !(await demandKey("Adding pictures needs a key with the scope WRITE."))) return;
+    this.#most ??= ask(SERVICE).then(({ service }) => service.maxUploadBytes);
+    this.#panel.hidden = false;
+    for (const file of files) {
+      const entry = this.#entry(file);
+      this.#entries.push(entry);
+      this.#waiting.push(entry);
+      this.#list.append(entry.row);
+    }
+    this.#tell();
+    while (this.#running < AT_A_TIME && this.#waiting.length) this.#work();
+  }
+
+  #most;
+
+  #entry(file) {
+    const said = h("span", { class: "said-of" }, "Waiting");
+    const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
+    const url = file.type.startsWith("image/") ? URL.createObjectURL(file) : null;
+    const image = h("img", { alt: "", src: url });
+    image.addEventListener("error", () => image.removeAttribute("src"));
+    const again = h("button", { type: "button", hidden: true, onclick: () => this.#retry(entry) }, "Try again");
+    const row = h("li", {}, image, h("div", {}, h("span", { class: "name" }, file.name), bar, said), again);
+    const entry = { file, row, said, bar, again, image, part: 0, state: "waiting" };
+    return entry;
+  }
+
+  #retry(entry) {
+    this.#set(entry, "waiting", "Waiting");
+    this.#waiting.push(entry);
+    this.#tell();
+    if (this.#running < AT_A_TIME) this.#work();
+  }
+
+  #set(entry, state, said) {
+    Object.assign(entry, { state, part: state === "waiting" ? 0 : entry.part });
+    entry.row.dataset.state = state;
+    entry.said.textContent = said;
+    entry.bar.hidden = state !== "waiting" && state !== "sending";
+    entry.again.hidden = state !== "away";
+    this.#tell();
+  }
+
+  async #work() {
+    this.#running += 1;
+    const { signal } = this.#abort;
+    while (this.#waiting.length && !signal.aborted) {
+      const entry = this.#waiting.shift();
+      try {
+        await this.#one(entry, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#set(entry, error instanceof Away ? "away" : "refused", error.message);
+      }
+    }
+    this.#running -= 1;
+    if (!this.#running && !signal.aborted) this.#through();
+  }
+
+  async #one(entry, signal) {
+    const most = await this.#most.catch(() => { this.#most = undefined; return Infinity; });
+    if (entry.file.size > most) {
+      this.#set(entry, "refused", `It has ${bytes(entry.file.size)}; at most ${bytes(most)} are taken.`);
+      return;
+    }
+    for (let attempt = 0; ; attempt += 1) {
+      this.#set(entry, "sending", "Sending");
+      const onprogress = (part) => {
+        entry.part = part;
+        entry.bar.value = part;
+        if (part >= 1) {
+          entry.bar.removeAttribute("value");
+          entry.said.textContent = "Looking at it";
+        }
+        this.#tell();
+      };
+      const { uploadImages } = await send(UPLOAD, { file: entry.file }, { onprogress, signal });
+      const [error] = uploadImages.userErrors;
+      if (error?.code === "OVERLOADED" && attempt < PAUSES.length) {
+        this.#set(entry, "waiting", "The server is busy; it goes on in a moment");
+        await pause(PAUSES[attempt], signal);
+        continue;
+      }
+      if (error) this.#set(entry, error.code === "OVERLOADED" ? "away" : "refused", error.message);
+      else {
+        const [{ isDuplicate }] = uploadImages.results;
+        entry.part = 1;
+        this.#set(entry, isDuplicate ? "here" : "added", isDuplicate ? "Is here already" : "Added");
+      }
+      return;
+    }
+  }
+
+  #tell() {
+    const of = (state) => this.#entries.filter((entry) => entry.state === state).length;
+    const total = this.#entries.length;
+    const [added, here, refused] = [of("added"), of("here"), of("refused") + of("away")];
+    const open = total - added - here - refused;
+    const rest = [here && `${here} here already`, refused && `${refused} not added`].filter(Boolean);
+    const text = open
+      ? `Adding ${total - open + 1} of ${total}`
+      : [`${added} added`, ...rest].join(", ");
+    if (this.#head.textContent !== text) this.#head.textContent = text;
+    this.#bar.value = this.#entries.reduce((sum, { state, part }) =>
+      sum + (state === "waiting" || state === "sending" ? part * 0.9 : 1), 0) / (total || 1);
+    this.#bar.hidden = !open;
+    this.#show.hidden = Boolean(open) || !added;
+    this.#close.title = open ? "Stop and close" : "Close";
+    this.#close.lastChild.textContent = this.#close.title;
+  }
+
+  #through() {
+    if (this.#entries.some(({ state }) => state === "added")) this.#onadded();
+  }
+
+  /** Stop what is under way, and forget it all. */
+  #end() {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    for (const { image } of this.#entries) if (image.src) URL.revokeObjectURL(image.src);
+    const some = this.#entries.some(({ state }) => state === "added");
+    const ended = this.#running > 0;
+    this.#entries = [];
+    this.#waiting = [];
+    this.#list.replaceChildren();
+    this.#panel.hidden = true;
+    if (ended && some) this.#onadded();
+  }
+}

@@ -52,11 +52,6 @@ async def test_what_is_not_there_is_404_as_json(client: Client, path: str) -> No
     assert "NOT_FOUND" == answer.json()["errors"][0]["extensions"]["code"]
 
 
-async def test_the_front_door_leads_to_the_api(client: Client) -> None:
-    answer = await client.http.get("/")
-    assert (307, "/graphql") == (answer.status_code, answer.headers["Location"])
-
-
 @pytest.mark.parametrize("path", ["/healthz", "/graphql", "/nothing"])
 async def test_every_answer_protects_browsers(client: Client, path: str) -> None:
     headers = (await client.http.get(path)).headers

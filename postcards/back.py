@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from postcards.descriptions import describe_fully
-from postcards.grammar import PLAIN
-
 if TYPE_CHECKING:
-    from postcards.scenes import Scene
+    from postcards.scenes import Scene, Subject
 
 MAKE = "Pictograph"
 BRUSHES = ("Broad Brush", "Fine Brush", "Crayon")
@@ -39,6 +36,25 @@ PLACES = {
 }
 """Latitude and longitude of a place that has such a view, in degrees."""
 
+NUMBERS = {1: "a", 2: "two", 3: "three"}
+PLURALS = {"sheep": "sheep", "snowman": "snowmen", "cactus": "cacti"}
+WHERE = {
+    "sea": "at sea",
+    "beach": "on a beach",
+    "lake": "by a lake",
+    "mountains": "in the mountains",
+    "meadow": "on a meadow",
+    "snowfield": "on a field of snow",
+}
+WHEN = {"dawn": "at dawn", "day": "by day", "sunset": "at sunset", "night": "at night"}
+WEATHER = {
+    "clear": "under a clear sky",
+    "cloudy": "under clouds",
+    "rain": "in the rain",
+    "snow": "as it snows",
+    "fog": "in fog",
+}
+
 MAKE_TAG, MODEL_TAG, EXIF_IFD, GPS_IFD = 0x010F, 0x0110, 0x8769, 0x8825
 TAKEN_AT_TAG, TAKEN_AT_OFFSET_TAG = 0x9003, 0x9011
 
@@ -52,8 +68,11 @@ class Back:
     @property
     def caption(self) -> str:
         """All there is to say about the picture, in a sentence."""
-        said = PLAIN.say(describe_fully(self.scene), Random(self.scene.seed))
-        return f"{said[:1].upper()}{said[1:]}."
+        *first, last = map(_named, self.scene.subjects)
+        things = f"{', '.join(first)} and {last}" if first else last
+        where = WHERE.get(self.scene.setting, f"in a {self.scene.setting}")
+        when = f"{WHEN[self.scene.time]}, {WEATHER[self.scene.weather]}"
+        return f"{things[:1].upper()}{things[1:]} {where} {when}."
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -98,6 +117,17 @@ class Back:
 
     def _luck(self, of_what: str) -> Random:
         return Random(f"{of_what} {self.scene.seed}")
+
+
+def _named(subject: Subject) -> str:
+    """Return “three red kites”, “a large brown castle”."""
+    kind = subject.kind
+    noun = PLURALS.get(kind, f"{kind}s") if subject.count > 1 else kind
+    words = [word for word in (subject.size, subject.colour, noun) if word]
+    number = NUMBERS[subject.count]
+    if number == "a" and words[0][0] in "aeio":
+        number = "an"
+    return " ".join((number, *words))
 
 
 def _degrees(angle: float) -> tuple[Fraction, Fraction, Fraction]:

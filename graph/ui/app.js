@@ -142,6 +142,7 @@ function begin() {
   grid.clear();
   byId("grid").removeAttribute("aria-busy");
   byId("notice").replaceChildren();
+  byId("status").textContent = "";
   if (scrollY > byId("pictures").offsetTop) scrollTo(0, 0);
 }
 

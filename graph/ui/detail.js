@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { DETAIL, SAY, SIMILAR, TAG, UNTAG } from "./documents.js";
 import { byId, h, icon, iconButton, toast } from "./dom.js";
-import { exposure, facts } from "./facts.js";
+import { facts } from "./facts.js";
 import { demandKey } from "./key-dialog.js";
 import { fetched, picture, show } from "./thumbnail.js";
 
@@ -124,7 +124,6 @@ export class Detail {
       this.#altText(node),
       this.#tags(node),
       h("dl", { class: "facts" }, facts(node).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
-      node.exif && h("p", { class: "note" }, exposure(node.exif)),
       near && h("button", { type: "button", onclick: () => onnear(near) }, icon("place"), "Taken near here"),
       node.exif?.all.length ? h("details", { class: "exif" },
         h("summary", {}, `All ${node.exif.all.length} EXIF tags`),
@@ -155,7 +154,7 @@ export class Detail {
   }
 
   #altText(node) {
-    const text = h("textarea", { id: "alt-text", rows: 2, maxLength: 2000, value: node.altText ?? "", placeholder: "For people who cannot see it" });
+    const text = h("textarea", { id: "alt-text", rows: 3, maxLength: 2000, value: node.altText ?? "", placeholder: "For people who cannot see it" });
     const save = h("button", { type: "submit", hidden: true }, "Save");
     text.addEventListener("input", () => { save.hidden = text.value.trim() === (node.altText ?? ""); });
     const submit = async (event) => {

@@ -17,6 +17,7 @@ export function facts(node) {
     exif?.takenAt && ["Taken", when(exif.takenAt)],
     camera.length && ["Camera", camera.join(" ")],
     exif?.lens && ["Lens", exif.lens],
+    exif && exposure(exif) && ["Exposure", exposure(exif)],
     exif?.location && ["Place", `${exif.location.latitude.toFixed(4)}, ${exif.location.longitude.toFixed(4)}`],
     ["Size", `${node.width} × ${node.height}`],
     ["File", `${KINDS[node.contentType.split("/")[1]] ?? node.contentType}, ${bytes(node.byteSize)}`],
@@ -25,7 +26,7 @@ export function facts(node) {
 }
 
 /** Return how it was exposed: “1/250 s · f/8 · ISO 100 · 35 mm”. */
-export function exposure({ exposureSeconds, fNumber, iso, focalLengthMm }) {
+function exposure({ exposureSeconds, fNumber, iso, focalLengthMm }) {
   const short = exposureSeconds && exposureSeconds < 0.4;
   return [
     exposureSeconds && `${short ? `1/${Math.round(1 / exposureSeconds)}` : Number(exposureSeconds.toFixed(1))} s`,

@@ -4,10 +4,11 @@ import { byId, h, icon } from "./dom.js";
 import { conditions, readNear } from "./question.js";
 
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+const SHORT = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
 const RADII = [1, 5, 25, 100, 500];
 
 /** Return “May 2024” for “2024-05”. */
-export const monthName = (month) => MONTHS.format(new Date(`${month}-01T00:00Z`));
+const monthName = (month) => MONTHS.format(new Date(`${month}-01T00:00Z`));
 
 export class Filters {
   #side = byId("filters");
@@ -146,6 +147,6 @@ function months(question, values, change) {
   });
   const ends = question.month
     ? [monthName(question.month)]
-    : [...new Set([all[0].value, all.at(-1).value])].map(monthName);
+    : [...new Set([all[0].value, all.at(-1).value])].map((month) => SHORT.format(new Date(`${month}-01T00:00Z`)));
   return [h("div", { class: "bars" }, bars), h("p", { class: "ends" }, ends.map((end) => h("span", {}, end)))];
 }

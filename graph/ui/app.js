@@ -43,7 +43,8 @@ const detail = new Detail({
     return next;
   },
   onclose: (node) => {
-    if (question.image) go({ image: null });
+    if (question.image && history.state?.opened) history.back();
+    else if (question.image) go({ image: null });
     grid.focus(node.id);
   },
   onlike: (node) => like(node),
@@ -51,7 +52,7 @@ const detail = new Detail({
   ondelete: (node) => {
     const next = grid.beside(node.id, 1) ?? grid.beside(node.id, -1);
     deleteLater(node, () => {
-      go({ image: null });
+      go({ image: null }, { replace: true });
       const restore = grid.remove(node.id);
       if (next) grid.focus(next.id);
       return restore;
@@ -63,7 +64,10 @@ const detail = new Detail({
 });
 const uploads = new Uploads({
   onadded: () => !isSearch(question) && !conditions(question) && answerAnew(),
-  onshow: () => go({ ...EVERYTHING }),
+  onshow: () => {
+    if (asked(question) === asked(EVERYTHING)) answerAnew();
+    else go({ ...EVERYTHING });
+  },
 });
 
 const like = (node) => {
@@ -83,7 +87,9 @@ function go(change, { replace = false, typed = false } = {}) {
   if (address !== toAddress(before)) {
     // A word is one step back, however many keys it took.
     const same = replace || (typed && history.state?.typed);
-    history[same ? "replaceState" : "pushState"]({ typed }, "", address);
+    // Closing a picture that was opened here is a step back; one that a link led to is none.
+    const opened = Boolean(question.image) && (same ? history.state?.opened : true);
+    history[same ? "replaceState" : "pushState"]({ typed, opened }, "", address);
   }
   shown(before);
 }
@@ -106,9 +112,16 @@ function shown(before) {
 /** What of a question its answer depends on. */
 const asked = ({ image, ...rest }) => toAddress({ ...rest, image: null });
 
+/** Tell whether a question combines an example with more, and its file is not at hand any more. */
+const isForgotten = ({ search, ...rest }) => Boolean(search) && !examples.has(search) && isSearch({ ...rest, search: null });
+
 /** Answer the question; what is still on its way to earlier ones is dropped. */
 async function answerAnew() {
   answer?.drop();
+  if (isForgotten(question)) {
+    failed(new Error("Of a picture that was searched by, only its own search is kept. Drop it again to combine it with more."));
+    return;
+  }
   const mine = new Answer(question, examples.get(question.search));
   answer = mine;
   byId("grid").setAttribute("aria-busy", "true");

@@ -13,6 +13,7 @@ import { fetched, picture, show } from "./thumbnail.js";
  */
 export class Detail {
   #dialog = byId("detail");
+  #sheet = h("div", { class: "sheet" });
   #acts;
   #node = null;
   #abort = new AbortController();
@@ -20,6 +21,7 @@ export class Detail {
 
   constructor(acts) {
     this.#acts = acts;
+    this.#dialog.append(this.#sheet);
     this.#dialog.addEventListener("close", () => {
       const node = this.#node;
       this.#abort.abort();
@@ -39,9 +41,7 @@ export class Detail {
     this.#knownTags = tags;
   }
 
-  /** Close without telling: the address has changed already. */
   close() {
-    this.#node = null;
     if (this.#dialog.open) this.#dialog.close();
   }
 
@@ -53,7 +53,7 @@ export class Detail {
     const { signal } = this.#abort;
     this.#node = { id, ...node };
     if (node) this.#show(this.#node);
-    else this.#dialog.replaceChildren(h("p", { class: "said" }, "Loading …"));
+    else this.#sheet.replaceChildren(h("p", { class: "said" }, "Loading …"));
     if (!this.#dialog.open) this.#dialog.showModal();
     try {
       const { image } = await ask(DETAIL, { id }, { signal });
@@ -71,7 +71,7 @@ export class Detail {
   }
 
   #say(message) {
-    this.#dialog.replaceChildren(h("div", { class: "said" }, h("p", { role: "alert" }, message),
+    this.#sheet.replaceChildren(h("div", { class: "said" }, h("p", { role: "alert" }, message),
       h("button", { type: "button", onclick: () => this.#dialog.close() }, "Close")));
   }
 
@@ -88,7 +88,7 @@ export class Detail {
       iconButton(name, label, () => this.#step(step), {
         class: `step ${name}`, hidden: !beside(node.id, step), "data-stop": name,
       }));
-    this.#dialog.replaceChildren(
+    this.#sheet.replaceChildren(
       h("div", { class: "stage" }, this.#stage(node), steps),
       h("div", { class: "about" },
         h("div", { class: "about-head" },

@@ -39,7 +39,7 @@ export const LIBRARY_FACETS = `query LibraryFacets(
 ) {
   found: images(filter: $filter, first: 0) {
     totalCount
-    facets { tags(first: 30) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
   }
   anyMonth: images(filter: $anyMonth, first: 0) @include(if: $byMonth) {
     facets { months(first: 36) { value count } }
@@ -55,7 +55,7 @@ export const SEARCH_FACETS = `query SearchFacets(
 ) {
   found: searchImages(by: $by, filter: $filter, first: 0) {
     relevantCount
-    facets { tags(first: 30) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
   }
   anyMonth: searchImages(by: $by, filter: $anyMonth, first: 0) @include(if: $byMonth) {
     facets { months(first: 36) { value count } }

@@ -38,6 +38,15 @@ export const iconButton = (name, label, onclick, properties = {}) =>
 
 const TOAST_SECONDS = 6;
 
+/** An open dialog makes the rest of the page inert: what is said then is said within it. */
+const toasts = () => {
+  const box = byId("toasts");
+  const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (box.parentElement !== place) place.append(box);
+  return box;
+};
+document.addEventListener("close", toasts, true);
+
 /**
  * Say something in passing, with at most one thing to do about it.
  *
@@ -57,7 +66,7 @@ export function toast(message, { action, onaction, seconds = TOAST_SECONDS, drai
     else remove();
   };
   timer = setTimeout(leave, seconds * 1000);
-  byId("toasts").append(element);
+  toasts().append(element);
   return remove;
 }
 

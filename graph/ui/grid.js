@@ -130,7 +130,7 @@ export class Grid {
       const ended = this.#ended || n < this.#runs.length - 1;
       const sizes = rows(run.tiles.map(({ shape }) => shape), { width, height, gap: GAP, ended });
       if (sizes.length && !run.isSure && !run.heading) {
-        run.heading = h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "Nothing fits for certain; these come nearest"));
+        run.heading = h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "What comes nearest"));
         add.append(run.heading);
       }
       sizes.forEach((size, place) => {

@@ -61,10 +61,10 @@ async def serve(out: Console, *, postcards: int) -> None:
         searches = "\n".join(f"  {query}" for query in SEARCHES)
         out.print(
             f"""
-Pictograph answers at {url}/graphql
+Open {url}/ in a browser. Pictograph answers at {url}/graphql
 Changes need this key: {key}
 
-Three searches to try there, in a browser:
+Three searches to try there:
 {searches}
 
 Or here, and a picture of your own:

@@ -175,6 +175,11 @@ async def _has_key(settings: Settings, keys: Keys) -> bool:
     return settings.api_key is not None or any(key.revoked_at is None for key in await keys.list())
 
 
+def greeting(url: str) -> str:
+    """Return what people are told once requests are answered at an address."""
+    return f"The gallery is at {url}/\nPictograph answers at {url}/graphql"
+
+
 async def serve(
     settings: Settings,
     *,

@@ -57,14 +57,7 @@ def serve(
 ) -> None:
     """Serve GraphQL, GraphiQL and pictures over HTTP."""
     settings = settings_of(host=host, port=port)
-    run(
-        app.serve(
-            settings,
-            ready=lambda url: out.print(
-                f"Open {url}/ in a browser. Pictograph answers at {url}/graphql"
-            ),
-        )
-    )
+    run(app.serve(settings, ready=lambda url: out.print(app.greeting(url))))
 
 
 @cli.command()

@@ -61,7 +61,7 @@ async def serve(out: Console, *, postcards: int) -> None:
         searches = "\n".join(f"  {query}" for query in SEARCHES)
         out.print(
             f"""
-Open {url}/ in a browser. Pictograph answers at {url}/graphql
+{app.greeting(url)}
 Changes need this key: {key}
 
 Three searches to try there:

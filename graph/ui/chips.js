@@ -9,6 +9,9 @@ import { show } from "./thumbnail.js";
 /** Pictures that chips show, by id: those that were met on the page, and those that were fetched. */
 const known = new Map();
 
+const urls = new WeakMap();
+let latest = 0;
+
 export const remember = (node) => known.set(node.id, node);
 
 /**
@@ -17,6 +20,7 @@ export const remember = (node) => known.set(node.id, node);
  */
 export async function showChips(question, { change, example }) {
   const chips = byId("chips");
+  const mine = (latest += 1);
   const missing = [...question.like, ...question.unlike].filter((id) => !known.has(id));
   if (missing.length) {
     try {
@@ -26,13 +30,14 @@ export async function showChips(question, { change, example }) {
       // They are shown without their pictures; what is searched for is the same.
     }
   }
+  if (mine !== latest) return;
   const without = (field, id) => () => change({ [field]: question[field].filter((other) => other !== id) });
   const words = wordsOf(question.text);
   chips.replaceChildren(...[
     question.search && chip({
       kind: "like",
       said: "Like your picture",
-      url: example && URL.createObjectURL(example),
+      url: example && urlOf(example),
       remove: () => change({ search: null }),
     }),
     ...question.like.map((id) => chip({ kind: "like", said: "More like this", node: known.get(id), remove: without("like", id) })),
@@ -44,6 +49,12 @@ export async function showChips(question, { change, example }) {
     ...question.unlike.map((id) => chip({ kind: "without", said: "Without this", node: known.get(id), remove: without("unlike", id) })),
   ].filter(Boolean));
   chips.hidden = !chips.childElementCount;
+}
+
+/** Return the one address of a file on this page. */
+function urlOf(file) {
+  if (!urls.has(file)) urls.set(file, URL.createObjectURL(file));
+  return urls.get(file);
 }
 
 const minus = (word) => (/\s/.test(word) ? `-"${word}"` : `-${word}`);

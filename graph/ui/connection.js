@@ -42,7 +42,10 @@ function show(change) {
   }
   clearTimeout(leaving);
   // While it is asked again nobody waits, and yet nothing is better.
-  if (!waiting) leaving = setTimeout(() => { banner.hidden = true; }, 400);
+  if (!waiting && !banner.hidden) leaving = setTimeout(() => {
+    banner.hidden = true;
+    dispatchEvent(new Event("pictograph:back"));
+  }, 400);
 }
 
 /** Wait so many seconds, or until the network is back or somebody asks to try now. */

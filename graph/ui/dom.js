@@ -1,16 +1,18 @@
 // Making elements, and telling people what happened.
 
+const READ_ONLY = new Set(["list"]);
+
 /**
- * Return a new element. Properties are set as such, except `class`, `data-…`, `aria-…` and `role`,
- * which are attributes, and `on…`, which listen; children that are null or false are left out.
+ * Return a new element. Properties are set as such, what is none is an attribute, and `on…` listens;
+ * what is null is left out, as are children that are null or false.
  */
 export function h(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value === null || value === undefined) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key in element && !/^(class|role|list|aria)/.test(key)) element[key] = value;
-    else element.setAttribute(key, value === true ? "" : value);
+    else if (key in element && !READ_ONLY.has(key)) element[key] = value;
+    else element.setAttribute(key, value);
   }
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
   return element;

@@ -95,7 +95,7 @@ export class Filters {
     this.#parts.place = place;
     this.#parts.radius = radius;
     const here = h("button", {
-      type: "button", class: "quiet",
+      type: "button", class: "quiet", hidden: !navigator.geolocation,
       onclick: () => navigator.geolocation.getCurrentPosition(
         ({ coords }) => {
           place.value = `${coords.latitude.toFixed(4)}, ${coords.longitude.toFixed(4)}`;

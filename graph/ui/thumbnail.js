@@ -9,8 +9,9 @@ let closed = false;
 /** Say whether pictures are only given to those who send a key, which an `img` cannot. */
 export const closeReading = (isClosed) => { closed = isClosed; };
 
-/** Set where an image comes from. */
+/** Set where an image comes from; what failed is tried again when the server is back. */
 export async function show(image, url) {
+  image.onerror = () => addEventListener("pictograph:back", () => show(image, url), { once: true });
   image.src = closed ? await fetched(url) : url;
 }
 

@@ -6,6 +6,7 @@ import { byId, bytes, h, iconButton } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
 
 const AT_A_TIME = 3;
+const KEY_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
 const PAUSES = [2, 4, 8, 15, 30];
 
 const pause = (seconds, signal) => new Promise((resolve, reject) => {
@@ -89,7 +90,7 @@ export class Uploads {
         await this.#one(entry, signal);
       } catch (error) {
         if (signal.aborted) break;
-        this.#set(entry, error instanceof Away ? "away" : "refused", error.message);
+        this.#set(entry, error instanceof Away || KEY_CODES.has(error.code) ? "away" : "refused", error.message);
       }
     }
     this.#running -= 1;

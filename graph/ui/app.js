@@ -18,6 +18,7 @@ import { closeReading } from "./thumbnail.js";
 import { Uploads } from "./uploads.js";
 
 const TYPING_PAUSE_MS = 150;
+const COUNTING_PAUSE_MS = 200;
 
 /** Example pictures by the search that was kept for them; a reload forgets them, not their search. */
 const examples = new Map();
@@ -160,6 +161,9 @@ function begin() {
 }
 
 async function count(mine) {
+  // Whoever goes on typing wants no counts in between.
+  if (mine.isSearch) await new Promise((resolve) => setTimeout(resolve, COUNTING_PAUSE_MS));
+  if (mine !== answer) return;
   let counts;
   try {
     counts = await mine.counts();

@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 # tests, which take longest, begin early.
 BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-browser check format bench graphiql train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -21,6 +21,10 @@ serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...
 
 test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
 	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
+
+test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
+	$(BIN)/python -m tests.browser.prepare
+	$(BIN)/pytest tests/browser $(PYTEST_FLAGS)
 
 check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
 	$(BIN)/ruff format --check .

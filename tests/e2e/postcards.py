@@ -42,14 +42,19 @@ def fill(server: Server) -> None:
             Scene(80 + n, "harbour", "day", "clear", (_alone(kind, "red"),))
             for n, kind in enumerate(kinds)
         ]
-        files = {f"{name} {n}.png": _png(scene) for n, scene in enumerate(harbours)}
+        files = {f"{name} {n}.png": png(scene) for n, scene in enumerate(harbours)}
         _take_in(server, files, "harbour")
     _take_in(server, _castles(), "meadow")
 
 
 def sunset(seed: int) -> bytes:
     """Paint another red sailboat at sunset."""
-    return _png(Scene(seed, "sea", "sunset", "clear", (_alone("sailboat", "red"),)))
+    return png(Scene(seed, "sea", "sunset", "clear", (_alone("sailboat", "red"),)))
+
+
+def png(scene: Scene) -> bytes:
+    """Paint a scene."""
+    return _bytes(paint(scene, SIZE), "PNG")
 
 
 def _take_in(server: Server, files: dict[str, bytes], tag: str) -> None:
@@ -75,10 +80,6 @@ def _photo(scene: Scene, month: int) -> bytes:
     exif[CAMERA_TAG] = f"Brush {month % 2}"
     exif.get_ifd(EXIF_IFD)[TAKEN_AT_TAG] = f"2024:{month:02}:15 12:00:00"
     return _bytes(paint(scene, SIZE), "JPEG", quality=90, exif=exif)
-
-
-def _png(scene: Scene) -> bytes:
-    return _bytes(paint(scene, SIZE), "PNG")
 
 
 def _bytes(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from playwright.async_api import async_playwright, expect
+from pytest_asyncio import fixture
+
+from postcards import MODEL
+from tests.browser.library import FEW, MANY, cards, clear, data_dir, fill
+from tests.browser.prepare import AXE, BUILD, MISSING, chromium
+from tests.browser.visitor import DESKTOP, Visitor
+from tests.e2e.process import KEY, Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from typing import Literal
+
+    from playwright.async_api import Browser, BrowserContext, ViewportSize
+
+FAILED = pytest.StashKey[bool]()
+FAILURES = BUILD / "failures"
+PATIENCE_MS = 30_000  # of a machine that has much else to do
+ARGUMENTS = [
+    # Whatever a page or the browser itself would look for elsewhere, it does not find.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+class Visit(Protocol):
+    """Opens a page of a server; every visitor has a browser profile of its own."""
+
+    async def __call__(
+        self,
+        server: Server,
+        path: str = "/",
+        *,
+        size: ViewportSize = DESKTOP,
+        scheme: Literal["light", "dark"] = "light",
+        key: str | None = None,
+    ) -> Visitor: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # One browser serves all tests, and so does its event loop.
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed  # type: ignore[attr-defined]  # a report
+    return report
+
+
+@pytest.fixture(scope="session")
+def library() -> Iterator[Server]:
+    """A server with six hundred postcards, which tests only read."""
+    folder = data_dir()
+    filled = folder / "filled"
+    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+        if not filled.exists():
+            clear(server)
+            fill(server, cards(MANY))
+            filled.touch()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("workplace")
+    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+        yield server
+
+
+@pytest.fixture
+def empty(workplace: Server) -> Server:
+    """A server without a picture."""
+    clear(workplace)
+    return workplace
+
+
+@pytest.fixture
+def few(empty: Server) -> Server:
+    """A server with a dozen postcards, to change as one likes."""
+    fill(empty, cards(FEW))
+    return empty
+
+
+@fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    if not path:
+        pytest.skip(MISSING)
+    expect.set_options(timeout=PATIENCE_MS)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=ARGUMENTS, chromium_sandbox=False
+        )
+        yield browser
+        await browser.close()
+
+
+@fixture(loop_scope="session")
+async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Visit]:
+    """Open pages; at the end none of them may have complained, or asked another machine."""
+    visitors: list[Visitor] = []
+
+    async def visit(
+        server: Server,
+        path: str = "/",
+        *,
+        size: ViewportSize = DESKTOP,
+        scheme: Literal["light", "dark"] = "light",
+        key: str | None = None,
+    ) -> Visitor:
+        context = await browser.new_context(
+            base_url=server.url, viewport=size, color_scheme=scheme, accept_downloads=True
+        )
+        await context.tracing.start(screenshots=True, snapshots=True)
+        visitor = await Visitor.arrive(context, server, key=key)
+        visitors.append(visitor)
+        await visitor.page.goto(path)
+        return visitor
+
+    yield visit
+    complaints = [line for visitor in visitors for line in visitor.complaints]
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")[:100]
+    for number, visitor in enumerate(visitors, 1):
+        context = visitor.page.context
+        if complaints or request.node.stash.get(FAILED, False):
+            await _keep(context, visitor, FAILURES / f"{name}-{number}")
+        else:
+            await context.tracing.stop()
+        await context.close()
+    if complaints:
+        pytest.fail("\n".join(complaints))
+
+
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    """What to evaluate in a page that axe is to look at: the policy admits no script tag."""
+    if not AXE.is_in(BUILD):
+        pytest.skip("axe-core is not there: make test-browser fetches it")
+    return (BUILD / AXE.name).read_text(encoding="utf-8")
+
+
+async def _keep(context: BrowserContext, visitor: Visitor, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    screenshot, trace = place.with_suffix(".png"), place.with_suffix(".zip")
+    if not visitor.page.is_closed():
+        await visitor.page.screenshot(path=screenshot)
+    await context.tracing.stop(path=trace)
+    print(f"How it looked: {screenshot}\nHow it went, for `playwright show-trace`: {trace}")  # noqa: T201

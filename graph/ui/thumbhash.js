@@ -1,8 +1,9 @@
-// Blurred previews, from some 25 bytes each: a reader of the ThumbHash format, version 1
-// (evanw.github.io/thumbhash): a discrete cosine transform of luminance, two opponent colours, and
-// alpha, in nibbles.
+// Blurred previews, from some 25 bytes each: a reader of the ThumbHash format
+// (evanw.github.io/thumbhash): a discrete cosine transform of luminance and two opponent colours,
+// in nibbles. Pictures of this API have no alpha.
 
 const LONGEST = 32;
+const [HEADER, LONG] = [5, 7];
 
 /** Paint a preview (base64) onto a canvas, which takes on its size; one that is broken paints nothing. */
 export function paint(canvas, hash) {
@@ -12,7 +13,7 @@ export function paint(canvas, hash) {
   } catch {
     return;
   }
-  if (bytes.length < 6) return;
+  if (bytes.length < HEADER) return;
   const image = decode(bytes);
   canvas.width = image.width;
   canvas.height = image.height;
@@ -22,13 +23,11 @@ export function paint(canvas, hash) {
 function decode(bytes) {
   const head = bytes[0] | (bytes[1] << 8) | (bytes[2] << 16);
   const tail = bytes[3] | (bytes[4] << 8);
-  const hasAlpha = Boolean(head >> 23);
   const isLandscape = Boolean(tail >> 15);
-  const long = hasAlpha ? 5 : 7;
   const short = tail & 7;
-  const [across, down] = isLandscape ? [long, short] : [short, long];
+  const [across, down] = isLandscape ? [LONG, short] : [short, LONG];
 
-  const nibbles = nibblesOf(bytes, hasAlpha ? 6 : 5);
+  const nibbles = nibblesOf(bytes.subarray(HEADER));
   const luminance = channel(nibbles, {
     constant: (head & 63) / 63,
     scale: ((head >> 18) & 31) / 31,
@@ -42,9 +41,6 @@ function decode(bytes) {
   const redGreen = channel(nibbles, {
     constant: ((head >> 12) & 63) / 31.5 - 1, scale: (((tail >> 9) & 63) / 63) * 1.25, across: 3, down: 3,
   });
-  const alpha = hasAlpha
-    ? channel(nibbles, { constant: (bytes[5] & 15) / 15, scale: (bytes[5] >> 4) / 15, across: 5, down: 5 })
-    : { constant: 1, terms: [] };
 
   const ratio = across / down || 1;
   const width = Math.max(1, Math.round(ratio > 1 ? LONGEST : LONGEST * ratio));
@@ -53,20 +49,20 @@ function decode(bytes) {
   const image = new ImageData(width, height);
   for (let y = 0, at = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1, at += 4) {
-      const [l, p, q, a] = [luminance, yellowBlue, redGreen, alpha].map((of) => valueAt(of, columns[x], lines[y]));
+      const [l, p, q] = [luminance, yellowBlue, redGreen].map((of) => valueAt(of, columns[x], lines[y]));
       const blue = l - (2 / 3) * p;
       const red = (3 * l - blue + q) / 2;
-      image.data.set([255 * red, 255 * (red - q), 255 * blue, 255 * a], at);
+      image.data.set([255 * red, 255 * (red - q), 255 * blue, 255], at);
     }
   }
   return image;
 }
 
 /** Yield 4 bits at a time, the lower ones of each byte first. */
-function* nibblesOf(bytes, start) {
-  for (let n = start; n < bytes.length; n += 1) {
-    yield bytes[n] & 15;
-    yield bytes[n] >> 4;
+function* nibblesOf(bytes) {
+  for (const byte of bytes) {
+    yield byte & 15;
+    yield byte >> 4;
   }
 }
 

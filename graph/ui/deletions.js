@@ -12,8 +12,12 @@ const pending = new Map();
 /** Tell whether a picture is about to be deleted. */
 export const isGoing = (id) => pending.has(id);
 
-/** Delete a picture once the window has passed. `hide` takes it out of sight and returns what brings it back. */
-export async function deleteLater(node, hide) {
+/**
+ * Delete a picture once the window has passed.
+ *
+ * `hide` takes it out of sight and returns what brings it back; `ongone` is called when it is gone.
+ */
+export async function deleteLater(node, { hide, ongone }) {
   if (!(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
   const restore = hide();
   const finish = async ({ keepalive = false } = {}) => {
@@ -25,6 +29,7 @@ export async function deleteLater(node, hide) {
       const [error] = deleteImages.userErrors;
       // Somebody else was quicker: it is gone, as was wanted.
       if (error && error.code !== "NOT_FOUND") throw new Error(error.message);
+      ongone();
     } catch (error) {
       restore();
       const reason = error instanceof Away ? "The server does not answer." : error.message;

@@ -1,7 +1,7 @@
 // The side bar: what to narrow by, with how many pictures each choice would leave.
 
 import { byId, h, icon } from "./dom.js";
-import { conditions, readNear } from "./question.js";
+import { NO_CONDITIONS, conditions, readNear } from "./question.js";
 
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
 const SHORT = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
@@ -29,7 +29,7 @@ export class Filters {
         h("h2", {}, "Narrow down"),
         this.#parts.clear = h("button", {
           type: "button", class: "quiet",
-          onclick: () => change({ tags: [], cameras: [], month: null, near: null }),
+          onclick: () => change(NO_CONDITIONS),
         }, "Clear")),
       group("Taken", this.#parts.months),
       group("Camera", this.#parts.cameras),

@@ -95,6 +95,11 @@ export class Grid {
     this.#tiles.get(id)?.element.querySelector("a").focus();
   }
 
+  /** The node of a picture, or undefined where it is not shown. */
+  node(id) {
+    return this.#tiles.get(id)?.node;
+  }
+
   /** The picture so many places on from another, or undefined. */
   beside(id, step) {
     const nodes = this.nodes;

@@ -36,7 +36,7 @@ export function fromAddress(search) {
   const parameters = new URLSearchParams(search);
   const question = { ...EVERYTHING };
   for (const [name, field] of Object.entries(LISTS)) question[field] = [...new Set(parameters.getAll(name))];
-  for (const [name, field] of Object.entries(SINGLES)) question[field] = parameters.get(name) || EVERYTHING[field];
+  for (const [name, field] of Object.entries(SINGLES)) question[field] = parameters.get(name)?.trim() || EVERYTHING[field];
   if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(question.month ?? "")) question.month = null;
   if (!(question.sort in SORTS)) question.sort = EVERYTHING.sort;
   question.near = readNear(parameters.get("near") ?? "");
@@ -114,6 +114,9 @@ export function toFilter({ tags, cameras, month, near }) {
 }
 
 export const toSort = ({ sort }) => SORTS[sort];
+
+/** The change that takes every condition away. */
+export const NO_CONDITIONS = { tags: [], cameras: [], month: null, near: null };
 
 /** Return how many conditions narrow the question. */
 export const conditions = ({ tags, cameras, month, near }) =>

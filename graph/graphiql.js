@@ -1,114 +1,244 @@
-// Puts GraphiQL on the page, with queries to begin with.
+// Puts GraphiQL on the page, with queries to begin with and the key that this tab's pages share.
 "use strict";
 
+const KEY = "pictograph.key";
 const here = new URL("/graphql", location.href).href;
 
-const welcome = `# Pictograph finds pictures by what they show. Press Ctrl-Enter (or the play button)
-# and choose an operation. Changes need a key: put it into the Headers tab below.
-#
-# Pictures are sent as multipart forms, which this page cannot do; one line of shell can:
-#
-#   curl ${here} -H 'Authorization: Bearer KEY' -H 'GraphQL-Require-Preflight: 1' \\
-#     -F operations='{"query":"mutation($f:[Upload!]!){uploadImages(input:{files:$f}){results{isDuplicate image{id filename}} userErrors{message}}}","variables":{"f":[null]}}' \\
-#     -F map='{"0":["variables.f.0"]}' -F 0=@picture.jpg
+const welcome = `# Pictograph finds pictures by what they show.
+# Ctrl-Enter or the play button runs one of these six.
+# The Explorer, on the left, puts others together,
+# mutations too: they need a key, in the Headers below.
 
-query Search {
-  searchImages(by: { text: "a red car in the snow" }, minRelevance: 0.5, first: 10) {
+# Words, and only what answers them.
+query Words {
+  searchImages(
+    by: { text: "a red car in the snow" }
+    minRelevance: 0.5
+    first: 10
+  ) {
     relevantCount
-    searchId
     edges {
       relevance
       band
-      node { id filename width height url(variant: THUMBNAIL) }
+      node { id filename url(variant: THUMBNAIL) }
     }
     pageInfo { hasNextPage endCursor }
+    searchId
   }
 }
 
+# A harbour without boats: words alone cannot say that.
 query HarbourWithoutBoats {
   searchImages(
-    by: { blend: { like: [{ term: { text: "a harbour" } }], unlike: [{ term: { text: "boats" } }] } }
+    by: {
+      blend: {
+        like: [{ term: { text: "a harbour" } }]
+        unlike: [{ term: { text: "boats" } }]
+      }
+    }
     first: 5
   ) {
-    edges { relevance band node { filename url(variant: THUMBNAIL) } }
-    facets { tags { value count } months { value count } }
-    explain { exact recall stages { name milliseconds } }
+    edges {
+      relevance
+      node { filename url(variant: THUMBNAIL) }
+    }
+    explain {
+      model
+      exact
+      recall
+      stages { name milliseconds }
+    }
   }
 }
 
+# What looks like the newest picture, but for itself.
+query LooksLikeTheNewest {
+  images(first: 1) {
+    nodes {
+      filename
+      url(variant: THUMBNAIL)
+      similarImages(first: 5) {
+        edges {
+          relevance
+          node { filename url(variant: THUMBNAIL) }
+        }
+      }
+    }
+  }
+}
+
+# The library within a filter, and what narrows it next.
 query Library {
-  images(first: 20, sort: { field: TAKEN_AT, direction: DESC }) {
+  images(
+    filter: { orientation: LANDSCAPE, width: { gte: 200 } }
+    sort: { field: TAKEN_AT, direction: DESC }
+    first: 10
+  ) {
     totalCount
+    facets {
+      months(first: 6) { value count }
+      cameras(first: 6) { value count }
+      tags(first: 6) { value count }
+    }
     nodes {
       id
       filename
-      tags
-      url
-      exif { takenAt cameraModel location { latitude longitude } }
+      altText
+      exif { takenAt cameraModel }
     }
     pageInfo { hasNextPage endCursor }
   }
 }
 
-# Stays open, and tells of every picture that comes to match.
+# Labels that no model was trained for.
+query Labels(
+  $places: [String!]! = ["beach", "city", "harbour"]
+) {
+  images(first: 5) {
+    facets {
+      labels(candidates: $places) { value count }
+    }
+    nodes {
+      filename
+      url(variant: THUMBNAIL)
+      labels(candidates: $places) { label share }
+    }
+  }
+}
+
+# A live search stays open, and tells of every picture
+# that comes to match: the line above sends one.
 subscription LiveSearch {
   imageMatched(by: { text: "a lighthouse" }) {
     relevance
     node { id filename url(variant: THUMBNAIL) }
   }
 }
-
-query LooksLikeTheNewest {
-  images(first: 1) {
-    nodes {
-      filename
-      similarImages(first: 5) { edges { relevance node { filename } } }
-    }
-  }
-}
-
-query Near {
-  images(filter: { near: { latitude: 43.47, longitude: 11.88, radiusKm: 25 } }) {
-    nodes { filename exif { takenAt location { latitude longitude } } }
-  }
-}
-
-query Service {
-  service {
-    version
-    maxUploadBytes
-    maxFilesPerRequest
-    acceptedContentTypes
-    model { name dimensions embeddedCount }
-  }
-}
-
-mutation Tag($ids: [ID!]!) {
-  tagImages(input: { imageIds: $ids, tags: ["favourite"] }) {
-    images { id tags }
-    userErrors { field message code }
-  }
-}
 `;
 
-// An empty key is no key: an Authorization line that waits to be filled in is not sent.
+const upload =
+  "mutation($f:[Upload!]!){uploadImages(input:{files:$f}){results{isDuplicate image{id filename}} userErrors{message}}}";
+
+/** The line that sends a file to this server, for a POSIX shell. */
+const curl = (key) => {
+  const word = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const operations = JSON.stringify({ query: upload, variables: { f: [null] } });
+  return [
+    `curl ${here}`,
+    `-H ${word(`Authorization: Bearer ${key || "KEY"}`)}`,
+    "-H 'GraphQL-Require-Preflight: 1'",
+    `-F operations=${word(operations)}`,
+    `-F map=${word('{"0":["variables.f.0"]}')}`,
+    "-F 0=@picture.jpg",
+  ].join(" ");
+};
+
+/** What a browser that allows no storage refuses is as good as empty. */
+const attempt = (action) => {
+  try {
+    return action();
+  } catch {
+    return null;
+  }
+};
+const keptKey = () => attempt(() => sessionStorage.getItem(KEY)) ?? "";
+const keepKey = (key) =>
+  attempt(() => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY)));
+
+const isAuthorization = ([name]) => name.toLowerCase() === "authorization";
+const headersWith = (key) => JSON.stringify({ Authorization: `Bearer ${key}` }, null, 2);
+
+/** The key in what the header editor holds: empty where it waits for one, undefined without. */
+const keyIn = (text) => {
+  const [, value] = Object.entries(attempt(() => JSON.parse(text)) ?? {}).find(isAuthorization) ?? [];
+  return /^bearer(?:\s+(.*))?$/i.exec(value)?.slice(1).map((key) => key?.trim() ?? "")[0];
+};
+
+/** An Authorization line that waits to be filled in is not sent. */
 const filledIn = (headers = {}) =>
   Object.fromEntries(
     Object.entries(headers).filter(
-      ([name, value]) => !(/^authorization$/i.test(name) && /^bearer\s*$/i.test(value)),
+      (header) => !(isAuthorization(header) && /^bearer\s*$/i.test(header[1])),
     ),
   );
-const ask = GraphiQL.createFetcher({ url: here, subscriptionUrl: here.replace(/^http/, "ws") });
-const fetcher = (params, options) =>
-  ask(params, { ...options, headers: filledIn(options?.headers) });
 
-ReactDOM.createRoot(document.getElementById("graphiql")).render(
-  React.createElement(GraphiQL, {
+/** Keys belong to the tab: none that GraphiQL has ever stored for longer comes back. */
+const forgetStoredHeaders = () =>
+  attempt(() => {
+    localStorage.removeItem("graphiql:headers");
+    const state = JSON.parse(localStorage.getItem("graphiql:tabState"));
+    for (const tab of state.tabs) tab.headers = null;
+    localStorage.setItem("graphiql:tabState", JSON.stringify(state));
+  });
+
+const line = document.getElementById("curl");
+const copy = document.getElementById("copy");
+copy.addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(line.textContent);
+    copy.textContent = "Copied";
+  } catch {
+    // Only secure pages may write to the clipboard; on others one key is left to press.
+    getSelection().selectAllChildren(line);
+    copy.textContent = "Selected";
+  }
+  setTimeout(() => (copy.textContent = "Copy"), 2000);
+});
+
+const Playground = () => {
+  const { createElement, useEffect, useRef, useState } = React;
+  const [key, setKey] = useState(keptKey);
+  const tab = useRef({});
+  useEffect(() => {
+    line.textContent = curl(key);
+  }, [key]);
+  useEffect(() => {
+    // Back from another page, which may have another key by now.
+    const shown = ({ persisted }) => persisted && keptKey() !== key && location.reload();
+    addEventListener("pageshow", shown);
+    return () => removeEventListener("pageshow", shown);
+  }, [key]);
+
+  const [fetcher] = useState(() => {
+    const ask = GraphiQL.createFetcher({ url: here, subscriptionUrl: here.replace(/^http/, "ws") });
+    return (params, options) => {
+      // The schema is asked for before there is a header editor; a closed server wants the key then, too.
+      const first = params.operationName === "IntrospectionQuery" && !options?.headers;
+      const headers = first ? { Authorization: `Bearer ${keptKey()}` } : options?.headers;
+      return ask(params, { ...options, headers: filledIn(headers) });
+    };
+  });
+  const [headers] = useState(() => headersWith(key));
+  const [explorer] = useState(() => GraphiQLPluginExplorer.explorerPlugin());
+  const onTabChange = ({ tabs, activeTabIndex }) => {
+    const { id, headers } = tabs[activeTabIndex];
+    const before = tab.current;
+    tab.current = { id, headers };
+    // What is typed counts, not what another tab still holds.
+    const typed = (before.id ?? id) === id && before.headers !== headers ? keyIn(headers) : undefined;
+    if (typed === undefined) return;
+    keepKey(typed);
+    queueMicrotask(() => setKey(typed));
+  };
+  return createElement(GraphiQL, {
     fetcher,
+    headers,
+    onTabChange,
+    plugins: [explorer],
     defaultQuery: welcome,
-    defaultHeaders: JSON.stringify({ Authorization: "Bearer " }, null, 2),
+    defaultHeaders: headersWith(key),
     defaultEditorToolsVisibility: "headers",
-    plugins: [GraphiQLPluginExplorer.explorerPlugin()],
     shouldPersistHeaders: false,
-  }),
-);
+  });
+};
+
+line.textContent = curl(keptKey());
+const place = document.getElementById("graphiql");
+if (globalThis.React && globalThis.ReactDOM && globalThis.GraphiQL && globalThis.GraphiQLPluginExplorer) {
+  forgetStoredHeaders();
+  ReactDOM.createRoot(place).render(React.createElement(Playground));
+} else {
+  place.className = "empty";
+  place.textContent =
+    "GraphiQL did not load. The API answers all the same: send queries to " + here + ".";
+}

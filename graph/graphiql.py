@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from graph.graphiql_assets import ASSETS, CDN, Asset
+from graph.graphiql_assets import ASSETS, Asset
 
 HERE = Path(__file__).parent
 OURS = {"page.js": HERE / "graphiql.js", "page.css": HERE / "graphiql.css"}
@@ -60,14 +60,20 @@ def _page(folder: Path) -> tuple[str, str]:
         ("notice", "" if local else NOTICE),
     ):
         html = html.replace("{{" + name + "}}", content)
-    sources = "'self'" if local else f"'self' {CDN}/"
+    scripts, styles = _sources(".js", local=local), _sources(".css", local=local)
     # GraphiQL's menus bring style elements of their own; scripts may not.
     policy = (
-        f"default-src 'none'; script-src {sources}; style-src {sources} 'unsafe-inline'; "
+        f"default-src 'none'; script-src {scripts}; style-src {styles} 'unsafe-inline'; "
         "connect-src 'self'; img-src 'self' data:; font-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return html, policy
+
+
+def _sources(suffix: str, *, local: bool) -> str:
+    """Return where a policy lets files come from: here, and else these of the CDN and no others."""
+    elsewhere = () if local else (asset.cdn_url for asset in ASSETS if asset.name.endswith(suffix))
+    return " ".join(("'self'", *elsewhere))
 
 
 def _tags(suffix: str, *, local: bool) -> str:

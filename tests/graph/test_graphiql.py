@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import OperationDefinitionNode, OperationType, build_schema, parse, validate
 
 from graph.fetch_graphiql import fetch, main, npm_pack
 from graph.graphiql_assets import ASSETS, Asset
 from graph.schema import print_schema
+from tests.fakes.imaging import picture_file
+from tests.graph.requests import KEY, multipart
 from tests.graph.world import Client, Serve
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -67,9 +70,9 @@ async def test_with_the_files_nothing_comes_from_elsewhere(
     assert "script-src 'self';" in policy(page)
     assert "http" not in policy(page)
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
-    assert len(assets) + 3 == len(addresses)
+    assert len(assets) + 4 == len(addresses)
     for address in addresses:
-        if address != "data:,":
+        if address not in {"data:,", "/"}:
             assert address.startswith("/graphiql/")
             assert 200 == (await client.http.get(address)).status_code
     assert "make graphiql" not in page.text
@@ -77,7 +80,7 @@ async def test_with_the_files_nothing_comes_from_elsewhere(
 
 @pytest.mark.parametrize("damage", ["missing", "altered"])
 async def test_without_the_files_the_page_uses_a_cdn_by_hash_and_says_so(
-    serve: Serve, folder: Path, damage: str
+    serve: Serve, folder: Path, assets: tuple[Asset, ...], damage: str
 ) -> None:
     if damage == "missing":
         (folder / "react.js").unlink()
@@ -85,8 +88,10 @@ async def test_without_the_files_the_page_uses_a_cdn_by_hash_and_says_so(
         (folder / "react.js").write_bytes(b"alert(1)")
     client = serve(graphiql_assets=folder)
     page = await client.http.get("/graphql", headers=HTML)
-    assert "script-src 'self' https://unpkg.com/;" in policy(page)
-    assert page.text.count("https://unpkg.com/") == page.text.count('integrity="sha256-')
+    elsewhere = [asset.cdn_url for asset in assets]
+    assert all(address.startswith("https://unpkg.com/") for address in elsewhere)
+    assert sorted(elsewhere) == sorted(re.findall(r"https:[^\s;]+", policy(page)))
+    assert sorted(elsewhere) == sorted(re.findall(r'"(https:[^"]+)" integrity="sha256-', page.text))
     assert "make graphiql" in page.text
     assert 404 == (await client.http.get("/graphiql/react.js")).status_code
     assert 200 == (await client.http.get("/graphiql/page.js")).status_code
@@ -98,10 +103,53 @@ async def test_the_page_needs_no_script_of_its_own(client: Client) -> None:
     assert "{{" not in page.text
 
 
-async def test_the_queries_to_begin_with_are_valid(client: Client) -> None:
+async def test_the_page_has_a_title_a_way_to_the_gallery_and_no_icon_to_ask_for(
+    client: Client,
+) -> None:
+    page = (await client.http.get("/graphql", headers=HTML)).text
+    assert "<title>Pictograph: GraphiQL</title>" in page
+    assert '<a href="/">Gallery</a>' in page
+    assert '<link rel="icon" href="data:,">' in page
+
+
+async def test_there_are_six_operations_to_begin_with_one_of_them_a_live_search(
+    client: Client,
+) -> None:
     script = (await client.http.get("/graphiql/page.js")).text
     [welcome] = re.findall(r"const welcome = `(.*?)`;", script, re.DOTALL)
-    assert [] == validate(build_schema(print_schema()), parse(welcome))
+    document = parse(welcome)
+    assert [] == validate(build_schema(print_schema()), document)
+    kinds = Counter(
+        each.operation for each in document.definitions if isinstance(each, OperationDefinitionNode)
+    )
+    assert {OperationType.QUERY: 5, OperationType.SUBSCRIPTION: 1} == kinds
+    assert "imageMatched" in welcome
+    # What is longer is cut off where the page is as wide as most screens.
+    assert [] == [line for line in welcome.splitlines() if len(line) > 60]
+
+
+async def test_a_line_for_a_terminal_sends_what_the_server_takes(client: Client) -> None:
+    script = (await client.http.get("/graphiql/page.js")).text
+    [upload] = re.findall(r'const upload =\s+"([^"]+)"', script)
+    assert 'id="curl"' in (await client.http.get("/graphql", headers=HTML)).text
+    answer = await client.http.post(
+        "/graphql",
+        headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
+        **multipart(
+            {"query": upload, "variables": {"f": [None]}},
+            {"0": ["variables.f.0"]},
+            {"0": ("picture.jpg", picture_file())},
+        ),
+    )
+    [result] = answer.json()["data"]["uploadImages"]["results"]
+    assert "picture.jpg" == result["image"]["filename"]
+
+
+async def test_a_key_stays_in_its_tab(client: Client) -> None:
+    script = (await client.http.get("/graphiql/page.js")).text
+    assert 'const KEY = "pictograph.key";' in script
+    assert "shouldPersistHeaders: false" in script
+    assert not re.search(r"localStorage\.setItem\((?!\"graphiql:tabState\")", script)
 
 
 async def test_the_page_can_be_left_out(serve: Serve) -> None:

@@ -1,0 +1,88 @@
+"""What the documents show is what there is: queries, commands with their options, settings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from graphql import build_schema, parse, validate
+from typer.main import get_command
+
+import cli
+from infra.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+
+document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Yield the words of every `pictograph ...` of a document: in lines of shell and in prose."""
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        for command in re.findall(r"^(?:.* )?pictograph (.+)$", block, re.MULTILINE):
+            yield shlex.split(command, comments=True)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for shown in re.findall(r"`pictograph ([^`]*)`", prose):
+        yield shlex.split(shown)
+
+
+def refused(words: list[str]) -> list[str]:
+    """Return those words of a command that the program does not know."""
+    command = get_command(cli.cli)
+    words = list(words)
+    while words and (below := getattr(command, "commands", {}).get(words[0])):
+        command = below
+        words.pop(0)
+    options = {"--help", *(name for parameter in command.params for name in parameter.opts)}
+    named = [word.partition("=")[0] for word in words if word.startswith("--")]
+    unknown = [name for name in named if name not in options]
+    # `pictograph keys create / list / revoke` and `pictograph models` name a group.
+    alone = hasattr(command, "commands") and any(word.isalpha() for word in words[:1])
+    return unknown + words[:1] if alone else unknown
+
+
+@document
+def test_every_query_is_one_of_the_schema(path: Path) -> None:
+    schema = build_schema((ROOT / "graph" / "schema.graphql").read_text(encoding="utf-8"))
+    for query in re.findall(r"```graphql\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+        assert [] == validate(schema, parse(query))
+
+
+@document
+def test_every_command_is_there_with_its_options(path: Path) -> None:
+    for words in commands(path.read_text(encoding="utf-8")):
+        assert [] == refused(words), words
+
+
+def test_a_command_that_is_not_there_would_be_found() -> None:
+    assert ["--sweep-it"] == refused(["sweep", "--sweep-it"])
+    assert ["demolish"] == refused(["demolish"])
+    assert ["remove"] == refused(["models", "remove", "a-model"])
+    assert [] == refused(["models", "compare", "a dog", "--with", "another"])
+
+
+@document
+def test_every_setting_is_one(path: Path) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    named = set(re.findall(rf"\b{PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
+    assert set() == named - known
+
+
+@document
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        name, _, part = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), link
+        if part:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
+            assert part in anchors, link

@@ -46,6 +46,7 @@ export class Filters {
     badge.hidden = !active;
     this.#parts.clear.hidden = !active;
     this.#showNear(question.near);
+    if (counts) this.#side.querySelector(".near").hidden = false;
     if (!counts) {
       for (const button of this.#side.querySelectorAll("[data-value]")) {
         button.setAttribute("aria-pressed", String(isChosen(question, button.dataset.field, button.dataset.value)));
@@ -104,7 +105,8 @@ export class Filters {
         () => { error.textContent = "This browser does not say where it is."; },
       ),
     }, icon("place"), "Here");
-    return h("form", { class: "near", onsubmit: apply },
+    // It comes with the choices above it, which would push it down.
+    return h("form", { class: "near", hidden: true, onsubmit: apply },
       h("fieldset", {}, h("legend", {}, "Near"),
         h("label", { class: "sr", for: "place" }, "Latitude, longitude"), place,
         h("div", { class: "near-row" }, radius, here),

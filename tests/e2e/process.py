@@ -67,7 +67,9 @@ class Server:
         self.url = url
         self.said = said
         self.data_dir = data_dir
-        self.http = httpx.Client(base_url=url, timeout=60)
+        # The server closes idle connections after five seconds: none is used that late.
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.http = httpx.Client(base_url=url, timeout=60, limits=limits)
 
     @classmethod
     @contextmanager

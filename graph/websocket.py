@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
@@ -21,6 +22,14 @@ class Connection(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("The message has not the shape of its type")
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        # What cannot be read is an error of one operation, and the connection has others.
+        if isinstance(error, GraphQLSyntaxError):
+            return None
+        handler = BaseGraphQLTransportWSHandler[Context, None]
+        return handler._get_pre_execution_close_reason(error)  # noqa: SLF001 - what is overridden
 
 
 def _is_well_formed(message: Any) -> bool:  # noqa: ANN401 - JSON of a client

@@ -119,6 +119,8 @@ async def test_nothing_is_answered_before_the_first_message(address: str) -> Non
         "{ a" * 13 + " }" * 13,
         "subscription { nothing }",
         "{ __typename }" + " " * 16_000,
+        "{",
+        "",
     ],
 )
 async def test_a_query_that_is_refused_is_an_error_message(address: str, query: str) -> None:
@@ -129,14 +131,6 @@ async def test_a_query_that_is_refused_is_an_error_message(address: str, query: 
         assert answer["payload"][0]["message"]
         [_, end] = await talk.ask("{ __typename }")
         assert "complete" == end["type"]
-
-
-@pytest.mark.parametrize("query", ["{", ""])
-async def test_a_query_that_cannot_be_read_ends_the_connection(address: str, query: str) -> None:
-    async with talking(address) as talk:
-        await talk.begin()
-        await talk.send("subscribe", id="1", payload={"query": query})
-        assert 4400 == await talk.closed()
 
 
 async def test_an_operation_name_of_nothing_is_told(address: str) -> None:

@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+CLIENTS := tests/clients/node_modules/.package-lock.json
 # A worker takes half a gigabyte, hence four at most. In the order of the folders: the end-to-end
 # tests, which take longest, begin early.
 BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-browser check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser check format bench graphiql train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -21,6 +22,9 @@ serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...
 
 test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
 	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
+
+test-clients: $(READY) $(CLIENTS)  ## Run the clients that apps use against the server; needs Node.js.
+	$(BIN)/pytest tests/clients $(PYTEST_FLAGS)
 
 test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
 	$(BIN)/python -m tests.browser.prepare
@@ -57,4 +61,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pictograph needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	@command -v npm > /dev/null || { echo "make test-clients needs Node.js 20 or newer, with npm."; exit 1; }
+	cd $(dir $<) && npm ci
 	@touch $@

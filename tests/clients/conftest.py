@@ -1,0 +1,83 @@
+"""A real server with postcards for the clients, and what a client's script needs to be run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postcards import MODEL
+from tests.e2e.postcards import fill, sunset
+from tests.e2e.process import KEY, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HERE = Path(__file__).parent
+SECONDS = 300  # of a machine that has much else to do
+PICTURES = 16
+NEEDED = "Clients of JavaScript need Node.js 20 or newer, and `make test-clients` to install them."
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with 50 postcards, each tagged as one; what a test adds is not."""
+    data_dir = tmp_path_factory.mktemp("clients")
+    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+        fill(server)
+        yield server
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> list[Path]:
+    """Red sailboats at sunset in a folder of their own, which no other test has."""
+    first = 1000 + PICTURES * request.session.items.index(request.node)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    paths = [folder / f"sunset-{number:02}.png" for number in range(PICTURES)]
+    for seed, path in enumerate(paths, first):
+        path.write_bytes(sunset(seed))
+    return paths
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Node.js with the clients installed, and no word of where else to look for a server."""
+
+    command: str
+    environment: Mapping[str, str]
+
+    def __call__(self, *arguments: str | Path, cwd: Path = HERE, **variables: object) -> str:
+        """Run a script to its end, and return what it says. It has to succeed."""
+        done = subprocess.run(
+            [self.command, *map(str, arguments)],
+            env={**self.environment, **{name: str(value) for name, value in variables.items()}},
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert 0 == done.returncode, done.stdout
+        return done.stdout
+
+    def tool(self, path: str, *arguments: str | Path, cwd: Path = HERE) -> str:
+        """Run a program of a package."""
+        return self(HERE / "node_modules" / path, *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    command = shutil.which("node")
+    if command is None or not (HERE / "node_modules" / ".package-lock.json").exists():
+        if os.environ.get("CI"):
+            pytest.fail(NEEDED)
+        pytest.skip(NEEDED)
+    kept = ("PATH", "HOME", "LANG", "TMPDIR")
+    return Node(command, {name: os.environ[name] for name in kept if name in os.environ})

@@ -25,6 +25,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from graph.context import Context
+from graph.descriptions import describe_types
 from graph.errors import MAX_ERRORS, present
 from graph.limits import MAX_QUERY_BYTES, MAX_TOKENS, excess
 from graph.mutations import Mutation
@@ -94,6 +95,7 @@ class Schema(strawberry.Schema):
         """Build the types once; requests share them."""
         config = StrawberryConfig(scalar_map=SCALARS)
         super().__init__(Query, Mutation, Subscription, extensions=[Deadline], config=config)
+        describe_types(self._schema)
         self._documents = Documents()
 
     def process_errors(

@@ -67,10 +67,6 @@ class Node:
         assert 0 == done.returncode, done.stdout
         return done.stdout
 
-    def tool(self, path: str, *arguments: str | Path, cwd: Path = HERE) -> str:
-        """Run a program of a package."""
-        return self(HERE / "node_modules" / path, *arguments, cwd=cwd)
-
 
 @pytest.fixture(scope="session")
 def node() -> Node:

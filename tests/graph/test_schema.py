@@ -31,6 +31,14 @@ def test_the_printed_schema_is_the_one_that_is_served() -> None:
     )
 
 
+def test_every_type_says_what_it_is() -> None:
+    types = build_schema(PRINTED.read_text()).type_map
+    assert [] == [name for name, type_ in types.items() if not type_.description]
+    assert "What became of the files." == types["UploadImagesPayload"].description
+    # What a description says counts, and not what the code says of the class.
+    assert "gte <= t < lt" == types["DateTimeRange"].description
+
+
 @needs_target
 def test_the_schema_contradicts_the_target_nowhere() -> None:
     target = build_schema(TARGET.read_text())

@@ -65,5 +65,5 @@ $(READY): pyproject.toml constraints.txt
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@command -v npm > /dev/null || { echo "make test-clients needs Node.js 20 or newer, with npm."; exit 1; }
-	cd $(dir $<) && npm ci
+	cd $(dir $<) && npm ci --loglevel=error
 	@touch $@

@@ -137,7 +137,7 @@ def compose(shared: Shared, live: LiveModel, encoder: ClipEncoder, editions: Edi
     keys = PostgresKeys(engine)
     limit, most_files = settings.max_upload_bytes, settings.max_files_per_request
     bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
-    space = NumpySpace(catalog, bank, logit_scale=encoder.model.logit_scale)
+    space = NumpySpace(catalog, bank, model=encoder.model)
     search = SearchImages(
         Questions(encoder, pictures, catalog, space, limit),
         JudgeHits(space, encoder.model),

@@ -78,7 +78,7 @@ class Asker:
         async def bank() -> NDArray[np.float32]:
             return nouns
 
-        space = NumpySpace(catalog, bank, logit_scale=real_clip.MODEL.logit_scale)
+        space = NumpySpace(catalog, bank, model=real_clip.MODEL)
         assert catalog.model is not None  # noqa: S101 - it is searched
         search = SearchImages(
             Questions(Recorded(queries[QueryKind.TEXT]), FakeImaging(), catalog, space, 0),

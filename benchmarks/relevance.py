@@ -22,7 +22,7 @@ from rich.console import Console
 from benchmarks.judged import Judged, judged_by_picture, recorded
 from benchmarks.real_clip import FOLDER
 from domain import relevance
-from domain.relevance import STRONG, Curve
+from domain.relevance import STRONG, Calibration, Curve
 from infra.checkpoint import CALIBRATION
 from infra.clip import ClipEncoder
 from infra.concepts import read_concepts
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 ALLOWED = 0.05
 """The share of absent things that may find a strong hit, of strong likenesses that may be none."""
+
+BACKGROUNDS = (0.0, 0.1, 0.2, 0.35, 0.5, 1.0)
+"""What is tried for how much of everything else counts."""
 
 STRANGE = 0.35
 """Concepts less like to all that the model in the box knows than this are nothing to it."""
@@ -132,23 +135,28 @@ def on_recorded() -> None:
     report("CLIP ViT-B/32, pictures", clip.by_picture(), relevance.CLIP.image)
 
 
-async def on_postcards() -> dict[str, Curve]:
-    """Calibrate the model in the box on postcards that it never saw, and return its curves."""
+async def on_postcards() -> Calibration:
+    """Calibrate the model in the box on postcards that it never saw."""
     evaluation = Evaluation(MODEL, console=Console(stderr=True))
     pool = evaluation.pool(queries.held_out_scenes(1_000), "1,000 postcards")
     async with ClipEncoder.open(str(MODEL)) as encoder:
         scale = encoder.model.logit_scale
     bank = evaluation.embed(read_concepts())
-    asked, random = queries.vocabulary(), Random(0)
+    words, random = queries.vocabulary(), Random(0)
+    asked = [*words, *queries.compounds()]
     texts = evaluation.embed([PLAIN.say(each, random) for each in asked])
 
-    def margins(points: Array) -> Array:
-        judge = TextJudge(pool.embeddings, bank, scale=scale)
+    def margins(points: Array, background: float) -> Array:
+        judge = TextJudge(pool.embeddings, bank, scale=scale, background=background)
         return np.stack([judge(each) for each in points])
 
     relevant = np.array([pool.relevant(each) for each in asked])
-    judged = Judged(margins(texts), relevant)
-    absent = margins(_strange(bank, texts)).max(axis=1)
+    by_share = {share: Judged(margins(texts, share), relevant) for share in BACKGROUNDS}
+    for share, each in by_share.items():
+        print(f"background {share}: F1 {each.best()[0]:.3f}")
+    background = max(by_share, key=lambda share: by_share[share].best()[0])
+    judged = by_share[background]
+    absent = margins(_strange(bank, texts[: len(words)]), background).max(axis=1)
     by_picture = judged_by_picture(
         pool.embeddings,
         alike(pool.scenes),
@@ -156,13 +164,16 @@ async def on_postcards() -> dict[str, Curve]:
         scale=scale,
         every=4,
     )
-    curves = {"text": text_curve(judged, absent), "image": picture_curve(by_picture)}
-    report("the model in the box, texts", judged, curves["text"], absent)
-    unseen = margins(evaluation.embed(_unseen())).max(axis=1)
-    strong = [curves["text"](float(each)) >= STRONG for each in unseen]
+    found = Calibration(text_curve(judged, absent), picture_curve(by_picture), background)
+    report("the model in the box, texts", judged, found.text, absent)
+    for name, part in (("one thing", slice(len(words))), ("two", slice(len(words), None))):
+        some = Judged(judged.values[part], relevant[part])
+        print(f"  F1 at LIKELY where {name} is asked for {some.f1(found.text.midpoint):.3f}")
+    unseen = margins(evaluation.embed(_unseen()), background).max(axis=1)
+    strong = [found.text(float(each)) >= STRONG for each in unseen]
     print(f"  of words that it never learnt {np.mean(strong):.3f} have one")
-    report("the model in the box, pictures", by_picture, curves["image"])
-    return curves
+    report("the model in the box, pictures", by_picture, found.image)
+    return found
 
 
 def _strange(bank: Array, known: Array) -> Array:
@@ -195,10 +206,10 @@ def main() -> None:
         on_recorded()
     else:
         print(f"No recorded embeddings in {FOLDER}: CLIP is left out.")
-    curves = asyncio.run(on_postcards())
+    calibration = asyncio.run(on_postcards())
     if arguments.write:
         file = Path(MODEL, CALIBRATION)
-        file.write_text(json.dumps({kind: asdict(each) for kind, each in curves.items()}) + "\n")
+        file.write_text(json.dumps(asdict(calibration)) + "\n")
         print(f"written to {file}")
 
 

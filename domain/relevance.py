@@ -55,6 +55,14 @@ class Calibration:
 
     text: Curve
     image: Curve
+    background: float = 1.0
+    """How much of what everything else fits a picture is taken off what a text does: 0 to 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a share that is none."""
+        if not 0 <= self.background <= 1:
+            message = f"background {self.background} is not from 0 to 1"
+            raise ValueError(message)
 
 
 CLIP = Calibration(text=Curve(4.6, 1.6), image=Curve(17.8, 2.7))

@@ -83,8 +83,10 @@ def _calibration(folder: Path) -> Calibration:
     if not file.exists():
         return CLIP
     try:
-        curves = {kind: Curve(**curve) for kind, curve in json.loads(file.read_bytes()).items()}
-        return Calibration(**curves)
+        written = dict(json.loads(file.read_bytes()))
+        background = written.pop("background", CLIP.background)
+        curves = {kind: Curve(**curve) for kind, curve in written.items()}
+        return Calibration(**curves, background=background)
     except (ValueError, TypeError, AttributeError) as error:
         raise Misconfigured(
             f"The file {file} is no calibration ({error}); write it anew with `python -m "

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from domain.embeddings import Embedding, Part
+    from domain.embeddings import Embedding, EmbeddingModel, Part
     from domain.ports import Catalog
 
     Array: TypeAlias = NDArray[np.float32]
@@ -55,12 +55,13 @@ class NumpySpace:
     """A Space over the bank of concepts and a sample of the library."""
 
     def __init__(
-        self, catalog: Catalog, bank: Callable[[], Awaitable[Array]], *, logit_scale: float
+        self, catalog: Catalog, bank: Callable[[], Awaitable[Array]], *, model: EmbeddingModel
     ) -> None:
         """Take where the pictures are, and what gives the embeddings of the concepts."""
         self._catalog = catalog
         self._bank = bank
-        self._logit_scale = logit_scale
+        self._logit_scale = model.logit_scale
+        self._background = model.calibration.background
         self._sampling = asyncio.Lock()
         self._sample: tuple[float, Array] | None = None
 
@@ -80,7 +81,9 @@ class NumpySpace:
             pictures = _array(list(here.values()))
             judges: dict[QueryKind, Callable[[Array], Array]] = {}
             if bank is not None:
-                judges[QueryKind.TEXT] = TextJudge(pictures, bank, scale=self._logit_scale)
+                judges[QueryKind.TEXT] = TextJudge(
+                    pictures, bank, scale=self._logit_scale, background=self._background
+                )
             if sample is not None:
                 judges[QueryKind.IMAGE] = PictureJudge(pictures, sample, scale=self._logit_scale)
             columns = [judges[part.kind](_array(part.embedding)) for part in parts]
@@ -111,10 +114,13 @@ class NumpySpace:
 class TextJudge:
     """Tells by how much texts fit pictures better than the bank's concepts do."""
 
-    def __init__(self, pictures: Array, bank: Array, *, scale: float) -> None:
-        """Take pictures, concepts and what makes logits of cosines."""
+    def __init__(
+        self, pictures: Array, bank: Array, *, scale: float, background: float = 1.0
+    ) -> None:
+        """Take pictures, concepts, what makes logits of cosines, and what concepts count."""
         self._pictures = pictures
         self._scale = scale
+        self._background = background
         self._centre = bank.mean(axis=0)
         self._directions = _unit(bank - self._centre)
         self._logits = SHARPNESS * scale * (pictures @ bank.T)
@@ -124,14 +130,15 @@ class TextJudge:
 
         The difference of the text's logit and a soft maximum over the concepts', without those
         that mean the same: the log-odds of zero-shot classification (Radford et al., 2021, section
-        3.1) against everything else that a picture could show.
+        3.1) against everything else that a picture could show. Of that, as much counts as the
+        model's calibration says.
         """
         others = self._directions @ _unit(text - self._centre) < SAME
         logits = self._logits[:, others]
         top = logits.max(axis=1)
         soft = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
         background = soft / SHARPNESS - GROWTH * math.log(logits.shape[1])
-        return _array(self._scale * (self._pictures @ text) - background)
+        return _array(self._scale * (self._pictures @ text) - self._background * background)
 
 
 class PictureJudge:

@@ -46,6 +46,14 @@ def vocabulary() -> list[Description]:
     ]
 
 
+def compounds() -> list[Description]:
+    """Return one query for each subject in each of its colours, and at each time of day."""
+    return [
+        *(Description((Mention(name, c),)) for name, kind in KINDS.items() for c in kind.colours),
+        *(Description((Mention(kind),), time=time) for kind in KINDS for time in TIMES),
+    ]
+
+
 @cache
 def colour_trials() -> tuple[Trial, ...]:
     """Return "a red house" for each kind and colour of it.

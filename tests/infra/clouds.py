@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.embeddings import Part, QueryKind
+from domain.embeddings import EmbeddingModel, Part, QueryKind
 from infra.numpy_space import NumpySpace
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
@@ -64,7 +64,9 @@ class Library:
         self.bank = bank
         self.fetched = 0
         self.catalog = SampledCatalog()
-        self.space = NumpySpace(self.catalog, self.fetch, logit_scale=SCALE)
+        self.space = NumpySpace(
+            self.catalog, self.fetch, model=EmbeddingModel("cloud", DIMENSIONS, SCALE)
+        )
 
     async def fetch(self) -> Array:
         self.fetched += 1

@@ -32,6 +32,8 @@ def test_a_model_brings_its_own_or_is_judged_as_clip_is(tmp_path: Path) -> None:
     }
     (folder / CALIBRATION).write_text(json.dumps(curves))
     assert Calibration(Curve(-2, 0.5), Curve(7.5, 3)) == calibration_of(folder)
+    (folder / CALIBRATION).write_text(json.dumps(curves | {"background": 0.25}))
+    assert Calibration(Curve(-2, 0.5), Curve(7.5, 3), background=0.25) == calibration_of(folder)
 
 
 def test_the_model_in_the_box_has_its_own() -> None:
@@ -48,6 +50,11 @@ def test_the_model_in_the_box_has_its_own() -> None:
         '{"text": {"midpoint": null, "spread": 1}, "image": {"midpoint": 1, "spread": 1}}',
         '{"text": {"midpoint": 1, "spread": 0}, "image": {"midpoint": 1, "spread": 1}}',
         '{"text": {"midpoint": 1, "spread": -1}, "image": {"midpoint": 1, "spread": 1}}',
+        *(
+            '{"text": {"midpoint": 1, "spread": 1}, "image": {"midpoint": 1, "spread": 1}, '
+            f'"background": {background}}}'
+            for background in ("1.5", "-0.1", "null", '"all"', "NaN")
+        ),
     ],
 )
 def test_what_is_no_calibration_is_refused_by_the_name_of_its_file(

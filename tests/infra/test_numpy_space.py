@@ -117,6 +117,15 @@ def test_a_concept_that_means_the_same_does_not_compete() -> None:
         assert other < TextJudge(synonym[None], BANK, scale=SCALE)(TEXTS[1])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_concepts_count_as_much_as_the_calibration_says(share: float) -> None:
+    text = TEXTS[0]
+    none = SCALE * (PICTURES @ text)
+    all_ = TextJudge(PICTURES, BANK, scale=SCALE)(text)
+    some = TextJudge(PICTURES, BANK, scale=SCALE, background=share)(text)
+    assert pytest.approx(none + share * (all_ - none), abs=1e-3) == some
+
+
 def test_the_order_of_concepts_makes_no_difference() -> None:
     mixed = np.random.default_rng(5).permutation(BANK)
     for text in TEXTS:

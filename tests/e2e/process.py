@@ -12,16 +12,23 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import httpx
 
+from tests.e2e.forking import FORKS_SAFELY, PROGRAM, ROOT, Fork, fork
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import TypeAlias
 
-ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "import cli; cli.main()")
+    Process: TypeAlias = subprocess.Popen[bytes] | Fork
+
+__all__ = ["COMMAND", "KEY", "ROOT", "Server", "environment", "pictograph"]
+
+COMMAND = (sys.executable, "-c", PROGRAM)
 KEY = "a-key-of-the-tests-with-every-scope"
 START_SECONDS = 300  # of a machine that has much else to do
 UPLOAD = """
@@ -42,27 +49,51 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     }
 
 
+def start(  # noqa: PLR0913 - what makes a process
+    arguments: Sequence[str],
+    *,
+    settings: Mapping[str, object],
+    cwd: Path | None,
+    stdout: int,
+    stderr: int,
+    cold: bool,
+) -> Process:
+    """Begin a command; ``cold`` as users do, not with its libraries imported."""
+    env = environment(settings)
+    if FORKS_SAFELY and not cold and "PICTOGRAPH_TESTS_COLD" not in os.environ:
+        return fork(arguments, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
+    command = [*COMMAND, *arguments]
+    return subprocess.Popen(command, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
+
+
 def pictograph(
-    *arguments: str, settings: Mapping[str, object], cwd: Path | None = None
+    *arguments: str, settings: Mapping[str, object], cwd: Path | None = None, cold: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(settings),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=START_SECONDS,
-    )
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        process = start(
+            arguments,
+            settings=settings,
+            cwd=cwd,
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+            cold=cold,
+        )
+        try:
+            status = process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
 
 
 class Server:
     """A running `pictograph serve`, and a client of it."""
 
-    def __init__(
-        self, process: subprocess.Popen[str], url: str, said: list[str], *, data_dir: object
-    ) -> None:
+    def __init__(self, process: Process, url: str, said: list[str], *, data_dir: object) -> None:
         self.process = process
         self.url = url
         self.said = said
@@ -79,19 +110,23 @@ class Server:
         *,
         command: Sequence[str] = ("serve",),
         cwd: Path | None = None,
+        cold: bool = False,
     ) -> Iterator[Self]:
         """Start a server on a free port, wait for its address, and stop it at the end."""
-        process = subprocess.Popen(
-            [*COMMAND, *command],
-            env=environment({"port": 0, **settings}),
+        read, write = os.pipe()
+        process = start(
+            command,
+            settings={"port": 0, **settings},
             cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            stdout=write,
+            stderr=write,
+            cold=cold,
         )
+        os.close(write)
+        output = os.fdopen(read)
         said: list[str] = []
         address: queue.Queue[str | None] = queue.Queue()
-        listening = threading.Thread(target=_listen, args=(process, said, address), daemon=True)
+        listening = threading.Thread(target=_listen, args=(output, said, address), daemon=True)
         listening.start()
         try:
             url = address.get(timeout=START_SECONDS)
@@ -104,8 +139,7 @@ class Server:
                 process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
             listening.join(timeout=10)
-            if process.stdout:
-                process.stdout.close()
+            output.close()
 
     def wait_for(self, pattern: str, *, seconds: int = 60) -> str:
         """Return the first group of what the process says, sooner or later."""
@@ -161,11 +195,8 @@ class Server:
         return data
 
 
-def _listen(
-    process: subprocess.Popen[str], said: list[str], address: queue.Queue[str | None]
-) -> None:
-    assert process.stdout
-    for line in process.stdout:
+def _listen(output: TextIO, said: list[str], address: queue.Queue[str | None]) -> None:
+    for line in output:
         said.append(line)
         if found := re.search(r"answers at (http://\S+)/graphql", line):
             address.put(found[1])

@@ -68,7 +68,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
-    found = pictograph("search", "a sailboat", "--first", "5", settings=settings)
+    found = pictograph("search", "a sailboat", "--first", "5", settings=settings, cold=True)
     assert found.returncode == 0, found.stderr
     assert "one.jpg" in found.stdout
     empty = pictograph("search", "a sailboat", settings=settings | {"data_dir": tmp_path / "new"})
@@ -105,6 +105,18 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(
     assert "/no/such/model" in ill.stdout
     assert "will be made" in ill.stdout
     assert not (new / "postgres").exists()
+
+
+@pytest.mark.parametrize("command", ["keys list", "migrate", "sweep"])
+def test_a_command_that_needs_no_model_does_not_wait_for_torch(
+    command: str, no_key: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    done = pictograph(*command.split(), settings=no_key, cold=True)
+    assert 0 == done.returncode, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "infra.postgres" in imported
+    assert not {"torch", "transformers"} & imported
 
 
 def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:

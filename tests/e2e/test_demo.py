@@ -32,7 +32,7 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
         "database_url": "postgresql://nobody@127.0.0.1:1/none",
         "s3_bucket": "none",
     }
-    with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with Server.start(elsewhere, command=command, cwd=tmp_path, cold=True) as demo:
         while not demo.ask(COUNT, key=None)["images"]["totalCount"]:
             time.sleep(0.1)
     with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:

@@ -55,7 +55,7 @@ def test_a_killed_server_loses_nothing_and_one_told_to_stop_leaves_nothing_runni
     model: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
-    with Server.start(settings) as server:
+    with Server.start(settings, cold=True) as server:
         server.upload({f"{number}.jpg": picture(number) for number in range(5)})
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(timeout=30)

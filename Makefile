@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
-# A worker takes half a gigabyte, hence four at most. In the order of the folders: the end-to-end
-# tests, which take longest, begin early.
+# A worker takes half a gigabyte, hence four at most. In the order in which they are collected: what
+# takes longest begins first.
 BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help demo serve test test-clients test-browser check format bench graphiql train-postcards eval-postcards clean

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
 TEMPLATE = "migrated"
+LONG_FOLDERS = ("e2e", "postcards")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,8 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A database that a whole file shares takes long to fill: begun last, all else would wait.
-    items.sort(key=lambda item: "postgres_module_url" not in getattr(item, "fixturenames", ()))
+    # Files that take long begin first: begun last, all other workers would wait for one. Such are
+    # those that share a database, which takes long to fill, and those of whole folders.
+    def begins_late(item: pytest.Item) -> bool:
+        shares = "postgres_module_url" in getattr(item, "fixturenames", ())
+        return not shares and item.path.parent.name not in LONG_FOLDERS
+
+    items.sort(key=begins_late)
 
 
 @pytest.fixture(scope="session")

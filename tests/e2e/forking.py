@@ -115,7 +115,7 @@ def _stem() -> socket.socket:
         # It runs no line of ours, and tracing the libraries' takes as long as they do.
         env={name: value for name, value in os.environ.items() if name not in COVERAGE},
         cwd=ROOT,
-        stdin=theirs,
+        stdin=theirs.fileno(),
         stdout=subprocess.DEVNULL,
     )
     theirs.close()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Process: TypeAlias = subprocess.Popen[bytes] | Fork
 
-__all__ = ["COMMAND", "KEY", "ROOT", "Server", "environment", "pictograph"]
+__all__ = ["COMMAND", "KEY", "ROOT", "UPLOAD", "Server", "environment", "pictograph"]
 
 COMMAND = (sys.executable, "-c", PROGRAM)
 KEY = "a-key-of-the-tests-with-every-scope"

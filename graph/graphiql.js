@@ -2,7 +2,7 @@
 "use strict";
 
 const KEY = "pictograph.key";
-const here = new URL("/graphql", location.href).href;
+const here = new URL("graphql", document.baseURI).href;
 
 const welcome = `# Pictograph finds pictures by what they show.
 # Ctrl-Enter or the play button runs one of these six.

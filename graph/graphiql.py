@@ -81,7 +81,7 @@ def _tags(suffix: str, *, local: bool) -> str:
 
 
 def _tag(asset: Asset, *, local: bool) -> str:
-    address = f"/graphiql/{asset.name}" if local else asset.cdn_url
+    address = f"graphiql/{asset.name}" if local else asset.cdn_url
     checked = "" if local else f' integrity="{asset.integrity}" crossorigin="anonymous"'
     if asset.name.endswith(".css"):
         return f'<link rel="stylesheet" href="{escape(address)}"{checked}>'

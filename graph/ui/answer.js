@@ -27,13 +27,10 @@ export class Answer {
     return Boolean(this.#by);
   }
 
-  get signal() {
-    return this.#abort.signal;
-  }
-
-  /** Nobody wants it any more: whatever is under way ends with an AbortError. */
+  /** Nobody wants it for now: whatever is under way ends with an AbortError. */
   drop() {
     this.#abort.abort();
+    this.#abort = new AbortController();
   }
 
   /** Fetch the next page, and return what came with it. */
@@ -77,6 +74,7 @@ export class Answer {
   }
 
   #ask(query, variables) {
-    return patiently(() => ask(query, variables, { signal: this.signal }), this.signal);
+    const { signal } = this.#abort;
+    return patiently(() => ask(query, variables, { signal }), signal);
   }
 }

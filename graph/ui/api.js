@@ -5,7 +5,7 @@ import { key } from "./key.js";
 const ENDPOINT = new URL("graphql", document.baseURI);
 
 /** The server said no, in a sentence for people. `code` is the one of the first error. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(message, code) {
     super(message);
     this.code = code;
@@ -27,17 +27,19 @@ export class Away extends Error {
 export async function ask(query, variables = {}, { signal, keepalive, as = key.value } = {}) {
   const { body, headers } = packed(query, variables);
   if (as) headers.Authorization = `Bearer ${as}`;
-  let response;
+  let status, text;
   try {
-    response = await fetch(ENDPOINT, { method: "POST", body, headers, signal, keepalive });
+    const response = await fetch(ENDPOINT, { method: "POST", body, headers, signal, keepalive });
+    [status, text] = [response.status, await response.text()];
   } catch (error) {
     throw error.name === "AbortError" ? error : new Away();
   }
-  return dataOf(response.status, await response.text());
+  return dataOf(status, text);
 }
 
 /** The same, and call `onprogress` with the part that is sent, 0 to 1, as fetch cannot. */
 export function send(query, variables, { onprogress, signal }) {
+  signal.throwIfAborted();
   const { body, headers } = packed(query, variables);
   const request = new XMLHttpRequest();
   request.open("POST", ENDPOINT);
@@ -54,7 +56,7 @@ export function send(query, variables, { onprogress, signal }) {
     };
     request.onerror = () => reject(new Away());
     request.onabort = () => reject(signal.reason);
-    signal.addEventListener("abort", () => request.abort());
+    signal.addEventListener("abort", () => request.abort(), { once: true });
     request.send(body);
   });
 }

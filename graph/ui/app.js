@@ -2,7 +2,7 @@
 
 import { Answer } from "./answer.js";
 import { ask } from "./api.js";
-import { remember, showChips } from "./chips.js";
+import { recall, remember, showChips } from "./chips.js";
 import { patiently } from "./connection.js";
 import { deleteLater, isGoing, watchLeaving } from "./deletions.js";
 import { Detail } from "./detail.js";
@@ -12,14 +12,18 @@ import { watchFiles } from "./drops.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { openKey, readingIsClosed, watchKey } from "./key-dialog.js";
+import { forget, keep, keptOf } from "./kept.js";
 import { key } from "./key.js";
 import { sayClosed, sayFailed, sayForgotten, sayNothing, sayNothingMore } from "./notices.js";
 import { EVERYTHING, conditions, fromAddress, isSearch, toAddress } from "./question.js";
 import { box, watchSearchBox } from "./search-box.js";
-import { closeReading } from "./thumbnail.js";
+import { reading } from "./thumbnail.js";
 import { Uploads } from "./uploads.js";
 
 const COUNTING_PAUSE_MS = 200;
+
+/** How many relevant pictures the API counts; from there on it says that there are so many at least. */
+const MOST_EXACT = 1000;
 
 /** Example pictures by the search that was kept for them; a reload forgets them, not their search. */
 const examples = new Map();
@@ -27,6 +31,7 @@ const examples = new Map();
 let question = fromAddress(location.search);
 let answer = null;
 let fetching = null;
+let looking = new AbortController();
 
 const grid = new Grid({
   address: (node) => toAddress({ ...question, image: node.id }),
@@ -37,7 +42,10 @@ const grid = new Grid({
 });
 const filters = new Filters((change) => go(change));
 const detail = new Detail({
-  go: (id) => go({ image: id }, { replace: true }),
+  go: (node) => {
+    remember(node);
+    go({ image: node.id }, { replace: true });
+  },
   beside: (id, step) => {
     if (!grid.beside(id, step + 3)) more(answer);
     return grid.beside(id, step);
@@ -51,17 +59,29 @@ const detail = new Detail({
   onunlike: unlike,
   ondelete: (node) => deleteLater(node, {
     hide: () => {
-      go({ image: null }, { replace: true });
-      return grid.remove(node.id);
+      const mine = answer;
+      detail.close();
+      const restore = grid.remove(node.id);
+      return () => (answer === mine ? restore() : answerAnew());
     },
-    ongone: () => count(answer),
+    ongone: () => {
+      forget();
+      count(answer);
+    },
   }),
   onnear: ({ latitude, longitude }) =>
     go({ ...EVERYTHING, near: { latitude, longitude, radiusKm: 25 } }),
-  onchange: (node) => grid.update(node),
+  onchange: (node) => {
+    grid.update(node);
+    count(answer);
+  },
 });
 const uploads = new Uploads({
-  onadded: () => !isSearch(question) && !conditions(question) && answerAnew(),
+  onadded: () => {
+    forget();
+    // Who looks at something else, or further down, is left in peace.
+    if (!isSearch(question) && !conditions(question) && scrollY < innerHeight / 2) answerAnew();
+  },
   onshow: () => {
     if (asked(question) === asked(EVERYTHING)) answerAnew();
     else go(EVERYTHING);
@@ -89,21 +109,23 @@ function go(change, { replace = false, typed = false } = {}) {
     const same = replace || (typed && history.state?.typed);
     // Closing a picture that was opened here is a step back; one that a link led to is none.
     const opened = Boolean(question.image) && (same ? history.state?.opened : true);
+    if (!same) keep(asked(before), answer);
     history[same ? "replaceState" : "pushState"]({ typed, opened }, "", address);
   }
   show(before);
 }
 
 /** Show the question that there is now, after another. */
-function show(before) {
+function show(before, { isBack = false } = {}) {
   box.text = question.text;
   document.title = question.text ? `${question.text} – Pictograph` : "Pictograph";
   byId("sort").value = question.sort;
   byId("sort-label").hidden = isSearch(question);
   filters.show(question);
   showChips(question, { change: (change) => go(change), example: examples.get(question.search) });
-  if (!before || asked(before) !== asked(question)) answerAnew();
-  if (question.image) detail.open(question.image, grid.node(question.image));
+  const isOther = !before || asked(before) !== asked(question);
+  if (isOther && !(isBack && answerAgain())) answerAnew();
+  if (question.image) detail.open(question.image, grid.node(question.image) ?? recall(question.image));
   else detail.close();
 }
 
@@ -117,6 +139,7 @@ const isForgotten = ({ search, ...rest }) =>
 /** Answer the question; what is still on its way to earlier ones is dropped. */
 function answerAnew() {
   answer?.drop();
+  looking.abort();
   answer = new Answer(question, examples.get(question.search));
   byId("grid").setAttribute("aria-busy", "true");
   if (!isForgotten(question)) more(answer, { first: true });
@@ -124,6 +147,20 @@ function answerAnew() {
     begin();
     sayForgotten(go);
   }
+}
+
+/** Show the answer that was kept for the question. Returns whether there is one. */
+function answerAgain() {
+  const kept = keptOf(asked(question));
+  if (!kept) return false;
+  answer?.drop();
+  looking.abort();
+  answer = kept.answer;
+  begin();
+  grid.add(answer.found.filter(({ node }) => !isGoing(node.id)), { ended: !answer.hasMore });
+  scrollTo(0, kept.top);
+  count(answer);
+  return true;
 }
 
 /** Fetch and show the next page of an answer, unless another one has come to be wanted. */
@@ -134,12 +171,17 @@ async function more(mine, { first = false } = {}) {
   try {
     const found = (await mine.more()).filter(({ node }) => !isGoing(node.id));
     if (mine !== answer) return;
-    if (first) begin();
+    if (first) {
+      begin();
+      scrollTo(0, 0);
+    }
     found.forEach(({ node }) => remember(node));
     grid.add(found, { ended: !mine.hasMore });
     if (first) count(mine);
   } catch (error) {
-    if (mine === answer && !mine.signal.aborted) failed(error);
+    if (mine !== answer || error.name === "AbortError") return;
+    if (first || error.code === "SEARCH_EXPIRED") failed(error);
+    else toast(`No more pictures came. ${error.message}`, { action: "Try again", onaction: () => more(mine) });
   } finally {
     if (fetching === mine) {
       fetching = null;
@@ -156,7 +198,6 @@ function begin() {
   byId("grid").removeAttribute("aria-busy");
   byId("status").textContent = "";
   sayNothingMore();
-  if (scrollY > byId("pictures").offsetTop) scrollTo(0, 0);
 }
 
 async function count(mine) {
@@ -171,12 +212,12 @@ async function count(mine) {
     byId("status").textContent = mine.isSearch ? fitting(counts.count) : pictures(counts.count);
     if (!grid.nodes.length) sayNothing(question, go);
   } catch (error) {
-    if (mine === answer && !mine.signal.aborted) byId("status").textContent = error.message;
+    if (mine === answer && error.name !== "AbortError") byId("status").textContent = error.message;
   }
 }
 
 const fitting = (number) => number
-  ? `${number >= 1000 ? "Over " : ""}${pictures(number)} that ${number === 1 ? "fits" : "fit"}`
+  ? `${pictures(number)}${number < MOST_EXACT ? "" : " or more"} that ${number === 1 ? "fits" : "fit"}`
   : "Nothing fits for certain";
 
 /** Say what the server objects to, and offer what helps. */
@@ -189,6 +230,11 @@ function failed(error) {
     answerAnew();
     return;
   }
+  const example = examples.get(question.search);
+  if (expired && example) {
+    searchBy(example, { text: question.text, like: question.like, unlike: question.unlike });
+    return;
+  }
   if (expired && !question.search) {
     answerAnew();
     return;
@@ -196,23 +242,29 @@ function failed(error) {
   begin();
   if (closed) sayClosed();
   else if (expired) sayForgotten(go);
-  else sayFailed(error, go);
+  else sayFailed(error, { again: answerAnew, go });
 }
 
 /** Search by a picture: it is sent once, and known by its kept search from then on. */
-async function searchBy(file) {
+async function searchBy(file, rest = { text: "", like: [], unlike: [] }) {
+  looking.abort();
+  looking = new AbortController();
+  const { signal } = looking;
   byId("grid").setAttribute("aria-busy", "true");
   try {
-    const { searchImages } = await patiently(() => ask(EXAMPLE, { by: { image: file } }));
+    const { searchImages } = await patiently(() => ask(EXAMPLE, { by: { image: file } }, { signal }), signal);
     examples.set(searchImages.searchId, file);
-    go({ text: "", like: [], unlike: [], search: searchImages.searchId, image: null });
+    go({ ...rest, search: searchImages.searchId, image: null });
   } catch (error) {
+    // Something else has come to be looked for.
+    if (signal.aborted) return;
     byId("grid").removeAttribute("aria-busy");
     toast(`${file.name || "The picture"} cannot be searched by. ${error.message}`);
   }
 }
 
 async function start() {
+  history.scrollRestoration = "manual";
   watchKey();
   watchLeaving();
   watchFiles({ onexample: searchBy, onadd: (files) => uploads.add(files) });
@@ -225,17 +277,17 @@ async function start() {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
     go(EVERYTHING);
-    scrollTo(0, 0);
   });
   addEventListener("popstate", () => {
     const before = question;
+    keep(asked(before), answer);
     question = fromAddress(location.search);
-    show(before);
+    show(before, { isBack: true });
   });
   // Whoever has a key may be where nothing is shown without one; nobody else can tell, or needs to.
-  if (key.value) closeReading(await readingIsClosed());
+  if (key.value) reading.isClosed = await readingIsClosed();
   key.addEventListener("change", async () => {
-    closeReading(Boolean(key.value) && await readingIsClosed());
+    reading.isClosed = Boolean(key.value) && await readingIsClosed();
     if (!grid.nodes.length) answerAnew();
   });
   show(null);

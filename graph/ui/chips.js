@@ -13,6 +13,7 @@ const urls = new WeakMap();
 let latest = 0;
 
 export const remember = (node) => known.set(node.id, node);
+export const recall = (id) => known.get(id);
 
 /**
  * Show a question's chips. `change` gets what is to change; `example` is the file of its kept
@@ -33,6 +34,7 @@ export async function showChips(question, { change, example }) {
   if (mine !== latest) return;
   const without = (field, id) => () => change({ [field]: question[field].filter((other) => other !== id) });
   const words = wordsOf(question.text);
+  const hadFocus = chips.contains(document.activeElement);
   chips.replaceChildren(...[
     question.search && chip({
       kind: "like",
@@ -49,6 +51,7 @@ export async function showChips(question, { change, example }) {
     ...question.unlike.map((id) => chip({ kind: "without", said: "Without this", node: known.get(id), remove: without("unlike", id) })),
   ].filter(Boolean));
   chips.hidden = !chips.childElementCount;
+  if (hadFocus) (chips.querySelector("button") ?? byId("text")).focus();
 }
 
 /** Return the one address of a file on this page. */

@@ -1,55 +1,39 @@
-// Getting over times in which the server is away.
+// Getting over times in which the server is away, or has too much to do.
 
 import { Away } from "./api.js";
 import { byId, h } from "./dom.js";
 
 const DELAYS = [1, 2, 4, 8, 15];
+const BUSY = new Set(["OVERLOADED", "TIMEOUT"]);
 
+/** How many questions wait for the server. */
 let waiting = 0;
 
 /**
- * Return what `question` resolves to, asked again for as long as the server is away.
+ * Return what `question` resolves to, asked again for as long as the server is away or too busy.
  *
  * The page says so meanwhile. `signal` ends it.
  */
 export async function patiently(question, signal) {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      return await question();
-    } catch (error) {
-      if (!(error instanceof Away) || signal?.aborted) throw error;
-    }
-    show(1);
-    try {
+  let waits = false;
+  try {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await question();
+      } catch (error) {
+        if (!(error instanceof Away || BUSY.has(error.code)) || signal?.aborted) throw error;
+        if (!waits) wait(1, error.message);
+        waits = true;
+      }
       await pause(DELAYS[Math.min(failures, DELAYS.length - 1)], signal);
-    } finally {
-      show(-1);
     }
+  } finally {
+    if (waits) wait(-1);
   }
-}
-
-let leaving;
-
-function show(change) {
-  waiting += change;
-  const banner = byId("away");
-  if (waiting && banner.hidden) {
-    banner.replaceChildren(
-      h("span", {}, "The server does not answer. This page tries again by itself."),
-      h("button", { type: "button", onclick: () => dispatchEvent(new Event("online")) }, "Try now"),
-    );
-    banner.hidden = false;
-  }
-  clearTimeout(leaving);
-  // While it is asked again nobody waits, and yet nothing is better.
-  if (!waiting && !banner.hidden) leaving = setTimeout(() => {
-    banner.hidden = true;
-    dispatchEvent(new Event("pictograph:back"));
-  }, 400);
 }
 
 /** Wait so many seconds, or until the network is back or somebody asks to try now. */
-function pause(seconds, signal) {
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const over = new AbortController();
     const end = (settle, value) => {
@@ -61,4 +45,16 @@ function pause(seconds, signal) {
     addEventListener("online", () => end(resolve), { signal: over.signal });
     signal?.addEventListener("abort", () => end(reject, signal.reason), { signal: over.signal });
   });
+}
+
+function wait(change, message) {
+  const banner = byId("away");
+  if (!waiting) {
+    banner.replaceChildren(
+      h("span", {}, `${message} This page tries again by itself.`),
+      h("button", { type: "button", onclick: () => dispatchEvent(new Event("online")) }, "Try now"),
+    );
+  }
+  waiting += change;
+  banner.hidden = !waiting;
 }

@@ -18,7 +18,7 @@ export const isGoing = (id) => pending.has(id);
  * `hide` takes it out of sight and returns what brings it back; `ongone` is called when it is gone.
  */
 export async function deleteLater(node, { hide, ongone }) {
-  if (!(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
+  if (isGoing(node.id) || !(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
   const restore = hide();
   const finish = async ({ keepalive = false } = {}) => {
     clearTimeout(timer);

@@ -1,15 +1,17 @@
 // One picture, large, with what is known about it and what can be done with it.
 
 import { ask } from "./api.js";
+import { patiently } from "./connection.js";
+import { isGoing } from "./deletions.js";
 import { DETAIL, SAY, SIMILAR, TAG, UNTAG } from "./documents.js";
-import { byId, h, icon, iconButton, toast } from "./dom.js";
+import { byId, h, icon, iconButton, openDialog, toast } from "./dom.js";
 import { facts } from "./facts.js";
-import { demandKey } from "./key-dialog.js";
-import { fetched, picture, show } from "./thumbnail.js";
+import { demandKey, openKey } from "./key-dialog.js";
+import { fetched, picture, reading, show } from "./thumbnail.js";
 
 /**
  * The dialog. `acts` has onclose, onlike, onunlike, ondelete, onnear and onchange, which get what
- * is shown, `beside(id, step)`, which names the neighbours, and `go(id)`.
+ * is shown, `beside(id, step)`, which names the neighbours, and `go`, which leads to another.
  */
 export class Detail {
   #dialog = byId("detail");
@@ -18,6 +20,8 @@ export class Detail {
   #node = null;
   #abort = new AbortController();
   #knownTags = [];
+  /** Descriptions that were typed and not saved yet, by the picture. */
+  #drafts = new Map();
 
   constructor(acts) {
     this.#acts = acts;
@@ -30,7 +34,7 @@ export class Detail {
     });
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
     this.#dialog.addEventListener("keydown", (event) => {
-      if (event.target.matches("input, textarea")) return;
+      if (event.target.matches("input, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (step) this.#step(step);
     });
@@ -53,31 +57,38 @@ export class Detail {
     const { signal } = this.#abort;
     this.#node = { id, ...node };
     if (node) this.#show(this.#node);
-    else this.#sheet.replaceChildren(h("p", { class: "said" }, "Loading …"));
-    if (!this.#dialog.open) this.#dialog.showModal();
+    else this.#say("Loading …");
+    openDialog(this.#dialog);
     try {
-      const { image } = await ask(DETAIL, { id }, { signal });
-      if (!image) {
-        this.#say("This picture is not here any more.");
-        return;
-      }
-      this.#node = image;
-      this.#show(image);
-      const similar = await ask(SIMILAR, { id }, { signal });
-      this.#showSimilar(similar.image?.similarImages.nodes ?? []);
+      const { image } = await patiently(() => ask(DETAIL, { id }, { signal }), signal);
+      if (image) {
+        this.#node = image;
+        this.#show(image);
+        await this.#addSimilar(id, signal);
+      } else this.#say("This picture is not here any more.");
     } catch (error) {
-      if (error.name !== "AbortError" && !signal.aborted) this.#say(error.message);
+      if (!signal.aborted) this.#say(error.message);
+    }
+  }
+
+  async #addSimilar(id, signal) {
+    try {
+      const { image } = await patiently(() => ask(SIMILAR, { id }, { signal }), signal);
+      this.#showSimilar((image?.similarImages.nodes ?? []).filter((node) => !isGoing(node.id)));
+    } catch {
+      // The picture itself is there; those like it are left out.
     }
   }
 
   #say(message) {
-    this.#sheet.replaceChildren(h("div", { class: "said" }, h("p", { role: "alert" }, message),
-      h("button", { type: "button", onclick: () => this.#dialog.close() }, "Close")));
+    const close = h("button", { type: "button", onclick: () => this.#dialog.close() }, "Close");
+    this.#sheet.replaceChildren(h("div", { class: "said" }, h("p", { role: "alert" }, message), close));
+    close.focus();
   }
 
   #step(step) {
     const next = this.#acts.beside(this.#node.id, step);
-    if (next) this.#acts.go(next.id);
+    if (next) this.#acts.go(next);
   }
 
   #show(node) {
@@ -101,7 +112,7 @@ export class Detail {
 
   #stage(node) {
     const [preview, thumbnail] = picture(node, { lazy: false, alt: "" });
-    const large = h("img", { class: "large", alt: node.altText || node.filename });
+    const large = h("img", { class: "large", alt: node.altText || node.filename, draggable: false });
     large.addEventListener("load", () => large.classList.add("is-loaded"), { once: true });
     if (node.large) show(large, node.large);
     const frame = h("div", { class: "frame" }, preview, thumbnail, large);
@@ -143,25 +154,35 @@ export class Detail {
     section.replaceChildren(
       h("h3", {}, "Like this one"),
       h("ul", { class: "strip" }, nodes.map((node) =>
-        h("li", {}, h("button", { type: "button", onclick: () => this.#acts.go(node.id, node) }, picture(node))))));
+        h("li", {}, h("button", { type: "button", onclick: () => this.#acts.go(node) }, picture(node))))));
     section.hidden = false;
   }
 
   async #download(node) {
-    const link = h("a", { href: await fetched(`${node.original}?download`), download: node.filename });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    const url = `${node.original}?download`;
+    try {
+      const link = h("a", { href: reading.isClosed ? await fetched(url) : url, download: node.filename });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    } catch (error) {
+      toast(error.message);
+    }
   }
 
   #altText(node) {
-    const text = h("textarea", { id: "alt-text", rows: 3, maxLength: 2000, value: node.altText ?? "", placeholder: "For people who cannot see it" });
-    const save = h("button", { type: "submit", hidden: true }, "Save");
-    text.addEventListener("input", () => { save.hidden = text.value.trim() === (node.altText ?? ""); });
+    const text = h("textarea", { id: "alt-text", rows: 3, maxLength: 2000, value: this.#drafts.get(node.id) ?? node.altText ?? "", placeholder: "For people who cannot see it" });
+    const isSaved = () => text.value.trim() === (node.altText ?? "");
+    const save = h("button", { type: "submit", hidden: isSaved() }, "Save");
+    text.addEventListener("input", () => {
+      save.hidden = isSaved();
+      this.#drafts.set(node.id, text.value);
+    });
     const submit = async (event) => {
       event.preventDefault();
       const answer = await this.#changed(SAY, { id: node.id, altText: text.value.trim() || null });
       if (!answer) return;
       node.altText = answer.updateImage.image.altText;
+      this.#drafts.delete(node.id);
       save.hidden = true;
       this.#acts.onchange({ id: node.id, altText: node.altText });
       toast("The description is saved.");
@@ -205,7 +226,8 @@ export class Detail {
       if (!error) return answer;
       toast(error.message);
     } catch (error) {
-      toast(`Nothing was changed. ${error.message}`);
+      const isKey = error.code === "UNAUTHENTICATED" || error.code === "FORBIDDEN";
+      toast(`Nothing was changed. ${error.message}`, isKey ? { action: "Another key", onaction: () => openKey() } : {});
     }
     return null;
   }

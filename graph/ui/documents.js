@@ -7,7 +7,7 @@ const CARD = `fragment Card on Image {
 export const PROBE = `query Probe { service { version } }`;
 
 export const SERVICE = `query Service {
-  service { version maxUploadBytes acceptedContentTypes model { name } }
+  service { maxUploadBytes }
 }`;
 
 export const LIBRARY = `query Library($filter: ImageFilter, $sort: ImageSort, $first: Int!, $after: String) {
@@ -39,10 +39,10 @@ export const LIBRARY_FACETS = `query LibraryFacets(
 ) {
   found: images(filter: $filter, first: 0) {
     totalCount
-    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 100) { value count } }
   }
   anyMonth: images(filter: $anyMonth, first: 0) @include(if: $byMonth) {
-    facets { months(first: 36) { value count } }
+    facets { months(first: 100) { value count } }
   }
   anyCamera: images(filter: $anyCamera, first: 0) @include(if: $byCamera) {
     facets { cameras(first: 12) { value count } }
@@ -55,10 +55,10 @@ export const SEARCH_FACETS = `query SearchFacets(
 ) {
   found: searchImages(by: $by, filter: $filter, first: 0) {
     relevantCount
-    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 36) { value count } }
+    facets { tags(first: 60) { value count } cameras(first: 12) { value count } months(first: 100) { value count } }
   }
   anyMonth: searchImages(by: $by, filter: $anyMonth, first: 0) @include(if: $byMonth) {
-    facets { months(first: 36) { value count } }
+    facets { months(first: 100) { value count } }
   }
   anyCamera: searchImages(by: $by, filter: $anyCamera, first: 0) @include(if: $byCamera) {
     facets { cameras(first: 12) { value count } }
@@ -92,11 +92,10 @@ ${CARD}`;
 
 export const UPLOAD = `mutation Upload($file: Upload!) {
   uploadImages(input: { files: [$file] }) {
-    results { isDuplicate image { ...Card } }
+    results { isDuplicate }
     userErrors { message code }
   }
-}
-${CARD}`;
+}`;
 
 export const TAG = `mutation Tag($ids: [ID!]!, $tags: [String!]!) {
   tagImages(input: { imageIds: $ids, tags: $tags }) { images { id tags } userErrors { message } }
@@ -111,5 +110,5 @@ export const SAY = `mutation Say($id: ID!, $altText: String) {
 }`;
 
 export const DELETE = `mutation Delete($ids: [ID!]!) {
-  deleteImages(input: { ids: $ids }) { deletedImageIds userErrors { message code } }
+  deleteImages(input: { ids: $ids }) { userErrors { message code } }
 }`;

@@ -1,5 +1,6 @@
 // Making elements, and telling people what happened.
 
+const SVG = "http://www.w3.org/2000/svg";
 const READ_ONLY = new Set(["list"]);
 
 /**
@@ -17,8 +18,6 @@ export function h(name, properties = {}, ...children) {
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
   return element;
 }
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Return one of the page's icons; what it stands for is said beside it. */
 export function icon(name) {
@@ -41,13 +40,19 @@ export const iconButton = (name, label, onclick, properties = {}) =>
 const TOAST_SECONDS = 6;
 
 /** An open dialog makes the rest of the page inert: what is said then is said within it. */
-const toasts = () => {
-  const box = byId("toasts");
+function follow() {
   const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
-  if (box.parentElement !== place) place.append(box);
-  return box;
-};
-document.addEventListener("close", toasts, true);
+  for (const box of [byId("away"), byId("toasts")]) {
+    if (box.parentElement !== place) place.append(box);
+  }
+}
+
+/** Open a dialog above all others. */
+export function openDialog(dialog) {
+  if (!dialog.open) dialog.showModal();
+  dialog.addEventListener("close", follow, { once: true });
+  follow();
+}
 
 /**
  * Say something in passing, with at most one thing to do about it.
@@ -68,7 +73,7 @@ export function toast(message, { action, onaction, seconds = TOAST_SECONDS, drai
     else remove();
   };
   timer = setTimeout(leave, seconds * 1000);
-  toasts().append(element);
+  byId("toasts").append(element);
   return remove;
 }
 

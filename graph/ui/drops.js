@@ -19,6 +19,7 @@ export function watchFiles({ onexample, onadd }) {
     if (!isFiles(event)) return;
     event.preventDefault();
     depth += 1;
+    byId("detail").close();
     // How many there are is known before what they are.
     exampleZone.hidden = event.dataTransfer.items.length > 1;
     zones.hidden = false;
@@ -45,6 +46,8 @@ export function watchFiles({ onexample, onadd }) {
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
     if (!files.length) return;
+    // Office programs send a picture along with the words that are meant.
+    if (event.target.matches?.("input, textarea") && event.clipboardData.types.includes("text/plain")) return;
     event.preventDefault();
     if (files.length > 1) {
       onadd(files);

@@ -19,7 +19,7 @@ export function facts(node) {
     exif?.lens && ["Lens", exif.lens],
     exif && exposure(exif) && ["Exposure", exposure(exif)],
     exif?.location && ["Place", `${exif.location.latitude.toFixed(4)}, ${exif.location.longitude.toFixed(4)}`],
-    ["Size", `${node.width} × ${node.height}`],
+    node.width && ["Size", `${node.width} × ${node.height}`],
     ["File", `${KINDS[node.contentType.split("/")[1]] ?? node.contentType}, ${bytes(node.byteSize)}`],
     ["Added", when(node.createdAt)],
   ].filter(Boolean);

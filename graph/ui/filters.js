@@ -5,15 +5,19 @@ import { NO_CONDITIONS, conditions, readNear } from "./question.js";
 
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
 const SHORT = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
+const MOST_BARS = 100;
 const RADII = [1, 5, 25, 100, 500];
 
+const dateOf = (month) => new Date(`${month}-01T00:00Z`);
+
 /** Return “May 2024” for “2024-05”. */
-const monthName = (month) => MONTHS.format(new Date(`${month}-01T00:00Z`));
+const monthName = (month) => MONTHS.format(dateOf(month));
 
 export class Filters {
   #side = byId("filters");
   #change;
   #parts = {};
+  #question;
 
   /** `change` gets what is to change in the question. */
   constructor(change) {
@@ -40,20 +44,21 @@ export class Filters {
 
   /** Show the choices of a question; `counts` is what its answer counted, null until it has. */
   show(question, counts) {
+    this.#question = question;
     const active = conditions(question);
     const badge = byId("filter-count");
     badge.textContent = active;
     badge.hidden = !active;
     this.#parts.clear.hidden = !active;
     this.#showNear(question.near);
-    if (counts) this.#side.querySelector(".near").hidden = false;
     if (!counts) {
       for (const button of this.#side.querySelectorAll("[data-value]")) {
         button.setAttribute("aria-pressed", String(isChosen(question, button.dataset.field, button.dataset.value)));
       }
       return;
     }
-    this.#fill("months", months(question, counts.months, this.#change));
+    this.#side.querySelector(".near").hidden = false;
+    this.#fill("months", months(question, counts.months, (month) => this.#press("month", month)));
     this.#fill("cameras", this.#lines("cameras", question, counts.cameras));
     this.#fill("tags", this.#lines("tags", question, counts.tags));
   }
@@ -70,13 +75,21 @@ export class Filters {
     const chosen = question[field];
     // What is chosen can be taken back, also where nothing has it.
     const missing = chosen.filter((name) => !values.some(({ value }) => value === name));
-    return [...values, ...missing.map((value) => ({ value, count: 0 }))].map(({ value, count }) => {
-      const on = chosen.includes(value);
-      return h("button", {
-        type: "button", class: "choice", "aria-pressed": String(on), "data-value": value, "data-field": field,
-        onclick: () => this.#change({ [field]: on ? chosen.filter((other) => other !== value) : [...chosen, value] }),
-      }, h("span", {}, value), h("span", { class: "number" }, count.toLocaleString("en")));
-    });
+    return [...values, ...missing.map((value) => ({ value, count: 0 }))].map(({ value, count }) =>
+      h("button", {
+        type: "button", class: "choice", "aria-pressed": String(chosen.includes(value)),
+        "data-value": value, "data-field": field, onclick: () => this.#press(field, value),
+      }, h("span", {}, value), h("span", { class: "number" }, count.toLocaleString("en"))));
+  }
+
+  /** Choose a value or take it back, of what is asked now: the counts may be of an earlier question. */
+  #press(field, value) {
+    const on = isChosen(this.#question, field, value);
+    if (field === "month") this.#change({ month: on ? null : value });
+    else {
+      const chosen = this.#question[field];
+      this.#change({ [field]: on ? chosen.filter((other) => other !== value) : [...chosen, value] });
+    }
   }
 
   #nearForm() {
@@ -95,6 +108,7 @@ export class Filters {
     place.addEventListener("change", () => apply());
     this.#parts.place = place;
     this.#parts.radius = radius;
+    this.#parts.error = error;
     const here = h("button", {
       type: "button", class: "quiet", hidden: !navigator.geolocation,
       onclick: () => navigator.geolocation.getCurrentPosition(
@@ -114,8 +128,10 @@ export class Filters {
   }
 
   #showNear(near) {
-    const { place, radius } = this.#parts;
-    if (document.activeElement === place) return;
+    const { place, radius, error } = this.#parts;
+    // What is being typed, or could not be read, is the user's to mend.
+    if (document.activeElement === place || (error.textContent && !near)) return;
+    error.textContent = "";
     place.value = near ? `${near.latitude}, ${near.longitude}` : "";
     if (!near) return;
     if (!RADII.includes(near.radiusKm) && ![...radius.options].some(({ value }) => Number(value) === near.radiusKm)) {
@@ -130,25 +146,36 @@ const group = (title, ...children) => h("fieldset", { hidden: true }, h("legend"
 const isChosen = (question, field, value) =>
   field === "month" ? question.month === value : question[field].includes(value);
 
-/** Return months as a chart whose bars can be pressed, the oldest first. */
-function months(question, values, change) {
-  if (!values.length && !question.month) return [];
-  const known = values.some(({ value }) => value === question.month);
-  const all = [...values, ...(question.month && !known ? [{ value: question.month, count: 0 }] : [])]
-    .sort((a, b) => a.value.localeCompare(b.value));
-  const most = Math.max(1, ...all.map(({ count }) => count));
-  const bars = all.map(({ value, count }) => {
-    const on = question.month === value;
-    const label = `${monthName(value)}: ${count}`;
+/** Return months as a chart whose bars can be pressed, from the oldest to the newest. */
+function months(question, values, press) {
+  const counts = new Map(values.map(({ value, count }) => [value, count]));
+  if (question.month && !counts.has(question.month)) counts.set(question.month, 0);
+  if (!counts.size) return [];
+  const most = Math.max(1, ...counts.values());
+  const all = stretch([...counts.keys()].sort());
+  const bars = all.map((month) => {
+    if (!counts.has(month)) return h("span", { class: "no-bar" });
+    const count = counts.get(month);
+    const label = `${monthName(month)}: ${count}`;
     const bar = h("button", {
-      type: "button", class: "bar-button", title: label, "aria-label": label, "aria-pressed": String(on),
-      "data-value": value, "data-field": "month", onclick: () => change({ month: on ? null : value }),
+      type: "button", class: "bar-button", title: label, "aria-label": label,
+      "aria-pressed": String(question.month === month),
+      "data-value": month, "data-field": "month", onclick: () => press(month),
     }, h("span", {}));
     bar.firstChild.style.height = `${Math.max(6, (100 * count) / most)}%`;
     return bar;
   });
   const ends = question.month
     ? [monthName(question.month)]
-    : [...new Set([all[0].value, all.at(-1).value])].map((month) => SHORT.format(new Date(`${month}-01T00:00Z`)));
+    : [...new Set([all[0], all.at(-1)])].map((month) => SHORT.format(dateOf(month)));
   return [h("div", { class: "bars" }, bars), h("p", { class: "ends" }, ends.map((end) => h("span", {}, end)))];
+}
+
+/** Return every month from the first to the last; those there are, where that would be too many. */
+function stretch(known) {
+  const number = (month) => 12 * Number(month.slice(0, 4)) + Number(month.slice(5)) - 1;
+  const [first, last] = [number(known[0]), number(known.at(-1))];
+  if (last - first >= MOST_BARS) return known;
+  return Array.from({ length: last - first + 1 }, (_, n) =>
+    `${Math.floor((first + n) / 12)}-${String(((first + n) % 12) + 1).padStart(2, "0")}`);
 }

@@ -16,6 +16,7 @@ export class Grid {
   #placed = 0;
   #width = 0;
   #ended = true;
+  #watcher;
   #acts;
 
   constructor({ onopen, onlike, onunlike, onmore, address }) {
@@ -23,11 +24,11 @@ export class Grid {
     this.#list.addEventListener("keydown", (event) => this.#onkey(event));
     this.#list.addEventListener("focusin", (event) => this.#rove(event.target.closest(".tile")));
     new ResizeObserver(() => this.#resized()).observe(this.#list);
-    this.watcher = new IntersectionObserver(
-      ([entry]) => entry.isIntersecting && onmore(),
+    this.#watcher = new IntersectionObserver(
+      (entries) => entries.at(-1).isIntersecting && onmore(),
       { rootMargin: LOOK_AHEAD },
     );
-    this.watcher.observe(byId("more"));
+    this.#watcher.observe(byId("more"));
   }
 
   /** The nodes that are shown, in order. */
@@ -55,8 +56,8 @@ export class Grid {
     }
     this.#layOut();
     // What a page holds may not reach the end of the screen: then there is no scrolling to wait for.
-    this.watcher.unobserve(byId("more"));
-    if (!ended) this.watcher.observe(byId("more"));
+    this.#watcher.unobserve(byId("more"));
+    if (!ended) this.#watcher.observe(byId("more"));
   }
 
   /** Take a picture out, and return what puts it back. The rows close up. */
@@ -78,6 +79,7 @@ export class Grid {
       before.splice(at, 0, tile);
       this.#tiles = new Map(before.map((each) => [each.node.id, each]));
       this.#relay();
+      this.focus(id);
     };
   }
 
@@ -122,42 +124,44 @@ export class Grid {
         iconButton("minus", `Without ${name}`, act(onunlike), { title: "Without this", tabIndex: -1 })));
   }
 
-  /** Place the tiles that have come; those that stand keep their place. */
-  #layOut() {
+  /** Place the tiles that have come; those that stand keep their place, unless all are placed `anew`. */
+  #layOut({ anew = false } = {}) {
     const width = this.#list.clientWidth;
     if (!width) return;
-    const anew = width !== this.#width || !this.#placed;
+    const all = anew || width !== this.#width;
     this.#width = width;
+    const stand = anew ? 0 : this.#placed;
     const height = width < NARROW ? 124 : 196;
     const add = document.createDocumentFragment();
     let before = 0;
     this.#runs.forEach((run, n) => {
       const ended = this.#ended || n < this.#runs.length - 1;
       const sizes = rows(run.tiles.map(({ shape }) => shape), { width, height, gap: GAP, ended });
-      if (sizes.length && !run.isSure && !run.heading) {
-        run.heading = h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "What comes nearest"));
+      if (sizes.length && !run.isSure && (anew || !run.heading)) {
+        run.heading ??= h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "What comes nearest"));
         add.append(run.heading);
       }
       sizes.forEach((size, place) => {
-        if (!anew && before + place < this.#placed) return;
+        if (!all && before + place < stand) return;
         const { element } = run.tiles[place];
         element.style.width = `${size.width}px`;
         element.style.height = `${size.height}px`;
-        if (before + place >= this.#placed) add.append(element);
+        if (before + place >= stand) add.append(element);
       });
       before += sizes.length;
     });
     this.#placed = before;
-    this.#list.append(add);
+    // In one go: an empty list in between would lose the place where one has scrolled to.
+    if (anew) this.#list.replaceChildren(add);
+    else this.#list.append(add);
     if (!this.#list.querySelector('.tile > a[tabindex="0"]')) this.#rove(this.#list.querySelector(".tile"));
   }
 
-  /** Place all tiles anew. */
+  /** Place all tiles anew, and leave the focus where it is. */
   #relay() {
-    this.#list.replaceChildren();
-    for (const run of this.#runs) run.heading = null;
-    this.#placed = 0;
-    this.#layOut();
+    const focused = document.activeElement;
+    this.#layOut({ anew: true });
+    if (focused !== document.activeElement && this.#list.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   #resized() {

@@ -1,8 +1,9 @@
 // Asking for the key, and trying it before it is kept.
 
 import { ask } from "./api.js";
+import { patiently } from "./connection.js";
 import { PROBE } from "./documents.js";
-import { byId } from "./dom.js";
+import { byId, openDialog } from "./dom.js";
 import { key } from "./key.js";
 
 const WHY = "Looking needs none. Adding, tagging and deleting pictures needs a key with the scope WRITE.";
@@ -15,7 +16,7 @@ export function openKey(why = WHY) {
   byId("key-value").value = key.value ?? "";
   byId("key-forget").hidden = !key.value;
   dialog.returnValue = "";
-  if (!dialog.open) dialog.showModal();
+  openDialog(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "used"), { once: true });
   });
@@ -27,7 +28,7 @@ export const demandKey = async (why) => Boolean(key.value) || openKey(why);
 /** Return whether reading is closed to those without a key: then pictures, too, need it. */
 export async function readingIsClosed() {
   try {
-    await ask(PROBE, {}, { as: null });
+    await patiently(() => ask(PROBE, {}, { as: null }));
     return false;
   } catch (error) {
     return error.code === "UNAUTHENTICATED";
@@ -49,6 +50,7 @@ export function watchKey() {
     event.preventDefault();
     const given = byId("key-value").value.trim();
     const refusal = given ? await objection(given) : "Paste a key first.";
+    if (!dialog.open) return;
     byId("key-error").textContent = refusal;
     if (refusal) {
       byId("key-value").select();

@@ -19,6 +19,7 @@ export function sayNothing(question, go) {
       h("code", {}, "pictograph import ~/Pictures")));
 }
 
+/** Say that the server wants a key. */
 export function sayClosed() {
   say("This library is closed", "Looking at its pictures needs a key with the scope READ.",
     button("Enter the key", () => openKey("Looking at these pictures needs a key with the scope READ."), "primary"));
@@ -31,8 +32,10 @@ export function sayForgotten(go) {
     button("Show all pictures", () => go(EVERYTHING)));
 }
 
-export function sayFailed(error, go) {
-  say("That did not work", error.message, button("Show all pictures", () => go(EVERYTHING)));
+/** Say what the server objects to. */
+export function sayFailed(error, { again, go }) {
+  say("That did not work", error.message,
+    h("div", { class: "actions" }, button("Try again", again), button("Show all pictures", () => go(EVERYTHING))));
 }
 
 const button = (text, onclick, kind = "") => h("button", { type: "button", class: kind, onclick }, text);

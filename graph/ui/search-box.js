@@ -34,6 +34,8 @@ export function watchSearchBox({ onsearch, onleave }) {
     search();
   });
   input.addEventListener("keydown", (event) => {
+    // While an input method composes a word, these keys are its own.
+    if (event.isComposing) return;
     if (event.key === "Escape" && input.value) {
       event.preventDefault();
       input.value = "";

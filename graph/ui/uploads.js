@@ -1,6 +1,7 @@
 // Adding pictures: many at once, each with its own progress and its own refusal.
 
 import { Away, ask, send } from "./api.js";
+import { pause } from "./connection.js";
 import { SERVICE, UPLOAD } from "./documents.js";
 import { byId, bytes, h, iconButton } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
@@ -8,11 +9,6 @@ import { demandKey } from "./key-dialog.js";
 const AT_A_TIME = 3;
 const KEY_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
 const PAUSES = [2, 4, 8, 15, 30];
-
-const pause = (seconds, signal) => new Promise((resolve, reject) => {
-  const timer = setTimeout(resolve, seconds * 1000);
-  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
-});
 
 export class Uploads {
   #panel = byId("uploads");
@@ -25,6 +21,7 @@ export class Uploads {
   #entries = [];
   #running = 0;
   #abort = new AbortController();
+  #most = null;
   #onadded;
 
   /** `onadded` is called when all are through; `onshow`, when somebody wants to see them. */
@@ -34,12 +31,13 @@ export class Uploads {
     this.#close = iconButton("close", "Stop and close", () => this.#end());
     this.#panel.replaceChildren(
       h("div", { class: "uploads-head" }, this.#head, this.#show, this.#close), this.#bar, this.#list);
+    // Whoever leaves now would leave pictures behind.
+    addEventListener("beforeunload", (event) => this.#running && event.preventDefault());
   }
 
   /** Add files to the library. Asks for a key first, where there is none. */
   async add(files) {
     if (!files.length || !(await demandKey("Adding pictures needs a key with the scope WRITE."))) return;
-    this.#most ??= ask(SERVICE).then(({ service }) => service.maxUploadBytes);
     this.#panel.hidden = false;
     for (const file of files) {
       const entry = this.#entry(file);
@@ -50,8 +48,6 @@ export class Uploads {
     this.#tell();
     while (this.#running < AT_A_TIME && this.#waiting.length) this.#work();
   }
-
-  #most;
 
   #entry(file) {
     const said = h("span", { class: "said-of" }, "Waiting");
@@ -98,7 +94,7 @@ export class Uploads {
   }
 
   async #one(entry, signal) {
-    const most = await this.#most.catch(() => { this.#most = undefined; return Infinity; });
+    const most = await this.#mostBytes();
     if (entry.file.size > most) {
       this.#set(entry, "refused", `It has ${bytes(entry.file.size)}; at most ${bytes(most)} are taken.`);
       return;
@@ -128,6 +124,17 @@ export class Uploads {
         this.#set(entry, isDuplicate ? "here" : "added", isDuplicate ? "Is here already" : "Added");
       }
       return;
+    }
+  }
+
+  /** How many bytes the server takes. Where it does not say so, it says what was too many. */
+  async #mostBytes() {
+    this.#most ??= ask(SERVICE).then(({ service }) => service.maxUploadBytes);
+    try {
+      return await this.#most;
+    } catch {
+      this.#most = null;
+      return Infinity;
     }
   }
 

@@ -56,9 +56,9 @@ export class Detail {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     this.#node = { id, ...node };
+    openDialog(this.#dialog);
     if (node) this.#show(this.#node);
     else this.#say("Loading …");
-    openDialog(this.#dialog);
     try {
       const { image } = await patiently(() => ask(DETAIL, { id }, { signal }), signal);
       if (image) {

@@ -109,7 +109,7 @@ async def test_the_page_has_a_title_a_way_to_the_gallery_and_no_icon_to_ask_for(
 ) -> None:
     page = (await client.http.get("/graphql", headers=HTML)).text
     assert "<title>Pictograph: GraphiQL</title>" in page
-    assert '<a href="/">Gallery</a>' in page
+    assert '<a href="./">Gallery</a>' in page
     assert '<link rel="icon" href="data:,">' in page
 
 

@@ -9,7 +9,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 # takes longest begins first.
 BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,6 +29,10 @@ test-clients: $(READY) $(CLIENTS)  ## Run the clients that apps use against the 
 test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
 	$(BIN)/python -m tests.browser.prepare
 	$(BIN)/pytest tests/browser $(PYTEST_FLAGS)
+
+screenshots: $(READY)  ## Take the README's pictures of the gallery anew, in Inter where it is installed.
+	$(BIN)/python -m tests.browser.prepare
+	FONTCONFIG_FILE=$(CURDIR)/tests/browser/fonts.conf $(BIN)/pytest tests/browser/screenshots.py
 
 check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
 	$(BIN)/ruff format --check .

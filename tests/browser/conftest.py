@@ -15,11 +15,12 @@ from tests.browser.visitor import DESKTOP, Visitor
 from tests.e2e.process import KEY, Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Literal
 
     from playwright.async_api import Browser, BrowserContext, ViewportSize
 
+REPORTS = pytest.StashKey[list[str]]()
 FAILED = pytest.StashKey[bool]()
 FAILURES = BUILD / "failures"
 PATIENCE_MS = 30_000  # of a machine that has much else to do
@@ -40,6 +41,8 @@ class Visit(Protocol):
         size: ViewportSize = DESKTOP,
         scheme: Literal["light", "dark"] = "light",
         key: str | None = None,
+        traced: bool = True,
+        sharp: float = 1,
     ) -> Visitor: ...
 
 
@@ -117,12 +120,15 @@ async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
         size: ViewportSize = DESKTOP,
         scheme: Literal["light", "dark"] = "light",
         key: str | None = None,
+        traced: bool = True,
+        sharp: float = 1,
     ) -> Visitor:
         context = await browser.new_context(
-            base_url=server.url, viewport=size, color_scheme=scheme, accept_downloads=True
+            base_url=server.url, viewport=size, color_scheme=scheme, device_scale_factor=sharp
         )
-        await context.tracing.start(screenshots=True, snapshots=True)
-        visitor = await Visitor.arrive(context, server, key=key)
+        if traced:
+            await context.tracing.start(screenshots=True, snapshots=True)
+        visitor = await Visitor.arrive(context, server, key=key, traced=traced)
         visitors.append(visitor)
         await visitor.page.goto(path)
         return visitor
@@ -134,11 +140,20 @@ async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
         context = visitor.page.context
         if complaints or request.node.stash.get(FAILED, False):
             await _keep(context, visitor, FAILURES / f"{name}-{number}")
-        else:
-            await context.tracing.stop()
         await context.close()
     if complaints:
         pytest.fail("\n".join(complaints))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something that the end of the run repeats."""
+    return request.config.stash.setdefault(REPORTS, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in terminalreporter.config.stash.get(REPORTS, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -154,5 +169,7 @@ async def _keep(context: BrowserContext, visitor: Visitor, place: Path) -> None:
     screenshot, trace = place.with_suffix(".png"), place.with_suffix(".zip")
     if not visitor.page.is_closed():
         await visitor.page.screenshot(path=screenshot)
-    await context.tracing.stop(path=trace)
-    print(f"How it looked: {screenshot}\nHow it went, for `playwright show-trace`: {trace}")  # noqa: T201
+        print(f"How it looked: {screenshot}")  # noqa: T201
+    if visitor.traced:
+        await context.tracing.stop(path=trace)
+        print(f"How it went, for `playwright show-trace`: {trace}")  # noqa: T201

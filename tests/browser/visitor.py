@@ -29,6 +29,14 @@ WATCH_POLICY = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI}`));
 """
+# What moves by itself; what follows a key or a click within half a second does not count.
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => window.shifts.push(...list.getEntries()
+  .filter(({ hadRecentInput }) => !hadRecentInput)
+  .map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80))])))
+  .observe({ type: "layout-shift", buffered: true });
+"""
 REMEMBER_KEY = "if (location.origin === {origin!r}) sessionStorage.setItem({name!r}, {key!r});"
 
 
@@ -38,6 +46,7 @@ class Visitor:
 
     page: Page
     server: Server
+    traced: bool
     requests: list[Request] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -45,14 +54,15 @@ class Visitor:
 
     @classmethod
     async def arrive(
-        cls, context: BrowserContext, server: Server, *, key: str | None = None
+        cls, context: BrowserContext, server: Server, *, key: str | None, traced: bool
     ) -> Self:
         """Open an empty page, with everything watched that will happen there."""
         await context.add_init_script(WATCH_POLICY)
+        await context.add_init_script(WATCH_SHIFTS)
         if key:
             script = REMEMBER_KEY.format(origin=server.url, name=KEY_NAME, key=key)
             await context.add_init_script(script)
-        visitor = cls(await context.new_page(), server)
+        visitor = cls(await context.new_page(), server, traced)
         context.on("request", visitor._note_request)
         visitor.page.on("websocket", visitor._note_socket)
         visitor.page.on("console", visitor._note_console)

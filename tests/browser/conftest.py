@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
 
 import pytest
 from playwright.async_api import async_playwright, expect
@@ -16,7 +16,6 @@ from tests.e2e.process import KEY, Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Literal
 
     from playwright.async_api import Browser, BrowserContext, ViewportSize
 
@@ -30,19 +29,21 @@ ARGUMENTS = [
 ]
 
 
+class Options(TypedDict, total=False):
+    """What a visitor sees pages on, and with."""
+
+    size: ViewportSize
+    scheme: Literal["light", "dark"]
+    sharp: float
+    key: str
+    traced: bool
+
+
 class Visit(Protocol):
     """Opens a page of a server; every visitor has a browser profile of its own."""
 
     async def __call__(
-        self,
-        server: Server,
-        path: str = "/",
-        *,
-        size: ViewportSize = DESKTOP,
-        scheme: Literal["light", "dark"] = "light",
-        key: str | None = None,
-        traced: bool = True,
-        sharp: float = 1,
+        self, server: Server, path: str = "/", **options: Unpack[Options]
     ) -> Visitor: ...
 
 
@@ -113,22 +114,18 @@ async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
     """Open pages; at the end none of them may have complained, or asked another machine."""
     visitors: list[Visitor] = []
 
-    async def visit(
-        server: Server,
-        path: str = "/",
-        *,
-        size: ViewportSize = DESKTOP,
-        scheme: Literal["light", "dark"] = "light",
-        key: str | None = None,
-        traced: bool = True,
-        sharp: float = 1,
-    ) -> Visitor:
+    async def visit(server: Server, path: str = "/", **options: Unpack[Options]) -> Visitor:
         context = await browser.new_context(
-            base_url=server.url, viewport=size, color_scheme=scheme, device_scale_factor=sharp
+            base_url=server.url,
+            viewport=options.get("size", DESKTOP),
+            color_scheme=options.get("scheme", "light"),
+            device_scale_factor=options.get("sharp", 1),
         )
+        traced = options.get("traced", True)
         if traced:
-            await context.tracing.start(screenshots=True, snapshots=True)
-        visitor = await Visitor.arrive(context, server, key=key, traced=traced)
+            # No snapshots: they fetch what is shown by blobs, which the page's policy forbids.
+            await context.tracing.start(screenshots=True)
+        visitor = await Visitor.arrive(context, server, key=options.get("key"), traced=traced)
         visitors.append(visitor)
         await visitor.page.goto(path)
         return visitor

@@ -92,6 +92,9 @@ async def eventually(
 ) -> None:
     """Wait until something is as expected, and fail with what it was last."""
     deadline = time.monotonic() + patience_ms / 1000
-    while (last := await actual()) != expected and time.monotonic() < deadline:
+    while True:
+        last = await actual()
+        if last == expected or time.monotonic() > deadline:
+            break
         await asyncio.sleep(0.05)
     assert expected == last

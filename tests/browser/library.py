@@ -87,7 +87,7 @@ def cards(count: int, *, after: int = 0) -> Sequence[Card]:
 
 
 def fill(server: Server, found: Sequence[Card]) -> None:
-    """Take postcards in, with all that stands on their backs, the last one as the newest."""
+    """Take postcards in, with all that stands on their backs."""
     tagged: dict[str, list[str]] = {}
     for some in (found[first : first + BATCH] for first in range(0, len(found), BATCH)):
         answer = server.upload({card.name: card.content for card in some}, tags=["postcard"])

@@ -26,7 +26,7 @@ async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations
     .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, help, nodes }) => [id, help, ...nodes.map(({ html, failureSummary }) => html + failureSummary)]);
+    .map(({ id, nodes }) => [id, ...nodes.map((node) => node.html + node.failureSummary)]);
 }
 """
 Scheme = Literal["light", "dark"]
@@ -43,7 +43,7 @@ everywhere = pytest.mark.parametrize(
 async def objections(page: Page, axe_source: str) -> object:
     """Return what axe finds to be serious or critical."""
     await page.wait_for_function(
-        "document.getAnimations().every(({ playState, effect }) =>"
+        "() => document.getAnimations().every(({ playState, effect }) =>"
         " playState !== 'running' || effect.getComputedTiming().iterations === Infinity)"
     )
     await page.evaluate(axe_source)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
@@ -13,7 +12,10 @@ from tests.browser.library import FEW, cards
 from tests.e2e.process import KEY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.browser.conftest import Visit
+    from tests.browser.library import Card
     from tests.e2e.process import Server
 
 NEWEST = "{ images(first: 20) { nodes { id filename tags altText } } }"
@@ -22,19 +24,26 @@ SIMILAR = "query ($id: ID!) { image(id: $id) { similarImages(first: 8) { nodes {
 WITHIN_MS, AFTER_MS = 7000, 2000  # an undo window of eight seconds
 
 
+def newest_card(server: Server) -> Card:
+    """Return the postcard that the gallery shows first."""
+    newest = server.ask(NEWEST)["images"]["nodes"][0]["filename"]
+    [card] = [card for card in cards(FEW) if card.name == newest]
+    return card
+
+
 async def test_a_picture_opens_large_with_all_that_is_known_of_it(
     visit: Visit, few: Server
 ) -> None:
     visitor = await visit(few)
     gallery = Gallery(visitor)
-    card = cards(FEW)[-1]
+    card = newest_card(few)
     await gallery.tiles.first.click()
     await expect(gallery.detail).to_have_accessible_name(card.back.caption)
     await expect(gallery.detail.get_by_role("heading", name=card.name)).to_be_visible()
     facts = gallery.detail.locator(".facts").first
     await expect(facts).to_contain_text(f"{card.back.drawn_at.year}")
     await expect(facts).to_contain_text("Pictograph")
-    await expect(facts).to_contain_text(re.compile(r"\d+ × \d+"))
+    await expect(facts).to_contain_text(re.compile(r"Size\d+ . \d+"))
     for tag in {"postcard", *card.back.tags}:
         await expect(gallery.detail.get_by_role("button", name=f"the tag {tag}")).to_be_visible()
     await gallery.detail.get_by_text(re.compile(r"All \d+ EXIF tags")).click()
@@ -89,15 +98,18 @@ async def test_what_a_picture_shows_is_said_anew(visit: Visit, few: Server) -> N
     await expect(gallery.tiles.first).to_have_accessible_name("A view that nobody forgets")
 
 
-async def test_the_original_is_downloaded_under_its_name(visit: Visit, few: Server) -> None:
+async def test_the_original_is_downloaded_under_its_name(
+    visit: Visit, few: Server, tmp_path: Path
+) -> None:
     gallery = Gallery(await visit(few))
-    card = cards(FEW)[-1]
+    card = newest_card(few)
     await gallery.tiles.first.click()
     async with gallery.page.expect_download() as download:
         await gallery.detail.get_by_role("button", name="Download").click()
     file = await download.value
     assert card.name == file.suggested_filename
-    assert card.content == Path(await file.path()).read_bytes()
+    await file.save_as(tmp_path / "original")
+    assert card.content == (tmp_path / "original").read_bytes()
 
 
 async def test_a_deleted_picture_is_gone_from_sight_at_once_and_from_the_server_after_a_while(
@@ -155,7 +167,10 @@ async def test_who_leaves_the_page_has_not_undone_the_deletion(visit: Visit, few
 
 async def test_a_picture_that_is_not_here_any_more_says_so(visit: Visit, few: Server) -> None:
     gone = few.ask(NEWEST)["images"]["nodes"][0]["id"]
-    few.ask("mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }", ids=[gone])
+    few.ask(
+        "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }",
+        ids=[gone],
+    )
     gallery = Gallery(await visit(few, f"/?image={gone}"))
     await expect(gallery.detail).to_contain_text("not here any more")
     await gallery.detail.get_by_role("button", name="Close").click()

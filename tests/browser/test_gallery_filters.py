@@ -20,7 +20,7 @@ query ($filter: ImageFilter) {
 }
 """
 FACETS = """
-{ images(first: 0) { facets { months { value count } cameras { value count } tags { value count } } } }
+{ images(first: 0) { facets { cameras { value count } tags { value count } } } }
 """
 VILLAGE = {"latitude": 43.47, "longitude": 11.88, "radiusKm": 25.0}
 

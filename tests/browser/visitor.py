@@ -34,7 +34,7 @@ WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => window.shifts.push(...list.getEntries()
   .filter(({ hadRecentInput }) => !hadRecentInput)
-  .map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80))])))
+  .map(({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML)])))
   .observe({ type: "layout-shift", buffered: true });
 """
 REMEMBER_KEY = "if (location.origin === {origin!r}) sessionStorage.setItem({name!r}, {key!r});"

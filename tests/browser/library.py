@@ -29,6 +29,7 @@ MANY = 600
 FEW = 12
 BATCH = 20
 SHAPES = ((960, 640), (960, 640), (640, 960), (960, 640), (720, 720), (960, 640), (1280, 560))
+DESCRIBING = ("back", "descriptions", "grammar", "lexicon", "scenes")
 TAG = """
 mutation Tag($ids: [ID!]!, $tags: [String!]!) {
   tagImages(input: {imageIds: $ids, tags: $tags}) { userErrors { message } }
@@ -109,7 +110,8 @@ def clear(server: Server) -> None:
 
 def data_dir() -> Path:
     """Return the folder of the library of many. It outlives a run: filling it takes a minute."""
-    return BUILD / f"library-{_recipe()}"
+    recipe = sha256(Path(__file__).read_bytes() + _recipe().encode() + digest(MODEL).encode())
+    return BUILD / f"library-{recipe.hexdigest()[:12]}"
 
 
 def _paint(card: Card) -> None:
@@ -124,8 +126,10 @@ def _cards() -> Path:
 
 @cache
 def _recipe() -> str:
-    """Return what tells these postcards and their embeddings from others."""
-    recipe = sha256(Path(__file__).read_bytes() + digest(MODEL).encode())
-    for source in sorted(MODEL.parent.rglob("*.py")):
+    """Return what tells these postcards from others: all that draws and describes."""
+    recipe = sha256(repr(SHAPES).encode())
+    drawing = MODEL.parent.glob("painting/*.py")
+    describing = (MODEL.parent / f"{name}.py" for name in DESCRIBING)
+    for source in (*sorted(drawing), *describing):
         recipe.update(source.read_bytes())
     return recipe.hexdigest()[:12]

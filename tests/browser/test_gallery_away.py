@@ -17,7 +17,7 @@ from tests.e2e.process import KEY, Server
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Route
+    from playwright.async_api import Request, Route
 
     from tests.browser.conftest import Visit
 
@@ -86,13 +86,18 @@ async def test_what_was_asked_last_is_answered_once_the_server_is_back(
     async def cut(route: Route) -> None:
         await route.abort()
 
+    def asks_for_a_lighthouse(request: Request) -> bool:
+        return "a lighthouse" in (request.post_data or "")
+
     await gallery.page.route("**/graphql", cut)
     await gallery.search.fill("a castle")
     banner = gallery.page.get_by_role("alert").filter(has_text=AWAY)
     await expect(banner).to_be_visible()
-    await gallery.search.fill("a lighthouse")
+    async with gallery.page.expect_request(asks_for_a_lighthouse):
+        await gallery.search.fill("a lighthouse")
+    async with gallery.page.expect_request(asks_for_a_lighthouse):
+        await gallery.page.get_by_role("button", name="Try now").click()
     await gallery.page.unroute("**/graphql")
-    await gallery.page.get_by_role("button", name="Try now").click()
     await gallery.answers({"text": "a lighthouse"})
     await expect(banner).to_be_hidden()
 

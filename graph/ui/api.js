@@ -15,7 +15,7 @@ class Refused extends Error {
 /** The server, or what it stands on, is away. */
 export class Away extends Error {
   constructor() {
-    super("The server does not answer at the moment.");
+    super("The server does not answer.");
   }
 }
 

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from domain import UseCases
 from graph import gallery, graphiql
@@ -95,7 +95,7 @@ def _pages(options: HttpOptions) -> list[BaseRoute]:
 
     routes: list[BaseRoute] = [
         Route("/", home),
-        Mount("/ui", gallery.GalleryFiles()),
+        Route("/ui/{name}", gallery.answer),
     ]
     if options.graphiql:
         routes.append(Route("/graphiql/{name}", graphiql.files(options.graphiql_assets)))

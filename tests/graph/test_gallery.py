@@ -63,7 +63,9 @@ async def test_a_file_that_a_browser_has_is_not_sent_again(client: Client) -> No
     assert (304, b"") == (again.status_code, again.content)
 
 
-@pytest.mark.parametrize("path", ["/ui/nothing.js", "/ui/", "/ui/../http.py", "/ui"])
+@pytest.mark.parametrize(
+    "path", ["/ui/nothing.js", "/ui/", "/ui/..%2Fhttp.py", "/ui", "/ui/index.html"]
+)
 async def test_nothing_else_is_handed_out(client: Client, path: str) -> None:
     answer = await client.http.get(path)
     assert 404 == answer.status_code

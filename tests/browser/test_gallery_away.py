@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Visit
 
 REFUSED = "net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|FAILED)"
-AWAY = "The server does not answer. This page tries again by itself."
+AWAY = re.compile(r"The server does not answer.* This page tries again by itself\.")
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ async def test_like_pictures_lead_to_one_another_and_the_close_button_back(
     await expect(gallery.page).to_have_url(re.compile(re.escape(nearest)))
     await gallery.detail.get_by_role("button", name="Close").click()
     await expect(gallery.detail).to_be_hidden()
-    assert f"{few.url}/" == gallery.page.url
+    await expect(gallery.page).to_have_url(f"{few.url}/")
 
 
 async def test_tags_are_added_and_taken_away(visit: Visit, few: Server) -> None:

@@ -51,7 +51,7 @@ async def test_months_cameras_and_tags_narrow_the_library_and_say_how_many_are_l
 
     await gallery.filters.get_by_role("button", name="Clear").click()
     await shows(gallery)
-    assert f"{library.url}/" == gallery.page.url
+    await expect(gallery.page).to_have_url(f"{library.url}/")
 
 
 async def test_a_place_and_a_radius_narrow_the_library(visit: Visit, library: Server) -> None:

@@ -47,7 +47,7 @@ async def test_one_searches_walks_opens_and_closes_without_a_pointer(
     await press("Escape")
     await expect(gallery.detail).to_be_hidden()
     await expect(gallery.tiles.nth(2)).to_be_focused()
-    assert f"{library.url}/?q=a+castle" == gallery.page.url
+    await expect(gallery.page).to_have_url(f"{library.url}/?q=a+castle")
 
 
 async def test_the_grid_is_one_stop_of_the_tab_key_with_its_actions_behind(

@@ -1,11 +1,12 @@
-// The answer to a question, page by page: of a search by its cursors, of the library by its own.
+// The answer to a question, page by page: of a search by its cursors, of the library by its own. Those that
+// were shown are kept for who comes back: back is where one was.
 
-import { ask } from "./api.js";
-import { patiently } from "./connection.js";
+import { ask, patiently } from "./api.js";
 import { LIBRARY, LIBRARY_FACETS, SEARCH, SEARCH_FACETS } from "./documents.js";
 import { isSearch, toBy, toFilter, toSort } from "./question.js";
 
 const [FIRST_PAGE, PAGE] = [40, 60];
+const MOST_KEPT = 10;
 
 export class Answer {
   /** Pictures in order: {node, isSure}. All of the library are sure. */
@@ -78,3 +79,19 @@ export class Answer {
     return patiently(() => ask(query, variables, { signal }), signal);
   }
 }
+/** By what was asked: an answer, and how far one had scrolled. The oldest goes first. */
+const kept = new Map();
+
+/** Keep an answer, unless it has shown nothing yet. */
+export function keep(asked, answer) {
+  if (!answer?.found.length) return;
+  kept.delete(asked);
+  kept.set(asked, { answer, top: scrollY });
+  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+}
+
+/** Return what was kept of a question: {answer, top}, or undefined. */
+export const keptOf = (asked) => kept.get(asked);
+
+/** Forget all: the library is another. */
+export const forget = () => kept.clear();

@@ -1,9 +1,8 @@
 // The gallery: what is asked, where it stands in the address bar, and who shows the answer.
 
-import { Answer } from "./answer.js";
-import { ask } from "./api.js";
+import { Answer, forget, keep, keptOf } from "./answer.js";
+import { ask, patiently } from "./api.js";
 import { recall, remember, showChips } from "./chips.js";
-import { patiently } from "./connection.js";
 import { deleteLater, isGoing, watchLeaving } from "./deletions.js";
 import { Detail } from "./detail.js";
 import { EXAMPLE } from "./documents.js";
@@ -12,7 +11,6 @@ import { watchFiles } from "./drops.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { openKey, readingIsClosed, watchKey } from "./key-dialog.js";
-import { forget, keep, keptOf } from "./kept.js";
 import { key } from "./key.js";
 import { sayClosed, sayFailed, sayForgotten, sayNothing, sayNothingMore } from "./notices.js";
 import { EVERYTHING, conditions, fromAddress, isSearch, toAddress } from "./question.js";

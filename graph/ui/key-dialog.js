@@ -1,7 +1,6 @@
 // Asking for the key, and trying it before it is kept.
 
-import { ask } from "./api.js";
-import { patiently } from "./connection.js";
+import { ask, patiently } from "./api.js";
 import { PROBE } from "./documents.js";
 import { byId, openDialog } from "./dom.js";
 import { key } from "./key.js";

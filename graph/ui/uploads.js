@@ -1,7 +1,6 @@
 // Adding pictures: many at once, each with its own progress and its own refusal.
 
-import { Away, ask, send } from "./api.js";
-import { pause } from "./connection.js";
+import { Away, ask, pause, send } from "./api.js";
 import { SERVICE, UPLOAD } from "./documents.js";
 import { byId, bytes, h, iconButton } from "./dom.js";
 import { demandKey } from "./key-dialog.js";

@@ -54,7 +54,7 @@ async def rows(page: Page, shapes: list[float], *, ended: bool) -> list[list[dic
     """Return the sizes of tiles, row by row as a browser would break them."""
     bounds = {"width": WIDTH, "height": HEIGHT, "gap": GAP, "ended": ended}
     found: list[list[dict[str, int]]] = [[]]
-    for size in await call(page, "rows.js", "rows", shapes, bounds):
+    for size in await call(page, "grid.js", "rows", shapes, bounds):
         if sum(tile["width"] + GAP for tile in found[-1]) + size["width"] > WIDTH:
             found.append([])
         found[-1].append(size)
@@ -81,7 +81,7 @@ async def test_what_comes_later_moves_nothing_that_stands(page: Page) -> None:
     answers = [
         await call(
             page,
-            "rows.js",
+            "grid.js",
             "rows",
             shapes[:count],
             {"width": WIDTH, "height": HEIGHT, "gap": GAP, "ended": count == 90},
@@ -102,7 +102,7 @@ async def test_a_preview_is_the_picture_but_blurred(page: Page, size: tuple[int,
     painted = await page.evaluate(
         """async (hash) => {
           const canvas = document.createElement("canvas");
-          (await import("/ui/thumbhash.js")).paint(canvas, hash);
+          (await import("/ui/thumbnail.js")).paint(canvas, hash);
           const { width, height } = canvas;
           const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
           return { size: [width, height], data: [...data] };
@@ -122,7 +122,7 @@ async def test_a_preview_that_is_none_paints_nothing(page: Page, hashed: str) ->
     await page.evaluate(
         """async (hash) => {
           const canvas = document.createElement("canvas");
-          (await import("/ui/thumbhash.js")).paint(canvas, hash);
+          (await import("/ui/thumbnail.js")).paint(canvas, hash);
         }""",
         hashed,
     )

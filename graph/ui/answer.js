@@ -8,6 +8,9 @@ import { isSearch, toBy, toFilter, toSort } from "./question.js";
 const [FIRST_PAGE, PAGE] = [40, 60];
 const MOST_KEPT = 10;
 
+/** By what was asked: an answer, and how far one had scrolled. The oldest goes first. */
+const kept = new Map();
+
 export class Answer {
   /** Pictures in order: {node, isSure}. All of the library are sure. */
   found = [];
@@ -79,8 +82,6 @@ export class Answer {
     return patiently(() => ask(query, variables, { signal }), signal);
   }
 }
-/** By what was asked: an answer, and how far one had scrolled. The oldest goes first. */
-const kept = new Map();
 
 /** Keep an answer, unless it has shown nothing yet. */
 export function keep(asked, answer) {

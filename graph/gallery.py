@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from graph.pictures import matches
+
 FILES = Path(__file__).parent / "ui"
 
 
@@ -36,7 +38,7 @@ async def answer(request: Request) -> Response:
         raise HTTPException(HTTPStatus.NOT_FOUND, "The gallery has no file of this name.")
     # Asked about each time: a new version shows at once.
     headers = {"Cache-Control": "no-cache", "ETag": file.etag}
-    if file.etag in request.headers.get("if-none-match", ""):
+    if matches(request.headers.get("if-none-match"), file.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(file.content, headers=headers, media_type=file.media_type)
 

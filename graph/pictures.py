@@ -39,7 +39,7 @@ class Pictures:
         await self._admit(request)
         image, variant = await self._wanted(request)
         headers = self._headers(image, variant, download="download" in request.query_params)
-        if _matches(request.headers.get("if-none-match"), headers["ETag"]):
+        if matches(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         wanted = _range_of(request, headers["ETag"])
         try:
@@ -124,7 +124,7 @@ class _Streamed(StreamingResponse):
             await self.blob.chunks.aclose()
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def matches(header: str | None, etag: str) -> bool:
     """Tell whether a client has it already, weakly compared as RFC 9110 has it."""
     tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
     return etag in tags or tags == ["*"]

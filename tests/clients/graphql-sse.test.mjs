@@ -12,15 +12,8 @@ const client = connect(server.withKey);
 
 test.after(() => client.dispose());
 
-/** All results of an operation, to its end. */
-async function results(of, query, variables) {
-  const all = [];
-  for await (const result of of.iterate({ query, variables })) all.push(result);
-  return all;
-}
-
 test("a query is answered, once", async () => {
-  const answers = await results(client, server.SUNSETS, { text: server.TEXT });
+  const answers = await server.results(client, server.SUNSETS, { text: server.TEXT });
   assert.equal(answers.length, 1);
   server.assertSunsets(answers[0].data.searchImages);
 });
@@ -29,26 +22,26 @@ test("pages follow each other, and nothing is there twice", async () => {
   const pages = [];
   do {
     const after = pages.at(-1)?.pageInfo.endCursor;
-    pages.push((await results(client, server.PAGE, { after }))[0].data.images);
+    pages.push((await server.results(client, server.PAGE, { after }))[0].data.images);
   } while (pages.at(-1).pageInfo.hasNextPage);
   server.assertPages(pages);
 });
 
 test("a misspelt query is told so in the stream", async () => {
-  const [{ errors }] = await results(client, server.MISSPELT);
+  const [{ errors }] = await server.results(client, server.MISSPELT);
   assert.match(errors[0].message, /Did you mean 'searchImages'/);
 });
 
 test("what a user can mend is in userErrors, and a change needs the key", async () => {
-  const [{ data }] = await results(client, server.DELETE, { ids: [server.NOWHERE] });
+  const [{ data }] = await server.results(client, server.DELETE, { ids: [server.NOWHERE] });
   server.assertNotFound(data.deleteImages);
-  const [refused] = await results(connect(), server.DELETE, { ids: [server.NOWHERE] });
+  const [refused] = await server.results(connect(), server.DELETE, { ids: [server.NOWHERE] });
   assert.equal(refused.errors[0].extensions.code, "UNAUTHENTICATED");
 });
 
 test("a key that nobody knows is refused with 401", async () => {
   const stranger = connect({ Authorization: "Bearer nobody-knows-me" });
-  const error = await results(stranger, server.PAGE).catch((error) => error);
+  const error = await server.results(stranger, server.PAGE).catch((error) => error);
   assert.ok(error instanceof NetworkError, error);
   assert.equal(error.response.status, 401);
 });
@@ -56,7 +49,7 @@ test("a key that nobody knows is refused with 401", async () => {
 test("the status of images is told until they are done", async () => {
   const files = [await server.picture(), await server.picture()];
   const ids = server.assertUploaded(await server.post(files), 2);
-  const told = await results(client, server.STATUS, { ids });
+  const told = await server.results(client, server.STATUS, { ids });
   assert.deepEqual(told.map(({ data }) => data.imageStatusChanged.status), ["READY", "READY"]);
 });
 

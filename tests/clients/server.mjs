@@ -126,3 +126,10 @@ export async function post(files) {
   const answer = await fetch(url, { method: "POST", headers: { ...withKey, ...preflight }, body: form });
   return (await answer.json()).data.uploadImages;
 }
+
+/** All results of an operation, to its end, of a client of graphql-ws or graphql-sse. */
+export async function results(of, query, variables) {
+  const all = [];
+  for await (const result of of.iterate({ query, variables })) all.push(result);
+  return all;
+}

@@ -23,7 +23,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --editable . && \
-    python -m graph.fetch_graphiql && \
+    python -m graph.http.fetch_graphiql && \
     python -m compileall -q -x '/\.venv/' .
 
 FROM python:3.11-slim-bookworm

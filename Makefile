@@ -50,7 +50,7 @@ bench: $(READY)  ## Measure this machine: search end to end beside its parts, up
 	$(BIN)/python -m benchmarks
 
 graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
-	@$(BIN)/python -m graph.fetch_graphiql
+	@$(BIN)/python -m graph.http.fetch_graphiql
 
 train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
 	$(BIN)/python -m postcards.train

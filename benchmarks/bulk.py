@@ -11,8 +11,8 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.real_clip import MODEL
-from infra.postgres import PostgresCatalog
-from infra.postgres.models import index_of
+from infra.postgres.models.active import index_of
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from infra.postgres.models import ActiveModel
+    from infra.postgres.models.active import ActiveModel
 
 AT_ONCE = 10_000
 REPORT = 20.0  # seconds between two lines about a long wait
@@ -45,13 +45,13 @@ IMAGES = text("""
 
 async def load(
     engine: AsyncEngine, points: NDArray[np.float32], say: Callable[[str], None] = lambda _: None
-) -> PostgresCatalog:
+) -> PostgresLibrary:
     """Open a catalog and fill it, saying how far it is.
 
     The index is built at the end, as PostgreSQL advises for bulk loads, by as many processes as
     the server grants.
     """
-    catalog = await PostgresCatalog.open(engine, MODEL)
+    catalog = await PostgresLibrary.open(engine, MODEL)
     model = catalog.model
     assert model is not None  # noqa: S101 - just opened with one
     async with engine.begin() as connection:

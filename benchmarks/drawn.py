@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from postcards.demo import seeds
+from pictograph.cli.demo import seeds
 from postcards.press import Press
 
 if TYPE_CHECKING:

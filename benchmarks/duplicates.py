@@ -22,16 +22,17 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import bindparam, cast, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
-from domain.duplicates import FindDuplicates
-from domain.embeddings import EmbeddingModel
-from domain.images import Image, ImageStatus
-from domain.likenesses import Collapse, oldest_alike
-from infra.embedded_postgres import embedded_postgres
-from infra.postgres import PostgresCatalog, PostgresDuplicates
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.images import Image, ImageStatus
+from domain.entities.near_duplicates import Collapse, oldest_of_group
+from domain.use_cases.duplicates.find_duplicates import FindDuplicates
+from infra.embedded_postgres.server import embedded_postgres
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 from infra.postgres.rows import image_row
 from infra.postgres.tables import metadata
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +159,8 @@ async def report(duplicates: PostgresDuplicates, pictures: Pictures, *, number: 
     """Say which part of the planted duplicates stand in one group with another of their motif."""
     counts = Counter(pictures.motifs[:number].tolist())
     planted = [row for row in range(number) if counts[int(pictures.motifs[row])] > 1]
-    links = await duplicates.links(Collapse.NEAR_DUPLICATES)
-    oldest = oldest_alike(links)
+    links = await duplicates.pairs(Collapse.NEAR_DUPLICATES)
+    oldest = oldest_of_group(links)
     wrong = sum(pictures.motifs[link.one.int] != pictures.motifs[link.other.int] for link in links)
     groups: dict[int, set[UUID | None]] = {}
     for row in planted:
@@ -176,7 +177,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with embedded_postgres(Path(folder) / "postgres") as url, open_engine(url) as engine:
             await upgrade(engine)
-            catalog = await PostgresCatalog.open(engine, EmbeddingModel("made up", DIMENSIONS))
+            catalog = await PostgresLibrary.open(engine, EmbeddingModel("made up", DIMENSIONS))
             model = catalog.model
             assert model is not None  # noqa: S101 - just opened with one
             # Nobody searches here.
@@ -197,7 +198,7 @@ async def main() -> None:
                 await duplicates.update()
             await list_them(find)
             with timed("links among 1,000"):
-                await duplicates.among(
+                await duplicates.pairs_among(
                     [UUID(int=row) for row in range(1_000)], Collapse.NEAR_DUPLICATES
                 )
 

@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, logging
 
-from domain.images import Pixels
-from infra import checkpoint
-from infra.clip import ClipEncoder
+from domain.entities.images import Pixels
+from infra.clip import checkpoint
+from infra.clip.encoder import ClipEncoder
 from postcards.tokens import caption_words, make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from infra.dual_encoder import DualEncoder
+    from infra.clip.dual_encoder import DualEncoder
 
 SECONDS = 3.0
 CALLERS = (1, 16)

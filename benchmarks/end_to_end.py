@@ -19,13 +19,13 @@ import httpx
 import numpy as np
 from PIL import Image
 
-import app
 from benchmarks.encoder import captions, make_true_size
-from domain.embeddings import Query, QueryKind
-from domain.filters import EVERYTHING
-from domain.images import Pixels
-from domain.searches import DEPTH
+from domain.entities.embeddings import Query, QueryKind
+from domain.entities.filters import EVERYTHING
+from domain.entities.images import Pixels
+from domain.entities.searches import DEPTH
 from infra.settings import read_settings
+from pictograph import app
 from tests.e2e.process import KEY, Server
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ async def parts(settings: dict[str, object]) -> tuple[dict[int, float], float]:
         query = Query(embedding, QueryKind.TEXT)
 
         async def sql(_: str) -> None:
-            ranking = await search.catalog.search(query, EVERYTHING, limit=DEPTH)
+            ranking = await search.vectors.search(query, EVERYTHING, limit=DEPTH)
             await search.catalog.get([hit.image_id for hit in ranking.hits[:21]])
 
         await latencies(encode, 4)

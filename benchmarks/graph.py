@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from domain.uploads import Upload
-from graph.http import create_app
+from domain.entities.uploads import Upload
+from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
 from tests.graph.world import World
 

@@ -26,15 +26,16 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-import app
 from benchmarks.drawn import draw
 from benchmarks.encoder import make_true_size
 from benchmarks.end_to_end import make_file
-from domain.filters import EVERYTHING, Sort, SortField, Window, place_of
-from domain.images import Pixels
+from domain.entities.filters import EVERYTHING
+from domain.entities.images import Pixels
+from domain.entities.listing import Sort, SortField, Window, position_of
 from infra.locations import root_of
-from infra.s3_client import S3Client
+from infra.s3.client import S3Client
 from infra.settings import read_settings
+from pictograph import app
 from postcards import MODEL
 from tests.e2e.process import COMMAND, environment
 from tests.s3_server import KEY, bucket_of
@@ -92,8 +93,8 @@ async def import_rate(use_cases: UseCases, place: str) -> float:
     root = root_of(place)
     began = time.perf_counter()
     listing = asyncio.ensure_future(use_cases.reconcile(root))
-    stretch = (await use_cases.reconcile.places.split(root))[0]
-    async for _ in use_cases.index_found(lambda: stretch, listing=listing):
+    key_range = (await use_cases.reconcile.places.split(root))[0]
+    async for _ in use_cases.index_found(lambda: key_range, listing=listing):
         pass
     return (await listing).to_index / (time.perf_counter() - began)
 
@@ -253,7 +254,7 @@ async def found_names(use_cases: UseCases) -> list[str]:
         names += [image.filename for image in page.images]
         if not page.has_next:
             return names
-        after = place_of(page.images[-1], sort)
+        after = position_of(page.images[-1], sort)
 
 
 async def main() -> None:

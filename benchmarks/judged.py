@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.real_clip import FOLDER, vectors
-from infra.concepts import read_concepts
-from infra.numpy_space import PictureJudge, TextJudge
+from infra.clip.concepts import read_concepts
+from infra.clip.embedding_space import PictureJudge, TextJudge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

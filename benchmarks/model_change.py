@@ -23,9 +23,9 @@ from PIL import Image
 
 from benchmarks.drawn import draw
 from benchmarks.encoder import captions
-from domain.images import Pixels
-from infra.opening import open_encoder
+from domain.entities.images import Pixels
 from infra.settings import read_settings
+from pictograph.adapters import open_encoder
 from postcards import MODEL
 from tests.e2e.process import KEY, Server, pictograph
 from tests.e2e.second_model import second_model

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import real_clip
-from domain.embeddings import Part, Query, QueryKind
-from domain.facets import Facet
-from domain.filters import EVERYTHING
-from domain.judge import JudgeHits
-from domain.questions import Questions
-from domain.search import SearchImages
-from domain.searches import DEPTH, ByText, SearchCursor
-from infra.numpy_space import NumpySpace
-from infra.postgres import PostgresDuplicates, PostgresSearches
+from domain.entities.embeddings import Query, QueryKind, QueryPart
+from domain.entities.facets import Facet
+from domain.entities.filters import EVERYTHING
+from domain.entities.queries import ByText
+from domain.entities.searches import DEPTH, SearchCursor
+from domain.use_cases.search.query_encoder import QueryEncoder
+from domain.use_cases.search.relevance_scorer import RelevanceScorer
+from domain.use_cases.search.search_images import SearchImages
+from infra.clip.embedding_space import NumpyEmbeddingSpace
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
+from infra.postgres.searches import PostgresKeptSearches
 from tests.fakes.clock import SettableClock
 from tests.fakes.imaging import FakeImaging
 
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from domain.embeddings import Embedding, EmbeddingModel, Ranking
-    from domain.filters import ImageFilter
-    from domain.images import Pixels
-    from domain.searches import SearchPage
-    from infra.postgres import PostgresCatalog
+    from domain.entities.embeddings import Embedding, EmbeddingModel, Ranking
+    from domain.entities.filters import ImageFilter
+    from domain.entities.images import Pixels
+    from domain.entities.searches import SearchPage
+    from tests.postgres_library import PostgresLibrary
 
 
 class Ask(Protocol):
@@ -59,14 +61,14 @@ class Recorded:
 class Asker:
     """Asks a catalog, and what stands on it."""
 
-    catalog: PostgresCatalog
+    catalog: PostgresLibrary
     queries: Mapping[QueryKind, Sequence[Query]]
     nouns: NDArray[np.float32]
-    space: NumpySpace
+    space: NumpyEmbeddingSpace
     search: SearchImages
 
     @classmethod
-    def over(cls, catalog: PostgresCatalog) -> Asker:
+    def over(cls, catalog: PostgresLibrary) -> Asker:
         """Ask a catalog what was recorded."""
         recorded, nouns = real_clip.large_library(), real_clip.nouns()
         # Steps that spread the questions over all that there are.
@@ -78,14 +80,14 @@ class Asker:
         async def bank() -> NDArray[np.float32]:
             return nouns
 
-        space = NumpySpace(catalog, bank, model=real_clip.MODEL)
-        assert catalog.model is not None  # noqa: S101 - it is searched
+        space = NumpyEmbeddingSpace(catalog, bank, model=real_clip.MODEL)
         search = SearchImages(
-            Questions(Recorded(queries[QueryKind.TEXT]), FakeImaging(), catalog, space, 0),
-            JudgeHits(space, real_clip.MODEL),
+            QueryEncoder(Recorded(queries[QueryKind.TEXT]), FakeImaging(), catalog, space, 0),
+            RelevanceScorer(space, real_clip.MODEL),
+            catalog,
             catalog,
             PostgresDuplicates(catalog.engine, catalog.model),
-            PostgresSearches(catalog.engine),
+            PostgresKeptSearches(catalog.engine),
             SettableClock(),
         )
         return cls(catalog, queries, nouns, space, search)
@@ -104,7 +106,7 @@ class Asker:
 
         async def ask(number: int, *, exact: bool) -> Ranking:
             parts = tuple(
-                Part(self.nouns[place + 30 * number].tolist(), QueryKind.TEXT, weight)
+                QueryPart(self.nouns[place + 30 * number].tolist(), QueryKind.TEXT, weight)
                 for place, weight in ((0, 1.0), (11, 1.0), (23, -1.0))
             )
             query = Query(await self.space.blend(parts), QueryKind.TEXT, parts)

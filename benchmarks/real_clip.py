@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from domain.embeddings import Ranking
+    from domain.entities.embeddings import Ranking
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "real-clip"
 MODEL = EmbeddingModel("openai/clip-vit-base-patch32", 512)

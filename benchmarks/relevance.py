@@ -21,12 +21,12 @@ from rich.console import Console
 
 from benchmarks.judged import Judged, judged_by_picture, recorded
 from benchmarks.real_clip import FOLDER
-from domain import relevance
-from domain.relevance import STRONG, Calibration, Curve
-from infra.checkpoint import CALIBRATION
-from infra.clip import ClipEncoder
-from infra.concepts import read_concepts
-from infra.numpy_space import TextJudge
+from domain.entities import relevance
+from domain.entities.relevance import STRONG, Calibration, Curve
+from infra.clip.checkpoint import CALIBRATION
+from infra.clip.concepts import read_concepts
+from infra.clip.embedding_space import TextJudge
+from infra.clip.encoder import ClipEncoder
 from postcards import MODEL, queries
 from postcards.evaluate import Evaluation
 from postcards.facts import alike
@@ -187,7 +187,7 @@ def _strange(bank: Array, known: Array) -> Array:
 
 def _unseen() -> list[str]:
     """Return concepts of which no postcard shows any: every third of some sections of ours."""
-    lines = files("infra").joinpath("concepts.txt").read_text("utf-8").splitlines()
+    lines = files("infra.clip").joinpath("concepts.txt").read_text("utf-8").splitlines()
     unseen, section = [], ""
     for line in lines:
         if line.startswith("#"):

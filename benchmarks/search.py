@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 from benchmarks import real_clip
 from benchmarks.bulk import load
 from benchmarks.questions import Asker
-from domain.embeddings import QueryKind
-from domain.filters import EVERYTHING, ImageFilter
-from domain.searches import DEPTH
-from infra.embedded_postgres import embedded_postgres
+from domain.entities.embeddings import QueryKind
+from domain.entities.filters import EVERYTHING, ImageFilter
+from domain.entities.searches import DEPTH
+from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from infra.embedded_postgres import embedded_postgres
+from domain.entities.embeddings import EmbeddingModel
+from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
-from infra.postgres.leases import Leases
 from infra.postgres.migrate import upgrade
-from infra.postgres.models import activate
+from infra.postgres.models.active import activate
+from infra.postgres.work.leases import Leases
 
 ROWS = 200_000
 WORKERS = 4

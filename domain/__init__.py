@@ -1,50 +1,94 @@
-"""What Pictograph does, in plain Python: the one door that everything knocks on."""
+"""What Pictograph does, in plain Python: the use cases, and the one place that wires them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.use_cases.access import Authenticate, IssueKey
+from domain.use_cases.duplicates.find_duplicates import FindDuplicates
+from domain.use_cases.duplicates.hash_images import HashImages
+from domain.use_cases.imports.estimate import EstimateImport
+from domain.use_cases.imports.import_copies import ImportCopies
+from domain.use_cases.imports.index_found import IMPORT_LEASE_SECONDS, IndexFound
+from domain.use_cases.imports.reconcile import ReconcileObjects
+from domain.use_cases.imports.reconcile_manifest import ReconcileManifest
+from domain.use_cases.indexing import IndexImages
+from domain.use_cases.library.browse import GetImages, ListImages
+from domain.use_cases.library.describe import DescribeServer
+from domain.use_cases.library.edit import DeleteImages, TagImages, UntagImages, UpdateImage
+from domain.use_cases.library.facets import CountFacets
+from domain.use_cases.library.label import LabelImages
+from domain.use_cases.library.read import ReadImage
+from domain.use_cases.library.watch_status import WatchStatus
+from domain.use_cases.maintenance.sweep import Sweep
+from domain.use_cases.maintenance.sweep_targets import SweepTargets
+from domain.use_cases.search.query_encoder import QueryEncoder
+from domain.use_cases.search.relevance_scorer import RelevanceScorer
+from domain.use_cases.search.search_images import SearchImages, no_other_model
+from domain.use_cases.search.similar import SimilarImages
+from domain.use_cases.search.watch_matches import WatchMatches
+from domain.use_cases.uploads.complete_uploads import CompleteUploads
+from domain.use_cases.uploads.create_targets import CreateUploadTargets
+from domain.use_cases.uploads.receive_upload import ReceiveUpload
+from domain.use_cases.uploads.upload import UploadImages
+
 if TYPE_CHECKING:
-    from domain.access import Authenticate, IssueKey
-    from domain.complete_uploads import CompleteUploads
-    from domain.create_upload_targets import CreateUploadTargets
-    from domain.delete import DeleteImages
-    from domain.duplicates import FindDuplicates
-    from domain.estimate import EstimateImport
-    from domain.facets import CountFacets
-    from domain.get import GetImages
-    from domain.hash_images import HashImages
-    from domain.import_images import ImportImages
-    from domain.index import IndexImages
-    from domain.index_found import IndexFound
-    from domain.label import LabelImages
-    from domain.list import ListImages
-    from domain.manifest import ReconcileManifest
-    from domain.read import ReadImage
-    from domain.receive_upload import ReceiveUpload
-    from domain.reconcile import ReconcileObjects
-    from domain.search import SearchImages
-    from domain.service import Describe
-    from domain.similar import SimilarImages
-    from domain.sweep import Sweep
-    from domain.sweep_targets import SweepTargets
-    from domain.tag import TagImages, UntagImages
-    from domain.update import UpdateImage
-    from domain.upload import UploadImages
-    from domain.watch_matches import WatchMatches
-    from domain.watch_status import WatchStatus
+    from collections.abc import Callable
+
+    from domain import ports
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The adapters that the use cases of one model stand on."""
+
+    catalog: ports.Catalog
+    clock: ports.Clock
+    duplicates: ports.Duplicates
+    embedding_space: ports.EmbeddingSpace
+    encoder: ports.Encoder
+    events: ports.Events
+    external_files: ports.ExternalFiles
+    external_objects: ports.ExternalObjects
+    imaging: ports.Imaging
+    ingestion: ports.Ingestion
+    keys: ports.Keys
+    known_models: ports.KnownModels
+    local_staging: ports.LocalStaging | None
+    """None where clients send files past this server, straight to a bucket."""
+    object_listing: ports.ObjectListing
+    ready_feed: ports.ReadyFeed
+    searches: ports.KeptSearches
+    staging: ports.Staging
+    storage: ports.Storage
+    upload_targets: ports.UploadTargets
+    vectors: ports.VectorIndex
+    work_queue: ports.WorkQueue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a server accepts, and from whom."""
+
+    version: str
+    max_upload_bytes: int
+    max_files_per_request: int
+    accepted_content_types: tuple[str, ...]
+    public_reading: bool = True
+    configured_key: str | None = None
+    """A key with every scope, beside those in the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """Everything that can be done with the library."""
+    """Everything that can be done with the library by one model."""
 
     authenticate: Authenticate
     issue_key: IssueKey
-    describe: Describe
+    describe: DescribeServer
     upload: UploadImages
-    import_: ImportImages
+    import_copies: ImportCopies
     search: SearchImages
     similar: SimilarImages
     duplicates: FindDuplicates
@@ -67,7 +111,107 @@ class UseCases:
     create_upload_targets: CreateUploadTargets
     complete_uploads: CompleteUploads
     receive_upload: ReceiveUpload | None
-    """None where clients send their files past this server."""
+    """None where clients send files past this server."""
     sweep_targets: SweepTargets
     watch_status: WatchStatus
     watch_matches: WatchMatches
+
+
+def build_use_cases(
+    on: Ports,
+    limits: Limits,
+    *,
+    search_of: Callable[[str], SearchImages | None] = no_other_model,
+) -> UseCases:
+    """Wire all use cases over adapters. The product and the tests call this one function.
+
+    ``search_of`` returns the search of another loaded model by the model's name.
+    """
+    max_bytes = limits.max_upload_bytes
+    search = SearchImages(
+        QueryEncoder(on.encoder, on.imaging, on.vectors, on.embedding_space, max_bytes),
+        RelevanceScorer(on.embedding_space, on.encoder.model),
+        on.catalog,
+        on.vectors,
+        on.duplicates,
+        on.searches,
+        on.clock,
+        search_of,
+    )
+    upload = UploadImages(
+        on.encoder,
+        on.imaging,
+        on.catalog,
+        on.ingestion,
+        on.storage,
+        on.clock,
+        max_bytes,
+        limits.max_files_per_request,
+    )
+    read = ReadImage(on.storage, on.external_files)
+    index = IndexImages(
+        on.encoder,
+        on.imaging,
+        on.storage,
+        on.external_files,
+        read,
+        on.work_queue,
+        on.clock,
+        max_bytes,
+    )
+    return UseCases(
+        authenticate=Authenticate(on.keys, limits.public_reading, limits.configured_key),
+        issue_key=IssueKey(on.keys, on.clock),
+        describe=DescribeServer(
+            on.encoder,
+            on.known_models,
+            limits.version,
+            max_bytes,
+            limits.max_files_per_request,
+            limits.accepted_content_types,
+        ),
+        upload=upload,
+        import_copies=ImportCopies(upload),
+        search=search,
+        similar=SimilarImages(search),
+        duplicates=FindDuplicates(on.duplicates, on.catalog),
+        hash_images=HashImages(on.imaging, on.storage, on.duplicates),
+        index=index,
+        reconcile=ReconcileObjects(on.object_listing, on.external_objects, on.storage),
+        reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects, on.storage),
+        estimate=EstimateImport(on.encoder, on.imaging, on.external_files, max_bytes),
+        index_found=IndexFound(
+            replace(index, lease_seconds=IMPORT_LEASE_SECONDS), on.external_objects
+        ),
+        list=ListImages(on.catalog),
+        facets=CountFacets(on.catalog),
+        label=LabelImages(on.encoder, on.vectors),
+        get=GetImages(on.catalog),
+        read=read,
+        update=UpdateImage(on.catalog),
+        tag=TagImages(on.catalog),
+        untag=UntagImages(on.catalog),
+        delete=DeleteImages(on.catalog, on.storage),
+        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        create_upload_targets=CreateUploadTargets(
+            on.catalog,
+            on.upload_targets,
+            on.staging,
+            on.clock,
+            max_bytes,
+            limits.accepted_content_types,
+        ),
+        complete_uploads=CompleteUploads(
+            on.imaging,
+            on.catalog,
+            on.ingestion,
+            on.storage,
+            on.upload_targets,
+            on.staging,
+            on.clock,
+        ),
+        receive_upload=ReceiveUpload(on.local_staging, on.clock) if on.local_staging else None,
+        sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
+        watch_status=WatchStatus(on.catalog, on.events),
+        watch_matches=WatchMatches(search, on.ready_feed, on.known_models, on.events, on.clock),
+    )

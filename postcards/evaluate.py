@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from domain.images import Pixels
-from infra import checkpoint
+from domain.entities.images import Pixels
+from infra.clip import checkpoint
 from postcards import MODEL, queries
 from postcards.descriptions import Description, describe_fully
 from postcards.facts import alike, facts_of, truths, vector
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from infra.dual_encoder import DualEncoder
+    from infra.clip.dual_encoder import DualEncoder
     from postcards.grammar import Grammar
     from postcards.scenes import Scene
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from infra.embedded_postgres import embedded_postgres
+from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 

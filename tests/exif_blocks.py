@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from infra.exif import read_exif
-from infra.tiff_tags import read_tags
+from infra.pillow.exif import read_exif
+from infra.pillow.tiff_tags import read_tags
 
 if TYPE_CHECKING:
-    from domain.images import Exif
+    from domain.entities.images import Exif
 
 TYPES = {
     "B": (1, 1),

@@ -9,7 +9,7 @@ import pillow_heif
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 if TYPE_CHECKING:
-    from domain.images import Pixels
+    from domain.entities.images import Pixels
 
 FORMATS = {
     "JPEG": "image/jpeg",

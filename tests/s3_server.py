@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from moto.server import ThreadedMotoServer
 
-from infra.s3 import S3Storage
+from infra.s3.storage import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,30 +1,35 @@
-"""What the domain needs from the world. Adapters match these by shape and never inherit them."""
+"""What the domain needs from the world: protocols that adapters match by shape."""
 
-from __future__ import annotations
-
-from domain.ports.encoding import Encoder, Models, Space
-from domain.ports.files import Imaging, Places, Reception, Sources, Staging, Storage
-from domain.ports.library import Catalog, Clock, Duplicates, Keys, Searches
-from domain.ports.working import Events, Gaps, Objects, Targets, Work
+from domain.ports.access import Clock, Keys
+from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed
+from domain.ports.encoder import EmbeddingSpace, Encoder
+from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
+from domain.ports.models import KnownModels, Models
+from domain.ports.vector_index import VectorIndex
+from domain.ports.work import Events, ExternalObjects, RepairQueue, UploadTargets, WorkQueue
 
 __all__ = [
     "Catalog",
     "Clock",
     "Duplicates",
+    "EmbeddingSpace",
     "Encoder",
     "Events",
-    "Gaps",
+    "ExternalFiles",
+    "ExternalObjects",
     "Imaging",
+    "Ingestion",
+    "KeptSearches",
     "Keys",
+    "KnownModels",
+    "LocalStaging",
     "Models",
-    "Objects",
-    "Places",
-    "Reception",
-    "Searches",
-    "Sources",
-    "Space",
+    "ObjectListing",
+    "ReadyFeed",
+    "RepairQueue",
     "Staging",
     "Storage",
-    "Targets",
-    "Work",
+    "UploadTargets",
+    "VectorIndex",
+    "WorkQueue",
 ]

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
-    from domain.images import Picture, Pixels, Source
-    from domain.objects import ListedObject, Stretch
-    from domain.storage import Blob, ByteRange, StoredObject
-    from domain.upload_targets import Slot, StagedFile, UploadTarget
+    from domain.entities.external_objects import KeyRange, ListedObject
+    from domain.entities.images import Picture, Pixels, Source
+    from domain.entities.storage import Blob, ByteRange, StoredObject
+    from domain.entities.upload_targets import StagedFile, UploadForm, UploadTarget
 
 
 class Imaging(Protocol):
@@ -46,7 +46,7 @@ class Storage(Protocol):
 class Staging(Protocol):
     """Where clients put the bytes of uploads themselves, before they become images."""
 
-    async def slot(self, target: UploadTarget) -> Slot:
+    async def slot(self, target: UploadTarget) -> UploadForm:
         """Say how to send a file of the target's size and type there, until it expires."""
 
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
@@ -59,7 +59,7 @@ class Staging(Protocol):
         """Yield everything that was sent and is still there, in no order."""
 
 
-class Reception(Protocol):
+class LocalStaging(Protocol):
     """A staging area whose bytes come through this server."""
 
     @property
@@ -70,7 +70,7 @@ class Reception(Protocol):
         """Keep what comes; a reader sees all of it or none."""
 
 
-class Sources(Protocol):
+class ExternalFiles(Protocol):
     """Places outside of the library where pictures lie. Nothing is ever changed there."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
@@ -80,16 +80,16 @@ class Sources(Protocol):
         """
 
 
-class Places(Protocol):
+class ObjectListing(Protocol):
     """Folders and buckets that are looked through for pictures; the library's own are left out."""
 
-    async def split(self, root: str) -> Sequence[Stretch]:
+    async def split(self, root: str) -> Sequence[KeyRange]:
         """Divide what lies below a root into stretches that can be listed at once, in order.
 
         Raises Misconfigured where the root cannot be listed, or is the library's own.
         """
 
-    def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
+    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
         """Yield what lies below a root and in a stretch of it, by code point of the location.
 
         Raises Misconfigured, or whatever an outage raises, in place of leaving anything out.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from domain.errors import Misconfigured
 
@@ -61,6 +61,11 @@ async def open_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEn
         yield engine
     finally:
         await engine.dispose()
+
+
+def autocommit(engine: AsyncEngine) -> AsyncSession:
+    """Return a session in which each statement is a transaction of its own."""
+    return AsyncSession(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 def parse_url(url: str) -> URL:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 
+from domain.concurrency import SubscriberBuffer
 from domain.errors import Overloaded
-from domain.listening import Listener
 from infra.postgres.engine import SESSION
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class PostgresEvents:
             name: value for name, value in arguments.items() if not name.startswith("prepared_")
         }
         self._most = most
-        self._listeners: set[Listener] = set()
+        self._listeners: set[SubscriberBuffer] = set()
         self._wakers: dict[Channel, set[asyncio.Event]] = {channel: set() for channel in Channel}
         self._connected = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -108,12 +108,12 @@ class PostgresEvents:
                 f"{self._most:,} are listening here already; try again later, or ask another "
                 "server."
             )
-        listener = Listener()
+        listener = SubscriberBuffer()
         self._listeners.add(listener)
         try:
             if await self._listening():
                 # What was heard before now is no news.
-                listener.forget()
+                listener.clear()
             yield listener
         finally:
             self._listeners.remove(listener)
@@ -180,7 +180,7 @@ class PostgresEvents:
             for channel in Channel:
                 await connection.add_listener(channel.value, self._on_news)
             for listener in self._listeners:
-                listener.miss()
+                listener.mark_gap()
             for waker in itertools.chain(*self._wakers.values()):
                 waker.set()
             self._connected.set()
@@ -202,7 +202,7 @@ class PostgresEvents:
     def _on_close(self, _: object) -> None:
         # Nothing can come any more: nobody is to wait for it.
         for listener in self._listeners:
-            listener.end()
+            listener.close()
 
     def _on_end(self, _: asyncpg.Connection) -> None:
         self._lost.set()
@@ -213,4 +213,4 @@ class PostgresEvents:
         if channel == Channel.IMAGES:
             ids = [UUID(image_id) for image_id in payload.split(",") if image_id]
             for listener in self._listeners:
-                listener.hear(ids)
+                listener.add(ids)

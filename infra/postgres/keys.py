@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from domain.keys import ApiKey
+    from domain.entities.keys import ApiKey
 
 
 @dataclass(frozen=True, slots=True)

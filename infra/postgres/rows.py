@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from domain.embeddings import Hit, Part, Query, QueryKind
-from domain.images import Exif, GeoPoint, Image, ImageStatus, Source
-from domain.keys import ApiKey, Scope
-from domain.searches import KeptSearch
-from domain.work import FoundObject
+from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
+from domain.entities.images import Exif, GeoPoint, Image, ImageStatus, Source
+from domain.entities.keys import ApiKey, Scope
+from domain.entities.searches import KeptSearch
+from domain.entities.work import FoundObject
 from infra.postgres.tables import ApiKeyRow, ImageRow, ObjectRow, SearchRow
 
 IN_JSON = ("lens", "iso", "f_number", "exposure_seconds", "focal_length_mm")
@@ -134,9 +134,9 @@ def search_of(row: SearchRow) -> KeptSearch:
     )
 
 
-def _parts_of(row: SearchRow) -> tuple[Part, ...]:
+def _parts_of(row: SearchRow) -> tuple[QueryPart, ...]:
     kinds = map(QueryKind, row.part_kinds)
-    return tuple(map(Part, row.part_embeddings, kinds, row.part_weights))
+    return tuple(map(QueryPart, row.part_embeddings, kinds, row.part_weights))
 
 
 def key_row(key: ApiKey) -> ApiKeyRow:

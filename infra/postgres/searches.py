@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from domain.searches import KeptSearch
+    from domain.entities.searches import KeptSearch
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresSearches:
+class PostgresKeptSearches:
     """Searches in an unlogged table: keeping one waits for no disk."""
 
     engine: AsyncEngine
 
-    async def keep(self, search: KeptSearch) -> None:
+    async def save(self, search: KeptSearch) -> None:
         """Keep a search."""
         async with AsyncSession(self.engine) as session, session.begin():
             session.add(search_row(search))
 
-    async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+    async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         """Return a search made at ``since`` or later. Raises SearchExpired."""
         statement = select(SearchRow).where(
             col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
@@ -44,7 +44,7 @@ class PostgresSearches:
             raise SearchExpired("This search is no longer kept; search again.")
         return search_of(row)
 
-    async def forget(self, before: datetime, *, keep: int) -> int:
+    async def delete_expired(self, before: datetime, *, keep: int) -> int:
         """Remove the searches made before then, and all but the ``keep`` youngest; count them."""
         surplus = select(col(SearchRow.id)).order_by(col(SearchRow.created_at).desc()).offset(keep)
         statement = delete(SearchRow).where(

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from domain.upload_targets import UploadTarget
+from domain.entities.upload_targets import UploadTarget
 from infra.postgres.tables import ImageRow, UploadTargetRow
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ COMPLETE = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresTargets:
+class PostgresUploadTargets:
     """Targets by their ids."""
 
     engine: AsyncEngine
 
-    async def keep(self, targets: Sequence[UploadTarget]) -> None:
+    async def save(self, targets: Sequence[UploadTarget]) -> None:
         """Keep targets. One whose image is gone meanwhile is kept without."""
         if targets:
             table = UploadTargetRow.metadata.tables["upload_targets"]
@@ -60,7 +60,7 @@ class PostgresTargets:
         async with self.engine.begin() as connection:
             await connection.execute(COMPLETE, known)
 
-    async def forget(self, expired_by: datetime) -> list[UUID]:
+    async def delete_expired(self, expired_by: datetime) -> list[UUID]:
         """Remove the targets that have expired by then, and return their ids."""
         statement = (
             delete(UploadTargetRow)

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.checkpoint import digest
+from infra.clip.checkpoint import digest
+from pictograph.cli.demo import seeds
 from postcards import MODEL
 from postcards.back import Back
-from postcards.demo import seeds
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD

@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from graph.fetch_graphiql import npm_pack
-from graph.graphiql_assets import Asset
+from graph.http.fetch_graphiql import npm_pack
+from graph.http.graphiql_assets import Asset
 
 BUILD = Path(__file__).parents[2] / "build" / "browser"
 AXE = Asset(

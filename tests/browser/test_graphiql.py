@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from graph.graphiql_assets import ASSETS
-from graph.options import HttpOptions
+from graph.http.graphiql_assets import ASSETS
+from graph.http.options import HttpOptions
 from postcards.scenes import Scene, Subject
 from tests.e2e.postcards import png
 from tests.e2e.process import KEY

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from graph.graphiql_assets import ASSETS
-from graph.options import HttpOptions
+from graph.http.graphiql_assets import ASSETS
+from graph.http.options import HttpOptions
 from tests.browser.visitor import KEY_NAME, PHONE
 from tests.e2e.process import KEY
 

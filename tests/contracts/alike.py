@@ -7,7 +7,7 @@ from math import cos, sin
 from random import Random
 from typing import TYPE_CHECKING
 
-from domain.likenesses import NEAR_SIMILARITY, Collapse, are_near, oldest_alike
+from domain.entities.near_duplicates import NEAR_SIMILARITY, Collapse, are_near, oldest_of_group
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding
-    from domain.images import Image
-    from domain.likenesses import Link
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Image
+    from domain.entities.near_duplicates import DuplicatePair
 
 EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
@@ -28,8 +28,8 @@ def at(angle: float) -> Embedding:
     return (cos(angle), sin(angle), 0.0)
 
 
-def groups(links: Iterable[Link]) -> set[frozenset[UUID]]:
-    oldest = oldest_alike(links)
+def groups(links: Iterable[DuplicatePair]) -> set[frozenset[UUID]]:
+    oldest = oldest_of_group(links)
     return {
         frozenset(id_ for id_, its in oldest.items() if its == first)
         for first in set(oldest.values())

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from domain.embeddings import EmbeddingModel
-from infra.postgres import PostgresCatalog, PostgresDuplicates
+from domain.entities.embeddings import EmbeddingModel
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.duplicates import MemoryDuplicates
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from domain.ports import Catalog, Duplicates
+    from domain.ports import Duplicates
+    from tests.postgres_library import ImageLibrary
 
 MODEL = EmbeddingModel("tests/small", 3)
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
-async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[Catalog]:
+async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[ImageLibrary]:
     """An empty catalog of embeddings with three entries; ``postgres-walking`` trusts its index."""
     if request.param == "memory":
         yield MemoryCatalog(MODEL)
@@ -30,14 +32,14 @@ async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[Catalog]:
     url = request.getfixturevalue("postgres_url")
     exact_below = 0 if request.param == "postgres-walking" else 20_000
     async with open_engine(url) as engine:
-        yield await PostgresCatalog.open(engine, MODEL, exact_below=exact_below)
+        yield await PostgresLibrary.open(engine, MODEL, exact_below=exact_below)
 
 
 @pytest.fixture
-def duplicates(catalog: Catalog) -> Duplicates:
+def duplicates(catalog: ImageLibrary) -> Duplicates:
     """The duplicates of the catalog's images."""
     if isinstance(catalog, MemoryCatalog):
         return MemoryDuplicates(catalog)
-    assert isinstance(catalog, PostgresCatalog)
+    assert isinstance(catalog, PostgresLibrary)
     assert catalog.model
     return PostgresDuplicates(catalog.engine, catalog.model)

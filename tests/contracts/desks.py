@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from domain.images import ImageStatus, Source, uuid7
-from domain.work import FoundObject, Indexed
-from infra.postgres.work import PostgresWork
+from domain.entities.images import ImageStatus, Source, uuid7
+from domain.entities.work import FoundObject, IndexedImage
+from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
-from tests.fakes.work import MemoryWork
+from tests.fakes.work import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.images import Image
-    from domain.ports import Catalog
-    from domain.work import Task
-    from infra.postgres import PostgresCatalog
+    from domain.entities.images import Image
+    from domain.entities.work import Task
+    from tests.postgres_library import ImageLibrary, PostgresLibrary
 
 EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 PROCESSING, READY, FAILED = ImageStatus.PROCESSING, ImageStatus.READY, ImageStatus.FAILED
@@ -31,7 +30,7 @@ def found(name: str = "a.jpg", *, version: str = "1", tags: tuple[str, ...] = ()
     return FoundObject(uuid7(), Source(f"s3://bucket/{name}", version), 1_000, tags)
 
 
-def made(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> Indexed:  # noqa: ANN401 - of as many types as facts
+def made(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> IndexedImage:  # noqa: ANN401 - of as many types as facts
     """What a worker may make of a task."""
     subject = task.subject
     if isinstance(subject, FoundObject):
@@ -39,7 +38,7 @@ def made(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> In
     else:
         facts = {"sha256": subject.sha256} | facts
     image = image_with(task.image_id, **facts)
-    return Indexed(task, image, embedding)
+    return IndexedImage(task, image, embedding)
 
 
 def processing(**facts: Any) -> Image:  # noqa: ANN401 - as above
@@ -52,14 +51,14 @@ class MemoryDesk:
     """Work in memory."""
 
     catalog: MemoryCatalog
-    work: MemoryWork = field(init=False)
+    work: MemoryWorkQueue = field(init=False)
 
     def __post_init__(self) -> None:
-        self.work = MemoryWork(self.catalog)
+        self.work = MemoryWorkQueue(self.catalog)
 
-    async def write_down(self, subject: Image | FoundObject) -> None:
+    async def add(self, subject: Image | FoundObject) -> None:
         """Let there be work on an object, or on an image of the catalog."""
-        self.work.write_down(subject)
+        self.work.add(subject)
 
     async def became(self, found: FoundObject) -> UUID | str | None:
         """Return the image that an object became, or why it did not."""
@@ -74,14 +73,14 @@ class MemoryDesk:
 class PostgresDesk:
     """Work on PostgreSQL."""
 
-    catalog: PostgresCatalog
-    work: PostgresWork = field(init=False)
+    catalog: PostgresLibrary
+    work: PostgresWorkQueue = field(init=False)
 
     def __post_init__(self) -> None:
         assert self.catalog.model
-        self.work = PostgresWork(self.catalog.engine, self.catalog.model)
+        self.work = PostgresWorkQueue(self.catalog.engine, self.catalog.model)
 
-    async def write_down(self, subject: Image | FoundObject) -> None:
+    async def add(self, subject: Image | FoundObject) -> None:
         """Let there be work on an object, or on an image of the catalog."""
         if isinstance(subject, FoundObject):
             await self.run(
@@ -118,7 +117,7 @@ class PostgresDesk:
 Desk = MemoryDesk | PostgresDesk
 
 
-def desk_over(catalog: Catalog) -> Desk:
+def desk_over(catalog: ImageLibrary) -> Desk:
     """Return the work of a catalog's model."""
     if isinstance(catalog, MemoryCatalog):
         return MemoryDesk(catalog)

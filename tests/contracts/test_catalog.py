@@ -12,15 +12,15 @@ from uuid import UUID
 
 import pytest
 
-from domain.embeddings import Query, QueryKind
+from domain.entities.embeddings import Query, QueryKind
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Exif, GeoPoint, ImageStatus, Source, uuid7
 from domain.errors import ImageNotFound
-from domain.filters import ImageFilter
-from domain.images import Exif, GeoPoint, ImageStatus, Source, uuid7
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
-    from domain.embeddings import Embedding
-    from domain.ports import Catalog
+    from domain.entities.embeddings import Embedding
+    from tests.postgres_library import ImageLibrary
 
 pytestmark = pytest.mark.parametrize(
     "catalog", ["memory", "postgres", "postgres-walking"], indirect=True
@@ -61,14 +61,14 @@ def near(embedding: Embedding) -> Query:
     return Query(embedding, QueryKind.IMAGE)
 
 
-async def test_an_image_comes_back_as_it_went_in(catalog: Catalog) -> None:
+async def test_an_image_comes_back_as_it_went_in(catalog: ImageLibrary) -> None:
     assert FULL == await catalog.add(FULL, NORTH)
     assert {FULL.id: FULL} == await catalog.get([FULL.id])
-    assert {FULL.sha256: FULL} == await catalog.find([FULL.sha256])
+    assert {FULL.sha256: FULL} == await catalog.find_by_digest([FULL.sha256])
 
 
 async def test_an_image_without_exif_differs_from_one_whose_exif_is_empty(
-    catalog: Catalog,
+    catalog: ImageLibrary,
 ) -> None:
     without, empty = image_with(exif=None), image_with(exif=Exif())
     await catalog.add(without, NORTH)
@@ -76,13 +76,13 @@ async def test_an_image_without_exif_differs_from_one_whose_exif_is_empty(
     assert {without.id: without, empty.id: empty} == await catalog.get([without.id, empty.id])
 
 
-async def test_what_is_not_here_is_left_out(catalog: Catalog) -> None:
+async def test_what_is_not_here_is_left_out(catalog: ImageLibrary) -> None:
     assert {} == await catalog.get([uuid7()])
     assert {} == await catalog.get([])
-    assert {} == await catalog.find(["0" * 64])
+    assert {} == await catalog.find_by_digest(["0" * 64])
 
 
-async def test_the_same_bytes_are_kept_once(catalog: Catalog) -> None:
+async def test_the_same_bytes_are_kept_once(catalog: ImageLibrary) -> None:
     first = await catalog.add(image_with(filename="first.jpg"), NORTH)
     second = image_with(filename="second.jpg", sha256=first.sha256)
     assert first == await catalog.add(second, EAST)
@@ -93,22 +93,22 @@ async def test_the_same_bytes_are_kept_once(catalog: Catalog) -> None:
 
 
 async def test_of_many_that_add_the_same_bytes_at_once_all_get_the_one_that_is_kept(
-    catalog: Catalog,
+    catalog: ImageLibrary,
 ) -> None:
     copies = [image_with(sha256="a" * 64) for _ in range(12)]
     kept = await asyncio.gather(*(catalog.add(copy, NORTH) for copy in copies))
     assert 1 == len({image.id for image in kept})
-    assert {"a" * 64: kept[0]} == await catalog.find(["a" * 64])
+    assert {"a" * 64: kept[0]} == await catalog.find_by_digest(["a" * 64])
 
 
-async def test_bytes_can_come_back_after_they_were_deleted(catalog: Catalog) -> None:
+async def test_bytes_can_come_back_after_they_were_deleted(catalog: ImageLibrary) -> None:
     first = await catalog.add(image_with(), NORTH)
     await catalog.delete([first.id])
     again = replace(first, id=uuid7())
     assert again == await catalog.add(again, NORTH)
 
 
-async def test_hits_come_by_falling_score_which_is_the_cosine(catalog: Catalog) -> None:
+async def test_hits_come_by_falling_score_which_is_the_cosine(catalog: ImageLibrary) -> None:
     images = [
         await catalog.add(image_with(), embedding) for embedding in (EAST, SOUTH, NORTH, BETWEEN)
     ]
@@ -119,7 +119,7 @@ async def test_hits_come_by_falling_score_which_is_the_cosine(catalog: Catalog) 
     assert pytest.approx([1.0, 0.6, 0.0, -1.0], abs=1e-6) == [hit.score for hit in ranking.hits]
 
 
-async def test_of_equally_near_images_the_lowest_ids_come_first(catalog: Catalog) -> None:
+async def test_of_equally_near_images_the_lowest_ids_come_first(catalog: ImageLibrary) -> None:
     numbers = [3, 1, 2**127, 2, 5]
     for number in numbers:
         await catalog.add(image_with(UUID(int=number)), EAST)
@@ -129,7 +129,9 @@ async def test_of_equally_near_images_the_lowest_ids_come_first(catalog: Catalog
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))
-async def test_an_image_is_found_as_soon_as_it_was_added(catalog: Catalog, kind: QueryKind) -> None:
+async def test_an_image_is_found_as_soon_as_it_was_added(
+    catalog: ImageLibrary, kind: QueryKind
+) -> None:
     for turn in range(60):
         point = (math.cos(turn), math.sin(turn), 0.0)
         image = await catalog.add(image_with(), point)
@@ -137,7 +139,7 @@ async def test_an_image_is_found_as_soon_as_it_was_added(catalog: Catalog, kind:
         assert [image.id] == [hit.image_id for hit in ranking.hits]
 
 
-async def test_a_filter_narrows_a_search_before_the_limit_cuts_it(catalog: Catalog) -> None:
+async def test_a_filter_narrows_a_search_before_the_limit_cuts_it(catalog: ImageLibrary) -> None:
     for _ in range(30):
         await catalog.add(image_with(), NORTH)
     tagged = await catalog.add(image_with(tags=("sea",)), SOUTH)
@@ -145,11 +147,11 @@ async def test_a_filter_narrows_a_search_before_the_limit_cuts_it(catalog: Catal
     assert [tagged.id] == [hit.image_id for hit in ranking.hits]
 
 
-async def test_a_search_in_an_empty_library_finds_nothing(catalog: Catalog) -> None:
+async def test_a_search_in_an_empty_library_finds_nothing(catalog: ImageLibrary) -> None:
     assert () == (await catalog.search(near(NORTH), EVERYTHING, limit=1_000)).hits
 
 
-async def test_a_search_ranks_a_thousand_alike_in_every_catalog(catalog: Catalog) -> None:
+async def test_a_search_ranks_a_thousand_alike_in_every_catalog(catalog: ImageLibrary) -> None:
     chance = random.Random(7)
     points: dict[UUID, Embedding] = {}
     for number in range(120):
@@ -165,7 +167,7 @@ async def test_a_search_ranks_a_thousand_alike_in_every_catalog(catalog: Catalog
     ]
 
 
-async def test_embeddings_can_be_asked_for(catalog: Catalog) -> None:
+async def test_embeddings_can_be_asked_for(catalog: ImageLibrary) -> None:
     one = await catalog.add(image_with(), BETWEEN)
     two = await catalog.add(image_with(), NORTH)
     embeddings = await catalog.embeddings([one.id, uuid7(), two.id])
@@ -174,7 +176,7 @@ async def test_embeddings_can_be_asked_for(catalog: Catalog) -> None:
 
 
 async def test_an_image_that_is_not_ready_is_listed_and_cannot_be_searched(
-    catalog: Catalog,
+    catalog: ImageLibrary,
 ) -> None:
     failed = await catalog.add(
         image_with(status=ImageStatus.FAILED, failure_reason="too dark", width=None), NORTH
@@ -184,7 +186,7 @@ async def test_an_image_that_is_not_ready_is_listed_and_cannot_be_searched(
     assert {} == await catalog.embeddings([failed.id])
 
 
-async def test_alt_text_is_set_and_removed(catalog: Catalog) -> None:
+async def test_alt_text_is_set_and_removed(catalog: ImageLibrary) -> None:
     image = await catalog.add(image_with(), NORTH)
     changed = replace(image, alt_text="a boat")
     assert changed == await catalog.set_alt_text(image.id, "a boat")
@@ -192,12 +194,12 @@ async def test_alt_text_is_set_and_removed(catalog: Catalog) -> None:
     assert image == await catalog.set_alt_text(image.id, None)
 
 
-async def test_alt_text_of_nothing_is_refused(catalog: Catalog) -> None:
+async def test_alt_text_of_nothing_is_refused(catalog: ImageLibrary) -> None:
     with pytest.raises(ImageNotFound):
         await catalog.set_alt_text(uuid7(), "a boat")
 
 
-async def test_tags_come_and_go_and_stay_sorted_without_duplicates(catalog: Catalog) -> None:
+async def test_tags_come_and_go_and_stay_sorted_without_duplicates(catalog: ImageLibrary) -> None:
     one = await catalog.add(image_with(tags=("boat", "sea")), NORTH)
     two = await catalog.add(image_with(), EAST)
     changed = await catalog.tag([one.id, two.id, uuid7()], add=["sea", "Zoo", "été"])
@@ -209,7 +211,7 @@ async def test_tags_come_and_go_and_stay_sorted_without_duplicates(catalog: Cata
     assert changed == await catalog.get([one.id])
 
 
-async def test_changes_of_the_same_tags_at_once_all_hold(catalog: Catalog) -> None:
+async def test_changes_of_the_same_tags_at_once_all_hold(catalog: ImageLibrary) -> None:
     ids = [(await catalog.add(image_with(), NORTH)).id for _ in range(4)]
     await asyncio.gather(
         *(catalog.tag(ids[:: 1 if n % 2 else -1], add=[f"tag {n}"]) for n in range(8))
@@ -218,7 +220,7 @@ async def test_changes_of_the_same_tags_at_once_all_hold(catalog: Catalog) -> No
         assert tuple(f"tag {n}" for n in range(8)) == image.tags
 
 
-async def test_what_is_deleted_is_found_no_more(catalog: Catalog) -> None:
+async def test_what_is_deleted_is_found_no_more(catalog: ImageLibrary) -> None:
     gone = await catalog.add(image_with(), NORTH)
     stays = await catalog.add(image_with(), EAST)
     assert {gone.id} == await catalog.delete([gone.id, uuid7()])
@@ -229,9 +231,9 @@ async def test_what_is_deleted_is_found_no_more(catalog: Catalog) -> None:
     assert [stays.id] == list(await catalog.embeddings([gone.id, stays.id]))
 
 
-async def test_an_original_that_lay_elsewhere_can_be_kept(catalog: Catalog) -> None:
+async def test_an_original_that_lay_elsewhere_can_be_kept(catalog: ImageLibrary) -> None:
     source = Source("s3://bucket/a.jpg", "1")
     image = await catalog.add(image_with(source=source), EAST)
     assert source == (await catalog.get([image.id]))[image.id].source
-    assert replace(image, source=None) == await catalog.keep_original(image.id)
-    assert await catalog.keep_original(uuid7()) is None
+    assert replace(image, source=None) == await catalog.mark_copied(image.id)
+    assert await catalog.mark_copied(uuid7()) is None

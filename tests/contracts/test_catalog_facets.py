@@ -10,35 +10,41 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.embeddings import EmbeddingModel, KnownModel, ModelState
-from domain.facets import Facet, FacetValue
-from domain.filters import EVERYTHING, ImageFilter, Sort, Window
-from domain.images import Exif, ImageStatus, uuid7
-from infra.postgres import PostgresCatalog
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.facets import Facet, FacetValue
+from domain.entities.filters import EVERYTHING, ImageFilter
+from domain.entities.images import Exif, ImageStatus, uuid7
+from domain.entities.listing import Sort, Window
+from domain.entities.models import KnownModel, ModelState
 from infra.postgres.engine import open_engine
 from tests.contracts.conftest import MODEL
 from tests.contracts.test_catalog_filters import FILTERS, IMAGES
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.facets import Selection
-    from domain.images import Image
-    from domain.ports import Catalog
+    from domain.entities.facets import Selection
+    from domain.entities.images import Image
+    from tests.postgres_library import ImageLibrary
 
 NORTH, EAST, BETWEEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.6, 0.8, 0.0)
 UP, DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 ALL = dict.fromkeys(Facet)
 
 
-async def fill(catalog: Catalog, *images: Image) -> list[UUID]:
+async def fill(catalog: ImageLibrary, *images: Image) -> list[UUID]:
     return [(await catalog.add(image, NORTH)).id for image in images]
 
 
 async def counted(
-    catalog: Catalog, facet: Facet, selection: Selection = EVERYTHING, *, first: int | None = None
+    catalog: ImageLibrary,
+    facet: Facet,
+    selection: Selection = EVERYTHING,
+    *,
+    first: int | None = None,
 ) -> list[tuple[str, int]]:
     counts = await catalog.facets(selection, {facet: first})
     assert {facet} == set(counts)
@@ -46,7 +52,7 @@ async def counted(
 
 
 async def test_the_most_frequent_values_come_first_and_equals_by_code_point(
-    catalog: Catalog,
+    catalog: ImageLibrary,
 ) -> None:
     for tags in (("b", "sea"), ("a", "sea"), ("é", "Z", "\N{SNOWMAN}"), ("sea", "zoo"), ()):
         await fill(catalog, image_with(tags=tags))
@@ -55,7 +61,7 @@ async def test_the_most_frequent_values_come_first_and_equals_by_code_point(
     assert expected[:2] == await counted(catalog, Facet.TAG, first=2)
 
 
-async def test_images_without_the_fact_are_not_counted(catalog: Catalog) -> None:
+async def test_images_without_the_fact_are_not_counted(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with(), image_with(exif=Exif()), image_with(exif=Exif(lens="50")))
     assert {
         Facet.CAMERA: (),
@@ -65,7 +71,7 @@ async def test_images_without_the_fact_are_not_counted(catalog: Catalog) -> None
     } == await catalog.facets(EVERYTHING, ALL)
 
 
-async def test_a_camera_is_what_a_filter_takes_for_one(catalog: Catalog) -> None:
+async def test_a_camera_is_what_a_filter_takes_for_one(catalog: ImageLibrary) -> None:
     for make, model in (("Leica", "M3"), ("Leica", "M3"), ("Canon", "EOS 5D"), ("Nikon", None)):
         await fill(catalog, image_with(exif=Exif(camera_make=make, camera_model=model)))
     cameras = await counted(catalog, Facet.CAMERA)
@@ -75,7 +81,7 @@ async def test_a_camera_is_what_a_filter_takes_for_one(catalog: Catalog) -> None
 
 
 async def test_months_are_those_of_utc_the_newest_first_and_cut_from_the_oldest(
-    catalog: Catalog,
+    catalog: ImageLibrary,
 ) -> None:
     east = timezone(timedelta(hours=14))
     taken = [
@@ -92,7 +98,7 @@ async def test_months_are_those_of_utc_the_newest_first_and_cut_from_the_oldest(
     assert expected[:3] == await counted(catalog, Facet.MONTH, first=3)
 
 
-async def test_a_filter_says_what_is_counted(catalog: Catalog) -> None:
+async def test_a_filter_says_what_is_counted(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with(tags=("sea", "boat")), image_with(tags=("sea",)), image_with())
     assert [("boat", 1), ("sea", 1)] == await counted(
         catalog, Facet.TAG, ImageFilter(tags_all=("boat",))
@@ -100,7 +106,7 @@ async def test_a_filter_says_what_is_counted(catalog: Catalog) -> None:
     assert [] == await counted(catalog, Facet.TAG, ImageFilter(tags_any=()))
 
 
-async def test_of_ids_those_that_are_here_are_counted_once(catalog: Catalog) -> None:
+async def test_of_ids_those_that_are_here_are_counted_once(catalog: ImageLibrary) -> None:
     one, two, _ = await fill(catalog, *(image_with(tags=("sea",)) for _ in range(3)))
     assert [("sea", 2)] == await counted(catalog, Facet.TAG, [two, one, uuid7(), one])
     await catalog.delete([one])
@@ -108,12 +114,12 @@ async def test_of_ids_those_that_are_here_are_counted_once(catalog: Catalog) -> 
     assert [] == await counted(catalog, Facet.TAG, [])
 
 
-async def test_nothing_wanted_is_nothing_counted(catalog: Catalog) -> None:
+async def test_nothing_wanted_is_nothing_counted(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with())
     assert {} == await catalog.facets(EVERYTHING, {})
 
 
-async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: Catalog) -> None:
+async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: ImageLibrary) -> None:
     for embedding in (NORTH, BETWEEN, EAST):
         await catalog.add(image_with(tags=("sea",)), embedding)
     await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
@@ -124,13 +130,13 @@ async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: Cata
     assert [] == await catalog.count_nearest(EVERYTHING, [])
 
 
-async def test_of_points_that_are_equally_near_the_first_counts(catalog: Catalog) -> None:
+async def test_of_points_that_are_equally_near_the_first_counts(catalog: ImageLibrary) -> None:
     await catalog.add(image_with(), NORTH)
     assert [1, 0, 0] == await catalog.count_nearest(EVERYTHING, [UP, DOWN, UP])
     assert [0, 1, 0] == await catalog.count_nearest(EVERYTHING, [UP, NORTH, NORTH])
 
 
-async def test_of_ids_those_that_are_here_lie_near_something(catalog: Catalog) -> None:
+async def test_of_ids_those_that_are_here_lie_near_something(catalog: ImageLibrary) -> None:
     north = await catalog.add(image_with(), NORTH)
     east = await catalog.add(image_with(), EAST)
     await catalog.add(image_with(), EAST)
@@ -140,7 +146,7 @@ async def test_of_ids_those_that_are_here_lie_near_something(catalog: Catalog) -
     assert [0, 0] == await catalog.count_nearest([], [NORTH, EAST])
 
 
-async def test_cosines_come_in_the_order_of_the_points(catalog: Catalog) -> None:
+async def test_cosines_come_in_the_order_of_the_points(catalog: ImageLibrary) -> None:
     one = await catalog.add(image_with(), BETWEEN)
     two = await catalog.add(image_with(), DOWN)
     failed = await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
@@ -151,7 +157,7 @@ async def test_cosines_come_in_the_order_of_the_points(catalog: Catalog) -> None
     assert {} == await catalog.cosines([], [EAST])
 
 
-async def test_as_many_points_as_a_request_brings_are_compared(catalog: Catalog) -> None:
+async def test_as_many_points_as_a_request_brings_are_compared(catalog: ImageLibrary) -> None:
     image = await catalog.add(image_with(), NORTH)
     points = [DOWN] * 199 + [NORTH]
     assert [0] * 199 + [1] == await catalog.count_nearest(EVERYTHING, points)
@@ -160,28 +166,28 @@ async def test_as_many_points_as_a_request_brings_are_compared(catalog: Catalog)
     )
 
 
-async def test_the_active_model_is_known_with_what_it_has_embedded(catalog: Catalog) -> None:
+async def test_the_active_model_is_known_with_what_it_has_embedded(catalog: ImageLibrary) -> None:
     await catalog.add(image_with(), NORTH)
     await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
-    assert [KnownModel("tests/small", 3, ModelState.ACTIVE, 1)] == list(await catalog.models())
+    assert [KnownModel("tests/small", 3, ModelState.ACTIVE, 1)] == list(await catalog.known())
 
 
 async def test_models_that_were_left_are_known_too(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
-        await PostgresCatalog.open(engine, EmbeddingModel("tests/first", 5))
-        catalog = await PostgresCatalog.open(engine, MODEL)
+        await PostgresLibrary.open(engine, EmbeddingModel("tests/first", 5))
+        catalog = await PostgresLibrary.open(engine, MODEL)
         await catalog.add(image_with(), NORTH)
         assert [
             KnownModel("tests/first", 5, ModelState.RETIRED, 0),
             KnownModel("tests/small", 3, ModelState.ACTIVE, 1),
-        ] == list(await catalog.models())
+        ] == list(await catalog.known())
 
 
 def test_postgres_counts_what_the_fake_counts(postgres_url: str) -> None:
     async def compare(images: list[Image], filters: list[ImageFilter], first: int) -> None:
         fake = MemoryCatalog(MODEL)
         async with open_engine(postgres_url) as engine:
-            real = await PostgresCatalog.open(engine, MODEL)
+            real = await PostgresLibrary.open(engine, MODEL)
             everything = await real.list(EVERYTHING, Sort(), Window(100))
             await real.delete([image.id for image in everything.images])
             for place, image in enumerate(images):

@@ -9,14 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from domain.embeddings import Query, QueryKind
-from domain.facets import Facet
-from domain.filters import GeoNear, ImageFilter, IntRange, Orientation, Sort, TimeRange, Window
-from domain.images import Exif, GeoPoint, ImageStatus
+from domain.entities.embeddings import Query, QueryKind
+from domain.entities.facets import Facet
+from domain.entities.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.images import Exif, GeoPoint, ImageStatus
+from domain.entities.listing import Sort, Window
 from tests.fakes.images import NOON, image_with
 
 if TYPE_CHECKING:
-    from domain.ports import Catalog
+    from tests.postgres_library import ImageLibrary
 
 pytestmark = pytest.mark.parametrize(
     "catalog", ["memory", "postgres", "postgres-walking"], indirect=True
@@ -63,13 +64,13 @@ ALSO_FAILS = {"near": {"has_location"}}
 
 
 @pytest.fixture
-async def library(catalog: Catalog) -> Catalog:
+async def library(catalog: ImageLibrary) -> ImageLibrary:
     for image in (MEANT, *OTHERS.values()):
         await catalog.add(image, POINT)
     return catalog
 
 
-async def found(catalog: Catalog, criteria: ImageFilter) -> set[UUID]:
+async def found(catalog: ImageLibrary, criteria: ImageFilter) -> set[UUID]:
     """Return which images a listing has, and hold all else that takes a filter against it."""
     page = await catalog.list(criteria, Sort(), Window(100))
     ready = {image.id for image in page.images if image.status is ImageStatus.READY}
@@ -84,7 +85,7 @@ async def found(catalog: Catalog, criteria: ImageFilter) -> set[UUID]:
     return {image.id for image in page.images}
 
 
-async def test_a_condition_alone_leaves_out_what_fails_it(library: Catalog) -> None:
+async def test_a_condition_alone_leaves_out_what_fails_it(library: ImageLibrary) -> None:
     assert {field.name for field in fields(ImageFilter)} == set(CASES)
     for name, condition in ALL.items():
         fail = {name} | ALSO_FAILS.get(name, set())
@@ -92,11 +93,11 @@ async def test_a_condition_alone_leaves_out_what_fails_it(library: Catalog) -> N
         assert {MEANT.id} | expected == await found(library, ImageFilter(**{name: condition})), name
 
 
-async def test_all_conditions_together_leave_what_satisfies_all(library: Catalog) -> None:
+async def test_all_conditions_together_leave_what_satisfies_all(library: ImageLibrary) -> None:
     assert {MEANT.id} == await found(library, ImageFilter(**ALL))
 
 
-async def test_all_conditions_but_one_let_in_what_fails_that_one(library: Catalog) -> None:
+async def test_all_conditions_but_one_let_in_what_fails_that_one(library: ImageLibrary) -> None:
     for name in CASES:
         others = {other: condition for other, condition in ALL.items() if other != name}
         still_fails = any(name in also for also in ALSO_FAILS.values())

@@ -12,27 +12,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from domain.filters import GeoNear, ImageFilter, IntRange, Orientation, Sort, TimeRange, Window
-from domain.images import Exif, GeoPoint, Image, ImageStatus
-from infra.postgres import PostgresCatalog
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.images import Exif, GeoPoint, Image, ImageStatus
+from domain.entities.listing import Sort, Window
 from infra.postgres.engine import open_engine
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import NOON, image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
-    from domain.ports import Catalog
+    from tests.postgres_library import ImageLibrary
 
 VECTOR = (1.0, 0.0, 0.0)
 
 
-async def matching(catalog: Catalog, criteria: ImageFilter) -> set[str]:
+async def matching(catalog: ImageLibrary, criteria: ImageFilter) -> set[str]:
     page = await catalog.list(criteria, Sort(), Window(100))
     assert len(page.images) == await catalog.count(criteria)
     return {image.filename for image in page.images}
 
 
-async def fill(catalog: Catalog, *images: Image) -> None:
+async def fill(catalog: ImageLibrary, *images: Image) -> None:
     for image in images:
         await catalog.add(image, VECTOR)
 
@@ -41,7 +42,7 @@ def at(latitude: float, longitude: float) -> Exif:
     return Exif(location=GeoPoint(latitude, longitude))
 
 
-async def test_words_are_found_in_file_name_alt_text_and_tags(catalog: Catalog) -> None:
+async def test_words_are_found_in_file_name_alt_text_and_tags(catalog: ImageLibrary) -> None:
     await fill(
         catalog,
         image_with(filename="IMG_1234.jpg"),
@@ -64,7 +65,9 @@ async def test_words_are_found_in_file_name_alt_text_and_tags(catalog: Catalog) 
         assert expected == await matching(catalog, ImageFilter(keywords=keywords))
 
 
-async def test_places_are_near_across_the_date_line_and_round_the_poles(catalog: Catalog) -> None:
+async def test_places_are_near_across_the_date_line_and_round_the_poles(
+    catalog: ImageLibrary,
+) -> None:
     await fill(
         catalog,
         image_with(filename="fiji", exif=at(-17.8, 178.0)),
@@ -92,7 +95,7 @@ async def test_places_are_near_across_the_date_line_and_round_the_poles(catalog:
     ("degrees", "found"), [(0.999_999_99, True), (1.0, True), (1.000_000_01, False)]
 )
 async def test_a_radius_ends_where_it_says(
-    catalog: Catalog, degrees: float, *, found: bool
+    catalog: ImageLibrary, degrees: float, *, found: bool
 ) -> None:
     await fill(catalog, image_with(exif=at(0.0, degrees)))
     kilometres = 111.195_080_233_533 + 1e-9  # a degree of the equator
@@ -100,7 +103,7 @@ async def test_a_radius_ends_where_it_says(
     assert int(found) == await catalog.count(ImageFilter(near=near))
 
 
-async def test_empty_lists_mean_what_they_say(catalog: Catalog) -> None:
+async def test_empty_lists_mean_what_they_say(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with(filename="one", tags=("sea",), exif=Exif(camera_make="Leica")))
     for criteria, expected in (
         (ImageFilter(camera_make_in=()), set()),
@@ -117,13 +120,13 @@ async def test_empty_lists_mean_what_they_say(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 2**200])
-async def test_numbers_have_no_size_that_breaks(catalog: Catalog, number: int) -> None:
+async def test_numbers_have_no_size_that_breaks(catalog: ImageLibrary, number: int) -> None:
     await fill(catalog, image_with())
     assert 1 == await catalog.count(ImageFilter(width=IntRange(-number, number)))
     assert 0 == await catalog.count(ImageFilter(height=IntRange(gte=number)))
 
 
-async def test_instants_are_the_same_in_every_time_zone(catalog: Catalog) -> None:
+async def test_instants_are_the_same_in_every_time_zone(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with(created_at=NOON))
     there = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
     tick = timedelta(microseconds=1)
@@ -131,7 +134,7 @@ async def test_instants_are_the_same_in_every_time_zone(catalog: Catalog) -> Non
     assert 0 == await catalog.count(ImageFilter(created_at=TimeRange(lt=there)))
 
 
-async def test_the_ends_of_the_calendar_can_be_asked_for(catalog: Catalog) -> None:
+async def test_the_ends_of_the_calendar_can_be_asked_for(catalog: ImageLibrary) -> None:
     await fill(catalog, image_with(exif=Exif(taken_at=NOON)))
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     assert 1 == await catalog.count(ImageFilter(taken_at=TimeRange(first, last)))
@@ -201,7 +204,7 @@ def test_every_filter_means_the_same_to_postgres_and_to_the_fake(postgres_url: s
     async def compare(images: list[Image], filters: list[ImageFilter]) -> None:
         fake = MemoryCatalog()
         async with open_engine(postgres_url) as engine:
-            real = await PostgresCatalog.open(engine, EmbeddingModel("tests/small", 3))
+            real = await PostgresLibrary.open(engine, EmbeddingModel("tests/small", 3))
             async with engine.begin() as connection:
                 await connection.execute(text("DELETE FROM images"))
             await fill(real, *images)

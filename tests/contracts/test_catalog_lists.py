@@ -9,21 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from domain.filters import (
-    ImageFilter,
-    Page,
-    Place,
-    Sort,
-    SortField,
-    Window,
-    place_of,
-)
-from domain.images import Exif
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Exif
+from domain.entities.listing import Page, Position, Sort, SortField, Window, position_of
 from tests.fakes.images import NOON, image_with
 
 if TYPE_CHECKING:
-    from domain.images import Image
-    from domain.ports import Catalog
+    from domain.entities.images import Image
+    from tests.postgres_library import ImageLibrary
 
 EVERYTHING = ImageFilter()
 SORTS = [Sort(field, falling) for field in SortField for falling in (False, True)]
@@ -38,7 +31,7 @@ def sort(request: pytest.FixtureRequest) -> Sort:
     return found
 
 
-async def library(catalog: Catalog) -> dict[int, Image]:
+async def library(catalog: ImageLibrary) -> dict[int, Image]:
     """Fill the catalog with images that tie in every fact; two have no taken time."""
     hours = (2, 0, None, 1, 1, None, 0)
     names = ("b.jpg", "B.jpg", "ä.jpg", "b.jpg", "a.jpg", "\N{WHALE}.jpg", "\uffee.jpg")
@@ -66,7 +59,7 @@ ORDERS = {
 
 
 async def test_an_order_is_by_the_field_then_by_id_with_missing_times_last(
-    catalog: Catalog, sort: Sort
+    catalog: ImageLibrary, sort: Sort
 ) -> None:
     await library(catalog)
     expected = ORDERS[sort.field]
@@ -79,7 +72,7 @@ async def test_an_order_is_by_the_field_then_by_id_with_missing_times_last(
     assert (False, False) == (page.has_next, page.has_previous)
 
 
-async def test_every_window_is_the_stretch_it_says(catalog: Catalog, sort: Sort) -> None:
+async def test_every_window_is_the_stretch_it_says(catalog: ImageLibrary, sort: Sort) -> None:
     await library(catalog)
     images = (await catalog.list(EVERYTHING, sort, Window(100))).images
     ends = [None, *range(len(images))]
@@ -94,8 +87,8 @@ async def test_every_window_is_the_stretch_it_says(catalog: Catalog, sort: Sort)
             continue
         window = Window(
             size,
-            after=None if first is None else place_of(images[first], sort),
-            before=None if last is None else place_of(images[last], sort),
+            after=None if first is None else position_of(images[first], sort),
+            before=None if last is None else position_of(images[last], sort),
             from_end=from_end,
         )
         expected = Page(images[start:stop], stop < len(images), start > 0)
@@ -103,29 +96,29 @@ async def test_every_window_is_the_stretch_it_says(catalog: Catalog, sort: Sort)
 
 
 async def test_a_place_means_something_after_its_image_is_gone(
-    catalog: Catalog, sort: Sort
+    catalog: ImageLibrary, sort: Sort
 ) -> None:
     await library(catalog)
     images = (await catalog.list(EVERYTHING, sort, Window(100))).images
     await catalog.delete([images[3].id])
-    page = await catalog.list(EVERYTHING, sort, Window(2, after=place_of(images[3], sort)))
+    page = await catalog.list(EVERYTHING, sort, Window(2, after=position_of(images[3], sort)))
     assert Page(images[4:6], has_next=True, has_previous=True) == page
 
 
-async def test_pages_of_a_filter_know_only_what_matches(catalog: Catalog) -> None:
+async def test_pages_of_a_filter_know_only_what_matches(catalog: ImageLibrary) -> None:
     images = await library(catalog)
     sort = Sort(SortField.BYTE_SIZE, descending=False)
     await catalog.tag([images[2].id, images[5].id], add=["sea"])
     sea = ImageFilter(tags_any=("sea",))
-    window = Window(1, after=place_of(images[1], sort))
+    window = Window(1, after=position_of(images[1], sort))
     page = await catalog.list(sea, sort, window)
     assert [2] == [image.id.int for image in page.images]
     assert (True, False) == (page.has_next, page.has_previous)
-    page = await catalog.list(sea, sort, Window(5, after=place_of(images[5], sort)))
+    page = await catalog.list(sea, sort, Window(5, after=position_of(images[5], sort)))
     assert Page((), has_next=False, has_previous=True) == page
 
 
-async def test_an_empty_library_has_an_empty_page(catalog: Catalog, sort: Sort) -> None:
+async def test_an_empty_library_has_an_empty_page(catalog: ImageLibrary, sort: Sort) -> None:
     assert EMPTY == await catalog.list(EVERYTHING, sort, Window(10))
     assert EMPTY == await catalog.list(EVERYTHING, sort, Window(10, from_end=True))
 
@@ -133,10 +126,10 @@ async def test_an_empty_library_has_an_empty_page(catalog: Catalog, sort: Sort) 
 @pytest.mark.parametrize("value", [-(2**200), -(2**63), 2**63, 2**200])
 @pytest.mark.parametrize("field", sorted(set(SortField) - {SortField.FILENAME}))
 async def test_places_beyond_all_numbers_lie_at_the_ends(
-    catalog: Catalog, field: SortField, value: int
+    catalog: ImageLibrary, field: SortField, value: int
 ) -> None:
     await library(catalog)
-    place = Place(value, UUID(int=0))
+    place = Position(value, UUID(int=0))
     page = await catalog.list(EVERYTHING, Sort(field, descending=False), Window(9, after=place))
     missing = 2 if field is SortField.TAKEN_AT else 0
     assert (7 if value < 0 else missing) == len(page.images)

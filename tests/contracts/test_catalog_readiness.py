@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from domain.filters import ImageFilter
-from domain.images import ImageStatus, uuid7
+from domain.entities.filters import ImageFilter
+from domain.entities.images import ImageStatus, uuid7
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
-    from domain.images import ReadyPlace
-    from domain.ports import Catalog
+    from domain.entities.images import ReadyPosition
+    from tests.postgres_library import ImageLibrary
 
 pytestmark = pytest.mark.parametrize("catalog", ["memory", "postgres"], indirect=True)
 
@@ -22,7 +22,7 @@ EAST = (1.0, 0.0, 0.0)
 FIRST = UUID(int=0)
 
 
-async def test_those_that_match_are_told_from_those_that_do_not(catalog: Catalog) -> None:
+async def test_those_that_match_are_told_from_those_that_do_not(catalog: ImageLibrary) -> None:
     wanted, other, unasked = (image_with(tags=tags) for tags in (("sea",), (), ("sea",)))
     for image in (wanted, other, unasked):
         await catalog.add(image, EAST)
@@ -32,8 +32,10 @@ async def test_those_that_match_are_told_from_those_that_do_not(catalog: Catalog
     assert set() == await catalog.matching([], ImageFilter())
 
 
-async def places(catalog: Catalog, place: ReadyPlace, *, limit: int = 2) -> list[ReadyPlace]:
-    found: list[ReadyPlace] = []
+async def places(
+    catalog: ImageLibrary, place: ReadyPosition, *, limit: int = 2
+) -> list[ReadyPosition]:
+    found: list[ReadyPosition] = []
     while portion := await catalog.ready_after(place, limit=limit):
         assert len(portion) <= limit
         found += portion
@@ -41,12 +43,12 @@ async def places(catalog: Catalog, place: ReadyPlace, *, limit: int = 2) -> list
     return found
 
 
-async def test_images_lie_in_the_order_of_becoming_ready(catalog: Catalog) -> None:
+async def test_images_lie_in_the_order_of_becoming_ready(catalog: ImageLibrary) -> None:
     start = datetime.now(UTC) - timedelta(minutes=1)
     images = [image_with() for _ in range(5)]
     for image in reversed(images):
         await catalog.add(image, EAST)
-    await catalog.expect(image_with(status=ImageStatus.PROCESSING))
+    await catalog.add_pending(image_with(status=ImageStatus.PROCESSING))
     await catalog.add(image_with(status=ImageStatus.FAILED), EAST)
     found = await places(catalog, (start, FIRST))
     assert sorted(found) == found

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
-from domain.embeddings import EmbeddingModel
-from infra.concepts import ConceptBank
-from infra.postgres.concepts import PostgresConcepts
+from domain.entities.embeddings import EmbeddingModel
+from infra.clip.concepts import ConceptBank
 from infra.postgres.engine import open_engine
-from infra.postgres.models import activate
+from infra.postgres.models.active import activate
+from infra.postgres.models.concepts import PostgresConcepts
 from tests.contracts.conftest import MODEL
 from tests.fakes.concepts import MemoryShelf
 from tests.fakes.encoder import FakeEncoder
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from infra.concepts import Shelf
+    from infra.clip.concepts import ConceptStore
 
 ONE, OTHER = "a" * 64, "b" * 64
 BYTES = bytes(range(256)) * 1_000
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
-async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
+async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[ConceptStore]:
     if request.param == "memory":
         yield MemoryShelf()
         return
@@ -35,17 +35,17 @@ async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
         yield PostgresConcepts(engine, await activate(engine, MODEL))
 
 
-async def test_nothing_is_found_before_something_is_kept(shelf: Shelf) -> None:
+async def test_nothing_is_found_before_something_is_kept(shelf: ConceptStore) -> None:
     assert await shelf.find(ONE) is None
 
 
-async def test_what_was_kept_is_found_by_its_digest_alone(shelf: Shelf) -> None:
+async def test_what_was_kept_is_found_by_its_digest_alone(shelf: ConceptStore) -> None:
     await shelf.keep(ONE, BYTES)
     assert BYTES == await shelf.find(ONE)
     assert await shelf.find(OTHER) is None
 
 
-async def test_other_concepts_take_the_place_of_the_last(shelf: Shelf) -> None:
+async def test_other_concepts_take_the_place_of_the_last(shelf: ConceptStore) -> None:
     await shelf.keep(ONE, BYTES)
     await shelf.keep(ONE, BYTES[::-1])
     assert BYTES[::-1] == await shelf.find(ONE)
@@ -54,7 +54,7 @@ async def test_other_concepts_take_the_place_of_the_last(shelf: Shelf) -> None:
     assert await shelf.find(ONE) is None
 
 
-async def test_another_bank_over_the_same_shelf_encodes_nothing(shelf: Shelf) -> None:
+async def test_another_bank_over_the_same_shelf_encodes_nothing(shelf: ConceptStore) -> None:
     concepts = ("a boat", "a house", "a tree")
     first, second = FakeEncoder(), FakeEncoder()
     encoded = await ConceptBank(first, shelf, concepts)()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from domain.images import Pixels
-from infra.clip import ClipEncoder
+from domain.entities.images import Pixels
+from infra.clip.encoder import ClipEncoder
 from tests.checkpoints import small_clip, small_siglip, small_siglip2
 from tests.fakes.encoder import FakeEncoder
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat
-from domain.images import LARGE_SIDE, THUMBNAIL_SIDE
-from infra.pillow import PillowImaging
+from infra.pillow.imaging import PillowImaging
 from tests.fakes.imaging import FakeImaging, picture_file
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
-from domain.images import uuid7
-from domain.keys import ApiKey, Scope, digest, new_key
-from infra.postgres import PostgresKeys
+from domain.entities.images import uuid7
+from domain.entities.keys import ApiKey, Scope, digest, new_key
 from infra.postgres.engine import open_engine
+from infra.postgres.keys import PostgresKeys
 from tests.fakes.images import NOON
 from tests.fakes.keys import MemoryKeys
 

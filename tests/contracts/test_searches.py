@@ -10,19 +10,19 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from domain.embeddings import Hit, Part, Query, QueryKind
+from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
+from domain.entities.images import uuid7
+from domain.entities.searches import DEPTH, KeptSearch
 from domain.errors import SearchExpired
-from domain.images import uuid7
-from domain.searches import DEPTH, KeptSearch
-from infra.postgres import PostgresSearches
 from infra.postgres.engine import open_engine
+from infra.postgres.searches import PostgresKeptSearches
 from tests.fakes.images import NOON
-from tests.fakes.searches import MemorySearches
+from tests.fakes.searches import MemoryKeptSearches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from domain.ports import Searches
+    from domain.ports import KeptSearches
 
 SEARCH = KeptSearch(
     id=uuid7(),
@@ -37,44 +37,44 @@ SEARCH = KeptSearch(
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
-async def searches(request: pytest.FixtureRequest) -> AsyncIterator[Searches]:
+async def searches(request: pytest.FixtureRequest) -> AsyncIterator[KeptSearches]:
     if request.param == "memory":
-        yield MemorySearches()
+        yield MemoryKeptSearches()
         return
     async with open_engine(request.getfixturevalue("postgres_url")) as engine:
-        yield PostgresSearches(engine)
+        yield PostgresKeptSearches(engine)
 
 
-async def test_a_search_comes_back_as_it_was_to_the_last_bit(searches: Searches) -> None:
-    await searches.keep(SEARCH)
-    assert SEARCH == await searches.recall(SEARCH.id, since=NOON)
+async def test_a_search_comes_back_as_it_was_to_the_last_bit(searches: KeptSearches) -> None:
+    await searches.save(SEARCH)
+    assert SEARCH == await searches.load(SEARCH.id, since=NOON)
 
 
-async def test_a_search_that_found_nothing_is_kept_too(searches: Searches) -> None:
+async def test_a_search_that_found_nothing_is_kept_too(searches: KeptSearches) -> None:
     empty = replace(SEARCH, hits=(), query=replace(SEARCH.query, kind=QueryKind.IMAGE))
-    await searches.keep(empty)
-    assert empty == await searches.recall(empty.id, since=NOON)
+    await searches.save(empty)
+    assert empty == await searches.load(empty.id, since=NOON)
 
 
 PARTS = (
-    Part([0.125, -0.375, 2.0**-100], QueryKind.TEXT, 1 / 7),
-    Part([1.0, 0.0, -0.5], QueryKind.IMAGE, 100.0),
-    Part([0.375, 2.0**-100, 0.125], QueryKind.TEXT, -0.1),
+    QueryPart([0.125, -0.375, 2.0**-100], QueryKind.TEXT, 1 / 7),
+    QueryPart([1.0, 0.0, -0.5], QueryKind.IMAGE, 100.0),
+    QueryPart([0.375, 2.0**-100, 0.125], QueryKind.TEXT, -0.1),
 )
 BLENDED = replace(SEARCH, query=replace(SEARCH.query, blended=PARTS))
 
 
-async def test_the_parts_of_a_blend_come_back_as_they_were(searches: Searches) -> None:
+async def test_the_parts_of_a_blend_come_back_as_they_were(searches: KeptSearches) -> None:
     single = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS[:1]))
     most = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS * 20))
     for search in (BLENDED, single, most):
-        await searches.keep(search)
-        kept = await searches.recall(search.id, since=NOON)
+        await searches.save(search)
+        kept = await searches.load(search.id, since=NOON)
         assert search == kept
         assert search.query.parts == kept.query.parts
 
 
-async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: Searches) -> None:
+async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: KeptSearches) -> None:
     hits = [
         replace(hit, relevance=place / 7, stands_for=1 + place)
         for place, hit in enumerate(SEARCH.hits[:7])
@@ -82,38 +82,38 @@ async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: Sear
     judged = replace(BLENDED, id=uuid7(), hits=tuple(hits))
     collapsed = tuple(replace(hit, relevance=None) for hit in hits)
     for search in (judged, replace(SEARCH, hits=collapsed), replace(judged, id=uuid7(), hits=())):
-        await searches.keep(search)
-        assert search == await searches.recall(search.id, since=NOON)
+        await searches.save(search)
+        assert search == await searches.load(search.id, since=NOON)
 
 
-async def test_an_older_search_has_expired(searches: Searches) -> None:
-    await searches.keep(SEARCH)
+async def test_an_older_search_has_expired(searches: KeptSearches) -> None:
+    await searches.save(SEARCH)
     with pytest.raises(SearchExpired):
-        await searches.recall(SEARCH.id, since=NOON + timedelta(microseconds=1))
+        await searches.load(SEARCH.id, since=NOON + timedelta(microseconds=1))
 
 
-async def test_an_unknown_search_has_expired(searches: Searches) -> None:
+async def test_an_unknown_search_has_expired(searches: KeptSearches) -> None:
     with pytest.raises(SearchExpired):
-        await searches.recall(uuid7(), since=NOON)
+        await searches.load(uuid7(), since=NOON)
 
 
-async def test_old_searches_are_forgotten_and_counted(searches: Searches) -> None:
+async def test_old_searches_are_forgotten_and_counted(searches: KeptSearches) -> None:
     new = replace(SEARCH, id=uuid7(), created_at=NOON + timedelta(hours=1))
-    await searches.keep(SEARCH)
-    await searches.keep(new)
-    assert 1 == await searches.forget(new.created_at, keep=10)
-    assert 0 == await searches.forget(new.created_at, keep=10)
-    assert new == await searches.recall(new.id, since=NOON)
+    await searches.save(SEARCH)
+    await searches.save(new)
+    assert 1 == await searches.delete_expired(new.created_at, keep=10)
+    assert 0 == await searches.delete_expired(new.created_at, keep=10)
+    assert new == await searches.load(new.id, since=NOON)
     with pytest.raises(SearchExpired):
-        await searches.recall(SEARCH.id, since=NOON)
+        await searches.load(SEARCH.id, since=NOON)
 
 
-async def test_only_the_youngest_are_kept_where_there_are_too_many(searches: Searches) -> None:
+async def test_only_the_youngest_are_kept_where_there_are_too_many(searches: KeptSearches) -> None:
     ages = [replace(SEARCH, id=uuid7(), created_at=NOON - timedelta(n)) for n in range(5)]
     for search in reversed(ages):
-        await searches.keep(search)
-    assert 3 == await searches.forget(NOON - timedelta(days=100), keep=2)
+        await searches.save(search)
+    assert 3 == await searches.delete_expired(NOON - timedelta(days=100), keep=2)
     for search in ages[:2]:
-        assert search == await searches.recall(search.id, since=search.created_at)
+        assert search == await searches.load(search.id, since=search.created_at)
     with pytest.raises(SearchExpired):
-        await searches.recall(ages[2].id, since=ages[2].created_at)
+        await searches.load(ages[2].id, since=ages[2].created_at)

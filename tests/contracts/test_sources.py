@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from domain.entities.images import Source
+from domain.entities.storage import ByteRange
 from domain.errors import BytesMissing
-from domain.images import Source
-from domain.read import read_all
-from domain.storage import ByteRange
-from infra.bucket_places import BucketPlaces
-from infra.file_places import FilePlaces
+from domain.use_cases.library.read import read_all
+from infra.external_files import ExternalLocations
+from infra.filesystem.external import ExternalFolders
 from infra.locations import bucket_and_key, location_of, path_of
-from infra.s3_client import S3Client
-from infra.sources import Outside
-from tests.fakes.places import MemoryPlaces
+from infra.s3.client import S3Client
+from infra.s3.external import ExternalBuckets
+from tests.fakes.places import MemoryObjectListing
 from tests.s3_server import KEY, bucket_of, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from domain.objects import ListedObject
+    from domain.entities.external_objects import ListedObject
 
 DATA = bytes(range(256)) * 4096
 
@@ -35,7 +35,7 @@ DATA = bytes(range(256)) * 4096
 class Place(Protocol):
     """A root, and a way to change what lies below it."""
 
-    places: MemoryPlaces | Outside
+    places: MemoryObjectListing | ExternalLocations
     root: str
 
     @abstractmethod
@@ -45,36 +45,38 @@ class Place(Protocol):
     async def remove(self, name: str) -> None: ...
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> bytes:
-        opener = self.places.sources if isinstance(self.places, MemoryPlaces) else self.places
+        opener = (
+            self.places.sources if isinstance(self.places, MemoryObjectListing) else self.places
+        )
         return await read_all(await opener.open(source, byte_range))
 
     async def list(self) -> list[ListedObject]:
         return [
             listed
-            for stretch in await self.places.split(self.root)
-            async for listed in self.places.list(self.root, stretch)
+            for key_range in await self.places.split(self.root)
+            async for listed in self.places.list(self.root, key_range)
         ]
 
 
 class MemoryPlace(Place):
     def __init__(self) -> None:
-        self.places: MemoryPlaces | Outside = MemoryPlaces()
+        self.places: MemoryObjectListing | ExternalLocations = MemoryObjectListing()
         self.root = "s3://photos/below/"
         self.versions = 0
 
     async def put(self, name: str, data: bytes) -> str:
-        assert isinstance(self.places, MemoryPlaces)
+        assert isinstance(self.places, MemoryObjectListing)
         self.versions += 1
         self.places.put(self.root + name, data, version=str(self.versions))
         return self.root + name
 
     async def remove(self, name: str) -> None:
-        assert isinstance(self.places, MemoryPlaces)
+        assert isinstance(self.places, MemoryObjectListing)
         self.places.remove(self.root + name)
 
 
 class FolderPlace(Place):
-    def __init__(self, folder: Path, places: Outside) -> None:
+    def __init__(self, folder: Path, places: ExternalLocations) -> None:
         self.places = places
         self.root = f"{location_of(folder)}/"
         self.folder = folder
@@ -90,7 +92,7 @@ class FolderPlace(Place):
 
 
 class BucketPlace(Place):
-    def __init__(self, client: S3Client, places: Outside, bucket: str) -> None:
+    def __init__(self, client: S3Client, places: ExternalLocations, bucket: str) -> None:
         self.places = places
         self.root = f"s3://{bucket}/below/"
         self.client = client.client
@@ -122,8 +124,8 @@ async def place(
         secret_access_key=KEY,
     )
     async with AsyncExitStack() as stack:
-        buckets = await stack.enter_async_context(BucketPlaces(connect))
-        places = Outside(FilePlaces(), buckets)
+        buckets = await stack.enter_async_context(ExternalBuckets(connect))
+        places = ExternalLocations(ExternalFolders(), buckets)
         match request.param:
             case "memory":
                 yield MemoryPlace()

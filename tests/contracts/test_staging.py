@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from domain.entities.images import uuid7
+from domain.entities.upload_targets import LIFETIME, UploadTarget
 from domain.errors import BytesMissing
-from domain.images import uuid7
-from domain.upload_targets import LIFETIME, UploadTarget
-from infra.folder_staging import FolderStaging
-from infra.s3_staging import S3Staging
+from infra.filesystem.staging import FolderStaging
+from infra.s3.staging import S3Staging
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import chunks_of
 from tests.s3_server import bucket_of, connect, s3_server

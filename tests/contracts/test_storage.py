@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import Variant, uuid7
+from domain.entities.storage import ByteRange
 from domain.errors import BytesMissing
-from domain.images import Variant, uuid7
-from domain.storage import ByteRange
-from infra.folder import FolderStorage
+from infra.filesystem.storage import FolderStorage
 from tests.fakes.storage import MemoryStorage
 from tests.s3_server import bucket_of, connect, s3_server
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.work import ATTEMPTS, WorkCounts
+from domain.entities.work import ATTEMPTS, WorkCounts
 from tests.contracts.desks import (
     EAST,
     FAILED,
@@ -25,15 +25,15 @@ from tests.fakes.images import image_with
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.images import Image
-    from domain.ports import Catalog
+    from domain.entities.images import Image
+    from tests.postgres_library import ImageLibrary
 
 MINUTE = 60.0
 AT_ONCE = 0.0
 
 
 @pytest.fixture
-def desk(catalog: Catalog) -> Desk:
+def desk(catalog: ImageLibrary) -> Desk:
     return desk_over(catalog)
 
 
@@ -43,7 +43,7 @@ async def the(desk: Desk, image: Image) -> Image:
 
 async def test_an_image_that_is_expected_is_processing_and_there_is_work_on_it(desk: Desk) -> None:
     image = processing(tags=("a",))
-    assert image == await desk.catalog.expect(image)
+    assert image == await desk.catalog.add_pending(image)
     assert image == await the(desk, image)
     assert {} == await desk.catalog.embeddings([image.id])
     assert WorkCounts(1, 0, 0) == await desk.work.counts()
@@ -55,7 +55,7 @@ async def test_an_image_that_is_expected_is_processing_and_there_is_work_on_it(d
 async def test_the_same_bytes_are_expected_once(desk: Desk) -> None:
     image = processing()
     other = image_with(status=PROCESSING, sha256=image.sha256)
-    kept = [await desk.catalog.expect(each) for each in (image, other)]
+    kept = [await desk.catalog.add_pending(each) for each in (image, other)]
     assert [image.id] * 2 == [each.id for each in kept]
     assert 1 == len(await desk.work.lease(10, seconds=MINUTE))
 
@@ -64,7 +64,7 @@ async def test_an_image_that_is_processed_is_ready_and_what_users_said_meanwhile
     desk: Desk,
 ) -> None:
     image = processing(tags=("a",), filename="mine.jpg")
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     await desk.catalog.tag([image.id], add=["b"])
     await desk.catalog.set_alt_text(image.id, "words")
@@ -78,7 +78,7 @@ async def test_an_image_that_is_processed_is_ready_and_what_users_said_meanwhile
 
 async def test_a_ready_image_gets_what_it_lacks(desk: Desk) -> None:
     image = await desk.catalog.add(image_with(), EAST)
-    await desk.write_down(image)
+    await desk.add(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     assert [] == await desk.work.finish([made(task)])
     assert image == await the(desk, image)
@@ -87,7 +87,7 @@ async def test_a_ready_image_gets_what_it_lacks(desk: Desk) -> None:
 
 async def test_an_object_becomes_an_image_of_its_id(desk: Desk) -> None:
     thing = found(tags=("a",))
-    await desk.write_down(thing)
+    await desk.add(thing)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     assert thing == task.subject
     done = made(task)
@@ -99,17 +99,17 @@ async def test_an_object_becomes_an_image_of_its_id(desk: Desk) -> None:
 async def test_objects_of_the_same_bytes_are_one_image_with_the_tags_of_all(desk: Desk) -> None:
     things = [found(f"{name}.jpg", tags=(name,)) for name in "abc"]
     for thing in things:
-        await desk.write_down(thing)
+        await desk.add(thing)
     tasks = await desk.work.lease(10, seconds=MINUTE)
     lost = await desk.work.finish([made(task, sha256="f" * 64) for task in tasks])
     [kept] = {await desk.became(thing) for thing in things}
     assert {thing.id for thing in things} - {kept} == set(lost)
-    assert ("a", "b", "c") == (await desk.catalog.find(["f" * 64]))["f" * 64].tags
+    assert ("a", "b", "c") == (await desk.catalog.find_by_digest(["f" * 64]))["f" * 64].tags
 
 
 async def test_an_object_that_is_gone_becomes_nothing(desk: Desk) -> None:
     thing = found()
-    await desk.write_down(thing)
+    await desk.add(thing)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     await desk.forget(thing)
     assert [thing.id] == await desk.work.finish([made(task)])
@@ -118,7 +118,7 @@ async def test_an_object_that_is_gone_becomes_nothing(desk: Desk) -> None:
 
 async def test_an_image_that_was_deleted_meanwhile_stays_deleted(desk: Desk) -> None:
     image = processing()
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     await desk.catalog.delete([image.id])
     assert [image.id] == await desk.work.finish([made(task)])
@@ -127,22 +127,22 @@ async def test_an_image_that_was_deleted_meanwhile_stays_deleted(desk: Desk) -> 
 
 async def test_work_on_what_was_deleted_is_forgotten(desk: Desk) -> None:
     image = processing()
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     await desk.catalog.delete([image.id])
     assert [] == await desk.work.lease(10, seconds=MINUTE)
     assert WorkCounts(0, 0, 0) == await desk.work.counts()
 
 
 async def test_new_pictures_are_leased_before_objects_that_waited_longer(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     image = processing()
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     assert image == task.subject
 
 
 async def test_what_is_leased_is_nobody_elses_until_the_lease_runs_out(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     [first] = await desk.work.lease(10, seconds=AT_ONCE)
     [second] = await desk.work.lease(10, seconds=MINUTE)
     assert [] == await desk.work.lease(10, seconds=MINUTE)
@@ -155,7 +155,7 @@ async def test_what_is_leased_is_nobody_elses_until_the_lease_runs_out(desk: Des
 
 
 async def test_a_lease_that_is_extended_does_not_run_out(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     tasks = await desk.work.lease(10, seconds=AT_ONCE)
     await desk.work.extend(tasks, seconds=MINUTE)
     assert [] == await desk.work.lease(10, seconds=MINUTE)
@@ -164,7 +164,7 @@ async def test_a_lease_that_is_extended_does_not_run_out(desk: Desk) -> None:
 async def test_many_workers_share_the_work_and_nobody_does_anything_twice(desk: Desk) -> None:
     things = [found(f"{number}.jpg") for number in range(60)]
     for thing in things:
-        await desk.write_down(thing)
+        await desk.add(thing)
 
     async def worker() -> list[UUID]:
         taken: list[UUID] = []
@@ -179,7 +179,7 @@ async def test_many_workers_share_the_work_and_nobody_does_anything_twice(desk: 
 
 
 async def test_what_is_released_waits_for_its_time_and_keeps_the_last_error(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     [task] = await desk.work.lease(1, seconds=MINUTE)
     await desk.work.release([task], "The store is away.", seconds=MINUTE)
     assert [] == await desk.work.lease(1, seconds=MINUTE)
@@ -190,7 +190,7 @@ async def test_what_is_taken_up_again_and_again_is_set_aside_with_its_last_error
     desk: Desk,
 ) -> None:
     image = processing()
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     for _ in range(ATTEMPTS):
         [task] = await desk.work.lease(1, seconds=MINUTE)
         await desk.work.release([task], "The store is away.", seconds=AT_ONCE)
@@ -202,7 +202,7 @@ async def test_what_is_taken_up_again_and_again_is_set_aside_with_its_last_error
 
 async def test_what_kills_its_workers_is_set_aside(desk: Desk) -> None:
     image = processing()
-    await desk.catalog.expect(image)
+    await desk.catalog.add_pending(image)
     for _ in range(ATTEMPTS):
         assert 1 == len(await desk.work.lease(1, seconds=AT_ONCE))
     assert [] == await desk.work.lease(1, seconds=AT_ONCE)
@@ -214,28 +214,28 @@ async def test_what_kills_its_workers_is_set_aside(desk: Desk) -> None:
 
 async def test_an_object_that_is_no_picture_keeps_the_reason(desk: Desk) -> None:
     thing = found()
-    await desk.write_down(thing)
+    await desk.add(thing)
     [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.set_aside(task, "This file is no picture.")
+    await desk.work.fail(task, "This file is no picture.")
     assert "This file is no picture." == await desk.became(thing)
     assert WorkCounts(0, 0, 0) == await desk.work.counts()
 
 
 async def test_a_ready_image_stays_ready_when_what_it_lacks_cannot_be_made(desk: Desk) -> None:
     image = await desk.catalog.add(image_with(), EAST)
-    await desk.write_down(image)
+    await desk.add(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.set_aside(task, "Its bytes are gone.")
+    await desk.work.fail(task, "Its bytes are gone.")
     assert image == await the(desk, image)
     assert WorkCounts(0, 0, 1) == await desk.work.counts()
     assert [] == await desk.work.lease(1, seconds=MINUTE)
 
 
 async def test_who_lost_the_lease_sets_nothing_aside(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     [first] = await desk.work.lease(10, seconds=AT_ONCE)
     [second] = await desk.work.lease(10, seconds=MINUTE)
-    await desk.work.set_aside(first, "Too slow.")
+    await desk.work.fail(first, "Too slow.")
     await desk.work.release([first], "Too slow.", seconds=AT_ONCE)
     assert [] == await desk.work.lease(10, seconds=MINUTE)
     assert [] == await desk.work.finish([made(second)])
@@ -245,11 +245,11 @@ async def test_who_lost_the_lease_sets_nothing_aside(desk: Desk) -> None:
 async def test_the_bytes_of_an_image_that_has_failed_get_another_chance_as_an_object(
     desk: Desk,
 ) -> None:
-    image = await desk.catalog.expect(processing(sha256="f" * 64))
+    image = await desk.catalog.add_pending(processing(sha256="f" * 64))
     [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.set_aside(task, "No.")
+    await desk.work.fail(task, "No.")
     thing = found()
-    await desk.write_down(thing)
+    await desk.add(thing)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     assert [image.id] == await desk.work.finish([made(task, sha256="f" * 64)])
     assert [thing.id] == list(await desk.catalog.get([image.id, thing.id]))
@@ -258,10 +258,10 @@ async def test_the_bytes_of_an_image_that_has_failed_get_another_chance_as_an_ob
 
 
 async def test_what_is_given_back_is_anybodys_as_if_nobody_had_taken_it(desk: Desk) -> None:
-    await desk.write_down(found())
+    await desk.add(found())
     first = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.give_back(first)
+    await desk.work.abandon(first)
     [again] = await desk.work.lease(1, seconds=MINUTE)
     assert 1 == again.attempts
-    await desk.work.give_back(first)
+    await desk.work.abandon(first)
     assert [] == await desk.work.lease(1, seconds=MINUTE)

@@ -6,39 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain import UseCases
-from domain.access import Authenticate, IssueKey
-from domain.complete_uploads import CompleteUploads
-from domain.create_upload_targets import CreateUploadTargets
-from domain.delete import DeleteImages
-from domain.duplicates import FindDuplicates
-from domain.editions import Editions
-from domain.estimate import EstimateImport
-from domain.facets import CountFacets
-from domain.get import GetImages
-from domain.hash_images import HashImages
-from domain.import_images import ImportImages
-from domain.index import IndexImages
-from domain.index_found import IndexFound
-from domain.judge import JudgeHits
-from domain.label import LabelImages
-from domain.list import ListImages
-from domain.manifest import ReconcileManifest
-from domain.questions import Questions
-from domain.read import ReadImage
-from domain.receive_upload import ReceiveUpload
-from domain.reconcile import ReconcileObjects
-from domain.search import SearchImages
-from domain.service import Describe
-from domain.similar import SimilarImages
-from domain.sweep import Sweep
-from domain.sweep_targets import SweepTargets
-from domain.tag import TagImages, UntagImages
-from domain.update import UpdateImage
-from domain.upload import UploadImages
-from domain.uploads import UploadedImage
-from domain.watch_matches import WatchMatches
-from domain.watch_status import WatchStatus
+from domain import Limits, Ports, UseCases, build_use_cases
+from domain.entities.uploads import UploadedImage
+from domain.runtime.loaded_models import LoadedModels
 from tests.domain.imports import Import
 from tests.domain.libraries import Library
 from tests.domain.shops import ACTIVE, Shop
@@ -49,23 +19,28 @@ from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.keys import MemoryKeys
-from tests.fakes.objects import MemoryObjects
-from tests.fakes.places import MemoryPlaces
-from tests.fakes.searches import MemorySearches
-from tests.fakes.sources import MemorySources
-from tests.fakes.space import FakeSpace
+from tests.fakes.objects import MemoryExternalObjects
+from tests.fakes.places import MemoryObjectListing
+from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.sources import MemoryExternalFiles
+from tests.fakes.space import FakeEmbeddingSpace
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.targets import MemoryTargets
-from tests.fakes.work import MemoryWork
+from tests.fakes.targets import MemoryUploadTargets
+from tests.fakes.work import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from domain.images import Image
+    from domain.entities.images import Image
+    from domain.use_cases.indexing import IndexImages
 
-MAX_BYTES = 1_000
-MAX_FILES = 20
+LIMITS = Limits(
+    version="1.2.3",
+    max_upload_bytes=1_000,
+    max_files_per_request=20,
+    accepted_content_types=("image/png",),
+)
 
 
 @pytest.fixture
@@ -99,8 +74,8 @@ def storage(clock: SettableClock) -> MemoryStorage:
 
 
 @pytest.fixture
-def searches() -> MemorySearches:
-    return MemorySearches()
+def searches() -> MemoryKeptSearches:
+    return MemoryKeptSearches()
 
 
 @pytest.fixture
@@ -109,8 +84,8 @@ def keys() -> MemoryKeys:
 
 
 @pytest.fixture
-def space(catalog: MemoryCatalog) -> FakeSpace:
-    return FakeSpace(catalog)
+def space(catalog: MemoryCatalog) -> FakeEmbeddingSpace:
+    return FakeEmbeddingSpace(catalog)
 
 
 @pytest.fixture
@@ -119,49 +94,43 @@ def staging(clock: SettableClock) -> MemoryStaging:
 
 
 @pytest.fixture
-def targets(catalog: MemoryCatalog) -> MemoryTargets:
-    return MemoryTargets(catalog)
+def targets(catalog: MemoryCatalog) -> MemoryUploadTargets:
+    return MemoryUploadTargets(catalog)
 
 
 @pytest.fixture
-def sources() -> MemorySources:
-    return MemorySources()
+def sources() -> MemoryExternalFiles:
+    return MemoryExternalFiles()
 
 
 @pytest.fixture
-def places(sources: MemorySources) -> MemoryPlaces:
-    return MemoryPlaces(sources)
+def places(sources: MemoryExternalFiles) -> MemoryObjectListing:
+    return MemoryObjectListing(sources)
 
 
 @pytest.fixture
-def objects(work: MemoryWork) -> MemoryObjects:
-    return MemoryObjects(work)
+def objects(work: MemoryWorkQueue) -> MemoryExternalObjects:
+    return MemoryExternalObjects(work)
 
 
 @pytest.fixture
-def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWork:
-    return MemoryWork(catalog, clock)
+def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWorkQueue:
+    return MemoryWorkQueue(catalog, clock)
 
 
 @pytest.fixture
 def library(
-    catalog: MemoryCatalog, storage: MemoryStorage, sources: MemorySources, work: MemoryWork
+    catalog: MemoryCatalog,
+    storage: MemoryStorage,
+    sources: MemoryExternalFiles,
+    work: MemoryWorkQueue,
 ) -> Library:
     return Library(catalog, storage, sources, work)
 
 
 @pytest.fixture
-def index(  # noqa: PLR0913 - a composition names all it composes
-    *,
-    clock: SettableClock,
-    encoder: FakeEncoder,
-    imaging: FakeImaging,
-    storage: MemoryStorage,
-    sources: MemorySources,
-    work: MemoryWork,
-) -> IndexImages:
-    read = ReadImage(storage, sources)
-    return IndexImages(encoder, imaging, storage, sources, read, work, clock, MAX_BYTES)
+def index(use_cases: UseCases) -> IndexImages:
+    return use_cases.index
 
 
 @pytest.fixture
@@ -173,58 +142,41 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     catalog: MemoryCatalog,
     duplicates: MemoryDuplicates,
     storage: MemoryStorage,
-    searches: MemorySearches,
+    searches: MemoryKeptSearches,
     keys: MemoryKeys,
-    space: FakeSpace,
-    sources: MemorySources,
-    places: MemoryPlaces,
-    objects: MemoryObjects,
-    index: IndexImages,
+    space: FakeEmbeddingSpace,
+    sources: MemoryExternalFiles,
+    places: MemoryObjectListing,
+    objects: MemoryExternalObjects,
     staging: MemoryStaging,
-    targets: MemoryTargets,
+    targets: MemoryUploadTargets,
+    work: MemoryWorkQueue,
 ) -> UseCases:
-    upload_images = UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, MAX_FILES)
-    search = SearchImages(
-        Questions(encoder, imaging, catalog, space, MAX_BYTES),
-        JudgeHits(space, encoder.model),
-        catalog,
-        duplicates,
-        searches,
-        clock,
-    )
-    return UseCases(
-        authenticate=Authenticate(keys, public_reading=True),
-        issue_key=IssueKey(keys, clock),
-        describe=Describe(encoder, catalog, "1.2.3", MAX_BYTES, MAX_FILES, ("image/png",)),
-        upload=upload_images,
-        import_=ImportImages(upload_images),
-        search=search,
-        similar=SimilarImages(search),
-        duplicates=FindDuplicates(duplicates, catalog),
-        hash_images=HashImages(imaging, storage, duplicates),
-        index=index,
-        reconcile=ReconcileObjects(places, objects, storage),
-        reconcile_manifest=ReconcileManifest(places, objects, storage),
-        estimate=EstimateImport(encoder, imaging, sources, MAX_BYTES),
-        index_found=IndexFound(index, objects),
-        list=ListImages(catalog),
-        facets=CountFacets(catalog),
-        label=LabelImages(encoder, catalog),
-        get=GetImages(catalog),
-        read=ReadImage(storage, sources),
-        update=UpdateImage(catalog),
-        tag=TagImages(catalog),
-        untag=UntagImages(catalog),
-        delete=DeleteImages(catalog, storage),
-        sweep=Sweep(catalog, storage, searches, clock),
-        create_upload_targets=CreateUploadTargets(
-            catalog, targets, staging, clock, MAX_BYTES, ("image/png",)
+    return build_use_cases(
+        Ports(
+            catalog=catalog,
+            clock=clock,
+            duplicates=duplicates,
+            embedding_space=space,
+            encoder=encoder,
+            events=catalog.events,
+            external_files=sources,
+            external_objects=objects,
+            imaging=imaging,
+            ingestion=catalog,
+            keys=keys,
+            known_models=catalog,
+            local_staging=staging,
+            object_listing=places,
+            ready_feed=catalog,
+            searches=searches,
+            staging=staging,
+            storage=storage,
+            upload_targets=targets,
+            vectors=catalog,
+            work_queue=work,
         ),
-        complete_uploads=CompleteUploads(imaging, catalog, storage, targets, staging, clock),
-        receive_upload=ReceiveUpload(staging, clock),
-        sweep_targets=SweepTargets(targets, staging, clock),
-        watch_status=WatchStatus(catalog, catalog.events),
-        watch_matches=WatchMatches(search, catalog.events, clock),
+        LIMITS,
     )
 
 
@@ -246,10 +198,10 @@ def shop(use_cases: UseCases) -> Shop:
 
 
 @pytest.fixture
-async def editions(shop: Shop) -> AsyncIterator[Editions]:
+async def editions(shop: Shop) -> AsyncIterator[LoadedModels]:
     """Those of a library that is searched by "old"."""
     shop.models.set(old=ACTIVE)
-    async with Editions.of(shop.models, shop.open, grace=0) as editions:
+    async with LoadedModels.of(shop.models, shop.open, grace=0) as editions:
         yield editions
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from domain.entities.upload_targets import AnnouncedFile, OfferedTarget
+from domain.entities.uploads import UploadedImage
 from domain.errors import (
     Refusal,
 )
-from domain.upload_targets import AnnouncedFile, OfferedTarget
-from domain.uploads import UploadedImage
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:

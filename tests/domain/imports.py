@@ -8,10 +8,10 @@ from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
-    from domain.stock import Stock
+    from domain.entities.images import Image
+    from domain.use_cases.imports.summary import ImportSummary
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.places import MemoryPlaces
+    from tests.fakes.places import MemoryObjectListing
 
 ROOT = "s3://photos/"
 
@@ -27,7 +27,7 @@ class Import:
         self.use_cases = use_cases
         self.catalog = catalog
 
-    async def __call__(self, **options: bool) -> Stock:
+    async def __call__(self, **options: bool) -> ImportSummary:
         stock = await self.use_cases.reconcile(ROOT, **options)  # type: ignore[arg-type]  # tags are no option here
         await self.index()
         return stock
@@ -45,6 +45,6 @@ class Import:
         return {location.removeprefix(ROOT) for location in await self.images()}
 
 
-def put(places: MemoryPlaces, *numbers: int, version: str = "1") -> None:
+def put(places: MemoryObjectListing, *numbers: int, version: str = "1") -> None:
     for number in numbers:
         places.put(f"{ROOT}{number}", picture(number), version=version)

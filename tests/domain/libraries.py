@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.images import Image, ImageStatus, Source, Variant, uuid7
-from domain.uploads import fingerprint
-from domain.work import FoundObject
+from domain.entities.images import Image, ImageStatus, Source, Variant, uuid7
+from domain.entities.uploads import fingerprint
+from domain.entities.work import FoundObject
 from tests.fakes.encoder import COLOURS
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.sources import MemorySources
+    from tests.fakes.sources import MemoryExternalFiles
     from tests.fakes.storage import MemoryStorage
-    from tests.fakes.work import MemoryWork
+    from tests.fakes.work import MemoryWorkQueue
 
 RED = picture_file(COLOURS["red"])
 
@@ -29,8 +29,8 @@ class Library:
         self,
         catalog: MemoryCatalog,
         storage: MemoryStorage,
-        sources: MemorySources,
-        work: MemoryWork,
+        sources: MemoryExternalFiles,
+        work: MemoryWorkQueue,
     ) -> None:
         self.catalog, self.storage, self.sources, self.work = catalog, storage, sources, work
 
@@ -46,14 +46,14 @@ class Library:
         await self.storage.write(
             Variant.ORIGINAL.key_of(image.id), data, content_type=image.content_type
         )
-        return await self.catalog.expect(image)
+        return await self.catalog.add_pending(image)
 
     def find(self, data: bytes = RED, name: str = "a.png", **facts: object) -> FoundObject:
         """Let there be an object elsewhere, and work on it."""
         source = Source(f"s3://bucket/{name}", "1")
         self.sources.objects[source] = data
         found = FoundObject(uuid7(), source, len(data), **facts)  # type: ignore[arg-type]  # tags alone
-        self.work.write_down(found)
+        self.work.add(found)
         return found
 
     async def image(self, image_id: UUID) -> Image:

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from domain.editions import Edition, Editions
-from domain.embeddings import ModelState
+from domain.entities.models import ModelState
 from domain.errors import Misconfigured
-from domain.index import IndexImages
+from domain.runtime.loaded_models import LoadedModel, LoadedModels
+from domain.use_cases.indexing import IndexImages
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.models import MemoryModels
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from domain import UseCases
-    from domain.models import LiveModel
+    from domain.entities.models import LiveModel
 
 BACKFILLING, READY, ACTIVE, RETIRED = (
     ModelState.BACKFILLING,
@@ -54,7 +54,7 @@ class Shop:
     oversized: set[str] = field(default_factory=set)
 
     @asynccontextmanager
-    async def open(self, model: LiveModel | None, _: Editions) -> AsyncIterator[Edition]:
+    async def open(self, model: LiveModel | None, _: LoadedModels) -> AsyncIterator[LoadedModel]:
         if model is None:
             [model] = [each for each in self.models.known.values() if each.is_active]
         if model.name in self.damaged:
@@ -77,14 +77,14 @@ class Shop:
             self.prepared.append(name)
 
         self.loaded.append(name)
-        yield Edition(model, encoder, use_cases, check, prepare)
+        yield LoadedModel(model, encoder, use_cases, check, prepare)
         self.closed.append(name)
 
-    def editions(self, *, grace: float = 0) -> Editions:
-        return Editions(self.models, self.open, grace)
+    def editions(self, *, grace: float = 0) -> LoadedModels:
+        return LoadedModels(self.models, self.open, grace)
 
 
-def answering(editions: Editions) -> str:
+def answering(editions: LoadedModels) -> str:
     return editions.current().describe.model.name
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.access import Authenticate, IssueKey, demand
+from domain.entities.images import uuid7
+from domain.entities.keys import PREFIX, ApiKey, Caller, Scope, digest, new_key, same, widen
 from domain.errors import InvalidArgument, Unauthorized
-from domain.images import uuid7
-from domain.keys import PREFIX, ApiKey, Caller, Scope, digest, new_key, same, widen
+from domain.use_cases.access import Authenticate, IssueKey, demand
 from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:

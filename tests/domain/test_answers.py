@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.embeddings import Ranking
+from domain.entities.embeddings import Ranking
+from domain.entities.filters import ImageFilter
+from domain.entities.near_duplicates import Collapse
+from domain.entities.queries import ByBlend, BySearch, ByText, SearchOptions, WeightedTerm
+from domain.entities.relevance import LIKELY
 from domain.errors import InvalidArgument
-from domain.filters import ImageFilter
-from domain.likenesses import Collapse
-from domain.relevance import LIKELY
-from domain.searches import ByBlend, BySearch, ByText, Narrowing, Weighted
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
@@ -23,16 +23,16 @@ from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.embeddings import Query
-    from domain.images import Image
-    from domain.searches import SearchPage
+    from domain.entities.embeddings import Query
+    from domain.entities.images import Image
+    from domain.entities.searches import SearchPage
     from tests.fakes.encoder import FakeEncoder
-    from tests.fakes.searches import MemorySearches
-    from tests.fakes.space import FakeSpace
+    from tests.fakes.searches import MemoryKeptSearches
+    from tests.fakes.space import FakeEmbeddingSpace
 
 RED = ByText("red")
-LIKELY_ONLY = Narrowing(min_relevance=LIKELY)
-COPIES = Narrowing(collapse=Collapse.EXACT_COPIES)
+LIKELY_ONLY = SearchOptions(min_relevance=LIKELY)
+COPIES = SearchOptions(collapse=Collapse.EXACT_COPIES)
 
 
 def names(page: SearchPage) -> list[str]:
@@ -47,12 +47,12 @@ async def add_copies(use_cases: UseCases, colour: str, number: int) -> None:
 
 @pytest.mark.usefixtures("by_colour")
 async def test_only_what_is_as_relevant_as_asked_for_is_found(use_cases: UseCases) -> None:
-    everything = await use_cases.search(RED, Narrowing(min_relevance=0.0))
+    everything = await use_cases.search(RED, SearchOptions(min_relevance=0.0))
     assert len(COLOURS) == len(everything.found)
     relevances = {found.image.id: found.hit.relevance or 0.0 for found in everything.found}
     assert 1 < len({round(relevance, 6) for relevance in relevances.values()})
     for least in (*relevances.values(), 0.5, 1.0):
-        page = await use_cases.search(RED, Narrowing(min_relevance=least))
+        page = await use_cases.search(RED, SearchOptions(min_relevance=least))
         expected = [found.image.id for found in everything.found]
         assert [id_ for id_ in expected if relevances[id_] >= least] == [
             found.image.id for found in page.found
@@ -61,9 +61,9 @@ async def test_only_what_is_as_relevant_as_asked_for_is_found(use_cases: UseCase
 
 @pytest.mark.usefixtures("by_colour")
 async def test_pages_of_what_is_relevant_are_cut_from_what_is_relevant(
-    use_cases: UseCases, space: FakeSpace
+    use_cases: UseCases, space: FakeEmbeddingSpace
 ) -> None:
-    narrowing = Narrowing(min_relevance=1e-6)
+    narrowing = SearchOptions(min_relevance=1e-6)
     whole = await use_cases.search(RED, narrowing)
     judged = space.judged
     page = await use_cases.search(BySearch(whole.search_id), narrowing, first=1)
@@ -77,7 +77,7 @@ async def test_pages_of_what_is_relevant_are_cut_from_what_is_relevant(
 @pytest.mark.parametrize("bound", [-0.01, 1.01, 50.0, float("nan"), float("inf")])
 def test_a_relevance_that_is_none_is_refused_by_name(bound: float) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        Narrowing(min_relevance=bound)
+        SearchOptions(min_relevance=bound)
     assert "minRelevance" == refusal.value.argument
     assert f"minRelevance is {bound:g}; it may be 0 to 1" in refusal.value.message
 
@@ -86,7 +86,7 @@ def test_a_relevance_that_is_none_is_refused_by_name(bound: float) -> None:
 async def test_a_cursor_belongs_to_one_bound_of_relevance_and_one_way_to_collapse(
     use_cases: UseCases,
 ) -> None:
-    mine = Narrowing(min_relevance=0.0, collapse=Collapse.EXACT_COPIES)
+    mine = SearchOptions(min_relevance=0.0, collapse=Collapse.EXACT_COPIES)
     page = await use_cases.search(RED, mine, first=1)
     assert 11 == len((await use_cases.search(RED, mine, after=page.found[0].cursor)).found)
     for other in (
@@ -113,9 +113,9 @@ async def test_what_is_likely_is_relevant_on_all_pages_where_nothing_was_asked_f
 
 @pytest.mark.usefixtures("by_colour")
 async def test_what_was_asked_for_is_relevant_and_not_judged_again(
-    use_cases: UseCases, space: FakeSpace
+    use_cases: UseCases, space: FakeEmbeddingSpace
 ) -> None:
-    page = await use_cases.search(RED, Narrowing(min_relevance=0.0), first=2)
+    page = await use_cases.search(RED, SearchOptions(min_relevance=0.0), first=2)
     judged = space.judged
     relevant = await use_cases.search.relevant(page)
     assert len(COLOURS) == len(relevant)
@@ -126,7 +126,7 @@ async def test_what_was_asked_for_is_relevant_and_not_judged_again(
 async def test_what_was_deleted_is_relevant_no_more(
     use_cases: UseCases, by_colour: dict[str, Image], least: float | None
 ) -> None:
-    page = await use_cases.search(RED, Narrowing(min_relevance=least))
+    page = await use_cases.search(RED, SearchOptions(min_relevance=least))
     before = await use_cases.search.relevant(page)
     assert by_colour["red"].id in [hit.image_id for hit in before]
     await use_cases.delete([by_colour["red"].id])
@@ -162,21 +162,21 @@ async def test_only_relevant_copies_are_counted_and_the_best_is_shown(
         length = math.hypot(*point)
         copy = image_with(filename=f"{name}.png", pixel_sha256="c" * 64, perceptual_hash=hash_of(1))
         await catalog.add(copy, [x / length for x in point])
-    everything = await use_cases.search(RED, Narrowing(min_relevance=0.0))
+    everything = await use_cases.search(RED, SearchOptions(min_relevance=0.0))
     assert ["a", "b", "c", "d"] == names(everything)
     for count, found in enumerate(everything.found[:3], 1):
-        bound = Narrowing(min_relevance=found.hit.relevance, collapse=Collapse.EXACT_COPIES)
+        bound = SearchOptions(min_relevance=found.hit.relevance, collapse=Collapse.EXACT_COPIES)
         page = await use_cases.search(RED, bound)
         assert [("a", count)] == [(*names(page), page.found[0].hit.stands_for)]
 
 
 @pytest.mark.usefixtures("by_colour")
 async def test_a_kept_search_remembers_how_many_each_hit_stands_for(
-    use_cases: UseCases, searches: MemorySearches
+    use_cases: UseCases, searches: MemoryKeptSearches
 ) -> None:
     await add_copies(use_cases, "red", 2)
     page = await use_cases.search(RED, COPIES, first=1)
-    kept = await searches.recall(page.search_id, since=page.search.created_at)
+    kept = await searches.load(page.search_id, since=page.search.created_at)
     assert [3] + 11 * [1] == [hit.stands_for for hit in kept.hits]
     again = await use_cases.search(BySearch(page.search_id), COPIES, first=1)
     assert page.found == again.found
@@ -215,7 +215,7 @@ class TestHaste:
     async def test_recall_is_the_part_of_the_exact_page_that_a_page_holds(
         self, use_cases: UseCases, catalog: HastyCatalog
     ) -> None:
-        ranked = names(await use_cases.search(RED, Narrowing(exact=True)))
+        ranked = names(await use_cases.search(RED, SearchOptions(exact=True)))
         catalog.missed = frozenset({ranked[0], ranked[2], ranked[7]})
         page = await use_cases.search(RED, first=4)
         assert [ranked[place] for place in (1, 3, 4, 5)] == names(page)
@@ -238,7 +238,7 @@ class TestHaste:
 
     @pytest.mark.usefixtures("by_colour")
     async def test_an_exact_page_and_an_empty_one_have_no_recall(self, use_cases: UseCases) -> None:
-        exact = await use_cases.search(RED, Narrowing(exact=True))
+        exact = await use_cases.search(RED, SearchOptions(exact=True))
         empty = await use_cases.search(RED, first=0)
         for page in (exact, empty):
             assert await use_cases.search.recall(page) is None
@@ -248,8 +248,8 @@ class TestHaste:
         self, use_cases: UseCases
     ) -> None:
         sea = ImageFilter(tags_any=("sea",))
-        hasty = await use_cases.search(RED, Narrowing(sea))
-        exact = await use_cases.search(RED, Narrowing(exact=True))
+        hasty = await use_cases.search(RED, SearchOptions(sea))
+        exact = await use_cases.search(RED, SearchOptions(exact=True))
         plan = await use_cases.search.plan(hasty)
         assert "Compare 2 images, and keep 1000, hastily" == plan
         assert "Compare 12 images, and keep 1000" == await use_cases.search.plan(exact)
@@ -257,10 +257,10 @@ class TestHaste:
 
 @pytest.mark.usefixtures("by_colour")
 async def test_the_stages_are_in_order_and_what_was_kept_took_no_time(use_cases: UseCases) -> None:
-    page = await use_cases.search(ByBlend((Weighted(RED),)), first=1)
+    page = await use_cases.search(ByBlend((WeightedTerm(RED),)), first=1)
     assert ["encode", "search", "fetch"] == [stage.name for stage in page.stages]
     assert all(stage.milliseconds > 0 for stage in page.stages)
-    by = ByBlend((Weighted(RED),))
+    by = ByBlend((WeightedTerm(RED),))
     for again in (
         await use_cases.search(by, after=page.found[0].cursor),
         await use_cases.search(BySearch(page.search_id)),

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.embeddings import QueryKind
+from domain.entities.embeddings import QueryKind
+from domain.entities.images import uuid7
+from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, WeightedTerm
 from domain.errors import ImageNotFound, InvalidArgument, Refusal, TooLarge, UnsupportedFormat
-from domain.images import uuid7
-from domain.searches import ByBlend, ByImage, ByPicture, ByText, Weighted
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
-    from domain.searches import Term
+    from domain.entities.images import Image
+    from domain.entities.queries import Term
     from tests.fakes.encoder import FakeEncoder
 
 RED, BLUE, GREEN = ByText("red"), ByText("blue"), ByText("green")
@@ -26,7 +26,7 @@ RED_FILE = picture_file(COLOURS["red"])
 
 
 def blend(*like: Term, unlike: tuple[Term, ...] = ()) -> ByBlend:
-    return ByBlend(tuple(map(Weighted, like)), tuple(map(Weighted, unlike)))
+    return ByBlend(tuple(map(WeightedTerm, like)), tuple(map(WeightedTerm, unlike)))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_a_blend_finds_what_has_something_of_everything_first(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     page = await use_cases.search(
-        blend(RED, ByPicture(upload(picture_file(COLOURS["blue"])))), first=3
+        blend(RED, ByUpload(upload(picture_file(COLOURS["blue"])))), first=3
     )
     assert by_colour["purple"] == page.found[0].image
 
@@ -61,8 +61,8 @@ async def test_the_parts_of_a_blend_keep_their_kinds_and_weights_in_order(
     use_cases: UseCases, image: ByImage
 ) -> None:
     by = ByBlend(
-        (Weighted(image, 2.0), Weighted(RED, 0.5)),
-        (Weighted(ByPicture(upload(RED_FILE)), 0.75), Weighted(BLUE)),
+        (WeightedTerm(image, 2.0), WeightedTerm(RED, 0.5)),
+        (WeightedTerm(ByUpload(upload(RED_FILE)), 0.75), WeightedTerm(BLUE)),
     )
     _, query = await use_cases.search.questions(by)
     text, picture = QueryKind.TEXT, QueryKind.IMAGE
@@ -117,16 +117,16 @@ NOTHING = ByImage(uuid7())
         (blend(RED, unlike=(NOTHING,)), "by.blend.unlike.0.term.imageId", ImageNotFound),
         (NOTHING, "by.imageId", ImageNotFound),
         (
-            blend(RED, ByPicture(upload(b"GIF89a"))),
+            blend(RED, ByUpload(upload(b"GIF89a"))),
             "by.blend.like.1.term.image",
             UnsupportedFormat,
         ),
         (
-            blend(RED, unlike=(ByPicture(upload(b"x" * 1_001)),)),
+            blend(RED, unlike=(ByUpload(upload(b"x" * 1_001)),)),
             "by.blend.unlike.0.term.image",
             TooLarge,
         ),
-        (ByPicture(upload(b"GIF89a")), "by.image", UnsupportedFormat),
+        (ByUpload(upload(b"GIF89a")), "by.image", UnsupportedFormat),
         (ByText(""), "by.text", InvalidArgument),
     ],
 )
@@ -143,7 +143,7 @@ async def test_an_example_that_is_too_large_for_a_second_page_is_refused_by_name
     use_cases: UseCases,
 ) -> None:
     page = await use_cases.search(blend(RED), first=1)
-    large = blend(RED, ByPicture(upload(b"x" * 1_001)))
+    large = blend(RED, ByUpload(upload(b"x" * 1_001)))
     with pytest.raises(TooLarge) as caught:
         await use_cases.search(large, after=page.found[0].cursor)
     assert "by.blend.like.1.term.image" == caught.value.argument
@@ -151,7 +151,7 @@ async def test_an_example_that_is_too_large_for_a_second_page_is_refused_by_name
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, 1e-46, float("nan"), float("inf"), 100.5])
 def test_a_weight_that_is_none_is_refused_by_name(weight: float) -> None:
-    wrong, right = Weighted(RED, weight), Weighted(RED)
+    wrong, right = WeightedTerm(RED, weight), WeightedTerm(RED)
     for like, unlike, argument in (
         ((right, wrong), (), "by.blend.like.1.weight"),
         ((right,), (wrong,), "by.blend.unlike.0.weight"),
@@ -174,7 +174,7 @@ def test_a_weight_that_is_none_is_refused_by_name(weight: float) -> None:
 )
 def test_no_terms_and_too_many_are_refused_by_name(like: int, unlike: int, argument: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        ByBlend((Weighted(RED),) * like, (Weighted(RED),) * unlike)
+        ByBlend((WeightedTerm(RED),) * like, (WeightedTerm(RED),) * unlike)
     assert argument == refusal.value.argument
 
 
@@ -190,7 +190,7 @@ async def test_a_cursor_of_a_blend_goes_on_with_the_same_blend(
     use_cases: UseCases, image: ByImage
 ) -> None:
     def by(text: str, filename: str) -> ByBlend:
-        return blend(ByText(text), ByPicture(upload(RED_FILE, filename)), unlike=(BLUE, image))
+        return blend(ByText(text), ByUpload(upload(RED_FILE, filename)), unlike=(BLUE, image))
 
     page = await use_cases.search(by("red car", "a.png"), first=2)
     rest = await use_cases.search(by(" red\n car", "b.png"), after=page.found[-1].cursor)
@@ -198,19 +198,19 @@ async def test_a_cursor_of_a_blend_goes_on_with_the_same_blend(
     assert page.search_id == rest.search_id
 
 
-WEIGHTED = ByBlend((Weighted(RED, 1.0), Weighted(GREEN, 2.0)), (Weighted(BLUE),))
+WEIGHTED = ByBlend((WeightedTerm(RED, 1.0), WeightedTerm(GREEN, 2.0)), (WeightedTerm(BLUE),))
 
 
 @pytest.mark.parametrize(
     "other",
     [
         replace(WEIGHTED, like=WEIGHTED.like[::-1]),
-        replace(WEIGHTED, like=(Weighted(RED, 2.0), Weighted(GREEN, 1.0))),
+        replace(WEIGHTED, like=(WeightedTerm(RED, 2.0), WeightedTerm(GREEN, 1.0))),
         replace(WEIGHTED, like=(*WEIGHTED.like, *WEIGHTED.unlike), unlike=()),
         replace(WEIGHTED, unlike=(*WEIGHTED.unlike, *WEIGHTED.unlike)),
-        replace(WEIGHTED, unlike=(Weighted(BLUE, 0.5),)),
-        replace(WEIGHTED, unlike=(Weighted(ByText("white")),)),
-        replace(WEIGHTED, unlike=(Weighted(ByPicture(upload(RED_FILE))),)),
+        replace(WEIGHTED, unlike=(WeightedTerm(BLUE, 0.5),)),
+        replace(WEIGHTED, unlike=(WeightedTerm(ByText("white")),)),
+        replace(WEIGHTED, unlike=(WeightedTerm(ByUpload(upload(RED_FILE))),)),
         RED,
     ],
 )
@@ -228,7 +228,7 @@ async def test_a_cursor_of_another_blend_is_refused(
 async def test_a_question_has_the_digest_that_its_answer_is_kept_with(
     use_cases: UseCases, image: ByImage
 ) -> None:
-    picture = ByPicture(upload(RED_FILE))
+    picture = ByUpload(upload(RED_FILE))
     for by in (RED, image, picture, blend(RED, image, picture, unlike=(picture, BLUE))):
         digest, _ = await use_cases.search.questions(by)
         assert digest == await use_cases.search.questions.digest(by)

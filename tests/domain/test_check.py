@@ -6,32 +6,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.check import LOST, CheckLibrary, Fault
+from domain.entities.images import ImageStatus, Variant
 from domain.errors import InvalidContent, Misconfigured
-from domain.images import ImageStatus, Variant
+from domain.use_cases.maintenance.check import LOST, CheckLibrary, Fault
 from tests.domain.libraries import RED, Library
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
-from tests.fakes.gaps import MemoryGaps
+from tests.fakes.gaps import MemoryRepairQueue
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
-    from domain.index import IndexImages
-    from domain.uploads import UploadedImage
+    from domain.entities.images import Image
+    from domain.entities.uploads import UploadedImage
+    from domain.use_cases.indexing import IndexImages
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.sources import MemorySources
+    from tests.fakes.sources import MemoryExternalFiles
     from tests.fakes.storage import MemoryStorage
-    from tests.fakes.work import MemoryWork
+    from tests.fakes.work import MemoryWorkQueue
 
 
 @pytest.fixture
 def check(
-    catalog: MemoryCatalog, storage: MemoryStorage, sources: MemorySources, work: MemoryWork
+    catalog: MemoryCatalog,
+    storage: MemoryStorage,
+    sources: MemoryExternalFiles,
+    work: MemoryWorkQueue,
 ) -> CheckLibrary:
-    return CheckLibrary(catalog, storage, sources, MemoryGaps(catalog, work))
+    return CheckLibrary(catalog, storage, sources, MemoryRepairQueue(catalog, work))
 
 
 async def take_in(use_cases: UseCases, colour: str = "red") -> Image:
@@ -167,7 +170,7 @@ async def test_images_without_any_bytes_are_counted_and_a_few_named(
 
 
 async def test_an_original_elsewhere_that_may_not_be_read_is_a_fault_and_an_outage_is_none(
-    check: CheckLibrary, index: IndexImages, library: Library, sources: MemorySources
+    check: CheckLibrary, index: IndexImages, library: Library, sources: MemoryExternalFiles
 ) -> None:
     found = library.find()
     assert [1] == [ended async for ended in index()]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain import duplicates as module
-from domain.duplicates import FindDuplicates, GroupCursor
+from domain.entities.images import Image, uuid7
+from domain.entities.near_duplicates import Collapse
+from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
-from domain.images import Image, uuid7
-from domain.likenesses import Collapse
-from domain.uploads import UploadedImage
+from domain.use_cases.duplicates import find_duplicates as module
+from domain.use_cases.duplicates.find_duplicates import FindDuplicates, GroupCursor
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
 from tests.fakes.hashes import hash_of, turned
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain import UseCases
-    from domain.likenesses import Link
+    from domain.entities.near_duplicates import DuplicatePair
     from tests.fakes.catalog import MemoryCatalog
 
 EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
@@ -117,12 +117,12 @@ async def test_what_is_deleted_while_a_page_is_looked_up_does_not_end_the_list(
     duplicates = MemoryDuplicates(catalog)
     find = FindDuplicates(duplicates, catalog)
     await find()
-    links = await duplicates.links(NEAR)
+    links = await duplicates.pairs(NEAR)
 
-    async def earlier(_: Collapse) -> Sequence[Link]:
+    async def earlier(_: Collapse) -> Sequence[DuplicatePair]:
         return links
 
-    monkeypatch.setattr(duplicates, "links", earlier)
+    monkeypatch.setattr(duplicates, "pairs", earlier)
     await catalog.delete([library["c1 2"].id, library["c1 5"].id, library["b1 1"].id])
     page = await find(first=1)
     assert ([["a1", "a1"]], False) == (names(page), page.has_next)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain import duplicates as module
-from domain.duplicates import FindDuplicates
-from domain.hash_images import look_for_duplicates
-from domain.likenesses import Collapse
+from domain.entities.near_duplicates import Collapse
+from domain.runtime.periodic import compare_new_images
+from domain.use_cases.duplicates import find_duplicates as module
+from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from domain import UseCases
-    from domain.images import Image
-    from domain.likenesses import Link
+    from domain.entities.images import Image
+    from domain.entities.near_duplicates import DuplicatePair
     from tests.fakes.catalog import MemoryCatalog
 
 EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
@@ -44,9 +44,9 @@ class SlowDuplicates(MemoryDuplicates):
         await asyncio.sleep(0)
         return await super().update()
 
-    async def links(self, kind: Collapse) -> Sequence[Link]:
+    async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
         self.links_read += 1
-        links = await super().links(kind)
+        links = await super().pairs(kind)
         await self.may_answer.wait()
         return links
 
@@ -170,7 +170,7 @@ async def test_who_asks_waits_for_some_thousand_images_and_the_rest_is_done_besi
     await find()
     assert 1 == len(duplicates.compared)
     all_of_it = replace(use_cases, duplicates=find)
-    beside = asyncio.create_task(look_for_duplicates(lambda: [all_of_it], every=60))
+    beside = asyncio.create_task(compare_new_images(lambda: [all_of_it], every=60))
     await until(lambda: len(duplicates.compared) == len(three))
     beside.cancel()
     await asyncio.wait([beside])

@@ -11,19 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.entities.filters import GeoNear, ImageFilter, TimeRange
+from domain.entities.images import Exif, Image, ImageStatus, uuid7
+from domain.entities.listing import EPOCH, Position, Sort, SortField, microseconds, position_of
 from domain.errors import InvalidArgument
-from domain.filters import (
-    EPOCH,
-    GeoNear,
-    ImageFilter,
-    Place,
-    Sort,
-    SortField,
-    TimeRange,
-    microseconds,
-    place_of,
-)
-from domain.images import Exif, Image, ImageStatus, uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,14 +147,14 @@ def test_the_first_and_the_last_instant_of_the_calendar_pass() -> None:
 def test_a_place_is_the_value_that_is_sorted_by_and_the_id(
     field: SortField, value: str | int | None
 ) -> None:
-    assert Place(value, IMAGE.id) == place_of(IMAGE, Sort(field))
+    assert Position(value, IMAGE.id) == position_of(IMAGE, Sort(field))
 
 
 def test_the_place_of_a_dated_photo_is_when_it_was_taken() -> None:
     taken = replace(IMAGE, exif=Exif(taken_at=EPOCH + timedelta(microseconds=5)))
-    assert Place(5, IMAGE.id) == place_of(taken, Sort(SortField.TAKEN_AT))
+    assert Position(5, IMAGE.id) == position_of(taken, Sort(SortField.TAKEN_AT))
     undated = replace(IMAGE, exif=Exif(iso=100))
-    assert Place(None, IMAGE.id) == place_of(undated, Sort(SortField.TAKEN_AT))
+    assert Position(None, IMAGE.id) == position_of(undated, Sort(SortField.TAKEN_AT))
 
 
 @given(st.datetimes(timezones=st.timezones()))

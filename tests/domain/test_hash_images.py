@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain import hash_images as module
-from domain.hash_images import HashImages, look_for_duplicates
-from domain.images import Image, Variant
-from domain.uploads import UploadedImage
+from domain.entities.images import Image, Variant
+from domain.entities.uploads import UploadedImage
+from domain.runtime.periodic import compare_new_images
+from domain.use_cases.duplicates import hash_images as module
+from domain.use_cases.duplicates.hash_images import HashImages
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -109,7 +110,7 @@ async def test_a_server_hashes_and_compares_again_and_again_also_after_an_outage
     duplicates = FlakyDuplicates(catalog)
     find = replace(use_cases.duplicates, duplicates=duplicates)
     all_of_it = replace(use_cases, duplicates=find)
-    looking = asyncio.create_task(look_for_duplicates(lambda: [all_of_it], every=0))
+    looking = asyncio.create_task(compare_new_images(lambda: [all_of_it], every=0))
     await asyncio.wait_for(duplicates.asked_thrice.wait(), timeout=30)
     looking.cancel()
     await asyncio.wait([looking])

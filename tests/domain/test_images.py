@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from uuid import RFC_4122, UUID
 
-from domain.images import Variant, uuid7
+from domain.entities.images import Variant, uuid7
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Variant
+from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument, UnsupportedFormat
-from domain.filters import ImageFilter
-from domain.images import Variant
-from domain.import_images import AHEAD
-from domain.uploads import UploadedImage
-from tests.domain.conftest import MAX_FILES
+from domain.use_cases.imports.import_copies import AHEAD
+from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from domain import UseCases
-    from domain.uploads import Upload
+    from domain.entities.uploads import Upload
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.storage import MemoryStorage
 
@@ -55,9 +55,9 @@ def running() -> set[str]:
 async def test_any_number_of_pictures_goes_in_and_each_tells_what_became_of_it(
     use_cases: UseCases,
 ) -> None:
-    assert MANY > MAX_FILES
+    assert MANY > LIMITS.max_files_per_request
     taken = {}
-    async for sent, outcome in use_cases.import_(pictures(MANY), tags=iter(["sea"])):
+    async for sent, outcome in use_cases.import_copies(pictures(MANY), tags=iter(["sea"])):
         assert isinstance(outcome, UploadedImage)
         assert sent.filename == outcome.image.filename
         assert outcome.image.tags == ("sea",)
@@ -71,7 +71,7 @@ async def test_a_refused_file_and_one_that_is_here_already_stop_nothing(
     use_cases: UseCases,
 ) -> None:
     files = [upload(b"GIF89a", "bad.gif"), *pictures(1), *pictures(2)]
-    outcomes = [(sent.filename, outcome) async for sent, outcome in use_cases.import_(files)]
+    outcomes = [(sent.filename, outcome) async for sent, outcome in use_cases.import_copies(files)]
 
     assert isinstance(dict(outcomes)["bad.gif"], UnsupportedFormat)
     taken = [outcome for _, outcome in outcomes if isinstance(outcome, UploadedImage)]
@@ -79,12 +79,12 @@ async def test_a_refused_file_and_one_that_is_here_already_stop_nothing(
 
 
 async def test_nothing_to_import_is_no_outcome(use_cases: UseCases) -> None:
-    assert [each async for each in use_cases.import_([])] == []
+    assert [each async for each in use_cases.import_copies([])] == []
 
 
 async def test_a_bad_tag_ends_the_import_before_anything_is_taken_in(use_cases: UseCases) -> None:
     with pytest.raises(InvalidArgument, match="A tag is empty"):
-        _ = [each async for each in use_cases.import_(pictures(3), tags=[""])]
+        _ = [each async for each in use_cases.import_copies(pictures(3), tags=[""])]
     assert await use_cases.list.count(ImageFilter()) == 0
 
 
@@ -98,7 +98,7 @@ async def test_files_are_named_only_a_little_ahead_of_their_turn(use_cases: UseC
             most = max(most, named - done)
             yield sent
 
-    async for _ in use_cases.import_(counted()):
+    async for _ in use_cases.import_copies(counted()):
         done += 1
     assert (most, done) == (AHEAD, MANY)
 
@@ -112,10 +112,10 @@ async def test_an_outage_ends_the_import_and_beginning_again_takes_in_what_is_mi
     before = running()
     moments.deeds["before write large"] = fail
     with pytest.raises(ConnectionRefusedError):
-        _ = [each async for each in use_cases.import_(pictures(MANY))]
+        _ = [each async for each in use_cases.import_copies(pictures(MANY))]
     assert before == running()
 
-    again = [outcome async for _, outcome in use_cases.import_(pictures(MANY))]
+    again = [outcome async for _, outcome in use_cases.import_copies(pictures(MANY))]
     ids = {outcome.image.id for outcome in again if isinstance(outcome, UploadedImage)}
     assert len(ids) == MANY == await use_cases.list.count(ImageFilter())
     assert {variant.key_of(id_) for id_ in ids for variant in Variant} <= set(storage.objects)
@@ -123,6 +123,6 @@ async def test_an_outage_ends_the_import_and_beginning_again_takes_in_what_is_mi
 
 async def test_an_import_that_is_left_early_leaves_nothing_running(use_cases: UseCases) -> None:
     before = running()
-    async with aclosing(use_cases.import_(pictures(MANY))) as outcomes:
+    async with aclosing(use_cases.import_copies(pictures(MANY))) as outcomes:
         await anext(outcomes)
     assert before == running()

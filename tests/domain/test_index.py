@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.images import ImageStatus, Variant
-from domain.index import AT_ONCE, KEPT_AT_ONCE
-from domain.uploads import fingerprint
-from domain.work import WorkCounts
+from domain.entities.images import ImageStatus, Variant
+from domain.entities.uploads import fingerprint
+from domain.entities.work import WorkCounts
+from domain.use_cases.indexing import AT_ONCE, KEPT_AT_ONCE
 from tests.domain.libraries import RED, Library
 from tests.fakes.imaging import picture_file
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding
-    from domain.images import Pixels
-    from domain.index import IndexImages
-    from domain.work import Task
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Pixels
+    from domain.entities.work import Task
+    from domain.use_cases.indexing import IndexImages
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
     from tests.fakes.imaging import FakeImaging
@@ -73,7 +73,7 @@ async def test_a_ready_image_gets_an_embedding_and_nothing_else(
     image = await library.expect()
     await do_all(index)
     ready, written = await library.image(image.id), dict(library.storage.modified)
-    library.work.write_down(ready)
+    library.work.add(ready)
     assert 1 == await do_all(index)
     assert 2 == len(encoder.pictures)
     assert (ready, written) == (await library.image(image.id), library.storage.modified)
@@ -85,7 +85,7 @@ async def test_a_ready_image_whose_original_is_gone_is_embedded_by_what_is_left(
     found = library.find()
     await do_all(index)
     library.sources.objects.clear()
-    library.work.write_down(await library.image(found.id))
+    library.work.add(await library.image(found.id))
     assert 1 == await do_all(index)
     assert WorkCounts(0, 0, 0) == await library.work.counts()
 

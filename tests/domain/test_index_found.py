@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain import index_found as module
-from domain.filters import EVERYTHING
-from domain.objects import Stretch
+from domain.entities.external_objects import KeyRange
+from domain.entities.filters import EVERYTHING
+from domain.use_cases.imports import index_found as module
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from domain import UseCases
     from tests.fakes.clock import SettableClock
-    from tests.fakes.places import MemoryPlaces
-    from tests.fakes.work import MemoryWork
+    from tests.fakes.places import MemoryObjectListing
+    from tests.fakes.work import MemoryWorkQueue
 
 ROOT = "s3://photos/"
 
@@ -29,7 +29,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pictures(places: MemoryPlaces) -> None:
+def pictures(places: MemoryObjectListing) -> None:
     for number in range(40):
         places.put(f"{ROOT}{number}", picture_file(words=str(number)))
 
@@ -38,7 +38,7 @@ async def waited(use_cases: UseCases, listing: Coroutine[None, None, object]) ->
     task = asyncio.ensure_future(listing)
     return [
         waiting
-        async for waiting in use_cases.index_found(lambda: Stretch.below(ROOT), listing=task)
+        async for waiting in use_cases.index_found(lambda: KeyRange.below(ROOT), listing=task)
     ]
 
 
@@ -50,13 +50,13 @@ async def test_what_is_found_is_indexed_until_nothing_waits(use_cases: UseCases)
 
 
 async def test_it_waits_for_what_others_have_leased(
-    use_cases: UseCases, work: MemoryWork, clock: SettableClock
+    use_cases: UseCases, work: MemoryWorkQueue, clock: SettableClock
 ) -> None:
     await use_cases.reconcile(ROOT)
     assert 3 == len(await work.lease(3, seconds=60))
     told: list[int] = []
     listing = asyncio.ensure_future(use_cases.reconcile(ROOT))
-    async for waiting in use_cases.index_found(lambda: Stretch.below(ROOT), listing=listing):
+    async for waiting in use_cases.index_found(lambda: KeyRange.below(ROOT), listing=listing):
         told.append(waiting)
         if told[-3:] == [3, 3, 3]:
             clock.now = clock.now.replace(year=2030)
@@ -65,7 +65,7 @@ async def test_it_waits_for_what_others_have_leased(
 
 
 async def test_a_listing_that_fails_ends_it_and_leaves_nothing_running(
-    use_cases: UseCases, places: MemoryPlaces
+    use_cases: UseCases, places: MemoryObjectListing
 ) -> None:
     before = len(asyncio.all_tasks())
     places.breaks_behind = 5

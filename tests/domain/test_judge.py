@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.embeddings import EmbeddingModel, Hit, Part, Query, QueryKind
-from domain.images import uuid7
-from domain.judge import JudgeHits
-from domain.relevance import Calibration, Curve
+from domain.entities.embeddings import EmbeddingModel, Hit, Query, QueryKind, QueryPart
+from domain.entities.images import uuid7
+from domain.entities.relevance import Calibration, Curve
+from domain.use_cases.search.relevance_scorer import RelevanceScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding
+    from domain.entities.embeddings import Embedding
 
 TEXT, IMAGE = QueryKind.TEXT, QueryKind.IMAGE
 CURVES = Calibration(text=Curve(7.0, 1.3), image=Curve(18.0, 4.0))
@@ -38,23 +38,25 @@ class ToldSpace:
         return [Hit(id_, 0.3) for id_ in self.margins_of]
 
     async def margins(
-        self, parts: Sequence[Part], ids: Sequence[UUID]
+        self, parts: Sequence[QueryPart], ids: Sequence[UUID]
     ) -> dict[UUID, Sequence[float]]:
         self.asked += ids
         found = {id_: self.margins_of[id_] for id_ in reversed(ids) if id_ in self.margins_of}
         assert all(len(parts) == len(margins) for margins in found.values())
         return dict(found)
 
-    async def blend(self, parts: Sequence[Part]) -> Embedding:
+    async def blend(self, parts: Sequence[QueryPart]) -> Embedding:
         raise NotImplementedError(parts)
 
 
 def blend(*parts: tuple[QueryKind, float]) -> Query:
-    return Query(POINT, parts[0][0], tuple(Part(POINT, kind, weight) for kind, weight in parts))
+    return Query(
+        POINT, parts[0][0], tuple(QueryPart(POINT, kind, weight) for kind, weight in parts)
+    )
 
 
 async def relevances(space: ToldSpace, query: Query) -> list[float | None]:
-    return [hit.relevance for hit in await JudgeHits(space, MODEL)(query, space.hits)]
+    return [hit.relevance for hit in await RelevanceScorer(space, MODEL)(query, space.hits)]
 
 
 @pytest.mark.parametrize(("kind", "curve"), [(TEXT, CURVES.text), (IMAGE, CURVES.image)])
@@ -107,14 +109,14 @@ async def test_hits_keep_their_order_and_those_that_are_gone_drop_out() -> None:
     space = ToldSpace((5.0,), (9.0,), (7.0,))
     first, gone, last = space.hits
     del space.margins_of[gone.image_id]
-    judged = await JudgeHits(space, MODEL)(Query(POINT, TEXT), [first, gone, last])
+    judged = await RelevanceScorer(space, MODEL)(Query(POINT, TEXT), [first, gone, last])
     assert [first.image_id, last.image_id] == [hit.image_id for hit in judged]
     assert [CURVES.text(5.0), CURVES.text(7.0)] == [hit.relevance for hit in judged]
 
 
 async def test_what_was_judged_is_not_judged_again() -> None:
     space = ToldSpace((5.0,), (9.0,))
-    judge, query = JudgeHits(space, MODEL), Query(POINT, TEXT)
+    judge, query = RelevanceScorer(space, MODEL), Query(POINT, TEXT)
     known = Hit(uuid7(), 0.4, relevance=0.625, stands_for=3)
     new = space.hits
     assert known == (await judge(query, [new[0], known, new[1]]))[1]
@@ -125,7 +127,7 @@ async def test_what_was_judged_is_not_judged_again() -> None:
 
 async def test_nothing_is_asked_where_nothing_was_found() -> None:
     space = ToldSpace()
-    assert [] == await JudgeHits(space, MODEL)(Query(POINT, TEXT), [])
+    assert [] == await RelevanceScorer(space, MODEL)(Query(POINT, TEXT), [])
     assert [] == space.asked
 
 
@@ -136,5 +138,7 @@ async def test_what_is_likely_is_relevant_unless_another_bound_is_set(
     least: float | None, kept: int
 ) -> None:
     space = ToldSpace((20.0,), (7.0,), (math.nextafter(7.0, 0) - 1e-9,), (-9.0,))
-    relevant = await JudgeHits(space, MODEL).relevant(Query(POINT, TEXT), space.hits, least=least)
+    relevant = await RelevanceScorer(space, MODEL).relevant(
+        Query(POINT, TEXT), space.hits, least=least
+    )
     assert list(space.margins_of)[:kept] == [hit.image_id for hit in relevant]

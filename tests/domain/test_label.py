@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.embeddings import EmbeddingModel
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.facets import FacetValue
+from domain.entities.filters import EVERYTHING, ImageFilter
+from domain.entities.images import ImageStatus, uuid7
+from domain.entities.labels import Candidates
 from domain.errors import InvalidArgument, Overloaded
-from domain.facets import FacetValue
-from domain.filters import EVERYTHING, ImageFilter
-from domain.images import ImageStatus, uuid7
-from domain.label import Candidates
 from tests.fakes.images import image_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain import UseCases
-    from domain.images import Image
+    from domain.entities.images import Image
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.encoder import FakeEncoder
 

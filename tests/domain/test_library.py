@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.delete import DeleteImages
-from domain.embeddings import EmbeddingModel
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Variant, uuid7
+from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.storage import ByteRange
+from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound, InvalidArgument
-from domain.filters import ImageFilter, Sort, SortField, Window, place_of
-from domain.images import Variant, uuid7
-from domain.storage import ByteRange
-from domain.uploads import UploadedImage
+from domain.use_cases.library.edit import DeleteImages
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
+    from domain.entities.images import Image
     from tests.fakes.storage import MemoryStorage
 
 EVERYTHING = ImageFilter()
@@ -74,12 +75,12 @@ async def test_a_listing_goes_both_ways(use_cases: UseCases, by_colour: dict[str
     assert ordered[:3] == [each.filename[:-4] for each in page.images]
     assert (page.has_previous, page.has_next) == (False, True)
 
-    after = Window(3, after=place_of(page.images[-1], BY_NAME))
+    after = Window(3, after=position_of(page.images[-1], BY_NAME))
     page = await use_cases.list(EVERYTHING, BY_NAME, after)
     assert ordered[3:6] == [each.filename[:-4] for each in page.images]
     assert (page.has_previous, page.has_next) == (True, True)
 
-    before = Window(2, before=place_of(page.images[0], BY_NAME), from_end=True)
+    before = Window(2, before=position_of(page.images[0], BY_NAME), from_end=True)
     page = await use_cases.list(EVERYTHING, BY_NAME, before)
     assert ordered[1:3] == [each.filename[:-4] for each in page.images]
 

@@ -8,26 +8,26 @@ from uuid import UUID
 
 import pytest
 
-from domain.embeddings import Hit
-from domain.images import FLAT
-from domain.likenesses import (
+from domain.entities.embeddings import Hit
+from domain.entities.images import FLAT
+from domain.entities.near_duplicates import (
     NEAR_DISTANCE,
-    Collapsed,
-    Link,
+    CollapsedHit,
+    DuplicatePair,
     are_near,
     collapsed,
     hamming,
-    oldest_alike,
+    oldest_of_group,
 )
 from tests.fakes.hashes import hash_of, turned
 
 
-def link(one: int, other: int) -> Link:
-    return Link(UUID(int=one), UUID(int=other), exact=False)
+def link(one: int, other: int) -> DuplicatePair:
+    return DuplicatePair(UUID(int=one), UUID(int=other), exact=False)
 
 
-def oldest(*links: Link) -> dict[int, int]:
-    return {image_id.int: first.int for image_id, first in oldest_alike(links).items()}
+def oldest(*links: DuplicatePair) -> dict[int, int]:
+    return {image_id.int: first.int for image_id, first in oldest_of_group(links).items()}
 
 
 def test_images_are_alike_over_any_number_of_links_in_any_order() -> None:
@@ -80,13 +80,15 @@ def hits(*ids: int) -> list[Hit]:
 def test_the_best_hit_of_a_group_stands_for_it() -> None:
     found = hits(4, 1, 6, 2, 9)
     links = [link(1, 4), link(4, 2), link(6, 7)]
-    assert (Collapsed(found[0], 3), Collapsed(found[2], 1), Collapsed(found[4], 1)) == collapsed(
-        found, links
-    )
+    assert (
+        CollapsedHit(found[0], 3),
+        CollapsedHit(found[2], 1),
+        CollapsedHit(found[4], 1),
+    ) == collapsed(found, links)
 
 
 def test_hits_without_links_stand_for_themselves() -> None:
-    assert tuple(Collapsed(hit, 1) for hit in hits(3, 1)) == collapsed(hits(3, 1), [])
+    assert tuple(CollapsedHit(hit, 1) for hit in hits(3, 1)) == collapsed(hits(3, 1), [])
     assert () == collapsed([], [link(1, 2)])
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.index import AT_ONCE
-from domain.worker import GENTLY, keep_all_indexing
+from domain.runtime.worker import GENTLY, keep_all_indexing
+from domain.use_cases.indexing import AT_ONCE
 from tests.domain.shops import (
     ACTIVE,
     BACKFILLING,
@@ -19,11 +19,11 @@ from tests.domain.shops import (
 )
 
 if TYPE_CHECKING:
-    from domain.editions import Editions
+    from domain.runtime.loaded_models import LoadedModels
 
 
 async def test_each_loaded_model_has_a_worker_until_it_is_dropped(
-    shop: Shop, editions: Editions
+    shop: Shop, editions: LoadedModels
 ) -> None:
     async def a_moment() -> None:
         await asyncio.sleep(0)
@@ -46,7 +46,7 @@ async def test_each_loaded_model_has_a_worker_until_it_is_dropped(
 
 @pytest.mark.parametrize("gently", [True, False])
 async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
-    shop: Shop, editions: Editions, *, gently: bool
+    shop: Shop, editions: LoadedModels, *, gently: bool
 ) -> None:
     shop.models.set(new=BACKFILLING)
     await editions.refresh()
@@ -62,7 +62,7 @@ async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
 
 
 async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
-    shop: Shop, editions: Editions
+    shop: Shop, editions: LoadedModels
 ) -> None:
     worked: list[str] = []
 
@@ -71,7 +71,7 @@ async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
 
     shop.models.set(new=BACKFILLING)
     await editions.refresh()
-    object.__setattr__(shop.models, "settle", noting)
+    object.__setattr__(shop.models, "finish_backfill", noting)
     but = editions.answering().model.id
     working = asyncio.create_task(
         keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), but=but)

@@ -6,15 +6,22 @@ from uuid import uuid4
 
 import pytest
 
-from domain import stock as stock_module
-from domain.images import Source
-from domain.objects import Finding, KnownObject, ListedObject, ObjectState, Stretch, compare
+from domain.entities.external_objects import (
+    KeyRange,
+    KnownObject,
+    ListedObject,
+    ObjectChange,
+    ObjectState,
+    compare,
+)
+from domain.entities.images import Source
+from domain.use_cases.imports import summary as stock_module
 
 
 def test_progress_samples_no_more_than_it_needs() -> None:
-    stock = stock_module.Stock()
+    stock = stock_module.ImportSummary()
     for number in range(1_000):
-        stock.note(ListedObject(Source(str(number), "1"), 1), Finding.NEW)
+        stock.note(ListedObject(Source(str(number), "1"), 1), ObjectChange.NEW)
     assert (stock_module.SAMPLE, 1_000) == (len(set(stock.sample)), stock.bytes_to_index)
 
 
@@ -23,7 +30,7 @@ def test_another_version_is_a_change_whatever_became_of_the_other(state: ObjectS
     known = KnownObject(uuid4(), Source("s3://photos/1", "1"), state)
     for retry in (False, True):
         listed = ListedObject(Source("s3://photos/1", "2"), 1)
-        assert Finding.CHANGED is compare(listed, known, retry=retry)
+        assert ObjectChange.CHANGED is compare(listed, known, retry=retry)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +44,14 @@ def test_another_version_is_a_change_whatever_became_of_the_other(state: ObjectS
 def test_a_stretch_below_a_prefix_is_all_that_begins_with_it(
     prefix: str, inside: list[str], outside: list[str]
 ) -> None:
-    stretch = Stretch.below(prefix)
-    assert all(location in stretch for location in inside)
-    assert not any(location in stretch for location in outside)
+    key_range = KeyRange.below(prefix)
+    assert all(location in key_range for location in inside)
+    assert not any(location in key_range for location in outside)
 
 
 def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
-    stock = stock_module.Stock()
-    assert "" not in stock.stretch
+    stock = stock_module.ImportSummary()
+    assert "" not in stock.key_range
     for location, prefix in (
         ("s3://b/2024/one", "s3://b/2024/one"),
         ("s3://b/2024/one", "s3://b/2024/one"),
@@ -53,4 +60,4 @@ def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
         ("file:///one", ""),
     ):
         stock.widen(location)
-        assert Stretch.below(prefix) == stock.stretch
+        assert KeyRange.below(prefix) == stock.key_range

@@ -13,18 +13,18 @@ from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.events import MemoryEvents
-from tests.fakes.gaps import MemoryGaps
+from tests.fakes.gaps import MemoryRepairQueue
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryModels
-from tests.fakes.objects import MemoryObjects
-from tests.fakes.places import MemoryPlaces
-from tests.fakes.searches import MemorySearches
-from tests.fakes.sources import MemorySources
+from tests.fakes.objects import MemoryExternalObjects
+from tests.fakes.places import MemoryObjectListing
+from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.sources import MemoryExternalFiles
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.targets import MemoryTargets
-from tests.fakes.work import MemoryWork
+from tests.fakes.targets import MemoryUploadTargets
+from tests.fakes.work import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,19 +33,19 @@ FAKES: dict[type, type] = {
     ports.Encoder: FakeEncoder,
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
-    ports.Gaps: MemoryGaps,
-    ports.Sources: MemorySources,
+    ports.RepairQueue: MemoryRepairQueue,
+    ports.ExternalFiles: MemoryExternalFiles,
     ports.Models: MemoryModels,
-    ports.Work: MemoryWork,
-    ports.Places: MemoryPlaces,
-    ports.Objects: MemoryObjects,
+    ports.WorkQueue: MemoryWorkQueue,
+    ports.ObjectListing: MemoryObjectListing,
+    ports.ExternalObjects: MemoryExternalObjects,
     ports.Catalog: MemoryCatalog,
     ports.Staging: MemoryStaging,
-    ports.Reception: MemoryStaging,
-    ports.Targets: MemoryTargets,
+    ports.LocalStaging: MemoryStaging,
+    ports.UploadTargets: MemoryUploadTargets,
     ports.Events: MemoryEvents,
     ports.Duplicates: MemoryDuplicates,
-    ports.Searches: MemorySearches,
+    ports.KeptSearches: MemoryKeptSearches,
     ports.Keys: MemoryKeys,
     ports.Clock: SettableClock,
 }

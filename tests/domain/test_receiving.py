@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import uuid7
+from domain.entities.upload_targets import LIFETIME, UploadTarget
 from domain.errors import InvalidContent, TooLarge, UploadForbidden
-from domain.images import uuid7
-from domain.receive_upload import ReceiveUpload
-from domain.upload_targets import LIFETIME, UploadTarget
+from domain.use_cases.uploads.receive_upload import ReceiveUpload
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import chunks_of
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.delete import DeleteImages
-from domain.images import Variant
-from domain.index import IndexImages
-from domain.objects import Stretch
-from domain.read import ReadImage, read_all
-from domain.reconcile import ReconcileObjects
+from domain.entities.external_objects import KeyRange
+from domain.entities.images import Variant
+from domain.use_cases.imports.reconcile import ReconcileObjects
+from domain.use_cases.indexing import IndexImages
+from domain.use_cases.library.edit import DeleteImages
+from domain.use_cases.library.read import ReadImage, read_all
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging, picture_file
-from tests.fakes.objects import MemoryObjects
-from tests.fakes.places import MemoryPlaces
+from tests.fakes.objects import MemoryExternalObjects
+from tests.fakes.places import MemoryObjectListing
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.work import MemoryWork
+from tests.fakes.work import MemoryWorkQueue
 
 ROOT = "s3://photos/"
 NAMES = st.sampled_from(["a", "b", "c/d", "c/e", "f"])
@@ -40,7 +40,7 @@ STEP = st.one_of(
 class Story:
     """A library, a bucket, and what a user has deleted of it."""
 
-    places: MemoryPlaces = field(default_factory=lambda: MemoryPlaces(cuts=("c/",)))
+    places: MemoryObjectListing = field(default_factory=lambda: MemoryObjectListing(cuts=("c/",)))
     storage: MemoryStorage = field(default_factory=MemoryStorage)
     clock: SettableClock = field(default_factory=SettableClock)
     versions: int = 0
@@ -49,7 +49,7 @@ class Story:
     def __post_init__(self) -> None:
         """Open the library."""
         self.catalog = MemoryCatalog()
-        self.work = MemoryWork(self.catalog, self.clock)
+        self.work = MemoryWorkQueue(self.catalog, self.clock)
         sources = self.places.sources
         self.index_images = IndexImages(
             FakeEncoder(),
@@ -61,7 +61,9 @@ class Story:
             self.clock,
             1_000,
         )
-        self.reconcile = ReconcileObjects(self.places, MemoryObjects(self.work), self.storage)
+        self.reconcile = ReconcileObjects(
+            self.places, MemoryExternalObjects(self.work), self.storage
+        )
 
     async def put(self, name: str, number: int) -> None:
         self.versions += 1
@@ -105,7 +107,7 @@ class Story:
             pass
 
     async def check(self) -> None:
-        listed = [each async for each in self.places.list(ROOT, Stretch.below(ROOT))]
+        listed = [each async for each in self.places.list(ROOT, KeyRange.below(ROOT))]
         wanted = {
             self.places.sources.objects[each.source]
             for each in listed

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.relevance import CLIP, Curve, RelevanceBand, band_of
+from domain.entities.relevance import CLIP, Curve, RelevanceBand, band_of
 
 CURVE = Curve(7.0, 1.3)
 MARGINS = st.floats(allow_nan=False)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.embeddings import QueryKind
+from domain.concurrency import MAX_FILES_IN_MEMORY
+from domain.entities.embeddings import QueryKind
+from domain.entities.filters import ImageFilter
+from domain.entities.images import uuid7
+from domain.entities.queries import ByImage, BySearch, ByText, ByUpload, SearchOptions
+from domain.entities.uploads import Upload
 from domain.errors import (
     ImageNotFound,
     InvalidArgument,
@@ -18,20 +23,17 @@ from domain.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from domain.filters import ImageFilter
-from domain.images import uuid7
-from domain.searches import ByImage, ByPicture, BySearch, ByText, Narrowing
-from domain.uploads import AT_ONCE, Upload
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image, Pixels
-    from domain.searches import SearchBy, SearchPage
+    from domain.entities.images import Image, Pixels
+    from domain.entities.queries import SearchBy
+    from domain.entities.searches import SearchPage
     from tests.fakes.clock import SettableClock
-    from tests.fakes.searches import MemorySearches
+    from tests.fakes.searches import MemoryKeptSearches
 
 SEA = ImageFilter(tags_any=("sea",))
 
@@ -60,7 +62,7 @@ async def test_a_text_finds_what_it_describes_first(colour: str, use_cases: UseC
 async def test_an_example_finds_what_looks_like_it_first(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
-    page = await use_cases.search(ByPicture(upload(file("red"))))
+    page = await use_cases.search(ByUpload(upload(file("red"))))
 
     assert by_colour["red"] == page.found[0].image
     assert page.found[0].score == pytest.approx(1)
@@ -78,7 +80,7 @@ async def test_an_image_finds_itself_first(
 
 @pytest.mark.usefixtures("by_colour")
 async def test_a_filter_narrows_what_is_found(use_cases: UseCases) -> None:
-    assert names(await use_cases.search(ByText("red"), Narrowing(SEA))) in (
+    assert names(await use_cases.search(ByText("red"), SearchOptions(SEA))) in (
         ["blue", "green"],
         ["green", "blue"],
     )
@@ -139,8 +141,8 @@ async def test_a_page_beyond_its_bounds_is_refused(use_cases: UseCases, first: i
 @pytest.mark.parametrize(
     ("by", "refusal"),
     [
-        (ByPicture(upload(b"GIF89a")), UnsupportedFormat),
-        (ByPicture(upload(b"x" * 1_001)), TooLarge),
+        (ByUpload(upload(b"GIF89a")), UnsupportedFormat),
+        (ByUpload(upload(b"x" * 1_001)), TooLarge),
         (ByImage(uuid7()), ImageNotFound),
         (BySearch(uuid7()), SearchExpired),
     ],
@@ -154,7 +156,7 @@ async def test_what_cannot_be_looked_for_is_refused(
 
 async def test_a_busy_encoder_refuses_a_search(use_cases: UseCases, encoder: FakeEncoder) -> None:
     encoder.overloaded = True
-    for by in (ByText("red"), ByPicture(upload(file("red")))):
+    for by in (ByText("red"), ByUpload(upload(file("red")))):
         with pytest.raises(Overloaded):
             await use_cases.search(by)
 
@@ -164,7 +166,7 @@ async def test_a_search_can_be_asked_again_with_other_conditions(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     whole = await use_cases.search(ByText("green"))
-    narrowed = await use_cases.search(BySearch(whole.search_id), Narrowing(SEA))
+    narrowed = await use_cases.search(BySearch(whole.search_id), SearchOptions(SEA))
     widened = await use_cases.search(BySearch(narrowed.search_id))
 
     assert names(narrowed) == ["green", "blue"]
@@ -189,16 +191,16 @@ async def test_a_kept_search_says_what_it_was_made_from(
     use_cases: UseCases,
     by_colour: dict[str, Image],
     *,
-    searches: MemorySearches,
+    searches: MemoryKeptSearches,
     clock: SettableClock,
 ) -> None:
     for by, kind in (
         (ByText("red"), QueryKind.TEXT),
-        (ByPicture(upload(file("red"))), QueryKind.IMAGE),
+        (ByUpload(upload(file("red"))), QueryKind.IMAGE),
         (ByImage(by_colour["red"].id), QueryKind.IMAGE),
     ):
         page = await use_cases.search(by)
-        kept = await searches.recall(page.search_id, since=clock())
+        kept = await searches.load(page.search_id, since=clock())
         assert (kept.query.kind, kept.model, kept.created_at) == (kind, "fake", clock.now)
 
 
@@ -214,7 +216,7 @@ class Crowded(FakeImaging):
         async def read() -> bytes:
             self.examples += 1
             self.most = max(self.most, self.examples)
-            if self.examples == AT_ONCE:
+            if self.examples == MAX_FILES_IN_MEMORY:
                 self.crowd.set()
             return picture_file(words=str(number))
 
@@ -230,5 +232,5 @@ async def test_only_so_many_examples_are_in_memory_at_once(use_cases: UseCases) 
     crowded = Crowded()
     questions = replace(use_cases.search.questions, imaging=crowded)
     search = replace(use_cases.search, questions=questions)
-    await asyncio.gather(*(search(ByPicture(crowded.example(number))) for number in range(30)))
-    assert crowded.most == AT_ONCE
+    await asyncio.gather(*(search(ByUpload(crowded.example(number))) for number in range(30)))
+    assert crowded.most == MAX_FILES_IN_MEMORY

@@ -8,34 +8,33 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.errors import InvalidArgument, SearchExpired
-from domain.filters import ImageFilter
-from domain.images import uuid7
-from domain.likenesses import Collapse
-from domain.searches import (
-    LIFETIME,
+from domain.entities.filters import ImageFilter
+from domain.entities.images import uuid7
+from domain.entities.near_duplicates import Collapse
+from domain.entities.queries import (
     ByBlend,
     ByImage,
-    ByPicture,
     BySearch,
     ByText,
-    Narrowing,
-    SearchCursor,
-    Weighted,
+    ByUpload,
+    SearchOptions,
+    WeightedTerm,
 )
+from domain.entities.searches import LIFETIME, SearchCursor
+from domain.errors import InvalidArgument, SearchExpired
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
-    from domain.searches import SearchBy
+    from domain.entities.images import Image
+    from domain.entities.queries import SearchBy
     from tests.fakes.clock import SettableClock
 
 LITTLE = timedelta(microseconds=1)
 SEA = ImageFilter(tags_any=("sea",))
-IN_SEA = Narrowing(SEA)
+IN_SEA = SearchOptions(SEA)
 RED = ByText("red")
 RED_FILE = picture_file(COLOURS["red"])
 
@@ -77,37 +76,39 @@ async def test_a_cursor_of_a_narrowed_search_goes_on_with_the_first_question(
 
 @pytest.mark.usefixtures("by_colour")
 async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: UseCases) -> None:
-    page = await use_cases.search(ByPicture(upload(RED_FILE, "a.png")), first=2)
-    rest = await use_cases.search(ByPicture(upload(RED_FILE, "b.png")), after=page.found[-1].cursor)
+    page = await use_cases.search(ByUpload(upload(RED_FILE, "a.png")), first=2)
+    rest = await use_cases.search(ByUpload(upload(RED_FILE, "b.png")), after=page.found[-1].cursor)
     assert len(COLOURS) - 2 == len(rest.found)
     assert page.search_id == rest.search_id
 
 
 @dataclass(frozen=True)
-class Asked:
+class LabelRequest:
     """A search that a cursor of ``ByText("red")`` does not belong to."""
 
     by: SearchBy = RED
-    narrowing: Narrowing = IN_SEA
+    narrowing: SearchOptions = IN_SEA
 
 
 @pytest.mark.usefixtures("by_colour")
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(by=ByText("blue")),
-        Asked(by=ByPicture(upload(RED_FILE))),
-        Asked(by=ByImage(uuid7())),
-        Asked(narrowing=Narrowing()),
-        Asked(narrowing=Narrowing(ImageFilter(tags_any=("sea", "beach")))),
-        Asked(narrowing=Narrowing(ImageFilter(tags_all=("sea",)))),
-        Asked(narrowing=Narrowing(SEA, exact=True)),
-        Asked(narrowing=Narrowing(SEA, min_relevance=0.0)),
-        Asked(narrowing=Narrowing(SEA, collapse=Collapse.EXACT_COPIES)),
-        Asked(by=ByBlend((Weighted(RED),))),
+        LabelRequest(by=ByText("blue")),
+        LabelRequest(by=ByUpload(upload(RED_FILE))),
+        LabelRequest(by=ByImage(uuid7())),
+        LabelRequest(narrowing=SearchOptions()),
+        LabelRequest(narrowing=SearchOptions(ImageFilter(tags_any=("sea", "beach")))),
+        LabelRequest(narrowing=SearchOptions(ImageFilter(tags_all=("sea",)))),
+        LabelRequest(narrowing=SearchOptions(SEA, exact=True)),
+        LabelRequest(narrowing=SearchOptions(SEA, min_relevance=0.0)),
+        LabelRequest(narrowing=SearchOptions(SEA, collapse=Collapse.EXACT_COPIES)),
+        LabelRequest(by=ByBlend((WeightedTerm(RED),))),
     ],
 )
-async def test_a_cursor_of_another_search_is_refused(use_cases: UseCases, asked: Asked) -> None:
+async def test_a_cursor_of_another_search_is_refused(
+    use_cases: UseCases, asked: LabelRequest
+) -> None:
     page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(asked.by, asked.narrowing, after=page.found[0].cursor)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.queries import BySearch, ByText, SearchOptions
 from domain.errors import SearchExpired
-from domain.searches import BySearch, ByText, Narrowing
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.encoder import FakeEncoder
-from tests.fakes.space import FakeSpace
+from tests.fakes.space import FakeEmbeddingSpace
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
-    from domain.search import SearchImages
+    from domain.entities.images import Image
+    from domain.use_cases.search.search_images import SearchImages
 
 RED = ByText("red")
-RELEVANT = Narrowing(min_relevance=0.5)
+RELEVANT = SearchOptions(min_relevance=0.5)
 
 
 @pytest.fixture
@@ -30,12 +30,13 @@ async def later(use_cases: UseCases, by_colour: dict[str, Image]) -> SearchImage
     for image in by_colour.values():
         [embedding] = await encoder.encode_texts([image.filename])
         await catalog.add(image, embedding)
-    before, space = use_cases.search, FakeSpace(catalog)
+    before, space = use_cases.search, FakeEmbeddingSpace(catalog)
     return replace(
         before,
-        questions=replace(before.questions, encoder=encoder, catalog=catalog, space=space),
+        questions=replace(before.questions, encoder=encoder, vectors=catalog, space=space),
         judge=replace(before.judge, space=space, model=encoder.model),
         catalog=catalog,
+        vectors=catalog,
         others={"fake": before}.get,
     )
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.images import Image, ImageStatus, uuid7
-from domain.judge import JudgeHits
-from domain.questions import Questions
-from domain.search import SearchImages
-from domain.searches import ByText
+from domain.entities.images import Image, ImageStatus, uuid7
+from domain.entities.queries import ByText
+from domain.use_cases.search.query_encoder import QueryEncoder
+from domain.use_cases.search.relevance_scorer import RelevanceScorer
+from domain.use_cases.search.search_images import SearchImages
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.searches import MemorySearches
-from tests.fakes.space import FakeSpace
+from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.space import FakeEmbeddingSpace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,10 +47,11 @@ class Library:
     @property
     def search(self) -> SearchImages:
         encoder = FakeEncoder(dimensions=2)
-        space = FakeSpace(self.catalog)
+        space = FakeEmbeddingSpace(self.catalog)
         return SearchImages(
-            Questions(encoder, FakeImaging(), self.catalog, space, 100),
-            JudgeHits(space, encoder.model),
+            QueryEncoder(encoder, FakeImaging(), self.catalog, space, 100),
+            RelevanceScorer(space, encoder.model),
+            self.catalog,
             self.catalog,
             MemoryDuplicates(self.catalog),
             self.searches,
@@ -58,7 +59,7 @@ class Library:
         )
 
     def __post_init__(self) -> None:
-        self.searches = MemorySearches()
+        self.searches = MemoryKeptSearches()
 
     async def insert(self, degrees: int) -> UUID:
         id_, angle = uuid7(), math.radians(degrees)
@@ -144,7 +145,7 @@ async def test_a_page_behind_a_mass_of_deletions_is_full_and_takes_few_steps() -
     for number in range(1_000):
         await library.insert(number % 360)
     start = await library.search(ByText("red"), first=1)
-    ranking = await library.search.searches.recall(start.search_id, since=library.clock())
+    ranking = await library.search.searches.load(start.search_id, since=library.clock())
     hits = [hit.image_id for hit in ranking.hits]
     await library.catalog.delete(hits[1:-3])
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.filters import ImageFilter
+from domain.entities.images import uuid7
 from domain.errors import ImageNotFound
-from domain.filters import ImageFilter
-from domain.images import uuid7
 from tests.fakes.encoder import COLOURS
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain import UseCases
-    from domain.images import Image
+    from domain.entities.images import Image
 
 SEA = ImageFilter(tags_any=("sea",))
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.images import Variant, uuid7
-from domain.storage import ByteRange, parse_key
+from domain.entities.images import Variant, uuid7
+from domain.entities.storage import ByteRange, parse_key
 
 ID = "01890000-0000-7000-8000-00000000000a"
 
@@ -42,7 +42,7 @@ def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("byte_range", "stretch"),
+    ("byte_range", "byte_range"),
     [
         (ByteRange(0), (0, 10)),
         (ByteRange(0, 0), (0, 1)),
@@ -54,9 +54,9 @@ def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
     ],
 )
 def test_a_range_is_a_first_byte_and_a_count(
-    byte_range: ByteRange, stretch: tuple[int, int]
+    byte_range: ByteRange, byte_range: tuple[int, int]
 ) -> None:
-    assert stretch == byte_range.within(10)
+    assert byte_range == byte_range.within(10)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from domain.entities.images import Variant, uuid7
+from domain.entities.queries import BySearch, ByText
+from domain.entities.searches import LIFETIME
+from domain.entities.uploads import UploadedImage
 from domain.errors import Misconfigured, SearchExpired
-from domain.images import Variant, uuid7
-from domain.searches import LIFETIME, BySearch, ByText
-from domain.sweep import CHUNK, GRACE, Sweep, Swept
-from domain.uploads import UploadedImage
+from domain.use_cases.maintenance.sweep import CHUNK, GRACE, Sweep, SweepReport
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain import UseCases
-    from domain.images import Image
+    from domain.entities.images import Image
     from tests.fakes.clock import SettableClock
-    from tests.fakes.searches import MemorySearches
+    from tests.fakes.searches import MemoryKeptSearches
     from tests.fakes.storage import MemoryStorage
 
 MOMENT = timedelta(microseconds=1)
@@ -31,7 +32,7 @@ AN_ID = UUID("01a20ef3-7f68-76c9-b1dc-bca94db9a249")
 
 
 async def test_an_empty_library_has_nothing_to_sweep(use_cases: UseCases) -> None:
-    assert Swept(0, 0, 0) == await use_cases.sweep()
+    assert SweepReport(0, 0, 0) == await use_cases.sweep()
 
 
 async def test_bytes_that_no_image_points_at_go_and_those_of_images_stay(
@@ -42,9 +43,9 @@ async def test_bytes_that_no_image_points_at_go_and_those_of_images_stay(
     await storage.write(Variant.LARGE.key_of(uuid7()), b"lost", content_type="image/webp")
     clock.pass_time(GRACE + MOMENT)
 
-    assert Swept(4, 1, 0) == await use_cases.sweep()
+    assert SweepReport(4, 1, 0) == await use_cases.sweep()
     assert {variant.key_of(outcome.image.id) for variant in Variant} == set(storage.objects)
-    assert Swept(3, 0, 0) == await use_cases.sweep()
+    assert SweepReport(3, 0, 0) == await use_cases.sweep()
 
 
 async def test_bytes_stay_as_long_as_their_row_may_still_come(
@@ -53,9 +54,9 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
     clock.pass_time(GRACE)
 
-    assert Swept(1, 0, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(1, 0, 0) == await use_cases.sweep(even_everything=True)
     clock.pass_time(MOMENT)
-    assert Swept(1, 1, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(1, 1, 0) == await use_cases.sweep(even_everything=True)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +77,11 @@ async def test_what_somebody_else_keeps_in_the_bucket_stays(
     storage.modified[key] = clock.now
     clock.pass_time(2 * GRACE)
 
-    assert Swept(1, 0, 0) == await use_cases.sweep()
+    assert SweepReport(1, 0, 0) == await use_cases.sweep()
     assert {key: b"foreign"} == storage.objects
 
 
-class Asked(MemoryCatalog):
+class LabelRequest(MemoryCatalog):
     """Remembers for how many images it was asked at once."""
 
     most = 0
@@ -91,9 +92,9 @@ class Asked(MemoryCatalog):
 
 
 async def test_the_catalog_is_asked_for_a_chunk_at_most(
-    storage: MemoryStorage, searches: MemorySearches, clock: SettableClock
+    storage: MemoryStorage, searches: MemoryKeptSearches, clock: SettableClock
 ) -> None:
-    asked = Asked()
+    asked = LabelRequest()
     for _ in range(2 * CHUNK + 7):
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
     clock.pass_time(GRACE + MOMENT)
@@ -113,7 +114,7 @@ async def test_a_large_storage_is_swept_a_chunk_at_a_time(
     clock.pass_time(GRACE + MOMENT)
     looked_at: list[int] = []
 
-    assert Swept(orphans + 3, orphans, 0) == await use_cases.sweep(progress=looked_at.append)
+    assert SweepReport(orphans + 3, orphans, 0) == await use_cases.sweep(progress=looked_at.append)
     assert len(storage.objects) == 3
     assert [*range(CHUNK, orphans + 4, CHUNK), orphans + 3] == looked_at
 
@@ -126,7 +127,7 @@ async def test_searches_go_when_they_have_expired(
     young = (await use_cases.search(ByText("red"))).search_id
     clock.pass_time(LIFETIME)
 
-    assert Swept(0, 0, 1) == await use_cases.sweep()
+    assert SweepReport(0, 0, 1) == await use_cases.sweep()
     assert young == (await use_cases.search(BySearch(young))).search_id
     with pytest.raises(SearchExpired):
         await use_cases.search(BySearch(old))
@@ -141,7 +142,7 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
     # A crash between the row and the bytes.
     await catalog.delete([outcome.image.id])
 
-    assert Swept(3, 3, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(3, 3, 0) == await use_cases.sweep(even_everything=True)
     assert storage.objects == {}
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.entities.tags import MAX_LENGTH, MAX_TAGS, MAX_TAGS_OF_IMAGE, clean_tags
+from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
-from domain.tags import MAX_LENGTH, MAX_TAGS, MAX_TAGS_OF_IMAGE, clean_tags
-from domain.uploads import UploadedImage
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 

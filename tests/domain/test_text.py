@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from domain.entities.text import check_text, is_legible
 from domain.errors import InvalidArgument
-from domain.text import check_text, is_legible
 
 
 @pytest.mark.parametrize("text", ["", "a word", "ÅÖ", "東京", "नमस्\u200dते", "👨\u200d👩\u200d👧"])

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.concurrency import MAX_FILES_IN_MEMORY
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Exif, ImageStatus, Variant
+from domain.entities.uploads import Upload, UploadedImage
 from domain.errors import (
     InvalidArgument,
     InvalidContent,
@@ -19,16 +23,13 @@ from domain.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from domain.filters import ImageFilter
-from domain.images import Exif, ImageStatus, Variant
-from domain.uploads import AT_ONCE, Upload, UploadedImage
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
+    from domain.entities.images import Picture
     from domain.errors import Refusal
-    from domain.images import Picture
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
@@ -193,7 +194,7 @@ class Memory(FakeImaging):
         async def read() -> bytes:
             self.files += 1
             self.most = max(self.most, self.files)
-            if self.files == AT_ONCE:
+            if self.files == MAX_FILES_IN_MEMORY:
                 self.crowd.set()
             return picture_file(words=str(number))
 
@@ -213,5 +214,5 @@ async def test_only_as_many_files_as_fill_a_forward_pass_are_in_memory(use_cases
 
     await asyncio.gather(upload_images(files[:20]), upload_images(files[20:]))
 
-    assert memory.most == AT_ONCE
+    assert memory.most == MAX_FILES_IN_MEMORY
     assert await use_cases.list.count(ImageFilter()) == 40

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Variant
+from domain.entities.listing import Sort, Window
+from domain.entities.uploads import UploadedImage
 from domain.errors import UnsupportedFormat
-from domain.filters import ImageFilter, Sort, Window
-from domain.images import Variant
-from domain.sweep import GRACE, Sweep
-from domain.upload import UploadImages
-from domain.uploads import UploadedImage
-from tests.domain.conftest import MAX_BYTES
+from domain.use_cases.maintenance.sweep import GRACE, Sweep
+from domain.use_cases.uploads.upload import UploadImages
+from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
-from tests.fakes.searches import MemorySearches
+from tests.fakes.searches import MemoryKeptSearches
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.images import Image
+    from domain.entities.images import Image
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
@@ -34,7 +35,7 @@ RED = picture_file((255, 0, 0))
 BLUE = picture_file((0, 0, 255))
 TAKING_IN = [
     f"{when} {what}"
-    for what in ("find", "write original", "write large", "write thumbnail", "add")
+    for what in ("find_by_digest", "write original", "write large", "write thumbnail", "add")
     for when in ("before", "after")
 ]
 LOSING = ["before forget", "after forget", "before tag", "after tag"]
@@ -65,7 +66,9 @@ def other_server(
     clock: SettableClock,
 ) -> UploadImages:
     """A second process over the same database and storage."""
-    return UploadImages(encoder, imaging, catalog, storage, clock, MAX_BYTES, 100)
+    return UploadImages(
+        encoder, imaging, catalog, catalog, storage, clock, LIMITS.max_upload_bytes, 100
+    )
 
 
 async def images(use_cases: UseCases) -> tuple[Image, ...]:
@@ -241,7 +244,7 @@ async def _again_and_sweep(use_cases: UseCases, storage: MemoryStorage) -> None:
     sweep = Sweep(
         use_cases.sweep.catalog,
         storage,
-        MemorySearches(),
+        MemoryKeptSearches(),
         lambda: datetime.now(UTC) + 2 * GRACE,
     )
     await sweep()

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import uuid7
+from domain.entities.upload_targets import LIFETIME
+from domain.entities.uploads import UploadedImage
 from domain.errors import (
     InvalidArgument,
     InvalidContent,
@@ -14,9 +17,6 @@ from domain.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from domain.images import uuid7
-from domain.upload_targets import LIFETIME
-from domain.uploads import UploadedImage
 from tests.domain.direct_uploads import (
     DATA,
     announced,
@@ -82,7 +82,7 @@ async def test_what_is_no_picture_is_refused_before_there_is_a_row(  # noqa: PLR
     refused = await refusal_of(use_cases, await sent(use_cases, staging, data))
     assert isinstance(refused, refusal)
     assert sentence in refused.message
-    assert ({}, {}) == (storage.objects, await catalog.find([digest(data)]))
+    assert ({}, {}) == (storage.objects, await catalog.find_by_digest([digest(data)]))
 
 
 @pytest.mark.parametrize("data", [DATA[:-1], DATA + b"!"])

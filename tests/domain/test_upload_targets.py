@@ -9,6 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from domain.entities.images import Image, ImageStatus, Variant, uuid7
+from domain.entities.upload_targets import LIFETIME, MAX_TARGETS, AnnouncedFile, OfferedTarget
+from domain.entities.uploads import UploadedImage
 from domain.errors import (
     InvalidArgument,
     InvalidContent,
@@ -18,10 +21,7 @@ from domain.errors import (
     TooManyFiles,
     UnsupportedFormat,
 )
-from domain.images import Image, ImageStatus, Variant, uuid7
-from domain.upload_targets import LIFETIME, MAX_TARGETS, AnnouncedFile, OfferedTarget
-from domain.uploads import UploadedImage
-from tests.domain.conftest import MAX_BYTES
+from tests.domain.conftest import LIMITS
 from tests.domain.direct_uploads import (
     DATA,
     announced,
@@ -36,16 +36,16 @@ from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.index import IndexImages
+    from domain.use_cases.indexing import IndexImages
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
     from tests.fakes.staging import MemoryStaging
     from tests.fakes.storage import MemoryStorage
-    from tests.fakes.targets import MemoryTargets
+    from tests.fakes.targets import MemoryUploadTargets
 
 
 async def test_a_file_gets_a_target_for_an_hour(
-    use_cases: UseCases, clock: SettableClock, targets: MemoryTargets
+    use_cases: UseCases, clock: SettableClock, targets: MemoryUploadTargets
 ) -> None:
     file = AnnouncedFile("../holiday\0/a.png", " Image/PNG ", 5, digest(b"x").upper())
     offer = await offered(use_cases, file)
@@ -64,7 +64,11 @@ async def test_a_file_gets_a_target_for_an_hour(
 @pytest.mark.parametrize(
     ("file", "refusal", "sentence"),
     [
-        (AnnouncedFile("a.png", "image/png", MAX_BYTES + 1), TooLarge, "at most 1,000 are"),
+        (
+            AnnouncedFile("a.png", "image/png", LIMITS.max_upload_bytes + 1),
+            TooLarge,
+            "at most 1,000 are",
+        ),
         (AnnouncedFile("a.png", "image/png", 0), InvalidContent, "“a.png” is empty"),
         (AnnouncedFile("a.png", "image/png", -1), InvalidContent, "“a.png” is empty"),
         (AnnouncedFile("a.svg", "image/svg+xml", 1), UnsupportedFormat, "send one of image/png"),

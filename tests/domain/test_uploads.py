@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.concurrency import AdmissionLimit
+from domain.entities.uploads import MAX_FILENAME, fingerprint
 from domain.errors import InvalidContent, Overloaded, TooLarge
-from domain.uploads import MAX_FILENAME, Room, fingerprint
 from tests.fakes.files import upload
 
 
@@ -74,7 +75,7 @@ async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:
 
 
 async def test_those_that_find_no_room_to_wait_are_refused_and_the_others_served() -> None:
-    room = Room(1, may_wait=2)
+    room = AdmissionLimit(1, max_waiting=2)
     done: list[int] = []
 
     async def visit(number: int) -> None:
@@ -94,7 +95,7 @@ async def test_those_that_find_no_room_to_wait_are_refused_and_the_others_served
 
 
 async def test_who_gives_up_waiting_makes_room() -> None:
-    room = Room(1, may_wait=1)
+    room = AdmissionLimit(1, max_waiting=1)
     async with room:
         waiting = asyncio.create_task(room.__aenter__())
         await asyncio.sleep(0)

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain import watch_matches as module
-from domain.embeddings import EmbeddingModel, KnownModel, ModelState
+from domain.concurrency import RETRY_CONCURRENCY, Retry
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.filters import ImageFilter
+from domain.entities.images import ImageStatus, uuid7
+from domain.entities.models import KnownModel, ModelState
+from domain.entities.queries import (
+    ByBlend,
+    ByImage,
+    BySearch,
+    ByText,
+    ByUpload,
+    SearchOptions,
+    WeightedTerm,
+)
 from domain.errors import ImageNotFound, InvalidArgument, SearchExpired
-from domain.filters import ImageFilter
-from domain.images import ImageStatus, uuid7
-from domain.patience import AT_ONCE, Patience
-from domain.searches import ByBlend, ByImage, ByPicture, BySearch, ByText, Narrowing, Weighted
+from domain.use_cases.search import watch_matches as module
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
 from tests.fakes.images import image_with
@@ -26,17 +35,17 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain import UseCases
-    from domain.embeddings import Embedding
-    from domain.images import Image
-    from domain.searches import SearchBy
-    from domain.watch_matches import Match, WatchMatches
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Image
+    from domain.entities.queries import SearchBy
+    from domain.use_cases.search.watch_matches import Match, WatchMatches
     from tests.fakes.clock import SettableClock
     from tests.fakes.encoder import FakeEncoder
 
     Paint = Callable[..., Awaitable[Image]]
 
 PROCESSING, READY = ImageStatus.PROCESSING, ImageStatus.READY
-ANYTHING = Narrowing()
+ANYTHING = SearchOptions()
 RED = ByText("red")
 
 
@@ -56,8 +65,8 @@ class TroubledCatalog(MemoryCatalog):
         own = [id_ for id_, each in (await self.embeddings(ids)).items() if len(each)]
         return await super().cosines(own, points)
 
-    async def models(self) -> Sequence[KnownModel]:
-        return [self.active] if self.active else await super().models()
+    async def known(self) -> Sequence[KnownModel]:
+        return [self.active] if self.active else await super().known()
 
 
 @pytest.fixture
@@ -69,7 +78,7 @@ def catalog(clock: SettableClock) -> TroubledCatalog:
 
 @pytest.fixture
 def watch(use_cases: UseCases) -> WatchMatches:
-    return replace(use_cases.watch_matches, patience=Patience((0.0, 0.0)), late=(0.0, 0.0))
+    return replace(use_cases.watch_matches, patience=Retry((0.0, 0.0)), late=(0.0, 0.0))
 
 
 @pytest.fixture
@@ -90,7 +99,7 @@ async def soon(matches: AsyncIterator[Match]) -> Match:
 async def ids(matches: AsyncIterator[Match], catalog: TroubledCatalog) -> list[UUID]:
     """Return what comes until nothing more can."""
     for listener in catalog.events.listeners:
-        listener.end()
+        listener.close()
     async with asyncio.timeout(60):
         return [match.image.id async for match in matches]
 
@@ -130,12 +139,12 @@ async def test_an_image_counts_once_it_is_ready(
 async def test_conditions_and_relevance_narrow_it(
     watch: WatchMatches, paint: Paint, catalog: TroubledCatalog
 ) -> None:
-    narrowing = Narrowing(ImageFilter(tags_all=("sea",)), min_relevance=0.0)
+    narrowing = SearchOptions(ImageFilter(tags_all=("sea",)), min_relevance=0.0)
     async with watch(RED, narrowing) as matches:
         await paint("red")
         wanted = [await paint("red", tags=("sea",)), await paint("blue", tags=("sea",))]
         assert [image.id for image in wanted] == await ids(matches, catalog)
-    async with watch(RED, Narrowing(min_relevance=1.0)) as matches:
+    async with watch(RED, SearchOptions(min_relevance=1.0)) as matches:
         await paint("red orange")
         assert [] == await ids(matches, catalog)
 
@@ -143,7 +152,7 @@ async def test_conditions_and_relevance_narrow_it(
 async def test_a_filter_of_other_statuses_lets_nothing_through(
     watch: WatchMatches, paint: Paint, catalog: TroubledCatalog
 ) -> None:
-    waiting = Narrowing(ImageFilter(status_in=(PROCESSING,)))
+    waiting = SearchOptions(ImageFilter(status_in=(PROCESSING,)))
     async with watch(RED, waiting) as matches:
         await paint("red")
         await paint("red", PROCESSING)
@@ -168,12 +177,12 @@ async def test_every_kind_of_question_can_be_watched(
     known = await paint("red")
     questions: dict[str, SearchBy] = {
         "text": RED,
-        "picture": ByPicture(upload(picture_file((255, 0, 0)))),
+        "picture": ByUpload(upload(picture_file((255, 0, 0)))),
         "image": ByImage(known.id),
-        "blend": ByBlend((Weighted(RED),), (Weighted(ByText("blue")),)),
+        "blend": ByBlend((WeightedTerm(RED),), (WeightedTerm(ByText("blue")),)),
         "search": BySearch((await use_cases.search(RED)).search_id),
     }
-    async with watch(questions[kind], Narrowing(min_relevance=0.1)) as matches:
+    async with watch(questions[kind], SearchOptions(min_relevance=0.1)) as matches:
         image = await paint("red")
         assert image == (await soon(matches)).image
 
@@ -244,7 +253,7 @@ async def test_who_waits_for_an_embedding_holds_up_nobody(
         async with replace(watch, late=(60.0,))(RED, ANYTHING) as matches:
             return await anext(matches)
 
-    waiting = [asyncio.create_task(wait()) for _ in range(AT_ONCE)]
+    waiting = [asyncio.create_task(wait()) for _ in range(RETRY_CONCURRENCY)]
     await asyncio.sleep(0.05)
     await catalog.add(image_with(), ())
     await asyncio.sleep(0.05)
@@ -275,9 +284,9 @@ async def test_what_has_no_embedding_yet_is_given_a_while(
 
     async def embed() -> Sequence[KnownModel]:
         catalog.put(late, embedding)
-        return await MemoryCatalog.models(catalog)
+        return await MemoryCatalog.known(catalog)
 
-    catalog.models = embed  # type: ignore[method-assign]  # the moment between two looks
+    catalog.known = embed  # type: ignore[method-assign]  # the moment between two looks
     async with watch(RED, ANYTHING) as matches:
         await catalog.add(never, ())
         await catalog.add(late, ())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.concurrency import Retry
+from domain.entities.images import ImageStatus, uuid7
 from domain.errors import ImageNotFound, InvalidArgument
-from domain.images import ImageStatus, uuid7
-from domain.patience import Patience
-from domain.watch_status import WatchStatus
+from domain.use_cases.library.watch_status import WatchStatus
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
-    from domain.images import Image
+    from domain.entities.images import Image
 
 PROCESSING, READY, FAILED = ImageStatus.PROCESSING, ImageStatus.READY, ImageStatus.FAILED
 
@@ -48,7 +48,7 @@ def catalog() -> FlakyCatalog:
 
 @pytest.fixture
 def watch(catalog: FlakyCatalog) -> WatchStatus:
-    return WatchStatus(catalog, catalog.events, Patience((0.0, 0.0)))
+    return WatchStatus(catalog, catalog.events, Retry((0.0, 0.0)))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def images(catalog: FlakyCatalog) -> list[Image]:
     """One that is READY and two that are not."""
     images = [image_with(status=status) for status in (READY, PROCESSING, PROCESSING)]
     for image in images:
-        await catalog.expect(image)
+        await catalog.add_pending(image)
     return images
 
 
@@ -182,7 +182,7 @@ async def test_it_ends_when_there_is_nobody_to_listen_to(
     async with watch([images[1].id]) as watched:
         await take(watched, 1)
         for listener in catalog.events.listeners:
-            listener.end()
+            listener.close()
         assert [] == await rest(watched)
 
 

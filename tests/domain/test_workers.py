@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.images import ImageStatus
-from domain.work import WorkCounts
-from domain.worker import keep_indexing
+from domain.entities.images import ImageStatus
+from domain.entities.work import WorkCounts
+from domain.runtime.worker import keep_indexing
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.index import IndexImages
-    from domain.work import Indexed, Task
+    from domain.entities.work import IndexedImage, Task
+    from domain.use_cases.indexing import IndexImages
     from tests.domain.libraries import Library
     from tests.fakes.clock import SettableClock
     from tests.fakes.imaging import FakeImaging
@@ -76,7 +76,7 @@ async def test_a_worker_that_cannot_give_its_work_back_stops_all_the_same(
         raise ConnectionError
 
     monkeypatch.setattr(imaging, "develop", hang)
-    monkeypatch.setattr(library.work, "give_back", away)
+    monkeypatch.setattr(library.work, "abandon", away)
     doing = asyncio.create_task(do_all(index))
     await begun.wait()
     doing.cancel()
@@ -136,7 +136,7 @@ async def test_what_cannot_be_kept_holds_up_nothing_that_was_done_beside_it(
     images = [await library.expect(picture_file(words=str(number))) for number in range(4)]
     poison, finish = images[2].id, library.work.finish
 
-    async def choking(done: Sequence[Indexed]) -> Sequence[UUID]:
+    async def choking(done: Sequence[IndexedImage]) -> Sequence[UUID]:
         if poison in {each.task.image_id for each in done}:
             raise ValueError("no text has this character")
         return await finish(done)

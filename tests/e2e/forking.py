@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = "import cli; cli.main()"
+PROGRAM = "from pictograph.cli import main; main.main()"
 STEM = (
     sys.executable,
     "-c",

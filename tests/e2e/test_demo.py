@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from postcards.demo import SEARCHES
+from pictograph.cli.demo import SEARCHES
 from tests.e2e.pictures import picture
 from tests.e2e.process import Server
 

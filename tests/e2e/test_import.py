@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from infra.s3_client import S3Client
+from infra.s3.client import S3Client
 from tests.e2e.pictures import picture
 from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
 from tests.s3_server import KEY as S3_KEY

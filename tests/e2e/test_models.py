@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from infra.opening import open_database
 from infra.settings import read_settings
+from pictograph.adapters import open_database
 from tests.e2e.changing_models import (
     DELETE,
     MODELS,

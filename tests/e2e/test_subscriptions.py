@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from domain.images import uuid7
-from infra.postgres_cluster import open_cluster
+from domain.entities.images import uuid7
+from infra.embedded_postgres.cluster import open_cluster
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, pictograph
 from tests.e2e.test_direct_uploads import COMPLETE, CREATE, announced, send

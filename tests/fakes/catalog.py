@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from domain.embeddings import EmbeddingModel, Hit, KnownModel, ModelState, Ranking
+from domain.entities.embeddings import EmbeddingModel, Hit, Ranking
+from domain.entities.filters import ImageFilter, Orientation
+from domain.entities.images import Exif, ImageStatus
+from domain.entities.listing import Page, position_of
+from domain.entities.models import KnownModel, ModelState
 from domain.errors import ImageNotFound
-from domain.filters import ImageFilter, Orientation, Page, place_of
-from domain.images import Exif, ImageStatus
 from tests.fakes.events import MemoryEvents
 from tests.fakes.facets import values_of
 from tests.fakes.orders import order_of
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding, Query
-    from domain.facets import Facet, FacetValue, Selection
-    from domain.filters import GeoNear, IntRange, Sort, TimeRange, Window
-    from domain.images import GeoPoint, Image, ReadyPlace
+    from domain.entities.embeddings import Embedding, Query
+    from domain.entities.facets import Facet, FacetValue, Selection
+    from domain.entities.filters import GeoNear, IntRange, TimeRange
+    from domain.entities.images import GeoPoint, Image, ReadyPosition
+    from domain.entities.listing import Sort, Window
 
 EARTH_RADIUS_KM = 6371.0088
 MICROMETRE = 1e-9  # in kilometres
@@ -74,7 +77,7 @@ class MemoryCatalog:
                 self._ready_at[image.id] = self.now()
             self.events.tell(image.id)
 
-    async def expect(self, image: Image) -> Image:
+    async def add_pending(self, image: Image) -> Image:
         kept = await self.add(image, ())
         if kept is image:
             self.expected.append(image.id)
@@ -83,21 +86,21 @@ class MemoryCatalog:
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         return {id_: self._images[id_] for id_ in ids if id_ in self._images}
 
-    async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
+    async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
         wanted = set(sha256s)
         return {image.sha256: image for image in self._images.values() if image.sha256 in wanted}
 
     async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
         return {image.id for image in self._matching(criteria) if image.id in ids}
 
-    async def ready_after(self, place: ReadyPlace, *, limit: int) -> Sequence[ReadyPlace]:
+    async def ready_after(self, place: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
         places = sorted((instant, id_) for id_, instant in self._ready_at.items())
         return [each for each in places if each > place][:limit]
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         order = order_of(sort)
-        images = sorted(self._matching(criteria), key=lambda image: order(place_of(image, sort)))
-        keys = [order(place_of(image, sort)) for image in images]
+        images = sorted(self._matching(criteria), key=lambda image: order(position_of(image, sort)))
+        keys = [order(position_of(image, sort)) for image in images]
         start, stop = 0, len(images)
         if window.after is not None:
             start = sum(1 for key in keys if not order(window.after) < key)
@@ -173,7 +176,7 @@ class MemoryCatalog:
         images = self._meant(selection)
         return {facet: values_of(images, facet)[:first] for facet, first in most.items()}
 
-    async def models(self) -> Sequence[KnownModel]:
+    async def known(self) -> Sequence[KnownModel]:
         count = len(await self.embeddings(tuple(self._images)))
         return [KnownModel(self._model.name, self._model.dimensions, ModelState.ACTIVE, count)]
 
@@ -183,7 +186,7 @@ class MemoryCatalog:
         self._images[image_id] = replace(self._images[image_id], alt_text=alt_text)
         return self._images[image_id]
 
-    async def keep_original(self, image_id: UUID) -> Image | None:
+    async def mark_copied(self, image_id: UUID) -> Image | None:
         if image_id in self._images:
             self._images[image_id] = replace(self._images[image_id], source=None)
         return self._images.get(image_id)

@@ -8,14 +8,14 @@ from itertools import combinations
 from operator import mul
 from typing import TYPE_CHECKING
 
-from domain.images import ImageStatus
-from domain.likenesses import NEAR_SIMILARITY, Collapse, Link, are_near
+from domain.entities.images import ImageStatus
+from domain.entities.near_duplicates import NEAR_SIMILARITY, Collapse, DuplicatePair, are_near
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from uuid import UUID
 
-    from domain.images import Image
+    from domain.entities.images import Image
     from tests.fakes.catalog import MemoryCatalog
 
 # ruff: noqa: SLF001 - what a database is to the adapters, the catalog's dictionaries are here
@@ -27,7 +27,7 @@ class MemoryDuplicates:
 
     catalog: MemoryCatalog
     compared: set[UUID] = field(default_factory=set)
-    found: list[Link] = field(default_factory=list)
+    found: list[DuplicatePair] = field(default_factory=list)
 
     async def update(self) -> int:
         images = [image for image in self._comparable() if image.id not in self.compared]
@@ -37,7 +37,7 @@ class MemoryDuplicates:
             self.compared.add(image.id)
         return len(images)
 
-    async def links(self, kind: Collapse) -> Sequence[Link]:
+    async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
         here = self.catalog._images
         return [
             link
@@ -45,7 +45,7 @@ class MemoryDuplicates:
             if link.one in here and link.other in here and (link.exact or _wants_near(kind))
         ]
 
-    async def among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[Link]:
+    async def pairs_among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[DuplicatePair]:
         wanted = [image for image in self._comparable() if image.id in ids]
         links = self._linked(combinations(wanted, 2))
         return [link for link in links if link.exact or _wants_near(kind)]
@@ -62,7 +62,7 @@ class MemoryDuplicates:
         without = [image.id for image in ready if image.perceptual_hash is None]
         return [id_ for id_ in without if after is None or id_ > after][:limit]
 
-    async def keep_hash(
+    async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
     ) -> None:
         images = self.catalog._images
@@ -78,7 +78,7 @@ class MemoryDuplicates:
             if image.status is ImageStatus.READY and image.perceptual_hash is not None
         ]
 
-    def _linked(self, pairs: Iterable[tuple[Image, Image]]) -> list[Link]:
+    def _linked(self, pairs: Iterable[tuple[Image, Image]]) -> list[DuplicatePair]:
         links = []
         for one, other in pairs:
             exact = one.pixel_sha256 is not None and one.pixel_sha256 == other.pixel_sha256
@@ -87,7 +87,7 @@ class MemoryDuplicates:
                 and self._similarity(one.id, other.id) >= NEAR_SIMILARITY
             )
             if exact or near:
-                links.append(Link(one.id, other.id, exact))
+                links.append(DuplicatePair(one.id, other.id, exact))
         return links
 
     def _similarity(self, one: UUID, other: UUID) -> float:

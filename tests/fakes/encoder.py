@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.embeddings import Embedding, EmbeddingModel
+from domain.entities.embeddings import Embedding, EmbeddingModel
 from domain.errors import Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.images import Pixels
+    from domain.entities.images import Pixels
 
 COLOURS = {
     "black": (0, 0, 0),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from domain.concurrency import SubscriberBuffer
 from domain.errors import Overloaded
-from domain.listening import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -18,17 +18,17 @@ class MemoryEvents:
     """Tells whoever listens what it is told."""
 
     def __init__(self, *, most: int = 1_000) -> None:
-        self.listeners: set[Listener] = set()
+        self.listeners: set[SubscriberBuffer] = set()
         self._most = most
 
     def images(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[UUID] | None]]:
         return self._images()
 
     @asynccontextmanager
-    async def _images(self) -> AsyncIterator[Listener]:
+    async def _images(self) -> AsyncIterator[SubscriberBuffer]:
         if len(self.listeners) >= self._most:
             raise Overloaded("Too many listen.")
-        listener = Listener()
+        listener = SubscriberBuffer()
         self.listeners.add(listener)
         try:
             yield listener
@@ -38,9 +38,9 @@ class MemoryEvents:
     def tell(self, *ids: UUID) -> None:
         """Let something have happened to images."""
         for listener in self.listeners:
-            listener.hear(ids)
+            listener.add(ids)
 
     def lose(self) -> None:
         """Let news be lost."""
         for listener in self.listeners:
-            listener.miss()
+            listener.mark_gap()

@@ -6,13 +6,13 @@ from collections import Counter
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from domain.facets import Facet, FacetValue
-from domain.images import Exif
+from domain.entities.facets import Facet, FacetValue
+from domain.entities.images import Exif
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from domain.images import Image
+    from domain.entities.images import Image
 
 
 def values_of(images: Iterable[Image], facet: Facet) -> tuple[FacetValue, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.uploads import Upload
+from domain.entities.uploads import Upload
 
 
 def upload(data: bytes, filename: str = "picture.png", *, size: int | None = None) -> Upload:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.images import ImageStatus
+from domain.entities.images import ImageStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.work import MemoryWork
+    from tests.fakes.work import MemoryWorkQueue
 
 
 @dataclass
-class MemoryGaps:
+class MemoryRepairQueue:
     """Gaps of a catalog and the work of its one model."""
 
     catalog: MemoryCatalog
-    work: MemoryWork
+    work: MemoryWorkQueue
 
     async def unembedded(self) -> Sequence[UUID]:
         return [
@@ -31,17 +31,17 @@ class MemoryGaps:
             and not self.work.is_on(image.id)
         ]
 
-    async def close(self) -> int:
+    async def enqueue_unembedded(self) -> int:
         lacking = await self.unembedded()
         for image in (await self.catalog.get(lacking)).values():
-            self.work.write_down(image)
+            self.work.add(image)
         return len(lacking)
 
-    async def redo(self, ids: Sequence[UUID]) -> int:
+    async def reprocess(self, ids: Sequence[UUID]) -> int:
         for image in (await self.catalog.get(ids)).values():
             again = replace(image, status=ImageStatus.PROCESSING)
             self.catalog.put(again)
-            self.work.write_down(again)
+            self.work.add(again)
         return len(ids)
 
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from domain.images import Image, ImageStatus, uuid7
+from domain.entities.images import Image, ImageStatus, uuid7
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from domain.entities.images import FLAT, LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat
-from domain.images import FLAT, LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
 
 if TYPE_CHECKING:
-    from domain.images import Exif
+    from domain.entities.images import Exif
 
 SIGNATURE = b"PICTURE "
 _HEADER = re.compile(rb"PICTURE (\d+)x(\d+) (\d+) (\d+) (\d+)( |$)")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.keys import ApiKey
+    from domain.entities.keys import ApiKey
 
 
 class MemoryKeys:

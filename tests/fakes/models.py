@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from domain.models import LIVE, LiveModel
+from domain.entities.models import LIVE, LiveModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.embeddings import ModelState
+    from domain.entities.models import ModelState
 
 
 @dataclass
@@ -32,6 +32,6 @@ class MemoryModels:
             raise ConnectionError
         return [model for model in self.known.values() if model.state in LIVE]
 
-    async def settle(self, model_id: int) -> bool:
+    async def finish_backfill(self, model_id: int) -> bool:
         self.settled.append(model_id)
         return True

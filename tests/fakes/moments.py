@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding
-    from domain.images import Image
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Image
 
 
 @dataclass
@@ -40,10 +40,10 @@ class MomentousCatalog(MemoryCatalog):
         super().__init__()
         self._moments = moments
 
-    async def find(self, sha256s: Sequence[str]) -> dict[str, Image]:
-        await self._moments("before find")
-        found = await super().find(sha256s)
-        await self._moments("after find")
+    async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        await self._moments("before find_by_digest")
+        found = await super().find_by_digest(sha256s)
+        await self._moments("after find_by_digest")
         return found
 
     async def add(self, image: Image, embedding: Embedding) -> Image:

@@ -5,27 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from domain.images import ImageStatus
-from domain.objects import KnownObject, ObjectState, RefusedObject
-from tests.fakes.work import NEVER, MemoryWork
+from domain.entities.external_objects import KnownObject, ObjectState, RefusedObject
+from domain.entities.images import ImageStatus
+from tests.fakes.work import NEVER, MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.images import Image
-    from domain.objects import Stretch
-    from domain.work import FoundObject
+    from domain.entities.external_objects import KeyRange
+    from domain.entities.images import Image
+    from domain.entities.work import FoundObject
 
 
 @dataclass
-class MemoryObjects:
+class MemoryExternalObjects:
     """The objects of which ``work`` knows."""
 
-    work: MemoryWork = field(default_factory=MemoryWork)
+    work: MemoryWorkQueue = field(default_factory=MemoryWorkQueue)
 
-    async def known(self, stretch: Stretch, *, after: str, limit: int) -> Sequence[KnownObject]:
-        found = await self.find([each for each in self._within(stretch) if each > after])
+    async def list_known(
+        self, key_range: KeyRange, *, after: str, limit: int
+    ) -> Sequence[KnownObject]:
+        found = await self.find([each for each in self._within(key_range) if each > after])
         return [found[location] for location in sorted(found)][:limit]
 
     async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
@@ -38,17 +40,17 @@ class MemoryObjects:
             if location in here
         }
 
-    async def write_down(
-        self, found: Sequence[FoundObject], *, in_place_of: Sequence[UUID] = ()
+    async def add(
+        self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
     ) -> Sequence[UUID]:
-        deleted = await self.forget(in_place_of)
+        deleted = await self.delete(replacing)
         here = {each.source.location for each in self.work.objects.values()}
         for each in found:
             if each.source.location not in here:
-                self.work.write_down(each)
+                self.work.add(each)
         return deleted
 
-    async def forget(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+    async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
         images: set[UUID] = set()
         locations: set[str] = set()
         for id_ in ids:
@@ -75,24 +77,26 @@ class MemoryObjects:
                 deleted += await self.work.catalog.delete([image_id])
         return deleted
 
-    async def hand_over(self, stretch: Stretch) -> None:
+    async def reassign(self, key_range: KeyRange) -> None:
         """Do nothing: there is but one model's work."""
 
-    async def count_waiting(self, stretch: Stretch) -> int:
-        states = [each.state for each in await self.known(stretch, after="", limit=10**9)]
+    async def count_waiting(self, key_range: KeyRange) -> int:
+        states = [each.state for each in await self.list_known(key_range, after="", limit=10**9)]
         return states.count(ObjectState.WAITING)
 
-    async def refused(self, stretch: Stretch, *, limit: int) -> tuple[int, Sequence[RefusedObject]]:
+    async def refused(
+        self, key_range: KeyRange, *, limit: int
+    ) -> tuple[int, Sequence[RefusedObject]]:
         refused = [
             RefusedObject(each.source.location, await self._reason(each.id))
-            for each in await self.known(stretch, after="", limit=10**9)
+            for each in await self.list_known(key_range, after="", limit=10**9)
             if each.state is ObjectState.REFUSED
         ]
         return len(refused), refused[:limit]
 
-    def _within(self, stretch: Stretch) -> list[str]:
+    def _within(self, key_range: KeyRange) -> list[str]:
         objects = self.work.objects.values()
-        return [each.source.location for each in objects if each.source.location in stretch]
+        return [each.source.location for each in objects if each.source.location in key_range]
 
     async def _state(self, id_: UUID) -> ObjectState:
         if image := await self._image(self.work.became.get(id_)):

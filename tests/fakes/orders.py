@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsDunderLT
 
-    from domain.filters import Place, Sort
+    from domain.entities.listing import Position, Sort
 
 
-def order_of(sort: Sort) -> Callable[[Place], SupportsDunderLT[Any]]:  # Any as typeshed has it
+def order_of(sort: Sort) -> Callable[[Position], SupportsDunderLT[Any]]:  # Any as typeshed has it
     """Return the key of the order: places without a value last, whatever the direction."""
 
-    def compare(left: Place, right: Place) -> int:
+    def compare(left: Position, right: Position) -> int:
         if (left.value is None) != (right.value is None):
             return 1 if left.value is None else -1
         if (left.value, left.id) == (right.value, right.id):

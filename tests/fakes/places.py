@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from domain.entities.external_objects import KeyRange, ListedObject
+from domain.entities.images import Source
 from domain.errors import BytesMissing
-from domain.images import Source
-from domain.objects import ListedObject, Stretch
-from tests.fakes.sources import MemorySources
+from tests.fakes.sources import MemoryExternalFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 
 @dataclass
-class MemoryPlaces:
+class MemoryObjectListing:
     """What lies in ``sources``, one version at each location.
 
     A place is divided at ``cuts``, and its listing breaks off behind ``breaks_behind`` objects.
     """
 
-    sources: MemorySources = field(default_factory=MemorySources)
+    sources: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
     cuts: tuple[str, ...] = ()
     breaks_behind: int | None = None
 
@@ -36,15 +36,15 @@ class MemoryPlaces:
         for source in [each for each in self.sources.objects if each.location == location]:
             del self.sources.objects[source]
 
-    async def split(self, root: str) -> Sequence[Stretch]:
-        whole = Stretch.below(root)
+    async def split(self, root: str) -> Sequence[KeyRange]:
+        whole = KeyRange.below(root)
         bounds = [whole.first, *(root + cut for cut in self.cuts), whole.end]
-        return [Stretch(*pair) for pair in pairwise(bounds)]
+        return [KeyRange(*pair) for pair in pairwise(bounds)]
 
-    async def list(self, root: str, stretch: Stretch) -> AsyncIterator[ListedObject]:
+    async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
         here = sorted(self.sources.objects, key=lambda source: source.location)
         within = [
-            each for each in here if each.location.startswith(root) and each.location in stretch
+            each for each in here if each.location.startswith(root) and each.location in key_range
         ]
         for count, source in enumerate(within):
             if count == self.breaks_behind:

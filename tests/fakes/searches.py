@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.searches import KeptSearch
+    from domain.entities.searches import KeptSearch
 
 
-class MemorySearches:
+class MemoryKeptSearches:
     """A dictionary of searches."""
 
     def __init__(self) -> None:
         self._searches: dict[UUID, KeptSearch] = {}
 
-    async def keep(self, search: KeptSearch) -> None:
+    async def save(self, search: KeptSearch) -> None:
         self._searches[search.id] = search
 
-    async def recall(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+    async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         search = self._searches.get(search_id)
         if search is None or search.created_at < since:
             raise SearchExpired("This search is no longer kept; search again.")
         return search
 
-    async def forget(self, before: datetime, *, keep: int) -> int:
+    async def delete_expired(self, before: datetime, *, keep: int) -> int:
         by_age = sorted(self._searches.values(), key=lambda search: search.created_at, reverse=True)
         old = [s.id for place, s in enumerate(by_age) if place >= keep or s.created_at < before]
         for id_ in old:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from domain.entities.storage import Blob
 from domain.errors import BytesMissing
-from domain.storage import Blob
 from tests.fakes.storage import chunks_of
 
 if TYPE_CHECKING:
-    from domain.images import Source
-    from domain.storage import ByteRange
+    from domain.entities.images import Source
+    from domain.entities.storage import ByteRange
 
 
 @dataclass
-class MemorySources:
+class MemoryExternalFiles:
     """Bytes under their location and version."""
 
     objects: dict[Source, bytes] = field(default_factory=dict)

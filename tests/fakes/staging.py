@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from domain.entities.signed_forms import sign_form
+from domain.entities.upload_targets import StagedFile, UploadForm
 from domain.errors import BytesMissing
-from domain.tickets import write_ticket
-from domain.upload_targets import Slot, StagedFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from uuid import UUID
 
-    from domain.upload_targets import UploadTarget
+    from domain.entities.upload_targets import UploadTarget
 
 
 @dataclass
@@ -26,8 +26,8 @@ class MemoryStaging:
     files: dict[UUID, bytes] = field(default_factory=dict)
     modified: dict[UUID, datetime] = field(default_factory=dict)
 
-    async def slot(self, target: UploadTarget) -> Slot:
-        return Slot(f"/uploads/{target.id}", write_ticket(target, self.secret))
+    async def slot(self, target: UploadTarget) -> UploadForm:
+        return UploadForm(f"/uploads/{target.id}", sign_form(target, self.secret))
 
     async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
         self.put(target_id, b"".join([chunk async for chunk in chunks]))

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from domain.entities.storage import Blob, StoredObject, parse_key
 from domain.errors import BytesMissing
-from domain.storage import Blob, StoredObject, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 
-    from domain.storage import ByteRange
+    from domain.entities.storage import ByteRange
 
 CHUNK = 64 * 1024
 

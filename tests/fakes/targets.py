@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from domain.upload_targets import UploadTarget
+    from domain.entities.upload_targets import UploadTarget
 
 
 @dataclass
-class MemoryTargets:
+class MemoryUploadTargets:
     """A dictionary of targets."""
 
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     kept: dict[UUID, UploadTarget] = field(default_factory=dict)
 
-    async def keep(self, targets: Sequence[UploadTarget]) -> None:
+    async def save(self, targets: Sequence[UploadTarget]) -> None:
         for target in targets:
             gone = target.image_id and not await self.catalog.get([target.image_id])
             self.kept[target.id] = replace(target, image_id=None) if gone else target
@@ -38,7 +38,7 @@ class MemoryTargets:
         if target and target.image_id is None and await self.catalog.get([image_id]):
             self.kept[target_id] = replace(target, image_id=image_id, is_duplicate=is_duplicate)
 
-    async def forget(self, expired_by: datetime) -> list[UUID]:
+    async def delete_expired(self, expired_by: datetime) -> list[UUID]:
         old = [target.id for target in self.kept.values() if target.expires_at <= expired_by]
         for target_id in old:
             del self.kept[target_id]

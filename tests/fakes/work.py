@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from domain.images import Image, ImageStatus
-from domain.work import ATTEMPTS, FoundObject, Indexed, Task, WorkCounts
+from domain.entities.images import Image, ImageStatus
+from domain.entities.work import ATTEMPTS, FoundObject, IndexedImage, Task, WorkCounts
 from tests.fakes.catalog import MemoryCatalog
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Entry:
 
 
 @dataclass
-class MemoryWork:
+class MemoryWorkQueue:
     """The work of one model. Objects are put into ``objects``, images into the catalog."""
 
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
@@ -40,7 +40,7 @@ class MemoryWork:
     refused: dict[UUID, str] = field(default_factory=dict)
     replaced: list[UUID] = field(default_factory=list)
 
-    def write_down(self, subject: Image | FoundObject) -> None:
+    def add(self, subject: Image | FoundObject) -> None:
         """Let there be work on an object, or on an image of the catalog."""
         if isinstance(subject, FoundObject):
             self.objects[subject.id] = subject
@@ -72,14 +72,14 @@ class MemoryWork:
             if task.attempts <= ATTEMPTS:
                 tasks.append(task)
             else:
-                await self.set_aside(task, entry.error or DIED)
+                await self.fail(task, entry.error or DIED)
         return tasks
 
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
         for entry in self._held(tasks):
             entry.due_at = self.clock() + timedelta(seconds=seconds)
 
-    async def finish(self, done: Sequence[Indexed]) -> Sequence[UUID]:
+    async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
         kept = set()
         for each in done:
             if self._held([each.task]):
@@ -96,11 +96,11 @@ class MemoryWork:
             entry.due_at = self.clock() + timedelta(seconds=seconds)
             entry.lease, entry.error = None, error
 
-    async def give_back(self, tasks: Sequence[Task]) -> None:
+    async def abandon(self, tasks: Sequence[Task]) -> None:
         for entry in self._held(tasks):
             entry.due_at, entry.lease, entry.attempts = self.clock(), None, entry.attempts - 1
 
-    async def set_aside(self, task: Task, reason: str) -> None:
+    async def fail(self, task: Task, reason: str) -> None:
         for entry in self._held([task]):
             subject = await self._subject(task.image_id)
             if isinstance(subject, Image) and subject.status is ImageStatus.READY:
@@ -138,12 +138,12 @@ class MemoryWork:
             return None if image.status is ImageStatus.FAILED else image
         return None if image_id in self.became else self.objects.get(image_id)
 
-    async def _keep(self, each: Indexed) -> bool:
+    async def _keep(self, each: IndexedImage) -> bool:
         subject = each.task.subject
         if isinstance(subject, FoundObject):
             if self.objects.get(subject.id) != subject:
                 return False
-            same = (await self.catalog.find([each.image.sha256])).get(each.image.sha256)
+            same = (await self.catalog.find_by_digest([each.image.sha256])).get(each.image.sha256)
             if same and same.status is ImageStatus.FAILED:
                 self.replaced += await self.catalog.delete([same.id])
                 followers = [id_ for id_, became in self.became.items() if became == same.id]

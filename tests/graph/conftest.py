@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from graph.http import create_app
-from graph.options import HttpOptions
+from graph.http.app import create_app
+from graph.http.options import HttpOptions
 from tests.graph.watched import WatchedCatalog
 from tests.graph.world import Client, Serve, World
 

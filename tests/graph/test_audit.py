@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from graph.http import create_app
+from graph.http.app import create_app
 from tests.graph.world import World
 
 CHECKS = Path(__file__).parents[3] / "shared" / "checks"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from domain.images import uuid7
-from domain.searches import LIFETIME
-from graph.ids import global_id
+from domain.entities.images import uuid7
+from domain.entities.searches import LIFETIME
+from graph.schema.ids import global_id
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import multipart

@@ -9,12 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.duplicates import GroupCursor
+from domain.entities.listing import Position, Sort, SortField
+from domain.entities.near_duplicates import Collapse
+from domain.entities.searches import SearchCursor
 from domain.errors import InvalidArgument
-from domain.filters import Place, Sort, SortField
-from domain.likenesses import Collapse
-from domain.searches import SearchCursor
-from graph.cursors import group_at, group_cursor, place_at, place_cursor, search_at, search_cursor
+from domain.use_cases.duplicates.find_duplicates import GroupCursor
+from graph.schema.pagination import (
+    group_at,
+    group_cursor,
+    position_at,
+    position_cursor,
+    search_at,
+    search_cursor,
+)
 
 PLACES = st.one_of(
     st.tuples(st.just(SortField.FILENAME), st.text(st.characters(categories=["L", "N", "S"]))),
@@ -29,8 +36,8 @@ def test_a_place_survives_the_way_through_its_cursor(
     field_and_value: tuple[SortField, Any], descending: object, image_id: UUID
 ) -> None:
     field, value = field_and_value
-    sort, place = Sort(field, descending=bool(descending)), Place(value, image_id)
-    assert place == place_at(place_cursor(place, sort), sort, argument="after")
+    sort, place = Sort(field, descending=bool(descending)), Position(value, image_id)
+    assert place == position_at(position_cursor(place, sort), sort, argument="after")
 
 
 @given(st.uuids(), st.integers(0, 1_000))
@@ -65,10 +72,10 @@ HALF_TRUE = st.tuples(
 def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortField) -> None:
     sort = Sort(field)
     try:
-        place = place_at(cursor, sort, argument="after")
+        place = position_at(cursor, sort, argument="after")
     except InvalidArgument:
         return
-    assert place == place_at(place_cursor(place, sort), sort, argument="after")
+    assert place == position_at(position_cursor(place, sort), sort, argument="after")
 
 
 @given(FORGED)

@@ -11,8 +11,8 @@ import pytest
 from graphql import build_schema, parse, validate
 from typer.main import get_command
 
-import cli
 from infra.settings import PREFIX, Settings
+from pictograph.cli import main as cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

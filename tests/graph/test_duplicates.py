@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from graph.limits import excess
+from graph.schema.cost import excess
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
 from tests.graph.world import Client, Serve

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from graph.problems import GRAPHQL_JSON
+from graph.http.problems import GRAPHQL_JSON
 from tests.graph.requests import KEY, upload_form
 from tests.graph.world import Client, Serve
 

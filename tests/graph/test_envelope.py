@@ -5,8 +5,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from graph.envelope import Envelope
-from graph.problems import on_http_exception
+from graph.http.middleware import RequestMiddleware
+from graph.http.problems import on_http_exception
 
 
 async def nothing() -> Message:
@@ -26,7 +26,7 @@ async def test_an_answer_that_breaks_off_is_logged_and_not_begun_again(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Envelope(breaks)({"type": "http", "headers": []}, nothing, send)
+    await RequestMiddleware(breaks)({"type": "http", "headers": []}, nothing, send)
     assert ["http.response.start"] == [message["type"] for message in sent]
     assert 1 == len(caplog.records)
 
@@ -41,7 +41,7 @@ async def test_starting_and_stopping_pass_through() -> None:
     async def send(message: Message) -> None:
         del message
 
-    await Envelope(app)({"type": "lifespan"}, nothing, send)
+    await RequestMiddleware(app)({"type": "lifespan"}, nothing, send)
     assert ["lifespan"] == seen
 
 

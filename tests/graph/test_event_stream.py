@@ -14,9 +14,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from graph import event_stream, server
-from graph.http import create_app
-from graph.ids import global_id
+from graph.http import event_stream, server
+from graph.http.app import create_app
+from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY, multipart
 from tests.graph.test_subscriptions import MATCHES, RED, STATUS, paint, until_listening

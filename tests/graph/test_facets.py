@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from domain.facets import Facet, FacetValue, Wanted
-from domain.images import Exif, ImageStatus
-from domain.keys import Scope
-from domain.label import Candidates
-from graph.facets import ImageFacets
-from graph.ids import global_id, uuid_of
+from domain.entities.facets import Facet, FacetRequest, FacetValue
+from domain.entities.images import Exif, ImageStatus
+from domain.entities.keys import Scope
+from domain.entities.labels import Candidates
+from graph.schema.facets import ImageFacets
+from graph.schema.ids import global_id, uuid_of
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
@@ -101,7 +101,7 @@ async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
     facets = ImageFacets.over(world.use_cases(), hits)
     assert [] == asked
     tags, labels = await asyncio.gather(
-        facets.counts.load(Wanted(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
+        facets.counts.load(FacetRequest(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
     )
     assert (FacetValue("boat", 1), FacetValue("sea", 1)) == tags
     assert (FacetValue("red", 1),) == labels

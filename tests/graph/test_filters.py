@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from domain.images import Exif, GeoPoint, ImageStatus
-from graph.ids import global_id
+from domain.entities.images import Exif, GeoPoint, ImageStatus
+from graph.schema.ids import global_id
 from tests.fakes.images import image_with
 from tests.graph.world import Client, World
 

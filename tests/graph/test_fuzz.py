@@ -5,7 +5,7 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graph.problems import GRAPHQL_JSON
+from graph.http.problems import GRAPHQL_JSON
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import UPLOAD, multipart
 from tests.graph.world import Client

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from graphql import build_schema, parse, validate
 
-from graph.gallery import FILES
-from graph.schema import print_schema
+from graph.http.gallery import FILES
+from graph.schema.schema import print_schema
 
 if TYPE_CHECKING:
     from tests.graph.world import Client, Serve

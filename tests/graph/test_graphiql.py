@@ -17,9 +17,9 @@ import httpx
 import pytest
 from graphql import OperationDefinitionNode, OperationType, build_schema, parse, validate
 
-from graph.fetch_graphiql import fetch, main, npm_pack
-from graph.graphiql_assets import ASSETS, Asset
-from graph.schema import print_schema
+from graph.http.fetch_graphiql import fetch, main, npm_pack
+from graph.http.graphiql_assets import ASSETS, Asset
+from graph.schema.schema import print_schema
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY, multipart
 from tests.graph.world import Client, Serve
@@ -37,7 +37,7 @@ def assets(monkeypatch: pytest.MonkeyPatch) -> Any:
     known = tuple(
         replace(asset, sha256=hashlib.sha256(content(asset)).hexdigest()) for asset in ASSETS
     )
-    for module in ("graph.graphiql", "graph.fetch_graphiql"):
+    for module in ("graph.http.graphiql", "graph.http.fetch_graphiql"):
         monkeypatch.setattr(f"{module}.ASSETS", known)
     return known
 

@@ -40,7 +40,7 @@ async def test_a_server_that_is_not_ready_names_what_fails_and_no_secret(
 async def test_a_check_that_hangs_is_one_that_fails(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graph.http.CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("graph.http.app.CHECK_SECONDS", 0.01)
     answer = await serve(ready={"database": lambda: asyncio.sleep(10)}).http.get("/readyz")
     assert 503 == answer.status_code
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.images import Exif, GeoPoint
+from domain.entities.images import Exif, GeoPoint
 from tests.fakes.imaging import picture_file
 from tests.graph.world import Client, Serve, World
 

@@ -10,7 +10,7 @@ from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.limits import excess
+from graph.schema.cost import excess
 from tests.graph.requests import KEY
 from tests.graph.world import Client
 

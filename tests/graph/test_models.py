@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from domain.embeddings import KnownModel, ModelState
-from domain.keys import Caller
-from graph.context import Context
-from graph.http import create_app
+from domain.entities.keys import Caller
+from domain.entities.models import KnownModel, ModelState
+from graph.http.app import create_app
+from graph.schema.context import Context
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
@@ -115,7 +115,7 @@ async def test_every_state_of_a_model_is_told(client: Client, world: World) -> N
     async def models() -> Sequence[KnownModel]:
         return [KnownModel(state.value, 3, state, place) for place, state in enumerate(ModelState)]
 
-    world.catalog.models = models  # type: ignore[method-assign]
+    world.catalog.known = models  # type: ignore[method-assign]
     told = await client.data("{ models { name state embeddedCount } }", key=KEY)
     assert [
         {"name": state.value, "state": state.name, "embeddedCount": place}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.images import uuid7
-from domain.keys import Scope
-from graph.ids import global_id
+from domain.entities.images import uuid7
+from domain.entities.keys import Scope
+from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY, UPLOAD, multipart
 from tests.graph.world import Client, Serve, World

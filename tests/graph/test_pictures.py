@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from graph.http import create_app
+from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
 from tests.graph.world import Client, Serve, World

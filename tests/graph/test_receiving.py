@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from domain.images import uuid7
-from domain.upload_targets import LIFETIME
-from graph.ids import UPLOAD_TARGET, uuid_of
-from graph.receiving import FORM_BYTES, MAX_FIELD_BYTES, MAX_FIELDS
+from domain.entities.images import uuid7
+from domain.entities.upload_targets import LIFETIME
+from graph.http.receive_upload import FORM_BYTES, MAX_FIELD_BYTES, MAX_FIELDS
+from graph.schema.ids import UPLOAD_TARGET, uuid_of
 from tests.graph.test_upload_targets import announced, created
 from tests.graph.world import MAX_BYTES, Client, Serve, World
 

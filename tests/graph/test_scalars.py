@@ -3,9 +3,9 @@
 import pytest
 from graphql import GraphQLError, parse
 
-from domain.uploads import Upload
-from graph.scalars import SCALARS, URL
-from graph.schema import Documents
+from domain.entities.uploads import Upload
+from graph.schema.scalars import SCALARS, URL
+from graph.schema.schema import Documents
 
 
 def test_a_file_never_goes_out() -> None:

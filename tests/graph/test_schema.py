@@ -15,7 +15,7 @@ from graphql import (
     build_schema,
 )
 
-from graph.schema import print_schema
+from graph.schema.schema import print_schema
 
 ROOT = Path(__file__).parents[2]
 PRINTED = ROOT / "graph" / "schema.graphql"

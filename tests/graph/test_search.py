@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.images import uuid7
-from graph.ids import global_id
+from domain.entities.images import uuid7
+from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY, multipart
 from tests.graph.world import Client, World

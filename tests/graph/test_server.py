@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from graph import server
+from graph.http import server
 
 if TYPE_CHECKING:
     import pytest
@@ -42,6 +42,6 @@ async def test_what_runs_beside_ends_with_the_server_and_its_failure_is_logged(
         )
 
     assert [url, "begun", "ended"] == said
-    [failure] = [record for record in caplog.records if record.name == "graph.server"]
+    [failure] = [record for record in caplog.records if record.name == "graph.http.server"]
     assert failure.exc_info
     assert "no postcards today" == str(failure.exc_info[1])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from domain.embeddings import Embedding, Ranking
-from domain.images import Image, ImageStatus, uuid7
-from graph.http import create_app
-from graph.ids import global_id
-from graph.options import HttpOptions
+from domain.entities.embeddings import Embedding, Ranking
+from domain.entities.images import Image, ImageStatus, uuid7
+from graph.http.app import create_app
+from graph.http.options import HttpOptions
+from graph.schema.ids import global_id
 from tests.fakes.events import MemoryEvents
 from tests.fakes.images import image_with
 from tests.graph.watched import WatchedCatalog
@@ -59,7 +59,7 @@ async def paint(world: World, colour: str, **facts: Any) -> Image:
 
 
 async def expected(world: World) -> Image:
-    return await world.catalog.expect(image_with(status=PROCESSING))
+    return await world.catalog.add_pending(image_with(status=PROCESSING))
 
 
 async def until_listening(catalog: WatchedCatalog, count: int = 1) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.images import uuid7
-from domain.keys import Scope
-from graph.ids import UPLOAD_TARGET, global_id, uuid_of
+from domain.entities.images import uuid7
+from domain.entities.keys import Scope
+from graph.schema.ids import UPLOAD_TARGET, global_id, uuid_of
 from tests.fakes.imaging import picture_file
 from tests.graph.requests import KEY
 from tests.graph.world import MAX_BYTES, Client, World

@@ -13,10 +13,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from domain.images import uuid7
-from graph.http import create_app
-from graph.ids import global_id
-from graph.options import HttpOptions
+from domain.entities.images import uuid7
+from graph.http.app import create_app
+from graph.http.options import HttpOptions
+from graph.schema.ids import global_id
 from tests.graph.requests import KEY
 from tests.graph.wires import running
 from tests.graph.world import World

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from uuid import UUID
 
-from domain.embeddings import Embedding, Query, Ranking
-from domain.facets import Facet, FacetValue, Selection
-from domain.filters import ImageFilter, Page, Sort, Window
-from domain.images import Image
-from domain.keys import ApiKey
-from domain.storage import Blob, ByteRange
+from domain.entities.embeddings import Embedding, Query, Ranking
+from domain.entities.facets import Facet, FacetValue, Selection
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Image
+from domain.entities.keys import ApiKey
+from domain.entities.listing import Page, Sort, Window
+from domain.entities.storage import Blob, ByteRange
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.storage import MemoryStorage

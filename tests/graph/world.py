@@ -3,55 +3,25 @@
 # ruff: noqa: ANN401 - what a server answers is any JSON
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
-from domain import UseCases
-from domain.access import Authenticate, IssueKey
-from domain.complete_uploads import CompleteUploads
-from domain.create_upload_targets import CreateUploadTargets
-from domain.delete import DeleteImages
-from domain.duplicates import FindDuplicates
-from domain.estimate import EstimateImport
-from domain.facets import CountFacets
-from domain.get import GetImages
-from domain.hash_images import HashImages
-from domain.import_images import ImportImages
-from domain.index import IndexImages
-from domain.index_found import IndexFound
-from domain.judge import JudgeHits
-from domain.label import LabelImages
-from domain.list import ListImages
-from domain.manifest import ReconcileManifest
-from domain.patience import Patience
-from domain.questions import Questions
-from domain.read import ReadImage
-from domain.receive_upload import ReceiveUpload
-from domain.reconcile import ReconcileObjects
-from domain.search import SearchImages
-from domain.service import Describe
-from domain.similar import SimilarImages
-from domain.sweep import Sweep
-from domain.sweep_targets import SweepTargets
-from domain.tag import TagImages, UntagImages
-from domain.update import UpdateImage
-from domain.upload import UploadImages
-from domain.watch_matches import WatchMatches
-from domain.watch_status import WatchStatus
+from domain import Limits, Ports, UseCases, build_use_cases
+from domain.concurrency import Retry
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.objects import MemoryObjects
-from tests.fakes.places import MemoryPlaces
-from tests.fakes.searches import MemorySearches
-from tests.fakes.sources import MemorySources
-from tests.fakes.space import FakeSpace
+from tests.fakes.objects import MemoryExternalObjects
+from tests.fakes.places import MemoryObjectListing
+from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.sources import MemoryExternalFiles
+from tests.fakes.space import FakeEmbeddingSpace
 from tests.fakes.staging import MemoryStaging
-from tests.fakes.targets import MemoryTargets
-from tests.fakes.work import MemoryWork
+from tests.fakes.targets import MemoryUploadTargets
+from tests.fakes.work import MemoryWorkQueue
 from tests.graph.requests import KEY, upload_form
 from tests.graph.watched import WatchedCatalog, WatchedKeys, WatchedStorage
 
@@ -79,91 +49,58 @@ class World:
     imaging: FakeImaging = field(default_factory=FakeImaging)
     catalog: WatchedCatalog = field(default_factory=WatchedCatalog)
     storage: WatchedStorage = field(default_factory=WatchedStorage)
-    sources: MemorySources = field(default_factory=MemorySources)
-    searches: MemorySearches = field(default_factory=MemorySearches)
+    sources: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
+    searches: MemoryKeptSearches = field(default_factory=MemoryKeptSearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
-    patience: Patience = field(default_factory=lambda: Patience((0.0,)))
+    patience: Retry = field(default_factory=lambda: Retry((0.0,)))
 
     def __post_init__(self) -> None:
         """Look for what is by chance where the images are."""
-        self.space = FakeSpace(self.catalog)
+        self.space = FakeEmbeddingSpace(self.catalog)
         self.duplicates = MemoryDuplicates(self.catalog)
-        self.work = MemoryWork(self.catalog, self.clock)
+        self.work = MemoryWorkQueue(self.catalog, self.clock)
         self.staging = MemoryStaging(self.clock)
-        self.targets = MemoryTargets(self.catalog)
+        self.targets = MemoryUploadTargets(self.catalog)
 
     def use_cases(self, *, public_reading: bool = True) -> UseCases:
-        search = SearchImages(
-            Questions(self.encoder, self.imaging, self.catalog, self.space, MAX_BYTES),
-            JudgeHits(self.space, self.encoder.model),
-            self.catalog,
-            self.duplicates,
-            self.searches,
-            self.clock,
-        )
-        upload = UploadImages(
-            encoder=self.encoder,
-            imaging=self.imaging,
+        """Wire the use cases over the fakes."""
+        ports = Ports(
             catalog=self.catalog,
-            storage=self.storage,
             clock=self.clock,
-            max_bytes=MAX_BYTES,
-            max_files=MAX_FILES,
+            duplicates=self.duplicates,
+            embedding_space=self.space,
+            encoder=self.encoder,
+            events=self.catalog.events,
+            external_files=self.sources,
+            external_objects=MemoryExternalObjects(self.work),
+            imaging=self.imaging,
+            ingestion=self.catalog,
+            keys=self.keys,
+            known_models=self.catalog,
+            local_staging=self.staging,
+            object_listing=MemoryObjectListing(self.sources),
+            ready_feed=self.catalog,
+            searches=self.searches,
+            staging=self.staging,
+            storage=self.storage,
+            upload_targets=self.targets,
+            vectors=self.catalog,
+            work_queue=self.work,
         )
-        index = IndexImages(
-            self.encoder,
-            self.imaging,
-            self.storage,
-            self.sources,
-            ReadImage(self.storage, self.sources),
-            self.work,
-            self.clock,
-            MAX_BYTES,
+        limits = Limits(
+            version="1.2.3",
+            max_upload_bytes=MAX_BYTES,
+            max_files_per_request=MAX_FILES,
+            accepted_content_types=("image/png",),
+            public_reading=public_reading,
+            configured_key=KEY,
         )
-        places, objects = MemoryPlaces(self.sources), MemoryObjects(self.work)
-        return UseCases(
-            authenticate=Authenticate(self.keys, public_reading, configured_key=KEY),
-            issue_key=IssueKey(self.keys, self.clock),
-            describe=Describe(
-                encoder=self.encoder,
-                catalog=self.catalog,
-                version="1.2.3",
-                max_upload_bytes=MAX_BYTES,
-                max_files_per_request=MAX_FILES,
-                accepted_content_types=("image/png",),
-            ),
-            upload=upload,
-            import_=ImportImages(upload),
-            search=search,
-            similar=SimilarImages(search),
-            duplicates=FindDuplicates(self.duplicates, self.catalog),
-            hash_images=HashImages(self.imaging, self.storage, self.duplicates),
-            index=index,
-            reconcile=ReconcileObjects(places, objects, self.storage),
-            reconcile_manifest=ReconcileManifest(places, objects, self.storage),
-            estimate=EstimateImport(self.encoder, self.imaging, self.sources, MAX_BYTES),
-            index_found=IndexFound(index, objects),
-            list=ListImages(self.catalog),
-            facets=CountFacets(self.catalog),
-            label=LabelImages(self.encoder, self.catalog),
-            get=GetImages(self.catalog),
-            read=ReadImage(self.storage, self.sources),
-            update=UpdateImage(self.catalog),
-            tag=TagImages(self.catalog),
-            untag=UntagImages(self.catalog),
-            delete=DeleteImages(self.catalog, self.storage),
-            sweep=Sweep(self.catalog, self.storage, self.searches, self.clock),
-            create_upload_targets=CreateUploadTargets(
-                self.catalog, self.targets, self.staging, self.clock, MAX_BYTES, ("image/png",)
-            ),
-            complete_uploads=CompleteUploads(
-                self.imaging, self.catalog, self.storage, self.targets, self.staging, self.clock
-            ),
-            receive_upload=ReceiveUpload(self.staging, self.clock),
-            sweep_targets=SweepTargets(self.targets, self.staging, self.clock),
-            watch_status=WatchStatus(self.catalog, self.catalog.events, self.patience),
-            watch_matches=WatchMatches(search, self.catalog.events, self.clock, self.patience),
+        built = build_use_cases(ports, limits)
+        return replace(
+            built,
+            watch_status=replace(built.watch_status, patience=self.patience),
+            watch_matches=replace(built.watch_matches, patience=self.patience),
         )
 
 

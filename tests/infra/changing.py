@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel, Query, QueryKind
-from domain.filters import EVERYTHING
-from domain.images import ImageStatus
-from domain.work import Indexed
-from infra.postgres import PostgresCatalog
-from infra.postgres.model_change import PostgresModels
-from infra.postgres.models import ActiveModel
-from infra.postgres.work import PostgresWork
+from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
+from domain.entities.filters import EVERYTHING
+from domain.entities.images import ImageStatus
+from domain.entities.work import IndexedImage
+from infra.postgres.models.active import ActiveModel
+from infra.postgres.models.models import PostgresModels
+from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from domain.images import Image
-    from domain.models import LiveModel, ModelStatus
+    from domain.entities.images import Image
+    from domain.entities.models import LiveModel, ModelStatus
 
 OLD, NEW = EmbeddingModel("tests/old", 3), EmbeddingModel("tests/new", 4)
 AT_OLD, AT_NEW = "/models/old", "/models/new"
@@ -37,13 +37,13 @@ class Changing:
         self.engine = engine
         self.old = old
         self.models = PostgresModels(engine, notice_seconds=0)
-        self.catalog = PostgresCatalog(engine, old)
+        self.catalog = PostgresLibrary(engine, old)
 
     async def upload(self) -> Image:
         return await self.catalog.add(image_with(), VECTOR)
 
     async def expect(self) -> Image:
-        return await self.catalog.expect(image_with(status=ImageStatus.PROCESSING))
+        return await self.catalog.add_pending(image_with(status=ImageStatus.PROCESSING))
 
     async def age(self) -> None:
         """Let a while pass in which workers would have done what there is to do."""
@@ -51,18 +51,18 @@ class Changing:
 
     async def fill(self, live: LiveModel) -> None:
         """Work as a worker would."""
-        work = PostgresWork(self.engine, active_of(live))
+        work = PostgresWorkQueue(self.engine, active_of(live))
         vector = (1.0,) + (0.0,) * (live.dimensions - 1)
         while tasks := await work.lease(100, seconds=60):
             images = [(task, task.subject) for task in tasks]
-            done = [Indexed(task, image, vector) for task, image in images]  # type: ignore[arg-type]
+            done = [IndexedImage(task, image, vector) for task, image in images]  # type: ignore[arg-type]
             await work.finish(done)
 
     async def ready(self) -> LiveModel:
         """Add the new model and fill it."""
         live = await self.models.add(NEW, AT_NEW)
         await self.fill(live)
-        assert await self.models.settle(live.id)
+        assert await self.models.finish_backfill(live.id)
         return live
 
     async def status(self, model: EmbeddingModel) -> ModelStatus:
@@ -74,7 +74,7 @@ class Changing:
 
     async def found_by(self, live: LiveModel | ActiveModel) -> set[UUID]:
         vector = (1.0,) + (0.0,) * (live.dimensions - 1)
-        catalog = PostgresCatalog(
+        catalog = PostgresLibrary(
             self.engine, ActiveModel(live.id, live.name, live.dimensions), exact_below=0
         )
         query = Query(vector, QueryKind.IMAGE)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.embeddings import EmbeddingModel, Part, QueryKind
-from infra.numpy_space import NumpySpace
+from domain.entities.embeddings import EmbeddingModel, QueryKind, QueryPart
+from infra.clip.embedding_space import NumpyEmbeddingSpace
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.embeddings import Embedding
-    from infra.numpy_space import Array
+    from domain.entities.embeddings import Embedding
+    from infra.clip.embedding_space import Array
 
 TEXT, IMAGE = QueryKind.TEXT, QueryKind.IMAGE
 SCALE, DIMENSIONS = 100.0, 24
@@ -41,8 +41,8 @@ def dot(one: Sequence[float], other: Sequence[float]) -> float:
     return math.fsum(x * y for x, y in zip(one, other, strict=True))
 
 
-def part(embedding: Array, kind: QueryKind, weight: float = 1.0) -> Part:
-    return Part(embedding.tolist(), kind, weight)
+def part(embedding: Array, kind: QueryKind, weight: float = 1.0) -> QueryPart:
+    return QueryPart(embedding.tolist(), kind, weight)
 
 
 class SampledCatalog(MemoryCatalog):
@@ -64,7 +64,7 @@ class Library:
         self.bank = bank
         self.fetched = 0
         self.catalog = SampledCatalog()
-        self.space = NumpySpace(
+        self.space = NumpyEmbeddingSpace(
             self.catalog, self.fetch, model=EmbeddingModel("cloud", DIMENSIONS, SCALE)
         )
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from infra.postgres import PostgresCatalog
 from infra.postgres.engine import open_engine
-from infra.postgres.models import activate
+from infra.postgres.models.active import activate
 from tests.infra.changing import AT_OLD, OLD, Changing
 from tests.infra.watched import FILL, IMAGES, LARGE, MODEL, Watched
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
     async def fill() -> None:
         async with open_engine(postgres_module_url) as engine:
-            await PostgresCatalog.open(engine, MODEL)
+            await PostgresLibrary.open(engine, MODEL)
             async with engine.begin() as connection:
                 for statement in FILL:
                     await connection.execute(statement, {"count": IMAGES})
@@ -35,7 +35,7 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
 @pytest_asyncio.fixture
 async def watched(filled_url: str) -> AsyncIterator[Watched]:
     async with open_engine(filled_url) as engine:
-        yield Watched(await PostgresCatalog.open(engine, MODEL, exact_below=LARGE))
+        yield Watched(await PostgresLibrary.open(engine, MODEL, exact_below=LARGE))
 
 
 @pytest_asyncio.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.errors import Overloaded
-from infra.batching import PATIENCE, Batching, Lane
+from infra.clip.batching import PATIENCE, Batching, Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # brings none
 
+from domain.entities.images import Source
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
-from domain.images import Source
-from infra import bucket_places as module
-from infra.bucket_places import BucketPlaces
-from infra.s3_client import S3Client
+from infra.s3 import external as module
+from infra.s3.client import S3Client
+from infra.s3.external import ExternalBuckets
 from tests.s3_server import KEY, bucket_of, s3_server
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Filled:
     async def stretches(self, below: str = "", own: tuple[str, ...] = ()) -> list[list[str]]:
         """The keys below a prefix, stretch by stretch."""
         root, start = f"s3://{self.bucket}/{below}", f"s3://{self.bucket}/"
-        async with BucketPlaces(self.connect, tuple(start + each for each in own)) as places:
+        async with ExternalBuckets(self.connect, tuple(start + each for each in own)) as places:
             return [
                 [each.source.location.removeprefix(start) async for each in places.list(root, one)]
                 for one in await places.split(root)
@@ -70,9 +70,9 @@ async def test_a_listing_is_divided_where_folders_begin_and_leaves_folders_thems
     await filled.put(*KEYS)
     stretches = await filled.stretches()
     assert 1 < len(stretches)
-    assert sorted(set(KEYS) - {"b/"}) == [key for stretch in stretches for key in stretch]
+    assert sorted(set(KEYS) - {"b/"}) == [key for key_range in stretches for key in key_range]
     below = await filled.stretches("b/")
-    assert ["b/1", "b/c/2", "b/c/3", "b/d/4"] == [key for stretch in below for key in stretch]
+    assert ["b/1", "b/c/2", "b/c/3", "b/d/4"] == [key for key_range in below for key in key_range]
 
 
 @pytest.mark.parametrize("page", [1, 2, 3])
@@ -83,7 +83,7 @@ async def test_pages_and_stretches_may_end_anywhere(
     monkeypatch.setattr(module, "STRETCHES", 3)
     await filled.put(*KEYS)
     stretches = await filled.stretches()
-    assert sorted(set(KEYS) - {"b/"}) == [key for stretch in stretches for key in stretch]
+    assert sorted(set(KEYS) - {"b/"}) == [key for key_range in stretches for key in key_range]
 
 
 async def test_a_bucket_without_folders_is_one_stretch(filled: Filled) -> None:
@@ -94,11 +94,11 @@ async def test_a_bucket_without_folders_is_one_stretch(filled: Filled) -> None:
 async def test_the_librarys_own_objects_are_left_out_and_no_root(filled: Filled) -> None:
     await filled.put("a", "own/b/original", "z")
     kept = await filled.stretches(own=("own/",))
-    assert ["a", "z"] == [key for stretch in kept for key in stretch]
+    assert ["a", "z"] == [key for key_range in kept for key in key_range]
     for below, own in (("own/", ("own/",)), ("own/b/", ("own/",)), ("", ("",))):
         with pytest.raises(Misconfigured, match="keeps its own files"):
             await filled.stretches(below, own)
-    async with BucketPlaces(filled.connect, (f"s3://{filled.bucket}/own/",)) as places:
+    async with ExternalBuckets(filled.connect, (f"s3://{filled.bucket}/own/",)) as places:
         with pytest.raises(BytesMissing):
             await places.look(f"s3://{filled.bucket}/own/b/original")
 
@@ -107,7 +107,7 @@ async def test_a_bucket_that_is_not_there_is_refused(filled: Filled) -> None:
     filled.bucket = "nowhere"
     with pytest.raises(Misconfigured, match="There is no bucket 'nowhere' in the store at"):
         await filled.stretches()
-    async with BucketPlaces(filled.connect) as places:
+    async with ExternalBuckets(filled.connect) as places:
         with pytest.raises(BytesMissing):
             await places.open(Source("s3://nowhere/a", "1"))
         with pytest.raises(BytesMissing):
@@ -117,9 +117,9 @@ async def test_a_bucket_that_is_not_there_is_refused(filled: Filled) -> None:
 async def test_a_reader_of_a_listing_may_stop_early(filled: Filled) -> None:
     await filled.put("a", "b", "c")
     root = f"s3://{filled.bucket}/"
-    async with BucketPlaces(filled.connect) as places:
-        [stretch] = await places.split(root)
-        listing = aiter(places.list(root, stretch))
+    async with ExternalBuckets(filled.connect) as places:
+        [key_range] = await places.split(root)
+        listing = aiter(places.list(root, key_range))
         assert f"{root}a" == (await anext(listing)).source.location
         await listing.aclose()  # type: ignore[attr-defined]  # a generator
 
@@ -128,7 +128,7 @@ async def test_nothing_is_connected_until_it_is_needed() -> None:
     def never() -> object:
         raise AssertionError
 
-    async with BucketPlaces(never):  # type: ignore[arg-type]  # never called
+    async with ExternalBuckets(never):  # type: ignore[arg-type]  # never called
         pass
 
 
@@ -143,7 +143,7 @@ async def test_what_a_store_says_of_an_object_is_told_in_the_terms_of_the_port(
         raise ClientError({"Error": {"Code": code}}, "GetObject")
 
     monkeypatch.setattr(S3Client, "open", refuse)
-    async with BucketPlaces(filled.connect) as places:
+    async with ExternalBuckets(filled.connect) as places:
         with pytest.raises(expected, match=f"“a.jpg” is archived|{code}"):
             await places.open(Source(f"s3://{filled.bucket}/a.jpg", "1"))
 
@@ -163,7 +163,7 @@ async def test_what_is_forbidden_is_missing_and_a_store_that_fails_is_refused(
         async def same() -> AsyncIterator[S3Client]:
             yield client
 
-        async with BucketPlaces(same) as places:
+        async with ExternalBuckets(same) as places:
             with pytest.raises(expected):
                 await places.look(f"s3://{filled.bucket}/a.jpg")
 
@@ -171,7 +171,7 @@ async def test_what_is_forbidden_is_missing_and_a_store_that_fails_is_refused(
 async def test_a_listing_that_breaks_off_is_refused_in_a_sentence(filled: Filled) -> None:
     await filled.put("a")
     root = f"s3://{filled.bucket}/"
-    async with BucketPlaces(filled.connect) as places:
-        [stretch] = await places.split(root)
+    async with ExternalBuckets(filled.connect) as places:
+        [key_range] = await places.split(root)
         with pytest.raises(Misconfigured, match="There is no bucket 'gone'"):
-            _ = [each async for each in places.list("s3://gone/", stretch)]
+            _ = [each async for each in places.list("s3://gone/", key_range)]

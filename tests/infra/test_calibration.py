@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from domain.entities.relevance import CLIP, Calibration, Curve
 from domain.errors import Misconfigured
-from domain.relevance import CLIP, Calibration, Curve
-from infra.checkpoint import CALIBRATION, load
+from infra.clip.checkpoint import CALIBRATION, load
 from postcards import MODEL
 from tests.checkpoints import small_clip
 

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from domain.errors import Misconfigured
-from infra import checkpoint
-from infra.dual_encoder import DualEncoder
+from infra.clip import checkpoint
+from infra.clip.dual_encoder import DualEncoder
 from tests.checkpoints import small_clip
 from tests.hub_server import running_hub
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from domain.embeddings import EmbeddingModel
+    from domain.entities.embeddings import EmbeddingModel
     from tests.hub_server import Hub
 
 NAME = "openai/clip-vit-base-patch32"

@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 from transformers import AutoModel, AutoProcessor, CLIPModel
 
+from domain.entities.images import Pixels
 from domain.errors import Misconfigured, Overloaded
-from domain.images import Pixels
-from infra.clip import ClipEncoder, Precision
+from infra.clip.encoder import ClipEncoder, Precision
 from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2, true_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from domain.embeddings import Embedding
+    from domain.entities.embeddings import Embedding
 
 TEXTS = ["a red boat on the sea", "snow", "", "many words " * 100]
 LAYOUTS = [small_clip, small_siglip, small_siglip2, small_naflex]

@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.complete_uploads import CompleteUploads
-from domain.create_upload_targets import CreateUploadTargets
-from domain.delete import DeleteImages
+from domain.entities.filters import EVERYTHING
+from domain.entities.images import Image, Variant
+from domain.entities.listing import Sort, Window
+from domain.entities.upload_targets import AnnouncedFile, OfferedTarget
+from domain.entities.uploads import UploadedImage
 from domain.errors import TargetNotFound
-from domain.filters import EVERYTHING, Sort, Window
-from domain.images import Image, Variant
-from domain.upload import UploadImages
-from domain.upload_targets import AnnouncedFile, OfferedTarget
-from domain.uploads import UploadedImage
-from infra.folder import FolderStorage
-from infra.folder_staging import FolderStaging
-from infra.postgres import PostgresCatalog
+from domain.use_cases.library.edit import DeleteImages
+from domain.use_cases.uploads.complete_uploads import CompleteUploads
+from domain.use_cases.uploads.create_targets import CreateUploadTargets
+from domain.use_cases.uploads.upload import UploadImages
+from infra.filesystem.staging import FolderStaging
+from infra.filesystem.storage import FolderStorage
 from infra.postgres.engine import open_engine
-from infra.postgres.targets import PostgresTargets
+from infra.postgres.targets import PostgresUploadTargets
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.storage import chunks_of
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -44,21 +45,23 @@ def now() -> datetime:
 class Servers:
     """Some servers of one library; each has locks of its own."""
 
-    def __init__(self, catalog: PostgresCatalog, folder: Path) -> None:
+    def __init__(self, catalog: PostgresLibrary, folder: Path) -> None:
         self.catalog = catalog
         self.storage = FolderStorage(folder / "files")
         self.staging = FolderStaging(folder / "uploads")
-        self.targets = PostgresTargets(catalog.engine)
+        self.targets = PostgresUploadTargets(catalog.engine)
         imaging = FakeImaging()
         self.create = CreateUploadTargets(
             catalog, self.targets, self.staging, now, MAX_BYTES, ("image/png",)
         )
         self.completing = [
-            CompleteUploads(imaging, catalog, self.storage, self.targets, self.staging, now)
+            CompleteUploads(
+                imaging, catalog, catalog, self.storage, self.targets, self.staging, now
+            )
             for _ in range(3)
         ]
         self.uploading = UploadImages(
-            FakeEncoder(), imaging, catalog, self.storage, now, MAX_BYTES, max_files=9
+            FakeEncoder(), imaging, catalog, catalog, self.storage, now, MAX_BYTES, max_files=9
         )
         self.deleting = DeleteImages(catalog, self.storage)
 
@@ -69,14 +72,14 @@ class Servers:
         return offer.target.id
 
     async def delete(self, sha256: str) -> None:
-        if image := (await self.catalog.find([sha256])).get(sha256):
+        if image := (await self.catalog.find_by_digest([sha256])).get(sha256):
             await self.deleting([image.id])
 
 
 @pytest.fixture
 async def servers(postgres_url: str, tmp_path: Path) -> AsyncIterator[Servers]:
     async with open_engine(postgres_url) as engine:
-        catalog = await PostgresCatalog.open(engine, FakeEncoder().model)
+        catalog = await PostgresLibrary.open(engine, FakeEncoder().model)
         yield Servers(catalog, tmp_path)
 
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import composition
 from infra.settings import read_settings
+from pictograph import composition
 from tests.infra.changing import AT_NEW, AT_OLD, NEW, OLD
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from domain.errors import Overloaded
-from infra.concepts import AT_ONCE, ConceptBank, read_concepts
+from infra.clip.concepts import AT_ONCE, ConceptBank, read_concepts
 from tests.fakes.concepts import MemoryShelf
 from tests.fakes.encoder import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.embeddings import Embedding
+    from domain.entities.embeddings import Embedding
 
 CONCEPTS = tuple(f"a thing {number}" for number in range(2 * AT_ONCE + 7))
 

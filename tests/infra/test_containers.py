@@ -148,7 +148,7 @@ def test_the_settings_of_a_container_are_accepted(
 
 
 def test_the_commands_of_containers_are_commands_of_pictograph() -> None:
-    from cli import cli  # noqa: PLC0415 - needs every use case, which other tests here do not
+    from pictograph.cli.main import cli  # noqa: PLC0415 - needs every use case, which other tests here do not
 
     [of_the_image] = _all_of(_stages()[-1], "CMD")
     group = typer.main.get_command(cli)
@@ -188,9 +188,8 @@ def test_what_the_image_is_made_of_is_in_the_repository() -> None:
 
 def test_every_module_of_the_distribution_gets_into_the_image() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    roots = {package.partition(".")[0] for package in listed["packages"]}
-    files = {f"{module}.py" for module in listed["py-modules"]}
-    assert set() == (roots | files) - set(_re_included())
+    roots = {package.rstrip("*") for package in listed["packages"]["find"]["include"]}
+    assert set() == roots - set(_re_included())
 
 
 def test_the_first_layer_installs_what_the_project_depends_on() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from domain.images import GeoPoint
-from infra.developing import Darkroom
-from infra.picture_files import Bounds
+from domain.entities.images import GeoPoint
+from infra.pillow.decode import PictureDecoder
+from infra.pillow.picture_files import Bounds
 from tests.pictures import (
     FORMATS,
     WITH_EXIF,
@@ -29,12 +29,14 @@ ORIENTATION = Path("../shared/data/orientation")
 
 
 @pytest.fixture
-def darkroom() -> Darkroom:
-    return Darkroom(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+def darkroom() -> PictureDecoder:
+    return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_known_by_its_bytes_and_developed(darkroom: Darkroom, kind: str) -> None:
+def test_every_format_is_known_by_its_bytes_and_developed(
+    darkroom: PictureDecoder, kind: str
+) -> None:
     picture = darkroom.develop(encoded(flag(), kind))
     assert FORMATS[kind] == picture.content_type
     assert (picture.width, picture.height) == (120, 80)
@@ -46,7 +48,7 @@ def test_every_format_is_known_by_its_bytes_and_developed(darkroom: Darkroom, ki
 
 
 @pytest.mark.parametrize("kind", WITH_EXIF)
-def test_exif_is_read_from_every_format_that_holds_it(darkroom: Darkroom, kind: str) -> None:
+def test_exif_is_read_from_every_format_that_holds_it(darkroom: PictureDecoder, kind: str) -> None:
     exif = darkroom.develop(encoded(flag(), kind, exif=some_exif())).exif
     assert exif
     assert exif.camera_make == "Canon"
@@ -57,7 +59,7 @@ def test_exif_is_read_from_every_format_that_holds_it(darkroom: Darkroom, kind: 
 @pytest.mark.parametrize("kind", WITH_EXIF)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_orientation_is_applied_exactly_once(
-    darkroom: Darkroom, kind: str, orientation: int
+    darkroom: PictureDecoder, kind: str, orientation: int
 ) -> None:
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     lying = flag()
@@ -76,7 +78,7 @@ def test_an_orientation_is_applied_exactly_once(
 @pytest.mark.parametrize("orientation", range(9))
 @pytest.mark.parametrize("shape", ["Landscape", "Portrait"])
 def test_photos_come_out_upright_however_they_lie(shape: str, orientation: int) -> None:
-    darkroom = Darkroom(Bounds(50_000_000, 1), encoder_side=224)
+    darkroom = PictureDecoder(Bounds(50_000_000, 1), encoder_side=224)
     data = (ORIENTATION / f"{shape}_{orientation}.jpg").read_bytes()
     with Image.open(ORIENTATION / f"{shape}_1.jpg") as file:
         reference = file.convert("RGB")
@@ -91,7 +93,7 @@ def test_photos_come_out_upright_however_they_lie(shape: str, orientation: int) 
         assert difference(made, reference.resize(made.size)) < 10
 
 
-def test_renditions_hold_no_metadata(darkroom: Darkroom) -> None:
+def test_renditions_hold_no_metadata(darkroom: PictureDecoder) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = encoded(flag(), "JPEG", exif=some_exif(6), icc_profile=profile, comment=b"a secret")
     picture = darkroom.develop(data)
@@ -102,7 +104,7 @@ def test_renditions_hold_no_metadata(darkroom: Darkroom) -> None:
         assert b"Canon" not in rendition
 
 
-def test_a_picture_of_a_picture_of_several_is_a_jpeg(darkroom: Darkroom) -> None:
+def test_a_picture_of_a_picture_of_several_is_a_jpeg(darkroom: PictureDecoder) -> None:
     data = encoded(flag(), "MPO", save_all=True, append_images=[flag((60, 40))])
     picture = darkroom.develop(data)
     assert opened(data).format == "MPO"
@@ -110,7 +112,9 @@ def test_a_picture_of_a_picture_of_several_is_a_jpeg(darkroom: Darkroom) -> None
     assert difference(as_image(picture.pixels), flag()) < 8
 
 
-def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(darkroom: Darkroom) -> None:
+def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(
+    darkroom: PictureDecoder,
+) -> None:
     block = some_exif(6)
     plain = encoded(flag(), "PNG")
     chunk = b"eXIf" + block[6:]
@@ -127,14 +131,14 @@ def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(darkroom:
     assert darkroom.develop(encoded(flag(), "PNG", pnginfo=damaged)).exif is None
 
 
-def test_of_an_animation_the_first_frame_is_the_picture(darkroom: Darkroom) -> None:
+def test_of_an_animation_the_first_frame_is_the_picture(darkroom: PictureDecoder) -> None:
     frames = [Image.new("RGB", (30, 20), (n * 10, 0, 0)) for n in range(1, 6)]
     for kind in ("GIF", "PNG", "WEBP", "AVIF"):
         data = encoded(flag((30, 20)), kind, save_all=True, append_images=frames)
         assert difference(as_image(darkroom.develop(data).pixels), flag((30, 20))) < 12
 
 
-def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: Darkroom) -> None:
+def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: PictureDecoder) -> None:
     for kind in ("JPEG", "PNG"):
         for size, expected in [
             ((900, 600), (144, 96)),
@@ -148,7 +152,7 @@ def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: Darkroom)
                 assert expected == (made.width, made.height)
 
 
-def test_a_thin_picture_keeps_at_least_one_pixel(darkroom: Darkroom) -> None:
+def test_a_thin_picture_keeps_at_least_one_pixel(darkroom: PictureDecoder) -> None:
     picture = darkroom.develop(encoded(flag((9000, 2)), "PNG"))
     assert opened(picture.thumbnail).size == (320, 1)
     assert opened(picture.large).size == (1600, 1)

@@ -21,9 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.errors import Misconfigured
-from infra import embedded_postgres as module
-from infra.embedded_postgres import embedded_postgres
-from infra.postgres_cluster import open_cluster
+from infra.embedded_postgres import server as module
+from infra.embedded_postgres.cluster import open_cluster
+from infra.embedded_postgres.server import embedded_postgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 INSIDE = """
 import asyncio, sys
 from pathlib import Path
-from infra.embedded_postgres import embedded_postgres
+from infra.embedded_postgres.server import embedded_postgres
 
 async def main():
     async with embedded_postgres(Path(sys.argv[1])) as url:
@@ -261,7 +261,7 @@ async def test_a_folder_of_an_ordinary_user_stays_that_users(folder: Path) -> No
 
 
 async def test_a_long_log_begins_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.postgres_cluster.LARGEST_LOG", 0)
+    monkeypatch.setattr("infra.embedded_postgres.cluster.LARGEST_LOG", 0)
     async with embedded_postgres(folder):
         pass
     (folder / "server.log").write_text("old words")
@@ -272,7 +272,7 @@ async def test_a_long_log_begins_anew(folder: Path, monkeypatch: pytest.MonkeyPa
 async def test_a_server_that_does_not_stop_in_good_order_is_stopped_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.postgres_cluster.PATIENCE", 0.2)
+    monkeypatch.setattr("infra.embedded_postgres.cluster.PATIENCE", 0.2)
     async with embedded_postgres(folder):
         pid = server_of(folder)
         assert pid

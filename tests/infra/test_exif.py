@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from domain.images import Exif, GeoPoint
-from infra.exif import orientation_of, read_exif
-from infra.tiff_tags import Value, read_tags
+from domain.entities.images import Exif, GeoPoint
+from infra.pillow.exif import orientation_of, read_exif
+from infra.pillow.tiff_tags import Value, read_tags
 from tests.exif_blocks import Tag, block, exif, rationals, some_exif
 
 PHOTOS = Path("../shared/data/gps")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.exif import orientation_of, read_exif
-from infra.tiff_tags import Value, read_tags
+from infra.pillow.exif import orientation_of, read_exif
+from infra.pillow.tiff_tags import Value, read_tags
 from tests.exif_blocks import Tag, block, rationals, some_exif
 
 

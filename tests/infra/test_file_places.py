@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
-from infra import file_places as module
-from infra.file_places import FilePlaces
+from infra.filesystem import external as module
+from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of, root_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def names(root: Path, places: FilePlaces | None = None) -> list[str]:
-    places = places or FilePlaces()
+async def names(root: Path, places: ExternalFolders | None = None) -> list[str]:
+    places = places or ExternalFolders()
     location = root_of(str(root))
     return [
         each.source.location.removeprefix(location)
-        for stretch in await places.split(location)
-        async for each in places.list(location, stretch)
+        for key_range in await places.split(location)
+        async for each in places.list(location, key_range)
     ]
 
 
@@ -67,7 +67,7 @@ async def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
     assert ["a.jpg"] == await names(tmp_path)
     for name in ("pipe", ""):
         with pytest.raises(BytesMissing):
-            await FilePlaces().look(location_of(tmp_path / name))
+            await ExternalFolders().look(location_of(tmp_path / name))
 
 
 async def test_a_folder_is_listed_in_portions(
@@ -80,7 +80,7 @@ async def test_a_folder_is_listed_in_portions(
 
 async def test_the_librarys_own_files_are_left_out_and_no_root(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", "data/files/ab/c", "data/other.jpg")
-    places = FilePlaces((f"{location_of(tmp_path / 'data' / 'files')}/",))
+    places = ExternalFolders((f"{location_of(tmp_path / 'data' / 'files')}/",))
     assert ["a.jpg", "data/other.jpg"] == await names(tmp_path, places)
     for inside in ("data/files", "data/files/ab"):
         with pytest.raises(Misconfigured, match="keeps its own files"):
@@ -91,14 +91,14 @@ async def test_the_librarys_own_files_are_left_out_and_no_root(tmp_path: Path) -
 
 async def test_a_folder_that_goes_away_while_it_is_listed_is_said_to(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/2.jpg")
-    places, location = FilePlaces(), root_of(str(tmp_path))
-    [stretch] = await places.split(location)
+    places, location = ExternalFolders(), root_of(str(tmp_path))
+    [key_range] = await places.split(location)
     await asyncio.to_thread((tmp_path / "b" / "2.jpg").unlink)
     await asyncio.to_thread((tmp_path / "b").rmdir)
-    listed = [each async for each in places.list(location, stretch)]
+    listed = [each async for each in places.list(location, key_range)]
     assert 1 == len(listed)
     with pytest.raises(Misconfigured, match="cannot be listed"):
-        _ = [each async for each in places.list(f"{location}b/", stretch)]
+        _ = [each async for each in places.list(f"{location}b/", key_range)]
     with pytest.raises(Misconfigured, match="There is no folder"):
         await places.split(f"{location}b/")
 
@@ -122,14 +122,14 @@ async def test_a_file_that_may_not_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, "a.jpg")
-    listed = await FilePlaces().look(location_of(tmp_path / "a.jpg"))
+    listed = await ExternalFolders().look(location_of(tmp_path / "a.jpg"))
 
     def forbid(*_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(module, "FileIO", forbid)
     with pytest.raises(InvalidContent, match=r"“a.jpg” cannot be read .permission denied."):
-        await FilePlaces().open(listed.source)
+        await ExternalFolders().open(listed.source)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import Variant, uuid7
 from domain.errors import BytesMissing, Misconfigured
-from domain.images import Variant, uuid7
-from infra.folder import FolderStorage
+from infra.filesystem.storage import FolderStorage
 
 if TYPE_CHECKING:
     from pathlib import Path

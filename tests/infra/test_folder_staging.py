@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import uuid7
 from domain.errors import BytesMissing, Misconfigured
-from domain.images import uuid7
-from infra.folder_staging import SECRET_BYTES, FolderStaging
+from infra.filesystem.staging import SECRET_BYTES, FolderStaging
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from domain.errors import InvalidContent, Refusal, TooManyPixels, UnsupportedFormat
-from infra.developing import Darkroom
-from infra.picture_files import Bounds
+from infra.pillow.decode import PictureDecoder
+from infra.pillow.picture_files import Bounds
 from tests.pictures import FORMATS, WITH_EXIF, encoded, flag, some_exif
 
 
 @pytest.fixture
-def darkroom() -> Darkroom:
-    return Darkroom(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+def darkroom() -> PictureDecoder:
+    return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize(
     "block", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40]
 )
-def test_damaged_exif_breaks_no_upload(darkroom: Darkroom, kind: str, block: bytes) -> None:
+def test_damaged_exif_breaks_no_upload(darkroom: PictureDecoder, kind: str, block: bytes) -> None:
     whole = encoded(flag(), kind, exif=some_exif())
     start = whole.index(b"MM\0*")
     data = whole[:start] + block[6:] + whole[start + len(block) - 6 :]
@@ -49,7 +49,7 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def test_too_many_pixels_are_refused_by_the_header(darkroom: Darkroom) -> None:
+def test_too_many_pixels_are_refused_by_the_header(darkroom: PictureDecoder) -> None:
     with pytest.raises(TooManyPixels, match="5000 x 5000 pixels; reduce it to at most 1,000,000"):
         darkroom.develop(png_header(5_000, 5_000))
     with pytest.raises(TooManyPixels, match="far more than 1,000,000 pixels; reduce it"):
@@ -57,7 +57,7 @@ def test_too_many_pixels_are_refused_by_the_header(darkroom: Darkroom) -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_too_many_frames_are_refused(darkroom: Darkroom, kind: str) -> None:
+def test_too_many_frames_are_refused(darkroom: PictureDecoder, kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), (n * 10, 99, 255 - n * 10)) for n in range(25)]
     data = encoded(flag((8, 8)), kind, save_all=True, append_images=frames)
     with pytest.raises(TooManyPixels, match="26 frames; send one with at most 20"):
@@ -78,19 +78,19 @@ def test_too_many_frames_are_refused(darkroom: Darkroom, kind: str) -> None:
     ],
 )
 def test_other_formats_are_refused_by_name_of_those_that_are_not(
-    darkroom: Darkroom, data: bytes
+    darkroom: PictureDecoder, data: bytes
 ) -> None:
     with pytest.raises(UnsupportedFormat, match="send one of JPEG, PNG"):
         darkroom.develop(data)
 
 
-def test_an_empty_file_is_said_to_be_empty(darkroom: Darkroom) -> None:
+def test_an_empty_file_is_said_to_be_empty(darkroom: PictureDecoder) -> None:
     with pytest.raises(UnsupportedFormat, match="This file is empty"):
         darkroom.develop(b"")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_that_breaks_off_is_refused(darkroom: Darkroom, kind: str) -> None:
+def test_a_file_that_breaks_off_is_refused(darkroom: PictureDecoder, kind: str) -> None:
     whole = encoded(flag((300, 200)), kind)
     for part in (16, 30, len(whole) // 2):
         with pytest.raises((InvalidContent, UnsupportedFormat)):
@@ -98,7 +98,7 @@ def test_a_file_that_breaks_off_is_refused(darkroom: Darkroom, kind: str) -> Non
 
 
 def test_running_out_of_memory_is_a_refusal(
-    darkroom: Darkroom, monkeypatch: pytest.MonkeyPatch
+    darkroom: PictureDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhausted(_image: ImageFile.ImageFile) -> None:
         raise MemoryError
@@ -120,7 +120,7 @@ def test_running_out_of_memory_is_a_refusal(
     st.integers(0, 3_000),
 )
 def test_no_damage_whatever_makes_anything_but_a_picture_or_a_refusal(
-    darkroom: Darkroom, kind: str, damages: list[tuple[int, bytes]], cut: int
+    darkroom: PictureDecoder, kind: str, damages: list[tuple[int, bytes]], cut: int
 ) -> None:
     exif = {"exif": some_exif()} if kind in WITH_EXIF else {}
     data = bytearray(encoded(flag((40, 30)), kind, **exif))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.errors import Misconfigured
-from domain.manifest import ManifestEntry
-from infra import manifest as module
+from domain.use_cases.imports.reconcile_manifest import ManifestEntry
+from infra.filesystem import manifest as module
+from infra.filesystem.manifest import read_manifest
 from infra.locations import location_of
-from infra.manifest import read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

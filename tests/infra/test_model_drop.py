@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from domain.embeddings import Query, QueryKind
+from domain.entities.embeddings import Query, QueryKind
+from domain.entities.filters import EVERYTHING
 from domain.errors import InvalidArgument, Overloaded, SearchExpired
-from domain.filters import EVERYTHING
-from infra.postgres import model_change
-from infra.postgres.model_change import PostgresModels
-from infra.postgres.work import PostgresWork
+from infra.postgres.models import models as model_change
+from infra.postgres.models.models import PostgresModels
+from infra.postgres.work.work import PostgresWorkQueue
 from tests.infra.changing import AT_NEW, NEW, OLD, VECTOR, Changing, active_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def test_a_dropped_model_leaves_its_name_and_nothing_else(library: Changin
     assert await library.ask(f"SELECT to_regclass('{library.old.partition}')") is None
     assert [waiting.id] == [
         task.image_id
-        for task in await PostgresWork(library.engine, active_of(live)).lease(9, seconds=1)
+        for task in await PostgresWorkQueue(library.engine, active_of(live)).lease(9, seconds=1)
     ]
     assert 1 == await library.ask("SELECT count(DISTINCT model_id) FROM work")
     assert OLD.name == await library.models.drop(OLD.name)
@@ -78,7 +78,7 @@ async def test_a_model_that_is_added_again_while_it_is_dropped_stays(library: Ch
     live = await library.models.add(NEW, AT_NEW)
     await dropping
     await library.fill(live)
-    assert await library.models.settle(live.id)
+    assert await library.models.finish_backfill(live.id)
     assert 1 == (await library.status(NEW)).embedded
 
 
@@ -101,7 +101,7 @@ async def test_a_model_that_is_added_just_before_its_table_would_go_keeps_it(
     live = await library.models.add(NEW, AT_NEW)
     assert await library.ask(f"SELECT to_regclass('{active_of(live).partition}')") is not None
     await library.fill(live)
-    assert await library.models.settle(live.id)
+    assert await library.models.finish_backfill(live.id)
 
 
 async def test_who_asks_a_model_that_was_dropped_just_now_is_told_so(library: Changing) -> None:

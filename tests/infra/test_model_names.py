@@ -8,9 +8,9 @@ import pytest
 
 from domain.errors import InvalidArgument, Misconfigured
 from infra.postgres.engine import open_engine
-from infra.postgres.model_change import PostgresModels
-from infra.postgres.models import activate, source_of_active
-from infra.postgres.work import PostgresWork
+from infra.postgres.models.active import activate, source_of_active
+from infra.postgres.models.models import PostgresModels
+from infra.postgres.work.work import PostgresWorkQueue
 from tests.infra.changing import AT_NEW, AT_OLD, NEW, OLD, Changing
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def test_an_empty_library_hands_its_work_to_the_model_that_follows(
 ) -> None:
     waiting = await library.expect()
     new = await activate(library.engine, NEW, source=AT_NEW)
-    [task] = await PostgresWork(library.engine, new).lease(9, seconds=1)
+    [task] = await PostgresWorkQueue(library.engine, new).lease(9, seconds=1)
     assert waiting.id == task.image_id
 
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from domain.embeddings import ModelState
-from domain.models import ModelStatus
-from domain.work import WorkCounts
-from infra.model_tables import status_table
+from domain.entities.models import ModelState, ModelStatus
+from domain.entities.work import WorkCounts
+from pictograph.cli.model_tables import status_table
 
 FILLED = ModelStatus(
     name="photos@12345678",
@@ -20,7 +19,7 @@ FILLED = ModelStatus(
     source="/models/photos",
     embedded=1_500,
     total=2_000,
-    work=WorkCounts(waiting=480, leased=16, set_aside=4),
+    work=WorkCounts(waiting=480, leased=16, failed=4),
     errors=("Its bytes are not where they were.",),
     indexing=None,
 )

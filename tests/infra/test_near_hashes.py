@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from domain.likenesses import NEAR_DISTANCE, hamming
-from infra.postgres.near_hashes import CROWD, NEIGHBOURS, near_pairs
+from domain.entities.near_duplicates import NEAR_DISTANCE, hamming
+from infra.postgres.duplicates.near_hashes import CROWD, NEIGHBOURS, near_pairs
 from tests.fakes.hashes import hash_of, turned
 
 

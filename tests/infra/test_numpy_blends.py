@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.embeddings import Part
-from infra.numpy_space import blended
+from domain.entities.embeddings import QueryPart
+from infra.clip.embedding_space import blended
 from tests.infra.clouds import (
     BANK,
     DIMENSIONS,
@@ -39,7 +39,7 @@ async def test_a_blend_of_one_is_that_one_whatever_its_weight(library: Library) 
 CENTRES = {TEXT: BANK.mean(axis=0), IMAGE: PICTURES.mean(axis=0)}
 
 
-def left_of(query: list[Part], without: list[Part]) -> list[float]:
+def left_of(query: list[QueryPart], without: list[QueryPart]) -> list[float]:
     """Return how much of each direction that is not wanted a blend has, per length about its mean.
 
     The blend has length 1; its length before that is what parts it from the directions.
@@ -59,7 +59,7 @@ def left_of(query: list[Part], without: list[Part]) -> list[float]:
     return [each / float(np.linalg.norm(whole - centre)) for each in left]
 
 
-def along(query: Part, away: Part) -> float:
+def along(query: QueryPart, away: QueryPart) -> float:
     """Return the cosine of two parts about the means of their kinds."""
     one, other = (np.array(each.embedding) - CENTRES[each.kind] for each in (query, away))
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
@@ -76,8 +76,8 @@ PARTS = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=4), st.lists(PARTS, min_size=1, max_size=6))
-def test_of_what_is_unlike_nothing_is_left(like: list[Part], unlike: list[Part]) -> None:
-    without = [Part(each.embedding, each.kind, -1.0) for each in unlike]
+def test_of_what_is_unlike_nothing_is_left(like: list[QueryPart], unlike: list[QueryPart]) -> None:
+    without = [QueryPart(each.embedding, each.kind, -1.0) for each in unlike]
     assert max(left_of(like, without)) < 2e-3
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from domain.images import uuid7
-from infra import numpy_space
-from infra.numpy_space import GROWTH, SAME, SAMPLE, SHARPNESS, TextJudge
+from domain.entities.images import uuid7
+from infra.clip import embedding_space as numpy_space
+from infra.clip.embedding_space import GROWTH, SAME, SAMPLE, SHARPNESS, TextJudge
 from tests.infra.clouds import (
     BANK,
     DIMENSIONS,

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, PngImagePlugin
 
-from domain.images import FLAT
-from domain.likenesses import NEAR_DISTANCE, hamming
-from infra.developing import Darkroom
-from infra.picture_files import Bounds
+from domain.entities.images import FLAT
+from domain.entities.near_duplicates import NEAR_DISTANCE, hamming
+from infra.pillow.decode import PictureDecoder
+from infra.pillow.picture_files import Bounds
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.pictures import some_exif
@@ -22,7 +22,7 @@ from tests.pictures import some_exif
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from domain.images import Picture
+    from domain.entities.images import Picture
 
 DATA = Path("../shared/data")
 PHOTOS = [*sorted(DATA.glob("gps/*.jpg")), *sorted(DATA.glob("orientation/*_1.jpg"))]
@@ -36,7 +36,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def developed(data: bytes) -> Picture:
-    return Darkroom(Bounds(50_000_000, 10), encoder_side=72).develop(data)
+    return PictureDecoder(Bounds(50_000_000, 10), encoder_side=72).develop(data)
 
 
 def bits_between(one: bytes, other: bytes) -> int:

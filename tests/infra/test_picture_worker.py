@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import Picture, Pixels
 from domain.errors import TooManyPixels, UnsupportedFormat
-from domain.images import Picture, Pixels
-from infra import picture_worker
-from infra.developing import Darkroom
-from infra.picture_files import Bounds
-from infra.picture_wire import LENGTHS, pack, pack_answer, unpack_answer
+from infra.pillow import decoder_process as picture_worker
+from infra.pillow.decode import PictureDecoder
+from infra.pillow.decoder_protocol import LENGTHS, pack, pack_answer, unpack_answer
+from infra.pillow.picture_files import Bounds
 from tests.pictures import encoded, flag, some_exif
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from infra.picture_wire import Answer
+    from infra.pillow.decoder_protocol import Answer
 
 BOUNDS = {"encoder_side": 16, "max_pixels": 10_000, "max_frames": 5}
 
@@ -49,7 +49,7 @@ def answers(*tasks: bytes) -> Iterator[Answer]:
 
 def test_a_worker_answers_one_task_after_another(cpu_limit: list[tuple[int, int]]) -> None:
     data = encoded(flag((90, 60)), "JPEG", exif=some_exif(6))
-    darkroom = Darkroom(Bounds(10_000, 5), encoder_side=16)
+    darkroom = PictureDecoder(Bounds(10_000, 5), encoder_side=16)
     assert [darkroom.develop(data), darkroom.decode(data)] == list(
         answers(pack({"name": "develop", **BOUNDS}, data), pack({"name": "decode", **BOUNDS}, data))
     )

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from domain.errors import InvalidContent, Misconfigured, Refusal
-from infra.picture_workers import PictureWorkers, WorkerLimits
-from infra.pillow import ACCEPTED_CONTENT_TYPES, PillowImaging
+from infra.pillow.decoder_pool import DecoderLimits, DecoderPool
+from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
 from tests.pictures import FORMATS, encoded, flag
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GPS = Path("../shared/data/gps")
 PLAIN = encoded(flag(), "PNG")
-LIMITS = WorkerLimits(seconds=5, memory_bytes=1 << 30)
+LIMITS = DecoderLimits(seconds=5, memory_bytes=1 << 30)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def workers_of(pid: int) -> list[int]:
     return [
         int(child)
         for child in children
-        if b"infra.picture_worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"infra.pillow.decoder_process" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
 
 
@@ -151,7 +151,7 @@ async def test_workers_end_with_the_imaging(imaging: PillowImaging) -> None:
 async def test_a_worker_ends_when_its_server_is_killed() -> None:
     program = (
         "import asyncio, os\n"
-        "from infra.pillow import PillowImaging\n"
+        "from infra.pillow.imaging import PillowImaging\n"
         "async def main():\n"
         "    async with PillowImaging(encoder_side=16, workers=1):\n"
         "        print('ready', flush=True)\n"
@@ -176,7 +176,7 @@ def _wait_for_end(pid: int) -> None:
 
 def _runs(pid: int) -> bool:
     try:
-        return b"infra.picture_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"infra.pillow.decoder_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -194,6 +194,21 @@ async def test_workers_know_none_of_the_servers_secrets(monkeypatch: pytest.Monk
     assert b"secret" not in environment
 
 
+async def test_a_folder_named_infra_in_the_working_directory_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow = tmp_path / "infra" / "pillow"
+    shadow.mkdir(parents=True)
+    for folder in (tmp_path / "infra", shadow):
+        (folder / "__init__.py").touch()
+    (shadow / "decoder_process.py").write_text("raise SystemExit('the wrong module was run')")
+    monkeypatch.chdir(tmp_path)
+    # An empty entry of PYTHONPATH would be the working directory as well.
+    monkeypatch.syspath_prepend("")
+    async with PillowImaging(encoder_side=16, workers=1) as imaging:
+        assert (await imaging.develop(PLAIN)).width == 120
+
+
 async def test_what_decoders_print_reaches_neither_answers_nor_log(
     imaging: PillowImaging, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,7 +221,8 @@ async def test_what_decoders_print_reaches_neither_answers_nor_log(
 
 async def test_workers_load_no_model_library() -> None:
     program = (
-        "import sys, infra.picture_worker; print({'torch', 'numpy', 'pydantic'} & {*sys.modules})"
+        "import sys, infra.pillow.decoder_process;"
+        "print({'torch', 'numpy', 'pydantic'} & {*sys.modules})"
     )
     python = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
@@ -221,7 +237,7 @@ async def test_workers_that_do_not_start_stop_the_start(
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(Misconfigured, match="end before they are ready"):
-        async with PictureWorkers(1, LIMITS):
+        async with DecoderPool(1, LIMITS):
             pass
 
 
@@ -242,7 +258,7 @@ async def test_who_gives_up_when_its_turn_comes_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = {"name": "decode", "encoder_side": 16, "max_pixels": 10_000, "max_frames": 1}
-    async with PictureWorkers(1, LIMITS) as workers:
+    async with DecoderPool(1, LIMITS) as workers:
         give = workers._give  # noqa: SLF001 - the moment is too short to be met from outside
 
         def give_and_cancel(slot: Any) -> None:  # noqa: ANN401 - whatever it is
@@ -259,7 +275,7 @@ async def test_an_answer_that_is_too_long_is_not_read(
     imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("infra.picture_workers.MOST_BODY", 100)
+        patch.setattr("infra.pillow.decoder_pool.MOST_BODY", 100)
         with pytest.raises(InvalidContent, match="damaged"):
             await imaging.develop(PLAIN)
     assert (await imaging.develop(PLAIN)).width == 120
@@ -268,7 +284,7 @@ async def test_an_answer_that_is_too_long_is_not_read(
 async def test_a_worker_is_replaced_after_many_pictures(
     imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.picture_workers._TASKS_OF_A_LIFE", 2)
+    monkeypatch.setattr("infra.pillow.decoder_pool._TASKS_OF_A_LIFE", 2)
     before = set(workers_of(os.getpid()))
     for _ in range(6):
         assert (await imaging.develop(PLAIN)).width == 120

@@ -9,52 +9,54 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from domain.likenesses import Collapse, oldest_alike
-from infra.postgres import PostgresCatalog, PostgresDuplicates, comparison
-from infra.postgres import duplicates as module
-from infra.postgres.comparison import LINKS, TURNS, compare
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.near_duplicates import Collapse, oldest_of_group
+from infra.postgres.duplicates import comparison
+from infra.postgres.duplicates import duplicates as module
+from infra.postgres.duplicates.comparison import LINKS, TURNS, compare
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
-    from domain.embeddings import Embedding
-    from domain.images import Image
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Image
 
 EAST, NORTH, UP = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 NEAR = Collapse.NEAR_DUPLICATES
 
 
 @pytest.fixture
-async def catalog(postgres_url: str) -> AsyncIterator[PostgresCatalog]:
+async def catalog(postgres_url: str) -> AsyncIterator[PostgresLibrary]:
     async with open_engine(postgres_url) as engine:
-        yield await PostgresCatalog.open(engine, EmbeddingModel("tests/small", 3))
+        yield await PostgresLibrary.open(engine, EmbeddingModel("tests/small", 3))
 
 
 @pytest.fixture
-def duplicates(catalog: PostgresCatalog) -> PostgresDuplicates:
+def duplicates(catalog: PostgresLibrary) -> PostgresDuplicates:
     return another(catalog)
 
 
-def another(catalog: PostgresCatalog) -> PostgresDuplicates:
+def another(catalog: PostgresLibrary) -> PostgresDuplicates:
     """The duplicates as one more server has them."""
     assert catalog.model
     return PostgresDuplicates(catalog.engine, catalog.model)
 
 
 async def add(
-    catalog: PostgresCatalog, perceptual_hash: bytes, pixels: str, embedding: Embedding = EAST
+    catalog: PostgresLibrary, perceptual_hash: bytes, pixels: str, embedding: Embedding = EAST
 ) -> Image:
     image = image_with(perceptual_hash=perceptual_hash, pixel_sha256=pixels)
     return await catalog.add(image, embedding)
 
 
 async def groups(duplicates: PostgresDuplicates) -> set[frozenset[UUID]]:
-    oldest = oldest_alike(await duplicates.links(NEAR))
+    oldest = oldest_of_group(await duplicates.pairs(NEAR))
     return {
         frozenset(id_ for id_, its in oldest.items() if its == first)
         for first in set(oldest.values())
@@ -63,29 +65,29 @@ async def groups(duplicates: PostgresDuplicates) -> set[frozenset[UUID]]:
 
 @pytest.mark.parametrize("same", ["pixels", "hash"])
 async def test_equal_pictures_get_one_link_each(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates, same: str
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates, same: str
 ) -> None:
     for number in range(150):
         await add(catalog, hash_of(1), "same" if same == "pixels" else str(number))
     await duplicates.update()
     ids = {image_id for group in await groups(duplicates) for image_id in group}
     assert 150 == len(ids)
-    assert 149 == len(await duplicates.links(NEAR))
-    assert 149 == len(await duplicates.among(ids, NEAR))
+    assert 149 == len(await duplicates.pairs(NEAR))
+    assert 149 == len(await duplicates.pairs_among(ids, NEAR))
 
 
 async def test_pictures_that_are_all_alike_get_a_bounded_number_of_links(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates
 ) -> None:
     for number in range(2 * LINKS):
         await add(catalog, turned(hash_of(1), 8, seed=number), str(number))
     await duplicates.update()
     assert [2 * LINKS] == [len(group) for group in await groups(duplicates)]
-    assert len(await duplicates.links(NEAR)) < 2 * LINKS * LINKS
+    assert len(await duplicates.pairs(NEAR)) < 2 * LINKS * LINKS
 
 
 async def test_pictures_of_one_hash_that_are_not_alike_are_told_apart(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates
 ) -> None:
     angles = [EAST, NORTH, UP] * 4
     images = [await add(catalog, hash_of(1), str(n), angle) for n, angle in enumerate(angles)]
@@ -96,7 +98,7 @@ async def test_pictures_of_one_hash_that_are_not_alike_are_told_apart(
 
 
 async def test_many_pictures_of_one_hash_that_are_all_unlike_are_in_no_group(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates
 ) -> None:
     there_and_back = [EAST, NORTH, UP, (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)]
     for number, embedding in enumerate(there_and_back):
@@ -109,7 +111,7 @@ async def test_many_pictures_of_one_hash_that_are_all_unlike_are_in_no_group(
 
 
 async def test_servers_that_compare_at_once_take_turns(
-    catalog: PostgresCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog: PostgresLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", 20)
     monkeypatch.setattr(module, "PAIRS", 7)
@@ -122,7 +124,7 @@ async def test_servers_that_compare_at_once_take_turns(
 
 
 async def test_what_is_deleted_while_it_is_compared_leaves_nothing_behind(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", 10)
     images = [await add(catalog, hash_of(n // 8), str(n // 16)) for n in range(96)]
@@ -142,7 +144,7 @@ async def test_what_is_deleted_while_it_is_compared_leaves_nothing_behind(
 
 
 async def test_a_first_copy_that_goes_while_its_copies_are_compared_is_no_first(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await add(catalog, hash_of(1), "1")
     await duplicates.update()
@@ -161,17 +163,17 @@ async def test_a_first_copy_that_goes_while_its_copies_are_compared_is_no_first(
 
 
 async def test_links_are_read_in_portions(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PORTION", 3)
     images = [await add(catalog, hash_of(1), str(number)) for number in range(8)]
-    assert [] == await duplicates.links(NEAR)
+    assert [] == await duplicates.pairs(NEAR)
     await duplicates.update()
-    assert len(images) - 1 == len(await duplicates.links(NEAR))
+    assert len(images) - 1 == len(await duplicates.pairs(NEAR))
 
 
 async def test_the_event_loop_is_left_alone_while_images_are_compared(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = set()
 
@@ -193,7 +195,7 @@ async def test_the_event_loop_is_left_alone_while_images_are_compared(
 
 
 async def test_of_images_that_are_deleted_nothing_is_kept(
-    catalog: PostgresCatalog, duplicates: PostgresDuplicates
+    catalog: PostgresLibrary, duplicates: PostgresDuplicates
 ) -> None:
     images = [await add(catalog, hash_of(1), "1") for _ in range(5)]
     await duplicates.update()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url, text
 
-from domain.embeddings import EmbeddingModel
+from domain.entities.embeddings import EmbeddingModel
 from domain.errors import Misconfigured
-from infra.postgres import PostgresCatalog
 from infra.postgres import engine as module
 from infra.postgres.engine import check_server, open_engine, parse_url
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ def test_a_url_is_read_as_psql_reads_it(scheme: str) -> None:
 
 async def test_connections_that_a_restart_cut_are_replaced(postgres_url: str) -> None:
     async with open_engine(postgres_url, pool_size=2) as engine:
-        catalog = await PostgresCatalog.open(engine, EmbeddingModel("tests/small", 3))
+        catalog = await PostgresLibrary.open(engine, EmbeddingModel("tests/small", 3))
         image = await catalog.add(image_with(), (1.0, 0.0, 0.0))
         async with open_engine(postgres_url) as other, other.connect() as connection:
             await connection.execute(

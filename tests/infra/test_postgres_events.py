@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from domain.listening import Listener
-from infra.embedded_postgres import embedded_postgres
-from infra.postgres import PostgresCatalog
+from domain.concurrency import SubscriberBuffer
+from domain.entities.embeddings import EmbeddingModel
+from infra.embedded_postgres.cluster import open_cluster
+from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres import events as module
 from infra.postgres.engine import open_engine
 from infra.postgres.events import Channel, PostgresEvents
 from infra.postgres.migrate import upgrade
-from infra.postgres_cluster import open_cluster
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -55,7 +55,7 @@ async def test_a_connection_that_is_ended_is_made_anew_and_who_listens_is_told(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresCatalog.open(engine, MODEL)
+        catalog = await PostgresLibrary.open(engine, MODEL)
         async with events.images() as changes, events.wake(Channel.WORK) as woken:
             for _ in range(2):
                 await execute(postgres_url, KILL)
@@ -77,7 +77,7 @@ async def test_a_restart_of_the_server_is_survived() -> None:
             listening(url) as events,
         ):
             await upgrade(engine)
-            catalog = await PostgresCatalog.open(engine, MODEL)
+            catalog = await PostgresLibrary.open(engine, MODEL)
             async with events.images() as changes:
                 cluster = await asyncio.to_thread(open_cluster, place)
                 await asyncio.to_thread(cluster.stop)
@@ -102,9 +102,9 @@ async def test_who_begins_to_listen_while_the_server_is_away_is_told_once_it_is_
 async def test_who_is_too_slow_is_told_that_something_was_missed(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Listener.__init__, "__defaults__", (3,))
+    monkeypatch.setattr(SubscriberBuffer.__init__, "__defaults__", (3,))
     async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresCatalog.open(engine, MODEL)
+        catalog = await PostgresLibrary.open(engine, MODEL)
         async with events.images() as slow, events.images() as quick:
             for _ in range(5):
                 image = await catalog.add(image_with(), EAST)
@@ -117,7 +117,7 @@ async def test_a_silent_connection_is_asked_for_a_sign_of_life(
 ) -> None:
     monkeypatch.setattr(module, "SILENCE", 0.01)
     async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresCatalog.open(engine, MODEL)
+        catalog = await PostgresLibrary.open(engine, MODEL)
         async with events.images() as changes:
             asked = text(f"""
                 SELECT count(*) FROM pg_stat_activity

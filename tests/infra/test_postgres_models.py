@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel, Query, QueryKind
+from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
+from domain.entities.filters import ImageFilter
 from domain.errors import Misconfigured
-from domain.filters import ImageFilter
-from infra.postgres import PostgresCatalog
+from infra.postgres.catalog.catalog import PostgresCatalog
 from infra.postgres.engine import open_engine
-from infra.postgres.models import activate
+from infra.postgres.models.active import activate
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -56,19 +57,19 @@ async def test_a_library_without_images_changes_to_another_model_and_back(
 
 async def test_a_library_of_another_model_is_refused_with_both_names(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
-        catalog = await PostgresCatalog.open(engine, SMALL)
+        catalog = await PostgresLibrary.open(engine, SMALL)
         image = await catalog.add(image_with(), (1.0, 0.0, 0.0))
         for other in (LARGE, EmbeddingModel("tests/small", 4)):
             with pytest.raises(Misconfigured, match=f"tests/small.*{other.name}.*PICTOGRAPH_MODEL"):
-                await PostgresCatalog.open(engine, other)
+                await PostgresLibrary.open(engine, other)
         await catalog.delete([image.id])
-        await PostgresCatalog.open(engine, LARGE)
+        await PostgresLibrary.open(engine, LARGE)
 
 
 async def test_vectors_too_long_for_a_page_are_kept_and_found(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         for below in (20_000, 0):
-            catalog = await PostgresCatalog.open(engine, LARGE, exact_below=below)
+            catalog = await PostgresLibrary.open(engine, LARGE, exact_below=below)
             vector = [1.0] + [0.0] * 2_999
             image = await catalog.add(image_with(), vector)
             ranking = await catalog.search(
@@ -78,27 +79,24 @@ async def test_vectors_too_long_for_a_page_are_kept_and_found(postgres_url: str)
             assert {image.id: vector} == await catalog.embeddings([image.id])
 
 
-async def test_a_catalog_without_a_model_knows_images_and_cannot_search(postgres_url: str) -> None:
+async def test_a_catalog_needs_no_model(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
-        image = await (await PostgresCatalog.open(engine, SMALL)).add(image_with(), (0.0, 1.0, 0.0))
-        catalog = PostgresCatalog(engine)
-        assert {image.id: image} == await catalog.get([image.id])
-        with pytest.raises(RuntimeError, match="without a model"):
-            await catalog.embeddings([image.id])
+        image = await (await PostgresLibrary.open(engine, SMALL)).add(image_with(), (0.0, 1.0, 0.0))
+        assert {image.id: image} == await PostgresCatalog(engine).get([image.id])
 
 
 async def test_one_that_was_deleted_while_it_was_added_again_is_added(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_engine(postgres_url) as engine:
-        catalog = await PostgresCatalog.open(engine, SMALL)
+        catalog = await PostgresLibrary.open(engine, SMALL)
         first = await catalog.add(image_with(), (1.0, 0.0, 0.0))
-        find = PostgresCatalog.find
+        existing = PostgresLibrary.existing
 
-        async def find_after_deletion(self: PostgresCatalog, sha256s: list[str]) -> object:
+        async def existing_after_deletion(self: PostgresLibrary, sha256: str) -> object:
             await self.delete([first.id])
-            return await find(self, sha256s)
+            return await existing(self, sha256)
 
-        monkeypatch.setattr(PostgresCatalog, "find", find_after_deletion)
+        monkeypatch.setattr(PostgresLibrary, "existing", existing_after_deletion)
         second = image_with(sha256=first.sha256)
         assert second == await catalog.add(second, (1.0, 0.0, 0.0))

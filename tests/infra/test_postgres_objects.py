@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import pytest_asyncio
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from domain.images import Source, uuid7
-from domain.objects import ObjectState, Stretch
-from domain.work import FoundObject, Indexed
-from infra.postgres import PostgresCatalog, PostgresObjects
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.external_objects import KeyRange, ObjectState
+from domain.entities.images import Source, uuid7
+from domain.entities.work import FoundObject, IndexedImage
 from infra.postgres.engine import open_engine
-from infra.postgres.models import ActiveModel
-from infra.postgres.work import PostgresWork
+from infra.postgres.models.active import ActiveModel
+from infra.postgres.work.external_objects import PostgresExternalObjects
+from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 MODEL = EmbeddingModel("tests/small", 3)
-WHOLE = Stretch.below("s3://photos/")
+WHOLE = KeyRange.below("s3://photos/")
 MANY = 3_000
 ADD_MODEL = text("""
     INSERT INTO models (name, dimensions, state) VALUES ('tests/new', 3, 'ready') RETURNING id
@@ -33,14 +34,14 @@ ADD_MODEL = text("""
 
 
 @pytest_asyncio.fixture
-async def catalog(postgres_url: str) -> AsyncIterator[PostgresCatalog]:
+async def catalog(postgres_url: str) -> AsyncIterator[PostgresLibrary]:
     async with open_engine(postgres_url) as engine:
-        yield await PostgresCatalog.open(engine, MODEL)
+        yield await PostgresLibrary.open(engine, MODEL)
 
 
-def objects_of(catalog: PostgresCatalog) -> PostgresObjects:
+def objects_of(catalog: PostgresLibrary) -> PostgresExternalObjects:
     assert catalog.model
-    return PostgresObjects(catalog.engine, catalog.model)
+    return PostgresExternalObjects(catalog.engine, catalog.model)
 
 
 def found(*names: str) -> list[FoundObject]:
@@ -52,55 +53,58 @@ async def new_model(engine: AsyncEngine) -> ActiveModel:
         return ActiveModel((await connection.execute(ADD_MODEL)).scalar_one(), "tests/new", 3)
 
 
-async def subjects(work: PostgresWork) -> set[UUID]:
+async def subjects(work: PostgresWorkQueue) -> set[UUID]:
     return {task.image_id for task in await work.lease(100, seconds=60)}
 
 
 async def test_what_waits_for_a_model_that_answered_before_is_handed_over(
-    catalog: PostgresCatalog,
+    catalog: PostgresLibrary,
 ) -> None:
     assert catalog.model
-    old, before = objects_of(catalog), PostgresWork(catalog.engine, catalog.model)
+    old, before = objects_of(catalog), PostgresWorkQueue(catalog.engine, catalog.model)
     here, elsewhere = found("a", "b"), [FoundObject(uuid7(), Source("s3://others/c", "1"), 1)]
-    await old.write_down([*here, *elsewhere])
+    await old.add([*here, *elsewhere])
     leased = {task.image_id: task for task in await before.lease(3, seconds=60)}
     task = leased[here[0].id]
 
     model = await new_model(catalog.engine)
-    new, after = PostgresObjects(catalog.engine, model), PostgresWork(catalog.engine, model)
-    await new.hand_over(WHOLE)
+    new, after = (
+        PostgresExternalObjects(catalog.engine, model),
+        PostgresWorkQueue(catalog.engine, model),
+    )
+    await new.reassign(WHOLE)
     assert {each.id for each in here} == await subjects(after)
-    assert 3 == await new.count_waiting(Stretch.below(""))
+    assert 3 == await new.count_waiting(KeyRange.below(""))
     assert 1 == (await before.counts()).leased
     assert 2 == await new.count_waiting(WHOLE)
     lost = await before.finish(
-        [Indexed(task, image_with(task.image_id, source=here[0].source), (1.0, 0.0, 0.0))]
+        [IndexedImage(task, image_with(task.image_id, source=here[0].source), (1.0, 0.0, 0.0))]
     )
     assert [] == lost
     assert 2 == await old.count_waiting(WHOLE)
 
 
 async def test_imports_that_run_at_once_write_each_object_down_once(
-    catalog: PostgresCatalog,
+    catalog: PostgresLibrary,
 ) -> None:
     objects = objects_of(catalog)
     names = [f"{number:03}" for number in range(200)]
-    await asyncio.gather(*(objects.write_down(found(*names)) for _ in range(4)))
-    known = await objects.known(WHOLE, after="", limit=1_000)
+    await asyncio.gather(*(objects.add(found(*names)) for _ in range(4)))
+    known = await objects.list_known(WHOLE, after="", limit=1_000)
     assert names == [each.source.location.removeprefix("s3://photos/") for each in known]
     assert 200 == await objects.count_waiting(WHOLE)
     ids = [each.id for each in known]
-    await asyncio.gather(*(objects.forget(ids) for _ in range(4)))
-    assert 0 == await objects.count_waiting(Stretch.below(""))
+    await asyncio.gather(*(objects.delete(ids) for _ in range(4)))
+    assert 0 == await objects.count_waiting(KeyRange.below(""))
 
 
-async def test_a_chunk_of_what_is_known_is_read_along_the_index(catalog: PostgresCatalog) -> None:
+async def test_a_chunk_of_what_is_known_is_read_along_the_index(catalog: PostgresLibrary) -> None:
     objects = objects_of(catalog)
-    await objects.write_down(found(*(f"{number:05}" for number in range(MANY))))
+    await objects.add(found(*(f"{number:05}" for number in range(MANY))))
     async with catalog.engine.begin() as connection:
         await connection.execute(text("ANALYZE objects"))
         await connection.execute(text("ANALYZE work"))
-        from infra.postgres.objects import KNOWN  # noqa: PLC0415 - a statement to look at
+        from infra.postgres.work.external_objects import KNOWN  # noqa: PLC0415 - a statement to look at
 
         plan = await connection.scalars(
             text(f"EXPLAIN {KNOWN.text}"),
@@ -109,5 +113,5 @@ async def test_a_chunk_of_what_is_known_is_read_along_the_index(catalog: Postgre
         lines = "\n".join(plan)
     assert "Index Scan using objects_by_location" in lines
     assert "Index Only Scan using work_pkey" in lines or "Index Scan using work_pkey" in lines
-    states = [each.state for each in await objects.known(WHOLE, after="", limit=MANY)]
+    states = [each.state for each in await objects.list_known(WHOLE, after="", limit=MANY)]
     assert [ObjectState.WAITING] * MANY == states

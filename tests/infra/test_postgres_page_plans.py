@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from domain.embeddings import Query, QueryKind
-from domain.facets import Facet
-from domain.filters import ImageFilter, Place, Sort, SortField, Window
-from domain.images import uuid7
+from domain.entities.embeddings import Query, QueryKind
+from domain.entities.facets import Facet
+from domain.entities.filters import ImageFilter
+from domain.entities.images import uuid7
+from domain.entities.listing import Position, Sort, SortField, Window
 from tests.fakes.images import image_with
 from tests.infra.watched import EVERYTHING, IMAGES, Watched
 
 if TYPE_CHECKING:
-    from domain.facets import Selection
+    from domain.entities.facets import Selection
 
 
 @pytest.mark.parametrize("from_end", [True, False])
@@ -36,7 +37,7 @@ async def test_a_page_is_read_off_the_index_of_its_order(
     index: str,
     from_end: bool,  # noqa: FBT001
 ) -> None:
-    place = Place(value, uuid7())
+    place = Position(value, uuid7())
     window = Window(20, before=place, from_end=True) if from_end else Window(20, after=place)
     with watched.watching():
         page = await watched.catalog.list(EVERYTHING, sort, window)
@@ -57,7 +58,7 @@ async def test_everything_that_is_counted_at_once_is_counted_by_one_statement(
         counted = await watched.catalog.facets(selection, dict.fromkeys(Facet, 10))
         nearest = await watched.catalog.count_nearest(selection, points)
         await watched.catalog.cosines([uuid7() for _ in range(100)], points)
-        await watched.catalog.models()
+        await watched.catalog.known()
     assert 4 == len(watched.statements)
     assert (count, bool(count)) == (sum(nearest), len(counted[Facet.CONTENT_TYPE]))
 

@@ -16,21 +16,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from domain.filters import ImageFilter, Sort, SortField, Window, place_of
-from domain.images import Exif
-from domain.judge import JudgeHits
-from domain.list import ListImages
-from domain.questions import Questions
-from domain.search import SearchImages
-from domain.searches import DEPTH, ByText, Narrowing
-from infra.postgres import PostgresCatalog, PostgresDuplicates, PostgresSearches
+from domain.entities.embeddings import EmbeddingModel
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Exif
+from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.queries import ByText, SearchOptions
+from domain.entities.searches import DEPTH
+from domain.use_cases.library.browse import ListImages
+from domain.use_cases.search.query_encoder import QueryEncoder
+from domain.use_cases.search.relevance_scorer import RelevanceScorer
+from domain.use_cases.search.search_images import SearchImages
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
-from infra.postgres.planner import Estimate, Planner
+from infra.postgres.searches import PostgresKeptSearches
+from infra.postgres.vectors.planner import Estimate, Planner
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.images import NOON, image_with
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.space import FakeSpace
+from tests.fakes.space import FakeEmbeddingSpace
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from domain.embeddings import Embedding
-    from domain.images import Image
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Image
 
 MODEL = EmbeddingModel("tests/pages", 2)
 ANYTHING = ByText("anything")
@@ -65,18 +69,18 @@ class Library:
     """Images at angles to what is looked for, in PostgreSQL."""
 
     engine: AsyncEngine
-    catalog: PostgresCatalog
+    catalog: PostgresLibrary
 
     @property
     def search(self) -> SearchImages:
-        assert self.catalog.model
-        encoder, space = NorthEncoder(), FakeSpace(self.catalog)
+        encoder, space = NorthEncoder(), FakeEmbeddingSpace(self.catalog)
         return SearchImages(
-            Questions(encoder, FakeImaging(), self.catalog, space, 100),
-            JudgeHits(space, encoder.model),
+            QueryEncoder(encoder, FakeImaging(), self.catalog, space, 100),
+            RelevanceScorer(space, encoder.model),
+            self.catalog,
             self.catalog,
             PostgresDuplicates(self.engine, self.catalog.model),
-            PostgresSearches(self.engine),
+            PostgresKeptSearches(self.engine),
             lambda: datetime.now(UTC),
         )
 
@@ -109,10 +113,12 @@ class Library:
 @pytest_asyncio.fixture
 async def library(postgres_url: str) -> AsyncIterator[Library]:
     async with open_engine(postgres_url) as engine:
-        yield Library(engine, await PostgresCatalog.open(engine, MODEL))
+        yield Library(engine, await PostgresLibrary.open(engine, MODEL))
 
 
-async def found_by_page(search: SearchImages, narrowing: Narrowing, sizes: list[int]) -> list[UUID]:
+async def found_by_page(
+    search: SearchImages, narrowing: SearchOptions, sizes: list[int]
+) -> list[UUID]:
     """Return the ids on all pages of a search."""
     seen: list[UUID] = []
     after, turn = None, 0
@@ -133,7 +139,7 @@ async def found_by_page(search: SearchImages, narrowing: Narrowing, sizes: list[
     coming=st.lists(DEGREES, max_size=15),
     sizes=SIZES,
     narrowing=st.sampled_from(
-        [Narrowing(), Narrowing(exact=True), Narrowing(ImageFilter(keywords="jpg"))]
+        [SearchOptions(), SearchOptions(exact=True), SearchOptions(ImageFilter(keywords="jpg"))]
     ),
 )
 async def test_a_search_finds_whatever_was_there_throughout_once_and_in_order(  # noqa: PLR0913
@@ -143,7 +149,7 @@ async def test_a_search_finds_whatever_was_there_throughout_once_and_in_order(  
     going: set[int],
     coming: list[int],
     sizes: list[int],
-    narrowing: Narrowing,
+    narrowing: SearchOptions,
 ) -> None:
     images = await library.fill(before)
     angles = dict(zip((image.id for image in images), before, strict=True))
@@ -177,7 +183,7 @@ async def listed_by_page(
         seen = [*page.images, *seen] if from_end else [*seen, *page.images]
         if not (page.has_previous if from_end else page.has_next):
             return seen
-        place, turn = place_of(seen[0] if from_end else seen[-1], sort), turn + 1
+        place, turn = position_of(seen[0] if from_end else seen[-1], sort), turn + 1
 
 
 @NEVER_MIND

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from domain.embeddings import QueryKind
-from domain.filters import GeoNear, ImageFilter
-from infra.postgres import planner
-from infra.postgres.planner import Estimate, Planner
-from infra.postgres.search import reach_of
+from domain.entities.embeddings import QueryKind
+from domain.entities.filters import GeoNear, ImageFilter
+from infra.postgres.vectors import planner
+from infra.postgres.vectors.nearest import reach_of
+from infra.postgres.vectors.planner import Estimate, Planner
 from tests.infra.watched import EVERYTHING, IMAGES, LARGE, Watched
 
 

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from benchmarks import real_clip
 from benchmarks.bulk import load
-from domain.filters import ImageFilter
-from infra.postgres import PostgresCatalog
+from domain.entities.filters import ImageFilter
 from infra.postgres.engine import open_engine
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from benchmarks.real_clip import Library
-    from domain.embeddings import Query, Ranking
+    from domain.entities.embeddings import Query, Ranking
 
 EVERYTHING = ImageFilter()
 
@@ -46,13 +46,13 @@ def loaded_url(portal: BlockingPortal, postgres_module_url: str, library: Librar
 
 
 @pytest_asyncio.fixture
-async def catalog(loaded_url: str) -> AsyncIterator[PostgresCatalog]:
+async def catalog(loaded_url: str) -> AsyncIterator[PostgresLibrary]:
     async with open_engine(loaded_url) as engine:
-        yield await PostgresCatalog.open(engine, real_clip.MODEL)
+        yield await PostgresLibrary.open(engine, real_clip.MODEL)
 
 
 async def rank(
-    catalog: PostgresCatalog,
+    catalog: PostgresLibrary,
     queries: tuple[Query, ...],
     criteria: ImageFilter = EVERYTHING,
     *,
@@ -63,7 +63,7 @@ async def rank(
 
 
 async def test_recall_among_33256_real_vectors_is_what_is_promised(
-    catalog: PostgresCatalog, library: Library
+    catalog: PostgresLibrary, library: Library
 ) -> None:
     for neighbours, promised in ((library.images, 0.995), (library.texts, 0.985)):
         # Halves differ by 0.0003, and the promises lie 0.0015 below. The benchmark asks all.
@@ -79,7 +79,7 @@ async def test_recall_among_33256_real_vectors_is_what_is_promised(
 
 @pytest.mark.parametrize("tag", ["half", "tenth", "hundredth", "thousandth"])
 async def test_filtered_searches_find_nearly_all_and_fill_their_pages(
-    catalog: PostgresCatalog, library: Library, tag: str
+    catalog: PostgresLibrary, library: Library, tag: str
 ) -> None:
     criteria = ImageFilter(tags_any=(tag,))
     matching = await catalog.count(criteria)

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from domain.embeddings import EmbeddingModel
-from infra.postgres import PostgresCatalog
+from domain.entities.embeddings import EmbeddingModel
 from infra.postgres.engine import open_engine
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ FILL = (
 def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
     async def fill() -> None:
         async with open_engine(postgres_module_url) as engine:
-            await PostgresCatalog.open(engine, MODEL)
+            await PostgresLibrary.open(engine, MODEL)
             async with engine.begin() as connection:
                 # Nobody walks here, and making the index takes long.
                 await connection.execute(text("DROP INDEX embeddings_1_hnsw"))
@@ -51,12 +51,12 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def catalog(filled_url: str) -> AsyncIterator[PostgresCatalog]:
+async def catalog(filled_url: str) -> AsyncIterator[PostgresLibrary]:
     async with open_engine(filled_url) as engine:
-        yield await PostgresCatalog.open(engine, MODEL)
+        yield await PostgresLibrary.open(engine, MODEL)
 
 
-async def places(catalog: PostgresCatalog) -> list[int]:
+async def places(catalog: PostgresLibrary) -> list[int]:
     """Return which images are in a sample, by the order of their uploads."""
     vectors = np.array(await catalog.sample(SIZE))
     assert (len(vectors), 64) == vectors.shape
@@ -65,7 +65,7 @@ async def places(catalog: PostgresCatalog) -> list[int]:
 
 
 async def test_a_sample_of_a_large_library_has_about_the_size_that_was_asked_for(
-    catalog: PostgresCatalog,
+    catalog: PostgresLibrary,
 ) -> None:
     for _ in range(5):
         sample = await places(catalog)
@@ -74,11 +74,11 @@ async def test_a_sample_of_a_large_library_has_about_the_size_that_was_asked_for
         assert 1 <= sample[0] <= sample[-1] <= IMAGES
 
 
-async def test_old_and_new_images_are_sampled_alike(catalog: PostgresCatalog) -> None:
+async def test_old_and_new_images_are_sampled_alike(catalog: PostgresLibrary) -> None:
     sampled = np.concatenate([await places(catalog) for _ in range(20)])
     shares = np.histogram(sampled, bins=4, range=(0, IMAGES + 1))[0] / len(sampled)
     assert shares.min() > 0.15
 
 
-async def test_another_sample_is_of_other_images(catalog: PostgresCatalog) -> None:
+async def test_another_sample_is_of_other_images(catalog: PostgresLibrary) -> None:
     assert await places(catalog) != await places(catalog)

@@ -11,16 +11,16 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from domain.images import Pixels
-from infra import checkpoint
-from infra.developing import Darkroom
-from infra.picture_files import Bounds
+from domain.entities.images import Pixels
+from infra.clip import checkpoint
+from infra.pillow.decode import PictureDecoder
+from infra.pillow.picture_files import Bounds
 from tests.checkpoints import small_clip, true_clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.dual_encoder import DualEncoder
+    from infra.clip.dual_encoder import DualEncoder
 
 SHARED = Path("../shared/data")
 PHOTOS = sorted(SHARED.glob("gps/DSCN00?0.jpg")) + sorted(SHARED.glob("orientation/*_6.jpg"))
@@ -56,7 +56,7 @@ def large_photo() -> bytes:
 
 
 def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
-    darkroom = Darkroom(Bounds(50_000_000, 1), encoder.input_side)
+    darkroom = PictureDecoder(Bounds(50_000_000, 1), encoder.input_side)
     for data in files:
         seen = [decoded_whole(data), darkroom.decode(data), darkroom.develop(data).pixels]
         whole, decoded, developed = np.array(

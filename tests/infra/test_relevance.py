@@ -10,7 +10,7 @@ import pytest
 from benchmarks.judged import Judged, recorded
 from benchmarks.real_clip import FOLDER
 from benchmarks.relevance import misses, picture_curve, text_curve
-from domain.relevance import CLIP, LIKELY, STRONG
+from domain.entities.relevance import CLIP, LIKELY, STRONG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # brings none
 
+from domain.entities.images import Variant, uuid7
 from domain.errors import Misconfigured
-from domain.images import Variant, uuid7
-from infra.s3 import S3Storage
+from infra.s3.storage import S3Storage
 from tests.s3_server import bucket_of, connect, s3_server
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pytest
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # brings no types
 from aiobotocore.session import get_session  # type: ignore[import-untyped] # the same
 
-from domain.images import uuid7
-from domain.upload_targets import LIFETIME, UploadTarget
-from infra.s3 import S3Storage, addressing_style
-from infra.s3_staging import S3Staging
+from domain.entities.images import uuid7
+from domain.entities.upload_targets import LIFETIME, UploadTarget
+from infra.s3.staging import S3Staging
+from infra.s3.storage import S3Storage, addressing_style
 from tests.s3_server import KEY, bucket_of, connect, s3_server
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from domain.entities.filters import ImageFilter
+from domain.entities.images import Variant
+from domain.entities.near_duplicates import Collapse
+from domain.entities.queries import ByBlend, ByText, ByUpload, SearchOptions, WeightedTerm
+from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
-from domain.filters import ImageFilter
-from domain.images import Variant
-from domain.likenesses import Collapse
-from domain.searches import ByBlend, ByPicture, ByText, Narrowing, Weighted
-from domain.uploads import UploadedImage
-from infra.search_answer import answer_to
+from pictograph.cli.search_result import answer_to
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -23,7 +23,7 @@ from tests.graph.world import World
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.searches import SearchBy
+    from domain.entities.queries import SearchBy
 
 SEA = ImageFilter(tags_all=("sea",))
 FOREST = ImageFilter(tags_all=("forest",))
@@ -62,7 +62,7 @@ async def printed(
     answer = await answer_to(
         use_cases,
         by,
-        Narrowing(**narrowing),  # type: ignore[arg-type]  # its fields
+        SearchOptions(**narrowing),  # type: ignore[arg-type]  # its fields
         first=first,
         pictures=pictures,
     )
@@ -141,9 +141,9 @@ async def test_a_terminal_with_colours_shows_pictures(use_cases: UseCases, world
 
 @pytest.mark.usefixtures("filled")
 async def test_a_file_that_is_no_picture_is_named(use_cases: UseCases) -> None:
-    notes = ByPicture(upload(b"notes", "notes.txt"))
+    notes = ByUpload(upload(b"notes", "notes.txt"))
     sentence = r"^notes\.txt: This file is no picture\. "
-    for by in (notes, ByBlend((Weighted(RED),), (Weighted(notes),))):
+    for by in (notes, ByBlend((WeightedTerm(RED),), (WeightedTerm(notes),))):
         with pytest.raises(InvalidArgument, match=sentence):
             await printed(use_cases, by)
 
@@ -151,6 +151,6 @@ async def test_a_file_that_is_no_picture_is_named(use_cases: UseCases) -> None:
 async def test_a_text_that_is_blank_is_named(use_cases: UseCases) -> None:
     with pytest.raises(InvalidArgument, match=r"^TEXT or --like: The text is blank; "):
         await printed(use_cases, ByText(" "))
-    blend = ByBlend((Weighted(RED),), (Weighted(ByText(" ")),))
+    blend = ByBlend((WeightedTerm(RED),), (WeightedTerm(ByText(" ")),))
     with pytest.raises(InvalidArgument, match=r"^--unlike: The text is blank; "):
         await printed(use_cases, blend)

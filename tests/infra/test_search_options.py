@@ -13,23 +13,23 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from domain.entities.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.images import ImageStatus, uuid7
+from domain.entities.near_duplicates import Collapse
+from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.errors import InvalidArgument
-from domain.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
-from domain.images import ImageStatus, uuid7
-from domain.likenesses import Collapse
-from domain.searches import ByBlend, ByImage, ByPicture, ByText, Narrowing, Weighted
-from infra.search_options import SearchOptions, options_named, taking_options
+from pictograph.cli.search_arguments import SearchArguments, options_named, taking_options
 
 if TYPE_CHECKING:
-    from domain.searches import Term
+    from domain.entities.queries import Term
 
 ID = uuid7()
 README = Path(__file__).parents[2] / "README.md"
 
 
-def typed(*arguments: str) -> SearchOptions:
+def typed(*arguments: str) -> SearchArguments:
     """What typer makes of arguments."""
-    options: list[SearchOptions] = []
+    options: list[SearchArguments] = []
     app = Typer()
     app.command()(taking_options(options.append))
     result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
@@ -57,14 +57,14 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def file_of(term: Term) -> str:
-    assert isinstance(term, ByPicture)
+    assert isinstance(term, ByUpload)
     return term.upload.name
 
 
 def test_words_are_looked_for() -> None:
     options = typed("a harbour")
     assert ByText("a harbour") == options.by()
-    assert Narrowing() == options.narrowing()
+    assert SearchOptions() == options.narrowing()
     assert 10 == options.first
 
 
@@ -77,7 +77,7 @@ def test_an_id_is_a_picture_of_the_library(arguments: list[str]) -> None:
 @pytest.mark.parametrize("arguments", [["--image", "photo.jpg"], ["--like", "@photo.jpg"]])
 async def test_a_file_is_an_example(arguments: list[str]) -> None:
     by = typed(*arguments).by()
-    assert isinstance(by, ByPicture)
+    assert isinstance(by, ByUpload)
     assert b"a photo" == await by.upload.bytes_within(10)
 
 
@@ -99,20 +99,20 @@ def test_all_that_is_wanted_is_blended_by_weight() -> None:
     by = options.by()
     assert isinstance(by, ByBlend)
     text, example, *rest = by.like
-    assert Weighted(ByText("a harbour")) == text
+    assert WeightedTerm(ByText("a harbour")) == text
     assert ("photo.jpg", 1) == (file_of(example.term), example.weight)
     assert [
-        Weighted(ByImage(ID)),
-        Weighted(ByText("at night"), 2),
-        Weighted(ByImage(ID), 0.5),
+        WeightedTerm(ByImage(ID)),
+        WeightedTerm(ByText("at night"), 2),
+        WeightedTerm(ByImage(ID), 0.5),
     ] == rest
     boats, other = by.unlike
-    assert Weighted(ByText("boats")) == boats
+    assert WeightedTerm(ByText("boats")) == boats
     assert ("photo.jpg", 0.75) == (file_of(other.term), other.weight)
 
 
 def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
-    assert ByBlend((Weighted(ByText("night"), 3),)) == typed("--like", "night^3").by()
+    assert ByBlend((WeightedTerm(ByText("night"), 3),)) == typed("--like", "night^3").by()
     assert ByText("x^y") == typed("--like", "x^y").by()
 
 
@@ -182,7 +182,7 @@ def test_no_condition_is_left_without_an_option() -> None:
 
 def test_relevance_duplicates_and_exactness_are_chosen() -> None:
     options = typed(*("boat", "--min-relevance", "0.9", "--collapse", "near-duplicates", "--exact"))
-    assert options.narrowing() == Narrowing(
+    assert options.narrowing() == SearchOptions(
         min_relevance=0.9, collapse=Collapse.NEAR_DUPLICATES, exact=True
     )
 
@@ -231,7 +231,10 @@ def test_the_readme_shows_what_can_be_typed() -> None:
     shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
     words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
     assert ByText("a dog on a beach") == words.by()
-    assert ByBlend((Weighted(ByText("a harbour")),), (Weighted(ByText("boats")),)) == harbour.by()
+    assert (
+        ByBlend((WeightedTerm(ByText("a harbour")),), (WeightedTerm(ByText("boats")),))
+        == harbour.by()
+    )
     assert GeoNear(43.47, 11.88, 25) == harbour.narrowing().criteria.near
     assert isinstance(photo.by(), ByBlend)
-    assert Narrowing(min_relevance=0.5, collapse=Collapse.NEAR_DUPLICATES) == photo.narrowing()
+    assert SearchOptions(min_relevance=0.5, collapse=Collapse.NEAR_DUPLICATES) == photo.narrowing()

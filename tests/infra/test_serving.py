@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import app
-from graph import server
+from graph.http import server
 from infra.settings import read_settings
+from pictograph import app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from domain.embeddings import Hit, Query, QueryKind
-from domain.images import uuid7
-from domain.likenesses import Collapse
-from domain.searches import Found, KeptSearch, Narrowing, SearchCursor, SearchPage
-from infra.terminal import hits_table, shows_pictures
+from domain.entities.embeddings import Hit, Query, QueryKind
+from domain.entities.images import uuid7
+from domain.entities.near_duplicates import Collapse
+from domain.entities.queries import SearchOptions
+from domain.entities.searches import FoundImage, KeptSearch, SearchCursor, SearchPage
+from pictograph.cli.tables import hits_table, shows_pictures
 from tests.fakes.images import image_with
 
 
@@ -29,8 +30,8 @@ def page(*, exact: bool = True, collapse: Collapse = Collapse.NONE) -> SearchPag
         hits=(hit,),
         exact=exact,
     )
-    found = (Found(image, hit, SearchCursor(search.id, 1)),)
-    narrowing = Narrowing(collapse=collapse)
+    found = (FoundImage(image, hit, SearchCursor(search.id, 1)),)
+    narrowing = SearchOptions(collapse=collapse)
     return SearchPage(search, narrowing, found, has_next=False, has_previous=False, stages=())
 
 

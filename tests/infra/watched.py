@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, text
 
-from domain.embeddings import EmbeddingModel, Query, QueryKind
-from domain.filters import ImageFilter
+from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
+from domain.entities.filters import ImageFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from domain.embeddings import Ranking
-    from infra.postgres import PostgresCatalog
+    from domain.entities.embeddings import Ranking
+    from tests.postgres_library import PostgresLibrary
 
 IMAGES = 6_000
 LARGE = 2_000
@@ -59,7 +59,7 @@ ORIGIN = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
 class Watched:
     """A catalog of 6,000 images, of which 2,000 are many, and what it says to PostgreSQL."""
 
-    catalog: PostgresCatalog
+    catalog: PostgresLibrary
     statements: list[tuple[str, Any]] = field(default_factory=list)
 
     @contextmanager

@@ -10,8 +10,8 @@ from itertools import count, islice
 import pytest
 from PIL import Image
 
-from infra.exif import read_exif
-from infra.tiff_tags import read_tags
+from infra.pillow.exif import read_exif
+from infra.pillow.tiff_tags import read_tags
 from postcards.back import BRUSHES, WINTER, Back
 from postcards.press import jpeg
 from postcards.scenes import compose

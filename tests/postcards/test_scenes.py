@@ -7,7 +7,7 @@ from itertools import combinations, islice, product
 from math import perm, prod
 from typing import TYPE_CHECKING
 
-from postcards.demo import seeds
+from pictograph.cli.demo import seeds
 from postcards.pictures import training_scenes
 from postcards.queries import held_out_scenes
 from postcards.scenes import KINDS, PLACES, SETTINGS, SIZES, TIMES, WEATHERS, compose, kinds_of

@@ -13,8 +13,8 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from domain.images import Pixels
-from infra.clip import ClipEncoder
+from domain.entities.images import Pixels
+from infra.clip.encoder import ClipEncoder
 from postcards import train as training
 from postcards.batches import DETAILS, Batches
 from postcards.painting.postcard import draw

@@ -1,0 +1,183 @@
+"""What concurrent callers share: one run for many, retries, bounded admission, buffers, loops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from domain.errors import Overloaded, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from uuid import UUID
+
+T = TypeVar("T")
+
+MAX_FILES_IN_MEMORY = 8
+"""How many files are in memory at once: enough to fill a forward pass of the model."""
+
+MAX_FILES_WAITING = 4_096
+"""How many more files may wait on disk for their turn: minutes of work."""
+
+RETRY_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+"""Backoff of about half a minute in all. A database that restarts is back by then."""
+
+RETRY_CONCURRENCY = 3
+"""How many calls run at once. An event reaches every subscriber in the same moment, and other
+requests need connections to the database, too."""
+
+MAX_BUFFERED_IDS = 10_000
+"""How many ids a subscriber may lag behind: about a megabyte."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Coalescer:
+    """Coalesces concurrent calls: callers that arrive during a run share the next one.
+
+    A caller never gets the result of a run that began before its call, and waits for two runs at
+    most. The Go library calls this pattern singleflight.
+    """
+
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _started: int = 0
+    _finished: int = 0
+    _result: int = 0
+
+    async def run(self, work: Callable[[], Awaitable[int]]) -> int:
+        """Return the result of a run that began after this call."""
+        seen = self._started
+        async with self._lock:
+            if self._finished <= seen:
+                self._started += 1
+                self._result = await work()
+                self._finished = self._started
+            return self._result
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Retries a failed call with backoff, a few calls at a time.
+
+    No port tells an outage from a bug. Both are retried; a bug fails every time and is raised in
+    the end.
+    """
+
+    pauses: Sequence[float] = RETRY_PAUSES_SECONDS
+    """Seconds to wait after each failure."""
+    _permits: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(RETRY_CONCURRENCY)
+    )
+
+    async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``call``. Raises refusals at once, and the last failure."""
+        for pause in self.pauses:
+            try:
+                async with self._permits:
+                    return await call()
+            except Refusal:
+                raise
+            except Exception:  # noqa: BLE001 - the last one is raised
+                await asyncio.sleep(pause)
+        async with self._permits:
+            return await call()
+
+
+class AdmissionLimit:
+    """Admits a number of files at once and queues some more. Further ones are refused."""
+
+    def __init__(
+        self, limit: int = MAX_FILES_IN_MEMORY, *, max_waiting: int = MAX_FILES_WAITING
+    ) -> None:
+        self._permits = asyncio.Semaphore(limit)
+        self._max_waiting = max_waiting
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        """Wait for admission. Raises Overloaded where the queue is full."""
+        if self._waiting >= self._max_waiting:
+            raise Overloaded("Too many pictures are waiting; send this one again in a minute.")
+        self._waiting += 1
+        try:
+            await self._permits.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._permits.release()
+
+
+class SubscriberBuffer:
+    """Buffers the ids of changed images for one subscriber, bounded in size.
+
+    Iterating yields all ids since the last step, or None where ids were lost. A cancelled step
+    loses nothing.
+    """
+
+    def __init__(self, max_ids: int = MAX_BUFFERED_IDS) -> None:
+        self._max_ids = max_ids
+        self._ids: dict[UUID, None] = {}
+        self._has_gap = False
+        self._is_closed = False
+        self._ready = asyncio.Event()
+
+    def add(self, ids: Iterable[UUID]) -> None:
+        """Buffer ids for the next step. Past the limit they become a gap."""
+        if self._has_gap:
+            return
+        self._ids.update(dict.fromkeys(ids))
+        if len(self._ids) > self._max_ids:
+            self.mark_gap()
+        elif self._ids:
+            self._ready.set()
+
+    def mark_gap(self) -> None:
+        """Note that ids may have been lost. Those that are buffered mean nothing any more."""
+        self._ids.clear()
+        self._has_gap = True
+        self._ready.set()
+
+    def clear(self) -> None:
+        """Drop everything that is buffered."""
+        self._ids.clear()
+        self._has_gap = False
+        self._ready.clear()
+
+    def close(self) -> None:
+        """End the iteration after what is buffered."""
+        self._is_closed = True
+        self._ready.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Sequence[UUID] | None:
+        """Wait for ids and take them all."""
+        await self._ready.wait()
+        if self._is_closed and not self._has_gap and not self._ids:
+            raise StopAsyncIteration
+        ids = None if self._has_gap else tuple(self._ids)
+        self._ids, self._has_gap = {}, False
+        if not self._is_closed:
+            self._ready.clear()
+        return ids
+
+
+async def periodically(
+    work: Callable[[], Awaitable[object]], *, every: float, failure: str, at_start: bool = False
+) -> None:
+    """Run ``work`` every ``every`` seconds until cancelled. A failed run is logged and retried.
+
+    ``failure`` is the log line, which ends with what happens next. ``at_start`` runs it at once.
+    """
+    if not at_start:
+        await asyncio.sleep(every)
+    while True:
+        try:
+            await work()
+        except Exception:  # an outage now is no reason to stop for good
+            logger.warning("%s; trying again", failure, exc_info=True)
+        await asyncio.sleep(every)

@@ -1,0 +1,128 @@
+"""The rows of the library: images, their duplicates, and searches that are kept for later pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.entities.embeddings import Embedding
+    from domain.entities.facets import Facet, FacetValue, Selection
+    from domain.entities.filters import ImageFilter
+    from domain.entities.images import Image, ReadyPosition
+    from domain.entities.listing import Page, Sort, Window
+    from domain.entities.near_duplicates import Collapse, DuplicatePair
+    from domain.entities.searches import KeptSearch
+
+
+class Catalog(Protocol):
+    """The facts of every image."""
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        """Return the images with these ids, by id. Unknown ids are left out."""
+
+    async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        """Return the images with these digests, by digest. Unknown digests are left out."""
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        """Return a window of the images that match."""
+
+    async def count(self, criteria: ImageFilter) -> int:
+        """Return how many images match."""
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        """Count the values of facets, and return at most so many of each; None means all.
+
+        Ordered by falling count, ties by code point; months from the newest on.
+        """
+
+    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+        """Change one fact. Raises ImageNotFound."""
+
+    async def mark_copied(self, image_id: UUID) -> Image | None:
+        """Note that storage has the original now. Returns None when the image is gone."""
+
+    async def tag(
+        self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> dict[UUID, Image]:
+        """Change the tags of images, and return the images as they are now, by id."""
+
+    async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Delete images with their embeddings, and return the ids that were deleted."""
+
+
+class Ingestion(Protocol):
+    """Adds images together with what makes them findable by the active model."""
+
+    async def add(self, image: Image, embedding: Embedding) -> Image:
+        """Insert an image with its embedding, or return the image that has the same sha256.
+
+        Idempotent by sha256: the caller lost a race when the returned id is another one.
+        """
+
+    async def add_pending(self, image: Image) -> Image:
+        """Insert an image that is PROCESSING with a task for a worker, both or none.
+
+        As with ``add``, the returned image may be another one with the same sha256.
+        """
+
+
+class ReadyFeed(Protocol):
+    """The images in the order in which they became READY, for subscribers that lost events."""
+
+    async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
+        """Return the positions that follow ``position``.
+
+        The instant is that of the transaction's begin, so a later one can commit earlier.
+        """
+
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        """Return which of the images exist and match."""
+
+
+class Duplicates(Protocol):
+    """Pairs of READY images that are alike: by pixels, or by hash and the model's embedding.
+
+    Pairs stand for groups: all images of a group are connected, if only through others.
+    """
+
+    async def update(self) -> int:
+        """Compare the oldest images that were not compared yet with all others.
+
+        Some thousand at most: a few seconds' work. Returns their number, 0 when all are compared.
+        """
+
+    async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
+        """Return the pairs of all compared images; only exact ones for EXACT_COPIES."""
+
+    async def pairs_among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[DuplicatePair]:
+        """Return the pairs among at most a thousand images, compared before or not."""
+
+    async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
+        """Return for each group the least cosine similarity of two members; 1 for one member."""
+
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
+        """Return READY images without a perceptual hash, by ascending id, behind ``after``."""
+
+    async def set_hash(
+        self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
+    ) -> None:
+        """Store the hashes of an image, if it still exists."""
+
+
+class KeptSearches(Protocol):
+    """Searches that are kept for their later pages, shared by all servers of one database."""
+
+    async def save(self, search: KeptSearch) -> None:
+        """Store a search."""
+
+    async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+        """Return a search made at ``since`` or later. Raises SearchExpired."""
+
+    async def delete_expired(self, before: datetime, *, keep: int) -> int:
+        """Delete searches made before then, and all but the ``keep`` newest; return the count."""

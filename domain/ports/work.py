@@ -1,0 +1,140 @@
+"""The work queue, and the events that tell of its results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.entities.external_objects import KeyRange, KnownObject, RefusedObject
+    from domain.entities.upload_targets import UploadTarget
+    from domain.entities.work import FoundObject, IndexedImage, Task, WorkCounts
+
+
+class WorkQueue(Protocol):
+    """Tasks of one model: what it has not embedded yet. An expired lease can be taken again."""
+
+    async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
+        """Lease up to ``limit`` tasks that no other worker holds, those on new pictures first.
+
+        A task that was leased MAX_ATTEMPTS times and never finished fails instead.
+        """
+
+    async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
+        """Extend the leases to ``seconds`` from now."""
+
+    async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
+        """Store results in one transaction, with tasks of the other models for new images.
+
+        Returns the ids that did not become images: deleted in the meantime, lease lost, or the
+        same bytes exist already; and FAILED images that were replaced by the same bytes. Their
+        stored bytes can be deleted.
+        """
+
+    async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
+        """Return tasks to the queue for a retry, after a backoff of so many seconds."""
+
+    async def abandon(self, tasks: Sequence[Task]) -> None:
+        """Return tasks to the queue at once, without counting the attempt."""
+
+    async def fail(self, task: Task, reason: str) -> None:
+        """Move a task to the dead letters: its image becomes FAILED, or its object refused."""
+
+    async def counts(self) -> WorkCounts:
+        """Count the tasks by state."""
+
+
+class RepairQueue(Protocol):
+    """Images that lack something and have no task that would supply it."""
+
+    async def unembedded(self) -> Sequence[UUID]:
+        """Return the images that lack an embedding by a live model and have no task for it.
+
+        PROCESSING images without a task are among them.
+        """
+
+    async def enqueue_unembedded(self) -> int:
+        """Add the missing tasks for all of these images, and return their number."""
+
+    async def reprocess(self, ids: Sequence[UUID]) -> int:
+        """Make READY images PROCESSING again, from their originals. They stay searchable."""
+
+    async def fail(self, ids: Sequence[UUID], reason: str) -> int:
+        """Make images FAILED with this reason, so that no search returns them."""
+
+
+class ExternalObjects(Protocol):
+    """Objects found in folders and buckets, and the tasks of one model on them."""
+
+    async def list_known(
+        self, key_range: KeyRange, *, after: str, limit: int
+    ) -> Sequence[KnownObject]:
+        """Return the first objects of a range behind ``after``, by code point of the location."""
+
+    async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
+        """Return the known objects at these locations, by location."""
+
+    async def add(
+        self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
+    ) -> Sequence[UUID]:
+        """Insert objects with their tasks in one transaction.
+
+        A location that is known keeps its object, unless that is among ``replacing``, whose objects
+        are deleted. Returns the ids of the images that were deleted with these.
+        """
+
+    async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Delete objects with their tasks, and return the ids of the images deleted with them.
+
+        An image whose source was such an object is deleted, unless another object has the same
+        bytes: then that becomes its source.
+        """
+
+    async def reassign(self, key_range: KeyRange) -> None:
+        """Take over the tasks of other models on waiting objects of a range.
+
+        They may have been added for a model that was active before.
+        """
+
+    async def count_waiting(self, key_range: KeyRange) -> int:
+        """Return how many objects are still to be indexed."""
+
+    async def refused(
+        self, key_range: KeyRange, *, limit: int
+    ) -> tuple[int, Sequence[RefusedObject]]:
+        """Return how many objects are refused, and the first ``limit`` of them."""
+
+
+class UploadTargets(Protocol):
+    """Targets that were handed out for direct uploads."""
+
+    async def save(self, targets: Sequence[UploadTarget]) -> None:
+        """Store targets. A target whose image was deleted meanwhile is stored without it."""
+
+    async def find(self, target_id: UUID) -> UploadTarget | None:
+        """Return a target, expired or not."""
+
+    async def complete(self, target_id: UUID, image_id: UUID, *, is_duplicate: bool) -> None:
+        """Store the image of a target, unless it has one already or either was deleted.
+
+        Deleting the image later deletes the target.
+        """
+
+    async def delete_expired(self, expired_by: datetime) -> list[UUID]:
+        """Delete the targets that have expired by then, and return their ids."""
+
+
+class Events(Protocol):
+    """Changes of images, made by any process of the library."""
+
+    def images(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[UUID] | None]]:
+        """Subscribe to the ids of images that are added, deleted, or change their status.
+
+        Nothing is missed from entering on, except where the connection was lost or the subscriber
+        is too slow: then None is yielded, and the subscriber has to query by itself. Each step
+        yields everything since the last one. Raises Overloaded for too many subscribers.
+        """

@@ -1,0 +1,1 @@
+"""What runs in the background over the use cases: loaded models, workers, periodic tasks."""

@@ -1,0 +1,1 @@
+"""Finding duplicates and near-duplicates."""

@@ -1,0 +1,1 @@
+"""Indexing pictures of folders and buckets in place."""

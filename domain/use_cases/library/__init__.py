@@ -1,0 +1,1 @@
+"""Reading and editing the images of the library."""

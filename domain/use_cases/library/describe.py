@@ -1,0 +1,41 @@
+"""What this server is and accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.entities.embeddings import EmbeddingModel
+    from domain.entities.models import KnownModel
+    from domain.ports import Encoder, KnownModels
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeServer:
+    """The facts that clients ask a server for before they send it anything."""
+
+    encoder: Encoder
+    known_models: KnownModels
+    version: str
+    max_upload_bytes: int
+    max_files_per_request: int
+    accepted_content_types: tuple[str, ...]
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """The model that answers."""
+        return self.encoder.model
+
+    async def embedded_count(self) -> int:
+        """Return how many images can be found by the model."""
+        for known in await self.known_models.known():
+            if (known.name, known.dimensions) == (self.model.name, self.model.dimensions):
+                return known.embedded_count
+        return 0
+
+    async def models(self) -> Sequence[KnownModel]:
+        """Return every model that has or had embeddings here, the oldest first."""
+        return await self.known_models.known()

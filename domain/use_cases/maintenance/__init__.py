@@ -1,0 +1,1 @@
+"""Checking the library and collecting what is left over."""

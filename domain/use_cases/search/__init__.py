@@ -1,0 +1,1 @@
+"""Searching by text, picture, image or blend."""

@@ -1,0 +1,42 @@
+"""Finding images that look like one of the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from domain.entities.filters import EVERYTHING
+from domain.entities.queries import ByImage, SearchOptions
+from domain.errors import ImageNotFound
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.entities.filters import ImageFilter
+    from domain.entities.searches import SearchCursor, SearchPage
+    from domain.use_cases.search.search_images import SearchImages
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarImages:
+    """Find the images that look most like one of them, never itself."""
+
+    search: SearchImages
+
+    async def __call__(
+        self,
+        image_id: UUID,
+        *,
+        criteria: ImageFilter = EVERYTHING,
+        first: int = 20,
+        after: SearchCursor | None = None,
+    ) -> SearchPage:
+        others = replace(criteria, ids_not_in=(*(criteria.ids_not_in or ()), image_id))
+        try:
+            return await self.search(
+                ByImage(image_id), SearchOptions(others), first=first, after=after
+            )
+        except ImageNotFound as refusal:
+            # Nobody gave it as an argument.
+            refusal.argument = None
+            raise

@@ -1,0 +1,31 @@
+"""Keeping the bytes of an image in all its forms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from domain.entities.images import RENDITION_CONTENT_TYPE, Variant
+
+if TYPE_CHECKING:
+    from domain.entities.images import Image, Picture
+    from domain.ports import Storage
+
+
+async def store(
+    storage: Storage, image: Image, picture: Picture, *, original: bytes | None = None
+) -> None:
+    """Write LARGE and THUMBNAIL, and the original where it is not kept already."""
+    forms = [
+        (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
+        (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
+    ]
+    if original is not None:
+        forms.append((Variant.ORIGINAL, original, picture.content_type))
+    try:
+        async with asyncio.TaskGroup() as writes:
+            for variant, data, content_type in forms:
+                key = variant.key_of(image.id)
+                writes.create_task(storage.write(key, data, content_type=content_type))
+    except ExceptionGroup as outage:
+        raise outage.exceptions[0] from None

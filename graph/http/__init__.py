@@ -1,0 +1,1 @@
+"""Everything HTTP: routes, request bodies, pictures, WebSocket, SSE, pages."""

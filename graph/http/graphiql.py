@@ -1,0 +1,88 @@
+"""The page that browsers get at ``/graphql``: GraphiQL, from here or else from a CDN."""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from graph.http.graphiql_assets import ASSETS, Asset
+
+FILES = Path(__file__).parents[1] / "graphiql"
+OURS = {"page.js": FILES / "page.js", "page.css": FILES / "page.css"}
+
+NOTICE = (
+    '<p class="notice">GraphiQL comes from unpkg.com. For a page that works offline, run '
+    "<code>make graphiql</code> and restart.</p>"
+)
+
+
+def page(folder: Path) -> Response:
+    """Return the page, with everything from this server where ``folder`` holds GraphiQL."""
+    html, policy = _page(folder)
+    return HTMLResponse(
+        html,
+        headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "Accept"},
+    )
+
+
+def files(folder: Path) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers ``/graphiql/{name}``."""
+    served = {asset.name: folder / asset.name for asset in _local(folder)} | OURS
+
+    async def answer(request: Request) -> Response:
+        path = served.get(request.path_params["name"])
+        if path is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "GraphiQL has no file of this name here.")
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    return answer
+
+
+@cache
+def _local(folder: Path) -> tuple[Asset, ...]:
+    """Return all of GraphiQL's files, or none: half a page is none."""
+    return ASSETS if all(asset.is_in(folder) for asset in ASSETS) else ()
+
+
+@cache
+def _page(folder: Path) -> tuple[str, str]:
+    """Return the page and its content security policy."""
+    local = bool(_local(folder))
+    html = (FILES / "page.html").read_text(encoding="utf-8")
+    for name, content in (
+        ("styles", _tags(".css", local=local)),
+        ("scripts", _tags(".js", local=local)),
+        ("notice", "" if local else NOTICE),
+    ):
+        html = html.replace("{{" + name + "}}", content)
+    scripts, styles = _sources(".js", local=local), _sources(".css", local=local)
+    # GraphiQL's menus bring style elements of their own; scripts may not.
+    policy = (
+        f"default-src 'none'; script-src {scripts}; style-src {styles} 'unsafe-inline'; "
+        "connect-src 'self'; img-src 'self' data:; font-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return html, policy
+
+
+def _sources(suffix: str, *, local: bool) -> str:
+    """Return where a policy lets files come from: here, and else these of the CDN and no others."""
+    elsewhere = () if local else (asset.cdn_url for asset in ASSETS if asset.name.endswith(suffix))
+    return " ".join(("'self'", *elsewhere))
+
+
+def _tags(suffix: str, *, local: bool) -> str:
+    return "\n  ".join(_tag(asset, local=local) for asset in ASSETS if asset.name.endswith(suffix))
+
+
+def _tag(asset: Asset, *, local: bool) -> str:
+    address = f"graphiql/{asset.name}" if local else asset.cdn_url
+    checked = "" if local else f' integrity="{asset.integrity}" crossorigin="anonymous"'
+    if asset.name.endswith(".css"):
+        return f'<link rel="stylesheet" href="{escape(address)}"{checked}>'
+    return f'<script src="{escape(address)}"{checked}></script>'

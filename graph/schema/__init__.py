@@ -1,0 +1,1 @@
+"""Everything GraphQL: types, inputs, resolvers, pagination, cost."""

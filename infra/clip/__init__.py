@@ -1,0 +1,1 @@
+"""Dual encoders of the CLIP family, with transformers and torch."""

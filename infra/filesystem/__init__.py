@@ -1,0 +1,1 @@
+"""Storage, staging and external files in folders of this machine."""

@@ -1,0 +1,1 @@
+"""Pictures as files, by Pillow and libheif, in processes of their own."""

@@ -1,0 +1,1 @@
+"""The catalog on PostgreSQL: rows of images, filters, listings, facets."""

@@ -1,0 +1,126 @@
+"""The catalog on PostgreSQL: the rows of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Uuid, func, select, text, update
+from sqlmodel import col
+
+from domain.errors import ImageNotFound
+from infra.postgres.catalog.facets import count_facets
+from infra.postgres.catalog.filters import conditions
+from infra.postgres.catalog.listing import read_page
+from infra.postgres.catalog.ready_feed import those_matching, those_ready_after
+from infra.postgres.engine import autocommit
+from infra.postgres.parameters import array
+from infra.postgres.rows import image_of
+from infra.postgres.tables import ImageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.entities.facets import Facet, FacetValue, Selection
+    from domain.entities.filters import ImageFilter
+    from domain.entities.images import Image, ReadyPosition
+    from domain.entities.listing import Page, Sort, Window
+
+# Rows are locked in the order of their ids, so that two changes of the same images never deadlock.
+TAG = text("""
+    UPDATE images SET tags = ARRAY(
+        SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:add AS text[])) AS tag
+        WHERE tag <> ALL(CAST(:remove AS text[])) ORDER BY 1
+    )
+    WHERE id IN (
+        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    )
+    RETURNING images.*
+""")
+DELETE = text("""
+    DELETE FROM images WHERE id IN (
+        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    )
+    RETURNING id
+""")
+
+
+@dataclass(frozen=True)
+class PostgresCatalog:
+    """The rows of images, and the order in which they became READY. A call is one statement."""
+
+    engine: AsyncEngine
+
+    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        wanted = select(ImageRow).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
+        async with autocommit(self.engine) as session:
+            return {row.id: image_of(row) for row in await session.scalars(wanted)}
+
+    async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
+        wanted = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
+        async with autocommit(self.engine) as session:
+            return {row.sha256: image_of(row) for row in await session.scalars(wanted)}
+
+    async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
+        async with autocommit(self.engine) as session:
+            return await read_page(session, criteria, sort, window=window)
+
+    async def count(self, criteria: ImageFilter) -> int:
+        statement = select(func.count()).select_from(ImageRow).where(*conditions(criteria))
+        async with autocommit(self.engine) as session:
+            return int(await session.scalar(statement) or 0)
+
+    async def facets(
+        self, selection: Selection, most: Mapping[Facet, int | None]
+    ) -> dict[Facet, tuple[FacetValue, ...]]:
+        """Count the values of all facets in one pass over the images."""
+        async with autocommit(self.engine) as session:
+            return await count_facets(session, selection, most)
+
+    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+        statement = (
+            update(ImageRow)
+            .where(col(ImageRow.id) == image_id)
+            .values(alt_text=alt_text)
+            .returning(ImageRow)
+        )
+        async with autocommit(self.engine) as session:
+            row = await session.scalar(statement)
+        if row is None:
+            raise ImageNotFound(f"There is no image {image_id}.")
+        return image_of(row)
+
+    async def mark_copied(self, image_id: UUID) -> Image | None:
+        statement = (
+            update(ImageRow)
+            .where(col(ImageRow.id) == image_id)
+            .values(source=None, source_version=None)
+            .returning(ImageRow)
+        )
+        async with autocommit(self.engine) as session:
+            row = await session.scalar(statement)
+        return image_of(row) if row else None
+
+    async def tag(
+        self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> dict[UUID, Image]:
+        change = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        async with autocommit(self.engine) as session:
+            rows = await session.scalars(select(ImageRow).from_statement(TAG), change)
+            return {row.id: image_of(row) for row in rows}
+
+    async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
+        async with autocommit(self.engine) as session:
+            return set(await session.scalars(DELETE, {"ids": list(ids)}))
+
+    async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
+        async with autocommit(self.engine) as session:
+            rows = await session.execute(those_ready_after(position, limit=limit))
+            return [(row[0], row[1]) for row in rows]
+
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        async with autocommit(self.engine) as session:
+            return set(await session.scalars(those_matching(ids, criteria)))

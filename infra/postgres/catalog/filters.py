@@ -1,0 +1,132 @@
+"""Filters of the domain as conditions on the table of images; all words of users are parameters."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Uuid, func, or_
+from sqlmodel import col
+
+from domain.entities.filters import IntRange, Orientation, TimeRange
+from infra.postgres.parameters import array, whole
+from infra.postgres.tables import WORDS, ImageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, SQLColumnExpression
+
+    from domain.entities.filters import GeoNear, ImageFilter
+
+EARTH_RADIUS_KM = 6371.0088
+KM_OF_DEGREE = math.radians(EARTH_RADIUS_KM)
+MICROMETRE = 1e-9  # in kilometres
+MARGIN = 1 + 1e-9  # rounding may not cut a place off that the distance lets in
+
+
+def conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield what must hold of an image that is meant."""
+    yield from _within(col(ImageRow.taken_at), criteria.taken_at)
+    yield from _within(col(ImageRow.created_at), criteria.created_at)
+    yield from _within(col(ImageRow.width), criteria.width)
+    yield from _within(col(ImageRow.height), criteria.height)
+    for column, accepted in (
+        (col(ImageRow.camera_make), criteria.camera_make_in),
+        (col(ImageRow.camera_model), criteria.camera_model_in),
+        (col(ImageRow.content_type), criteria.content_type_in),
+        (col(ImageRow.status), criteria.status_in),
+    ):
+        if accepted is not None:
+            yield column == func.any(array(accepted))
+    if criteria.ids_not_in:
+        yield col(ImageRow.id) != func.all(array(criteria.ids_not_in, Uuid()))
+    if criteria.orientation is not None:
+        yield _lies(criteria.orientation)
+    yield from _placed(criteria)
+    yield from _described(criteria)
+
+
+def _described(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+    tags = col(ImageRow.tags)
+    if criteria.tags_all is not None:
+        yield tags.op("@>", is_comparison=True)(array(criteria.tags_all))
+    if criteria.tags_any is not None:
+        yield tags.op("&&", is_comparison=True)(array(criteria.tags_any))
+    if criteria.tags_none:
+        yield ~tags.op("&&", is_comparison=True)(array(criteria.tags_none))
+    if criteria.keywords is not None:
+        question = func.websearch_to_tsquery("simple", _apart(criteria.keywords))
+        yield WORDS.op("@@", is_comparison=True)(question)
+
+
+def _placed(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+    if criteria.has_location is not None:
+        located = col(ImageRow.latitude).is_not(None)
+        yield located if criteria.has_location else ~located
+    if criteria.near is not None:
+        yield from _near(criteria.near)
+
+
+def _within(
+    column: SQLColumnExpression[Any], bounds: TimeRange | IntRange | None
+) -> Iterator[ColumnElement[bool]]:
+    if isinstance(bounds, TimeRange):
+        if bounds.gte is not None:
+            yield column >= bounds.gte
+        if bounds.lt is not None:
+            yield column < bounds.lt
+    elif bounds is not None:
+        if bounds.gte is not None:
+            yield column >= whole(bounds.gte)
+        if bounds.lte is not None:
+            yield column <= whole(bounds.lte)
+
+
+def _near(near: GeoNear) -> Iterator[ColumnElement[bool]]:
+    """Yield a box, which the index and the planner's statistics know, then the distance in it.
+
+    The haversine formula; the box is that of Bronshtein, 3.195: meridians touch the circle at
+    asin(sin(radius) / cos(latitude)), unless a pole lies inside.
+    """
+    latitude, longitude = col(ImageRow.latitude), col(ImageRow.longitude)
+    radius = max(near.radius_km, MICROMETRE)
+    reach = radius / KM_OF_DEGREE * MARGIN
+    south, north = near.latitude - reach, near.latitude + reach
+    yield latitude.between(south, north)
+    if south > -90 and north < 90:  # noqa: PLR2004 - the poles
+        ratio = math.sin(math.radians(reach)) / math.cos(math.radians(near.latitude))
+        width = math.degrees(math.asin(min(1.0, ratio))) * MARGIN
+        # Three copies of the globe's map side by side: the circle may cross the date line.
+        yield or_(
+            *(
+                longitude.between(near.longitude + turn - width, near.longitude + turn + width)
+                for turn in (-360, 0, 360)
+                if abs(near.longitude + turn) - width <= 180  # noqa: PLR2004 - the date line
+            )
+        )
+    root = func.power(func.sin(_angle(latitude - near.latitude) / 2.0), 2) + (
+        func.cos(_angle(latitude))
+        * math.cos(math.radians(near.latitude))
+        * func.power(func.sin(_angle(longitude - near.longitude) / 2.0), 2)
+    )
+    distance = 2 * EARTH_RADIUS_KM * func.asin(func.least(1.0, func.sqrt(root)))
+    yield distance <= radius
+
+
+def _angle(degrees: SQLColumnExpression[Any]) -> ColumnElement[float]:
+    """Return radians without the sign. PostgreSQL raises an error where a float underflows."""
+    return func.radians(func.greatest(func.abs(degrees), 1e-30))
+
+
+def _lies(orientation: Orientation) -> ColumnElement[bool]:
+    width, height = col(ImageRow.width), col(ImageRow.height)
+    if orientation is Orientation.SQUARE:
+        return width == height
+    return width > height if orientation is Orientation.LANDSCAPE else width < height
+
+
+def _apart(keywords: str) -> str:
+    """Part words at punctuation as ``image_words`` does, but for quotes and a leading minus."""
+    return re.sub(r"(?!(?<!\S)-(?=[\w\"]))[^\w\s\"]|_", " ", keywords)

@@ -1,0 +1,1 @@
+"""Duplicates on PostgreSQL."""

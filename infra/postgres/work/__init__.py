@@ -1,0 +1,1 @@
+"""The work queue on PostgreSQL, and the external objects it is about."""

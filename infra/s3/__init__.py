@@ -1,0 +1,1 @@
+"""Storage, staging and external files in any S3-compatible store."""

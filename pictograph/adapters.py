@@ -1,0 +1,155 @@
+"""Opening the adapters that the settings choose."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.ports import Storage
+    from infra.clip.encoder import ClipEncoder
+    from infra.external_files import ExternalLocations
+    from infra.filesystem.staging import FolderStaging
+    from infra.pillow.imaging import PillowImaging
+    from infra.s3.staging import S3Staging
+    from infra.settings import Settings
+
+# Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
+# ruff: noqa: PLC0415
+
+OWN_FOLDERS = ("files", "postgres", "uploads")
+"""What the library keeps in its data folder."""
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to the database: the one that is set, or an embedded one. Tables may be missing."""
+    from infra.embedded_postgres.server import embedded_postgres
+    from infra.postgres.engine import open_engine
+
+    async with AsyncExitStack() as stack:
+        if settings.database_url:
+            url = settings.database_url.get_secret_value()
+        else:
+            folder = settings.data_dir.absolute() / "postgres"
+            url = await stack.enter_async_context(embedded_postgres(folder))
+        yield await stack.enter_async_context(
+            open_engine(url, pool_size=settings.database_pool_size)
+        )
+
+
+@asynccontextmanager
+async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Connect to a database with current tables. Nobody but us looks after an embedded one."""
+    from infra.postgres.migrate import check_current, upgrade
+
+    async with open_database(settings) as engine:
+        if settings.database_url is None:
+            await upgrade(engine)
+        await check_current(engine)
+        yield engine
+
+
+@asynccontextmanager
+async def open_storage(
+    settings: Settings, *, create_bucket: bool = False
+) -> AsyncIterator[Storage]:
+    """Open the bucket that is set, or a folder."""
+    if settings.s3_bucket is None:
+        from infra.filesystem.storage import FolderStorage
+
+        yield FolderStorage(settings.data_dir.absolute() / "files")
+        return
+    from infra.s3.storage import S3Storage
+
+    secret = settings.s3_secret_access_key
+    async with S3Storage.connect(
+        settings.s3_bucket,
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        prefix=settings.s3_prefix,
+        create=create_bucket,
+    ) as storage:
+        yield storage
+
+
+def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
+    """Return where clients put files themselves: the same bucket, or a folder."""
+    from infra.s3.storage import S3Storage
+
+    if not isinstance(storage, S3Storage):
+        from infra.filesystem.staging import FolderStaging
+
+        return FolderStaging(settings.data_dir.absolute() / "uploads")
+    from infra.s3.staging import S3Staging
+
+    public = settings.s3_public_endpoint_url
+    return S3Staging(storage, str(public) if public else None)
+
+
+@asynccontextmanager
+async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
+    """Open the folders and buckets that pictures are imported from, but for our own storage."""
+    from infra.external_files import ExternalLocations
+    from infra.filesystem.external import ExternalFolders
+    from infra.locations import S3, location_of
+    from infra.s3.client import S3Client
+    from infra.s3.external import ExternalBuckets
+
+    secret = settings.s3_secret_access_key
+    connect = partial(
+        S3Client.connect,
+        endpoint_url=str(settings.s3_endpoint_url) if settings.s3_endpoint_url else None,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    data_dir = settings.data_dir.resolve()
+    files = tuple(f"{location_of(data_dir / name)}/" for name in OWN_FOLDERS)
+    prefix = settings.s3_prefix.strip("/")
+    objects = f"{S3}{settings.s3_bucket}/{prefix}/" if prefix else f"{S3}{settings.s3_bucket}/"
+    own_objects = (objects,) if settings.s3_bucket else ()
+    async with ExternalBuckets(connect, own_objects) as buckets:
+        yield ExternalLocations(ExternalFolders(files), buckets)
+
+
+@asynccontextmanager
+async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
+    """Load a model: the one that is set, or another. Raises Misconfigured."""
+    from infra.clip.encoder import ClipEncoder
+
+    async with ClipEncoder.open(
+        name or settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.torch_threads,
+        capacity=settings.encoder_queue,
+    ) as encoder:
+        yield encoder
+
+
+def source_of(name: str) -> str:
+    """Return where a model is loaded from, wherever one stands: a folder's path, or its name."""
+    folder = Path(name).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else name
+
+
+def imaging(settings: Settings) -> PillowImaging:
+    """Return what develops pictures; it starts its processes when it is entered."""
+    from infra.pillow.imaging import PillowImaging
+
+    return PillowImaging(
+        workers=settings.decode_workers,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        decode_seconds=settings.decode_seconds,
+        decode_memory_bytes=settings.decode_memory_bytes,
+    )

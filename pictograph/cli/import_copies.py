@@ -1,0 +1,59 @@
+"""Taking in the pictures of a folder as copies."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from domain.errors import Refusal
+from pictograph import app
+from pictograph.cli.console import err, out
+from pictograph.cli.local_files import uploads_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.settings import Settings
+
+
+async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) -> None:
+    """Take in every picture of a folder. What is here already is not taken in twice."""
+    uploads = await asyncio.to_thread(uploads_of, folder)
+    refused: list[tuple[str, str]] = []
+    duplicates = 0
+    columns = (
+        TextColumn("Taking in"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+    )
+    async with app.open_pictograph(settings) as pictograph:
+        with Progress(*columns, console=err) as progress:
+            task = progress.add_task("", total=len(uploads))
+            async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):
+                if isinstance(outcome, Refusal):
+                    refused.append((upload.filename, outcome.message))
+                else:
+                    duplicates += outcome.is_duplicate
+                progress.advance(task)
+    new = len(uploads) - len(refused) - duplicates
+    out.print(f"{new} taken in, {duplicates} were here already, {len(refused)} refused.")
+    if refused:
+        table = Table("File", "Reason", title="Refused")
+        for name, reason in sorted(refused):
+            table.add_row(Text(name), Text(reason))
+        err.print(table)
+        raise typer.Exit(1)

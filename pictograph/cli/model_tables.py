@@ -1,0 +1,120 @@
+"""Models in a terminal: how far each has got, and what two of them find side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from domain.entities.models import ModelState
+from domain.entities.queries import ByText, SearchOptions
+from pictograph.cli.search_result import thumbnails_of
+from pictograph.cli.tables import relevance_cell, thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from rich.console import RenderableType
+
+    from domain.entities.models import ModelStatus
+    from domain.entities.searches import SearchPage
+    from domain.runtime.loaded_models import LoadedModel
+
+STYLES = {
+    ModelState.ACTIVE: "bold green",
+    ModelState.READY: "green",
+    ModelState.BACKFILLING: "yellow",
+    ModelState.RETIRED: "dim",
+}
+BAR_WIDTH = 30
+NAME_WIDTH = 32
+
+EXACTLY = SearchOptions(exact=True)
+"""What an index misses says nothing about a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What two models find for one text, and how much of it is the same, 0 to 1."""
+
+    table: RenderableType
+    overlap: float
+
+
+def status_table(statuses: Sequence[ModelStatus]) -> RenderableType:
+    """Lay models out in rows, with a bar for each that is being filled."""
+    longest = max((len(each.name) for each in statuses), default=0)
+    name = Column("Model", min_width=min(longest, NAME_WIDTH), overflow="fold")
+    state = Column("State", min_width=len(ModelState.BACKFILLING))
+    table = Table(name, state, "Dim.", "Embedded", "Waiting", "Leased", "Set aside")
+    below: list[RenderableType] = []
+    for each in statuses:
+        table.add_row(
+            Text(each.name),
+            Text(each.state, style=STYLES[each.state]),
+            str(each.dimensions),
+            f"{each.embedded:,} of {each.total:,}" if each.total else f"{each.embedded:,}",
+            *(f"{n:,}" for n in (each.work.waiting, each.work.leased, each.work.failed)),
+        )
+        if each.state is ModelState.BACKFILLING:
+            below.append(_bar(each))
+        below += [Text(f"{each.name}: {error}", style="red") for error in each.errors]
+    return Group(table, *below)
+
+
+def _bar(status: ModelStatus) -> RenderableType:
+    row = Table.grid(padding=(0, 1))
+    share = status.embedded / status.total if status.total else 1.0
+    said = f"{share:.0%} embedded"
+    if status.indexing is not None:
+        share, said = status.indexing, f"building the index, {status.indexing:.0%}"
+    row.add_row(Text(status.name), ProgressBar(1.0, share, width=BAR_WIDTH), Text(said))
+    return row
+
+
+async def comparison_table(
+    text: str, editions: tuple[LoadedModel, LoadedModel], *, first: int, pictures: bool
+) -> Compared:
+    """Ask two models for the same, and lay out side by side what they find."""
+    pages = [
+        await edition.use_cases.search(ByText(text), EXACTLY, first=first) for edition in editions
+    ]
+    ids = [{found.image.id for found in page.found} for page in pages]
+    both = ids[0] & ids[1]
+    share = len(both) / max(1, *map(len, ids))
+    columns = [
+        await _cells(edition, page, both, pictures=pictures)
+        for edition, page in zip(editions, pages, strict=True)
+    ]
+    table = Table("", title=Text(text), caption=f"{share:.0%} are the same, in bold.")
+    for edition in editions:
+        table.add_column(Text(edition.model.name), overflow="fold")
+    for rank in range(max(map(len, columns))):
+        cells = [column[rank] if rank < len(column) else "" for column in columns]
+        table.add_row(str(rank + 1), *cells)
+    return Compared(table, share)
+
+
+async def _cells(
+    edition: LoadedModel, page: SearchPage, both: set[UUID], *, pictures: bool
+) -> list[RenderableType]:
+    judged = await edition.use_cases.search.judge(
+        page.search.query, [found.hit for found in page.found]
+    )
+    relevances = {hit.image_id: hit.relevance or 0.0 for hit in judged}
+    drawn = await thumbnails_of(edition.use_cases, page) if pictures else []
+    cells: list[RenderableType] = []
+    for rank, found in enumerate(page.found):
+        style = "bold" if found.image.id in both else ""
+        said = Text.assemble(
+            (found.image.filename, style),
+            "\n",
+            relevance_cell(relevances.get(found.image.id, 0.0)),
+        )
+        cells.append(Group(thumbnail(drawn[rank]), said) if drawn else said)
+    return cells

@@ -1,0 +1,146 @@
+"""What is done by one model, put together over what all models share."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from domain import Limits, Ports, build_use_cases
+from domain.errors import Misconfigured
+from domain.runtime.loaded_models import LoadedModel
+from pictograph.adapters import open_encoder, source_of, staging_beside
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.entities.models import LiveModel
+    from domain.ports import Events, Storage
+    from domain.runtime.loaded_models import LoadedModels
+    from infra.clip.encoder import ClipEncoder
+    from infra.external_files import ExternalLocations
+    from infra.pillow.imaging import PillowImaging
+    from infra.settings import Settings
+
+# Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
+# ruff: noqa: PLC0415
+
+
+def utc_now() -> datetime:
+    """Return the current instant, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What is open once in a process, whichever model answers."""
+
+    settings: Settings
+    engine: AsyncEngine
+    storage: Storage
+    imaging: PillowImaging
+    events: Events
+    outside: ExternalLocations
+
+    @asynccontextmanager
+    async def edition(
+        self, model: LiveModel | None, editions: LoadedModels
+    ) -> AsyncIterator[LoadedModel]:
+        """Load a model and put together what is done by it; None is the one that answers.
+
+        Raises Misconfigured.
+        """
+        from infra.postgres.models.active import activate
+
+        while True:
+            source = model.source if model else await self._source_of_active()
+            async with open_encoder(self.settings, source) as encoder:
+                if model is None:
+                    try:
+                        active = await activate(self.engine, encoder.model, source=source)
+                    except Misconfigured:
+                        # Another may have been promoted while this one was loaded.
+                        if await self._source_of_active() == source:
+                            raise
+                        continue
+                    model = active.live(source)
+                if (encoder.model.name, encoder.model.dimensions) != (model.name, model.dimensions):
+                    raise Misconfigured(
+                        f"What is at {source} is {encoder.model.name} now; put {model.name} back."
+                    )
+                yield compose(self, model, encoder, editions)
+                return
+
+    async def _source_of_active(self) -> str:
+        from infra.postgres.models.active import source_of_active
+
+        wanted, is_set = self.settings.model, "model" in self.settings.model_fields_set
+        return await source_of_active(self.engine, source_of(wanted), is_set=is_set)
+
+
+def compose(
+    shared: Shared, live: LiveModel, encoder: ClipEncoder, loaded: LoadedModels
+) -> LoadedModel:
+    """Wire all use cases over the adapters of one model."""
+    from infra.clip.concepts import ConceptBank, read_concepts
+    from infra.clip.embedding_space import NumpyEmbeddingSpace
+    from infra.filesystem.staging import FolderStaging
+    from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
+    from infra.postgres.catalog.catalog import PostgresCatalog
+    from infra.postgres.catalog.ingestion import PostgresIngestion
+    from infra.postgres.duplicates.duplicates import PostgresDuplicates
+    from infra.postgres.keys import PostgresKeys
+    from infra.postgres.models.active import ActiveModel
+    from infra.postgres.models.concepts import PostgresConcepts
+    from infra.postgres.models.models import PostgresModels
+    from infra.postgres.searches import PostgresKeptSearches
+    from infra.postgres.targets import PostgresUploadTargets
+    from infra.postgres.vectors.index import PostgresVectorIndex
+    from infra.postgres.work.external_objects import PostgresExternalObjects
+    from infra.postgres.work.work import PostgresWorkQueue
+
+    settings, engine, storage = shared.settings, shared.engine, shared.storage
+    model = ActiveModel(live.id, live.name, live.dimensions)
+    catalog = PostgresCatalog(engine)
+    vectors = PostgresVectorIndex(engine, model)
+    bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
+    staging = staging_beside(storage, settings)
+    use_cases = build_use_cases(
+        Ports(
+            catalog=catalog,
+            clock=utc_now,
+            duplicates=PostgresDuplicates(engine, model),
+            embedding_space=NumpyEmbeddingSpace(vectors, bank, model=encoder.model),
+            encoder=encoder,
+            events=shared.events,
+            external_files=shared.outside,
+            external_objects=PostgresExternalObjects(engine, model),
+            imaging=shared.imaging.seeing(encoder.input_side),
+            ingestion=PostgresIngestion(engine, model),
+            keys=PostgresKeys(engine),
+            known_models=PostgresModels(engine),
+            local_staging=staging if isinstance(staging, FolderStaging) else None,
+            object_listing=shared.outside,
+            ready_feed=catalog,
+            searches=PostgresKeptSearches(engine),
+            staging=staging,
+            storage=storage,
+            upload_targets=PostgresUploadTargets(engine),
+            vectors=vectors,
+            work_queue=PostgresWorkQueue(engine, model),
+        ),
+        Limits(
+            version=version("pictograph"),
+            max_upload_bytes=settings.max_upload_bytes,
+            max_files_per_request=settings.max_files_per_request,
+            accepted_content_types=ACCEPTED_CONTENT_TYPES,
+            public_reading=settings.public_reading,
+            configured_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        ),
+        search_of=loaded.search_of,
+    )
+    return LoadedModel(live, encoder, use_cases, encoder.check, bank.prepare)

@@ -1,0 +1,41 @@
+"""The ports of one library as one object, for tests that use several of them on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+from domain.ports import Catalog, Ingestion, KnownModels, ReadyFeed, VectorIndex
+from infra.postgres.catalog.catalog import PostgresCatalog
+from infra.postgres.catalog.ingestion import PostgresIngestion
+from infra.postgres.models.active import activate
+from infra.postgres.models.models import PostgresModels
+from infra.postgres.vectors.index import PostgresVectorIndex
+from infra.postgres.vectors.nearest import EXACT_BELOW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from domain.entities.embeddings import EmbeddingModel
+    from domain.entities.models import KnownModel
+
+
+class ImageLibrary(Catalog, Ingestion, KnownModels, ReadyFeed, VectorIndex, Protocol):
+    """Images that can be added, changed, listed and searched."""
+
+
+@dataclass(frozen=True)
+class PostgresLibrary(PostgresVectorIndex, PostgresIngestion, PostgresCatalog):
+    """A library on PostgreSQL with the embeddings of one model."""
+
+    @classmethod
+    async def open(
+        cls, engine: AsyncEngine, model: EmbeddingModel, *, exact_below: int = EXACT_BELOW
+    ) -> Self:
+        """Open it. Raises Misconfigured where another model has embedded the images."""
+        return cls(engine, await activate(engine, model), exact_below)
+
+    async def known(self) -> Sequence[KnownModel]:
+        return await PostgresModels(self.engine).known()

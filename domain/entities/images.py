@@ -109,7 +109,7 @@ class Image:
     source: Source | None = None
     """Where the original lies; None where it is in storage, as LARGE and THUMBNAIL always are."""
 
-    def developed(self, picture: Picture) -> Image:
+    def with_picture(self, picture: Picture) -> Image:
         """Return the image READY, with all that its file says."""
         return replace(
             self,

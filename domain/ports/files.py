@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Imaging(Protocol):
     """Everything about pictures as files. Each call raises UploadRefusal for bad files."""
 
-    async def develop(self, data: bytes) -> Picture:
+    async def decode(self, data: bytes) -> Picture:
         """Recognise, bound and decode a file once, and make all that is kept of it."""
 
-    async def decode(self, data: bytes) -> Pixels:
+    async def decode_pixels(self, data: bytes) -> Pixels:
         """Recognise, bound and decode a file no further than an encoder needs."""
 
     async def inspect(self, data: bytes) -> str:

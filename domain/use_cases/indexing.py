@@ -87,7 +87,7 @@ class IndexImages:
         if isinstance(subject, FoundObject):
             return await self._new(task, subject)
         if subject.status is ImageStatus.READY:
-            pixels = await self.imaging.decode(await self._bytes_of(subject))
+            pixels = await self.imaging.decode_pixels(await self._bytes_of(subject))
             return IndexedImage(task, subject, await self._embed(pixels))
         data = await read_all(await self.read(subject, Variant.ORIGINAL))
         return await self._develop(task, subject, data)
@@ -112,10 +112,10 @@ class IndexImages:
         return await self._develop(task, image, data)
 
     async def _develop(self, task: Task, image: Image, data: bytes) -> IndexedImage:
-        picture = await self.imaging.develop(data)
+        picture = await self.imaging.decode(data)
         embedding = await self._embed(picture.pixels)
         await store(self.storage, image, picture)
-        return IndexedImage(task, image.developed(picture), embedding)
+        return IndexedImage(task, image.with_picture(picture), embedding)
 
     async def _bytes_of(self, image: Image) -> bytes:
         """Return the original, or what is left where that is gone."""

@@ -1,4 +1,4 @@
-"""``python -m graph.http.fetch_graphiql [FOLDER]``: fetch and check the files of GraphiQL with npm."""
+"""Fetch GraphiQL with npm and check it: ``python -m graph.http.fetch_graphiql [FOLDER]``."""
 
 import shutil
 import subprocess

@@ -34,7 +34,7 @@ class PictureDecoder:
     bounds: Bounds
     encoder_side: int
 
-    def develop(self, data: bytes) -> Picture:
+    def decode(self, data: bytes) -> Picture:
         """Decode once and make all that is kept. Raises UploadRefusal."""
         opened = open_picture(data, self.bounds)
         image, tags, turned = self._print(opened, data, longest=LARGE_SIDE)
@@ -54,7 +54,7 @@ class PictureDecoder:
             thumbnail=renditions.webp(thumbnail),
         )
 
-    def decode(self, data: bytes) -> Pixels:
+    def decode_pixels(self, data: bytes) -> Pixels:
         """Decode no further than the encoder needs. Raises UploadRefusal."""
         image, _, _ = self._print(open_picture(data, self.bounds), data)
         return self._pixels(image)

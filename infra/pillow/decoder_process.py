@@ -39,16 +39,16 @@ def serve(tasks: BinaryIO, answers: BinaryIO, *, cpu_seconds: float) -> None:
 
 
 def _answer(task: dict[str, int | str], data: bytes) -> Answer:
-    darkroom = PictureDecoder(
+    decoder = PictureDecoder(
         Bounds(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
     )
     try:
         match task["name"]:
-            case "develop":
-                return darkroom.develop(data)
+            case "decode":
+                return decoder.decode(data)
             case "inspect":
-                return darkroom.inspect(data)
-        return darkroom.decode(data)
+                return decoder.inspect(data)
+        return decoder.decode_pixels(data)
     except UploadRefusal as refusal:
         return refusal
 

@@ -21,7 +21,7 @@ class PillowImaging:
 
     An async context manager. Of an animation the first frame is the picture. ``encoder_side`` is
     how many pixels a side the encoder sees: ``Pixels`` have one and a half times as many on the
-    shortest side, if the file has. ``decode`` and ``inspect`` go ahead of every ``develop``
+    shortest side, if the file has. ``decode_pixels`` and ``inspect`` go ahead of every ``decode``
     that waits, so that a search never waits behind a bulk upload.
     """
 
@@ -58,15 +58,15 @@ class PillowImaging:
         other._bounds = self._bounds | {"encoder_side": encoder_side}  # noqa: SLF001 - of its kind
         return other
 
-    async def develop(self, data: bytes) -> Picture:
+    async def decode(self, data: bytes) -> Picture:
         """Recognise, bound and decode a file once, and make all that is kept of it."""
-        picture = _or_raise(await self._workers.run({"name": "develop"} | self._bounds, data))
+        picture = _or_raise(await self._workers.run({"name": "decode"} | self._bounds, data))
         assert isinstance(picture, Picture)  # noqa: S101 - narrows what the task answers
         return picture
 
-    async def decode(self, data: bytes) -> Pixels:
+    async def decode_pixels(self, data: bytes) -> Pixels:
         """Recognise, bound and decode a file no further than an encoder needs."""
-        task = {"name": "decode"} | self._bounds
+        task = {"name": "decode_pixels"} | self._bounds
         pixels = _or_raise(await self._workers.run(task, data, urgent=True))
         assert isinstance(pixels, Pixels)  # noqa: S101 - narrows what the task answers
         return pixels

@@ -149,15 +149,15 @@ async def test_an_outage_puts_a_task_off_and_it_is_done_when_that_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image = await library.expect()
-    develop = imaging.develop
+    decode = imaging.decode
 
     async def away(_: bytes) -> None:
         raise ConnectionError("the store is away")
 
-    monkeypatch.setattr(imaging, "develop", away)
+    monkeypatch.setattr(imaging, "decode", away)
     assert 0 == await do_all(index)
     assert "ConnectionError: the store is away" == library.work.entries[image.id].error
-    monkeypatch.setattr(imaging, "develop", develop)
+    monkeypatch.setattr(imaging, "decode", decode)
     assert 0 == await do_all(index)
     clock.pass_time(timedelta(minutes=1))
     assert 1 == await do_all(index)

@@ -222,10 +222,10 @@ class Crowded(FakeImaging):
 
         return Upload("picture.png", 1, read)
 
-    async def decode(self, data: bytes) -> Pixels:
+    async def decode_pixels(self, data: bytes) -> Pixels:
         await self.crowd.wait()
         self.examples -= 1
-        return await super().decode(data)
+        return await super().decode_pixels(data)
 
 
 async def test_only_so_many_examples_are_in_memory_at_once(use_cases: UseCases) -> None:

@@ -42,7 +42,7 @@ def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("byte_range", "byte_range"),
+    ("byte_range", "first_and_count"),
     [
         (ByteRange(0), (0, 10)),
         (ByteRange(0, 0), (0, 1)),
@@ -54,9 +54,9 @@ def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
     ],
 )
 def test_a_range_is_a_first_byte_and_a_count(
-    byte_range: ByteRange, byte_range: tuple[int, int]
+    byte_range: ByteRange, first_and_count: tuple[int, int]
 ) -> None:
-    assert byte_range == byte_range.within(10)
+    assert first_and_count == byte_range.within(10)
 
 
 @pytest.mark.parametrize(

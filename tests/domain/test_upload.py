@@ -69,7 +69,7 @@ async def test_an_uploaded_picture_is_kept_as_it_came_and_in_two_sizes(
     [outcome] = await use_cases.upload([upload(RED)])
 
     image_id = taken(outcome).image.id
-    picture = await imaging.develop(RED)
+    picture = await imaging.decode(RED)
     assert {
         Variant.ORIGINAL.key_of(image_id): RED,
         Variant.LARGE.key_of(image_id): picture.large,
@@ -200,9 +200,9 @@ class Memory(FakeImaging):
 
         return Upload("picture.png", 1, read)
 
-    async def develop(self, data: bytes) -> Picture:
+    async def decode(self, data: bytes) -> Picture:
         await self.crowd.wait()
-        picture = await super().develop(data)
+        picture = await super().decode(data)
         self.files -= 1
         return picture
 

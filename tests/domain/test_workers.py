@@ -40,7 +40,7 @@ async def test_a_worker_that_is_stopped_gives_its_work_back(
         await never.wait()
 
     with monkeypatch.context() as patched:
-        patched.setattr(imaging, "develop", hang)
+        patched.setattr(imaging, "decode", hang)
         doing = asyncio.create_task(do_all(index))
         await begun.wait()
         doing.cancel()
@@ -75,7 +75,7 @@ async def test_a_worker_that_cannot_give_its_work_back_stops_all_the_same(
     async def away(_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(imaging, "develop", hang)
+    monkeypatch.setattr(imaging, "decode", hang)
     monkeypatch.setattr(library.work, "abandon", away)
     doing = asyncio.create_task(do_all(index))
     await begun.wait()
@@ -113,7 +113,7 @@ async def test_leases_are_kept_while_the_work_goes_on(
 ) -> None:
     await library.expect()
     extended = asyncio.Event()
-    extend, develop = library.work.extend, imaging.develop
+    extend, decode = library.work.extend, imaging.decode
 
     async def noting(tasks: Sequence[Task], *, seconds: float) -> None:
         await extend(tasks, seconds=seconds)
@@ -122,10 +122,10 @@ async def test_leases_are_kept_while_the_work_goes_on(
 
     async def slow(data: bytes) -> object:
         await extended.wait()
-        return await develop(data)
+        return await decode(data)
 
     monkeypatch.setattr(library.work, "extend", noting)
-    monkeypatch.setattr(imaging, "develop", slow)
+    monkeypatch.setattr(imaging, "decode", slow)
     async with asyncio.timeout(30):
         assert 1 == await do_all(replace(index, lease_seconds=0.03))
 

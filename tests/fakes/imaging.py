@@ -40,7 +40,7 @@ class FakeImaging:
     exif: dict[bytes, Exif] = field(default_factory=dict)
     max_pixels: int = 50_000_000
 
-    async def develop(self, data: bytes) -> Picture:
+    async def decode(self, data: bytes) -> Picture:
         width, height, colour = self._read(data)
         return Picture(
             content_type="image/png",
@@ -55,7 +55,7 @@ class FakeImaging:
             thumbnail=_rendition(width, height, THUMBNAIL_SIDE, colour=colour),
         )
 
-    async def decode(self, data: bytes) -> Pixels:
+    async def decode_pixels(self, data: bytes) -> Pixels:
         return _flat(*self._read(data))
 
     async def inspect(self, data: bytes) -> str:

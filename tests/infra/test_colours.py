@@ -12,12 +12,12 @@ from tests.pictures import BLUE, RED, WHITE, as_image, difference, encoded, flag
 
 
 @pytest.fixture
-def darkroom() -> PictureDecoder:
+def decoder() -> PictureDecoder:
     return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"])
-def test_every_mode_is_developed(darkroom: PictureDecoder, mode: str) -> None:
+def test_every_mode_is_developed(decoder: PictureDecoder, mode: str) -> None:
     kind = {"PA": "TIFF", "HSV": "TIFF"}.get(mode)
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -33,7 +33,7 @@ def test_every_mode_is_developed(darkroom: PictureDecoder, mode: str) -> None:
     else:
         kind = "PNG" if mode in {"1", "L", "P", "LA", "RGBA"} else "TIFF"
         made = as_image(
-            darkroom.develop(
+            decoder.decode(
                 encoded(image, kind, **({"compression": "raw"} if kind == "TIFF" else {}))
             ).pixels
         )
@@ -42,29 +42,29 @@ def test_every_mode_is_developed(darkroom: PictureDecoder, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F"])
-def test_deep_grey_keeps_its_shades(darkroom: PictureDecoder, mode: str) -> None:
+def test_deep_grey_keeps_its_shades(decoder: PictureDecoder, mode: str) -> None:
     ramp = Image.linear_gradient("L")
     if mode == "I;16":
         deep = Image.frombytes("I;16", ramp.size, b"".join(bytes((v, v)) for v in ramp.tobytes()))
     else:
         deep = ramp.convert(mode).point(lambda value: value * 100 + 7)
-    picture = darkroom.develop(encoded(deep, "TIFF", compression="raw"))
+    picture = decoder.decode(encoded(deep, "TIFF", compression="raw"))
     assert difference(as_image(picture.pixels), ramp.resize((picture.pixels.width,) * 2)) < 2
 
 
-def test_a_deep_picture_of_one_shade_is_developed(darkroom: PictureDecoder) -> None:
+def test_a_deep_picture_of_one_shade_is_developed(decoder: PictureDecoder) -> None:
     for value in (5.0, float("nan"), float("inf")):
         data = encoded(Image.new("F", (8, 8), value), "TIFF", compression="raw")
-        assert darkroom.develop(data).width == 8
+        assert decoder.decode(data).width == 8
 
 
 def test_what_is_transparent_is_white_for_the_encoder_and_stays_so_in_renditions(
-    darkroom: PictureDecoder,
+    decoder: PictureDecoder,
 ) -> None:
     image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
     image.paste((*BLUE, 255), (0, 0, 20, 40))
     for data in (encoded(image, "PNG"), encoded(image, "WEBP", lossless=True)):
-        picture = darkroom.develop(data)
+        picture = decoder.decode(data)
         assert as_image(picture.pixels).getpixel((35, 20)) == WHITE
         assert as_image(picture.pixels).getpixel((5, 20)) == BLUE
         thumbnail = opened(picture.thumbnail)
@@ -72,14 +72,14 @@ def test_what_is_transparent_is_white_for_the_encoder_and_stays_so_in_renditions
         assert thumbnail.getchannel("A").getpixel((35, 20)) == 0
 
 
-def test_one_transparent_colour_is_white_too(darkroom: PictureDecoder) -> None:
+def test_one_transparent_colour_is_white_too(decoder: PictureDecoder) -> None:
     for image in (flag((40, 40)), flag((40, 40), "P"), flag((40, 40), "L")):
         transparent = image.getpixel((35, 35))
-        picture = darkroom.develop(encoded(image, "PNG", transparency=transparent))
+        picture = decoder.decode(encoded(image, "PNG", transparency=transparent))
         assert as_image(picture.pixels).getpixel((35, 35)) == WHITE
 
 
-def test_colours_of_another_profile_become_those_of_srgb(darkroom: PictureDecoder) -> None:
+def test_colours_of_another_profile_become_those_of_srgb(decoder: PictureDecoder) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     renamed = srgb.replace(b"\0s\0R\0G\0B", b"\0o\0d\0d\0.")
     odd = renamed.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
@@ -87,11 +87,11 @@ def test_colours_of_another_profile_become_those_of_srgb(darkroom: PictureDecode
         image = Image.new(mode, (20, 20), RED)
         for profile, expected in [(srgb, RED), (renamed, RED), (odd, RED[::-1])]:
             data = encoded(image, kind, icc_profile=profile)
-            made = as_image(darkroom.develop(data).pixels)
+            made = as_image(decoder.decode(data).pixels)
             assert difference(made, Image.new("RGB", (20, 20), expected)) < 4
 
 
 @pytest.mark.parametrize("profile", [b"no profile", b"\0" * 200])
-def test_a_damaged_profile_is_passed_over(darkroom: PictureDecoder, profile: bytes) -> None:
+def test_a_damaged_profile_is_passed_over(decoder: PictureDecoder, profile: bytes) -> None:
     data = encoded(Image.new("RGB", (20, 20), BLUE), "PNG", icc_profile=profile)
-    assert as_image(darkroom.develop(data).pixels).getpixel((5, 5)) == BLUE
+    assert as_image(decoder.decode(data).pixels).getpixel((5, 5)) == BLUE

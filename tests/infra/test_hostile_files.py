@@ -18,7 +18,7 @@ from tests.pictures import FORMATS, WITH_EXIF, encoded, flag, some_exif
 
 
 @pytest.fixture
-def darkroom() -> PictureDecoder:
+def decoder() -> PictureDecoder:
     return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
@@ -26,7 +26,7 @@ def darkroom() -> PictureDecoder:
 @pytest.mark.parametrize(
     "block", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40]
 )
-def test_damaged_exif_breaks_no_upload(darkroom: PictureDecoder, kind: str, block: bytes) -> None:
+def test_damaged_exif_breaks_no_upload(decoder: PictureDecoder, kind: str, block: bytes) -> None:
     whole = encoded(flag(), kind, exif=some_exif())
     start = whole.index(b"MM\0*")
     data = whole[:start] + block[6:] + whole[start + len(block) - 6 :]
@@ -35,7 +35,7 @@ def test_damaged_exif_breaks_no_upload(darkroom: PictureDecoder, kind: str, bloc
         (length,) = struct.unpack_from(">I", data, chunk_start)
         crc = zlib.crc32(data[start - 4 : start + length])
         data = data[: start + length] + struct.pack(">I", crc) + data[start + length + 4 :]
-    picture = darkroom.develop(data)
+    picture = decoder.decode(data)
     assert (picture.width, picture.height) == (120, 80)
 
 
@@ -49,19 +49,19 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def test_too_many_pixels_are_refused_by_the_header(darkroom: PictureDecoder) -> None:
+def test_too_many_pixels_are_refused_by_the_header(decoder: PictureDecoder) -> None:
     with pytest.raises(TooManyPixels, match="5000 x 5000 pixels; reduce it to at most 1,000,000"):
-        darkroom.develop(png_header(5_000, 5_000))
+        decoder.decode(png_header(5_000, 5_000))
     with pytest.raises(TooManyPixels, match="far more than 1,000,000 pixels; reduce it"):
-        darkroom.develop(png_header(50_000, 50_000))
+        decoder.decode(png_header(50_000, 50_000))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_too_many_frames_are_refused(darkroom: PictureDecoder, kind: str) -> None:
+def test_too_many_frames_are_refused(decoder: PictureDecoder, kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), (n * 10, 99, 255 - n * 10)) for n in range(25)]
     data = encoded(flag((8, 8)), kind, save_all=True, append_images=frames)
     with pytest.raises(TooManyPixels, match="26 frames; send one with at most 20"):
-        darkroom.develop(data)
+        decoder.decode(data)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,27 @@ def test_too_many_frames_are_refused(darkroom: PictureDecoder, kind: str) -> Non
     ],
 )
 def test_other_formats_are_refused_by_name_of_those_that_are_not(
-    darkroom: PictureDecoder, data: bytes
+    decoder: PictureDecoder, data: bytes
 ) -> None:
     with pytest.raises(UnsupportedFormat, match="send one of JPEG, PNG"):
-        darkroom.develop(data)
+        decoder.decode(data)
 
 
-def test_an_empty_file_is_said_to_be_empty(darkroom: PictureDecoder) -> None:
+def test_an_empty_file_is_said_to_be_empty(decoder: PictureDecoder) -> None:
     with pytest.raises(UnsupportedFormat, match="This file is empty"):
-        darkroom.develop(b"")
+        decoder.decode(b"")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_that_breaks_off_is_refused(darkroom: PictureDecoder, kind: str) -> None:
+def test_a_file_that_breaks_off_is_refused(decoder: PictureDecoder, kind: str) -> None:
     whole = encoded(flag((300, 200)), kind)
     for part in (16, 30, len(whole) // 2):
         with pytest.raises((InvalidContent, UnsupportedFormat)):
-            darkroom.develop(whole[:part])
+            decoder.decode(whole[:part])
 
 
 def test_running_out_of_memory_is_a_refusal(
-    darkroom: PictureDecoder, monkeypatch: pytest.MonkeyPatch
+    decoder: PictureDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhausted(_image: ImageFile.ImageFile) -> None:
         raise MemoryError
@@ -106,7 +106,7 @@ def test_running_out_of_memory_is_a_refusal(
     data = encoded(flag(), "PNG")
     monkeypatch.setattr(ImageFile.ImageFile, "load", exhausted)
     with pytest.raises(InvalidContent, match="more memory than allowed"):
-        darkroom.decode(data)
+        decoder.decode_pixels(data)
 
 
 @settings(
@@ -120,7 +120,7 @@ def test_running_out_of_memory_is_a_refusal(
     st.integers(0, 3_000),
 )
 def test_no_damage_whatever_makes_anything_but_a_picture_or_a_refusal(
-    darkroom: PictureDecoder, kind: str, damages: list[tuple[int, bytes]], cut: int
+    decoder: PictureDecoder, kind: str, damages: list[tuple[int, bytes]], cut: int
 ) -> None:
     exif = {"exif": some_exif()} if kind in WITH_EXIF else {}
     data = bytearray(encoded(flag((40, 30)), kind, **exif))
@@ -130,5 +130,5 @@ def test_no_damage_whatever_makes_anything_but_a_picture_or_a_refusal(
     if cut % 3 == 0:
         del data[cut % len(data) :]
     with suppress(Refusal):
-        pixels = darkroom.develop(bytes(data)).pixels
+        pixels = decoder.decode(bytes(data)).pixels
         assert len(pixels.rgb) == 3 * pixels.width * pixels.height

@@ -35,12 +35,12 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def developed(data: bytes) -> Picture:
-    return PictureDecoder(Bounds(50_000_000, 10), encoder_side=72).develop(data)
+def decoded(data: bytes) -> Picture:
+    return PictureDecoder(Bounds(50_000_000, 10), encoder_side=72).decode(data)
 
 
 def bits_between(one: bytes, other: bytes) -> int:
-    return hamming(developed(one).perceptual_hash, developed(other).perceptual_hash)
+    return hamming(decoded(one).perceptual_hash, decoded(other).perceptual_hash)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_few_bits_differ_between_files_of_one_picture(
 
 def test_many_bits_differ_between_two_pictures(postcards: list[Image.Image]) -> None:
     files = [encoded(image, "PNG") for image in postcards] + [p.read_bytes() for p in PHOTOS[-2:]]
-    hashes = [developed(file).perceptual_hash for file in files]
+    hashes = [decoded(file).perceptual_hash for file in files]
     assert min(hamming(one, other) for one, other in combinations(hashes, 2)) > 2 * NEAR_DISTANCE
 
 
@@ -120,7 +120,7 @@ def gradient(last: int) -> Image.Image:
 )
 def test_pictures_without_structure_are_flat_however_they_are_encoded(image: Image.Image) -> None:
     for file in (encoded(image, "PNG"), encoded(image, "JPEG", quality=75)):
-        assert FLAT == developed(file).perceptual_hash
+        assert FLAT == decoded(file).perceptual_hash
 
 
 def test_a_page_of_text_is_not_flat() -> None:
@@ -128,7 +128,7 @@ def test_a_page_of_text_is_not_flat() -> None:
     for line in range(30):
         text = "Of the perceptual hash of pages " * 3
         ImageDraw.Draw(page).text((50, 50 + 24 * line), text, fill="black")
-    assert FLAT != developed(encoded(page, "PNG")).perceptual_hash
+    assert FLAT != decoded(encoded(page, "PNG")).perceptual_hash
 
 
 def test_the_pixels_of_other_bytes_are_the_same(postcards: list[Image.Image]) -> None:
@@ -146,15 +146,15 @@ def test_the_pixels_of_other_bytes_are_the_same(postcards: list[Image.Image]) ->
         encoded(opaque, "PNG"),
     ]
     assert len(set(files)) == len(files)
-    assert 1 == len({developed(file).pixel_sha256 for file in files})
-    assert 1 == len({developed(file).perceptual_hash for file in files})
+    assert 1 == len({decoded(file).pixel_sha256 for file in files})
+    assert 1 == len({decoded(file).perceptual_hash for file in files})
 
 
 def test_a_jpeg_without_its_metadata_has_the_same_pixels(postcards: list[Image.Image]) -> None:
     bare = encoded(postcards[1], "JPEG")
     with_words = encoded(postcards[1], "JPEG", exif=some_exif(), comment="a copy")
     assert bare != with_words
-    assert developed(bare).pixel_sha256 == developed(with_words).pixel_sha256
+    assert decoded(bare).pixel_sha256 == decoded(with_words).pixel_sha256
 
 
 def test_pixels_that_differ_a_little_are_not_the_same(postcards: list[Image.Image]) -> None:
@@ -166,12 +166,12 @@ def test_pixels_that_differ_a_little_are_not_the_same(postcards: list[Image.Imag
         encoded(image, "JPEG", quality=95),
         encoded(reduced(image, 2), "PNG"),
     ]
-    digests = {developed(file).pixel_sha256 for file in (encoded(image, "PNG"), *others)}
+    digests = {decoded(file).pixel_sha256 for file in (encoded(image, "PNG"), *others)}
     assert 4 == len(digests)
     assert bits_between(encoded(image, "PNG"), encoded(marked, "PNG")) <= 2
 
 
 def test_a_flat_picture_of_another_size_has_other_pixels() -> None:
     sizes = [(6, 4), (4, 6), (24, 1), (12, 2)]
-    black = [developed(encoded(Image.new("RGB", size), "PNG")).pixel_sha256 for size in sizes]
+    black = [decoded(encoded(Image.new("RGB", size), "PNG")).pixel_sha256 for size in sizes]
     assert len(sizes) == len(set(black))

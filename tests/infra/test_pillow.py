@@ -62,14 +62,14 @@ def test_the_accepted_media_types_are_those_of_the_eight_formats() -> None:
 async def test_a_picture_that_takes_too_long_is_refused_and_holds_up_no_other(
     imaging: PillowImaging,
 ) -> None:
-    endless = asyncio.create_task(imaging.develop(endless_jpeg()))
+    endless = asyncio.create_task(imaging.decode(endless_jpeg()))
     await asyncio.sleep(0.1)
     for _ in range(5):
-        assert (await imaging.develop(PLAIN)).width == 120
+        assert (await imaging.decode(PLAIN)).width == 120
     assert not endless.done()
     with pytest.raises(InvalidContent, match="longer than 3 seconds; save it anew"):
         await endless
-    assert (await imaging.develop(PLAIN)).width == 120
+    assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_a_worker_that_was_killed_at_rest_is_replaced(imaging: PillowImaging) -> None:
@@ -78,7 +78,7 @@ async def test_a_worker_that_was_killed_at_rest_is_replaced(imaging: PillowImagi
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(0.2)
-    developed = await asyncio.gather(*(imaging.develop(PLAIN) for _ in range(4)))
+    developed = await asyncio.gather(*(imaging.decode(PLAIN) for _ in range(4)))
     assert {120} == {picture.width for picture in developed}
     assert not set(before) & set(workers_of(os.getpid()))
 
@@ -87,43 +87,43 @@ async def test_a_worker_that_dies_of_a_picture_refuses_it_and_is_replaced(
     imaging: PillowImaging, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = workers_of(os.getpid())
-    deadly = asyncio.create_task(imaging.decode(endless_jpeg()))
+    deadly = asyncio.create_task(imaging.decode_pixels(endless_jpeg()))
     await asyncio.sleep(0.2)
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(InvalidContent, match="damaged, or takes more"):
         await deadly
     assert "with status -9" in caplog.text
-    assert (await imaging.develop(PLAIN)).width == 120
+    assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_who_gives_up_leaves_no_answer_to_the_next(imaging: PillowImaging) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await imaging.develop(endless_jpeg())
-        assert (await imaging.develop(PLAIN)).width == 120
+                await imaging.decode(endless_jpeg())
+        assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_who_gives_up_waiting_takes_nobodys_place() -> None:
     async with PillowImaging(encoder_side=16, decode_seconds=2, workers=1) as imaging:
-        busy = asyncio.create_task(imaging.develop(endless_jpeg()))
-        waiting = [asyncio.create_task(imaging.develop(PLAIN)) for _ in range(3)]
+        busy = asyncio.create_task(imaging.decode(endless_jpeg()))
+        waiting = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(3)]
         await asyncio.sleep(0.1)
         waiting[0].cancel()
         with suppress(InvalidContent):
             await busy
         waiting[1].cancel()
         assert (await waiting[2]).width == 120
-        assert (await imaging.develop(PLAIN)).width == 120
+        assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_memory_is_limited() -> None:
     huge = encoded(Image.new("RGB", (6000, 6000)), "PNG")
     async with PillowImaging(encoder_side=16, decode_memory_bytes=200 << 20, workers=1) as imaging:
         with pytest.raises(InvalidContent, match="memory"):
-            await imaging.develop(huge)
-        assert (await imaging.develop(PLAIN)).width == 120
+            await imaging.decode(huge)
+        assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_decoding_for_a_search_goes_ahead_of_uploads_that_wait() -> None:
@@ -131,11 +131,11 @@ async def test_decoding_for_a_search_goes_ahead_of_uploads_that_wait() -> None:
     async with PillowImaging(encoder_side=16, workers=1) as imaging:
 
         async def upload() -> None:
-            await imaging.develop(PLAIN)
+            await imaging.decode(PLAIN)
             done.append("upload")
 
         async def search() -> None:
-            await imaging.decode(PLAIN)
+            await imaging.decode_pixels(PLAIN)
             done.append("search")
 
         await asyncio.gather(*(upload() for _ in range(5)), search())
@@ -206,7 +206,7 @@ async def test_a_folder_named_infra_in_the_working_directory_is_not_run(
     # An empty entry of PYTHONPATH would be the working directory as well.
     monkeypatch.syspath_prepend("")
     async with PillowImaging(encoder_side=16, workers=1) as imaging:
-        assert (await imaging.develop(PLAIN)).width == 120
+        assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_what_decoders_print_reaches_neither_answers_nor_log(
@@ -214,8 +214,8 @@ async def test_what_decoders_print_reaches_neither_answers_nor_log(
 ) -> None:
     whole = encoded(flag((60, 40)), "TIFF", compression="jpeg")
     with pytest.raises(InvalidContent):
-        await imaging.develop(whole.replace(b"\xff\xd8", b"\0\0"))
-    assert (await imaging.develop(PLAIN)).width == 120
+        await imaging.decode(whole.replace(b"\xff\xd8", b"\0\0"))
+    assert (await imaging.decode(PLAIN)).width == 120
     assert capfd.readouterr() == ("", "")
 
 
@@ -250,14 +250,14 @@ async def test_a_worker_that_cannot_be_replaced_is_an_outage_and_no_fault_of_the
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/bin/false")
         with pytest.raises(EOFError):
-            await imaging.develop(PLAIN)
-    assert (await imaging.develop(PLAIN)).width == 120
+            await imaging.decode(PLAIN)
+    assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_who_gives_up_when_its_turn_comes_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = {"name": "decode", "encoder_side": 16, "max_pixels": 10_000, "max_frames": 1}
+    task = {"name": "decode_pixels", "encoder_side": 16, "max_pixels": 10_000, "max_frames": 1}
     async with DecoderPool(1, LIMITS) as workers:
         give = workers._give  # noqa: SLF001 - the moment is too short to be met from outside
 
@@ -277,8 +277,8 @@ async def test_an_answer_that_is_too_long_is_not_read(
     with monkeypatch.context() as patch:
         patch.setattr("infra.pillow.decoder_pool.MOST_BODY", 100)
         with pytest.raises(InvalidContent, match="damaged"):
-            await imaging.develop(PLAIN)
-    assert (await imaging.develop(PLAIN)).width == 120
+            await imaging.decode(PLAIN)
+    assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_a_worker_is_replaced_after_many_pictures(
@@ -287,13 +287,13 @@ async def test_a_worker_is_replaced_after_many_pictures(
     monkeypatch.setattr("infra.pillow.decoder_pool._TASKS_OF_A_LIFE", 2)
     before = set(workers_of(os.getpid()))
     for _ in range(6):
-        assert (await imaging.develop(PLAIN)).width == 120
+        assert (await imaging.decode(PLAIN)).width == 120
     assert before != set(workers_of(os.getpid()))
 
 
 @pytest.mark.skipif(not GPS.is_dir(), reason="the photos of ../shared/data are not here")
 async def test_photos_keep_their_exif_on_the_way_from_the_worker(imaging: PillowImaging) -> None:
-    picture = await imaging.develop((GPS / "DSCN0042.jpg").read_bytes())
+    picture = await imaging.decode((GPS / "DSCN0042.jpg").read_bytes())
     assert picture.exif
     assert picture.exif.camera_model == "COOLPIX P6000"
     assert picture.exif.location
@@ -305,7 +305,7 @@ async def test_twenty_pictures_at_once_are_all_developed(imaging: PillowImaging)
     sizes = [(40 + n, 30) for n in range(20)]
     files = [encoded(flag(size), "JPEG") for size in sizes]
     outcomes = await asyncio.gather(
-        *(imaging.develop(data) for data in files), imaging.develop(b"x"), return_exceptions=True
+        *(imaging.decode(data) for data in files), imaging.decode(b"x"), return_exceptions=True
     )
     refused = outcomes.pop()
     assert isinstance(refused, Refusal)

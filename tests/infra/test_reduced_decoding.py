@@ -56,9 +56,9 @@ def large_photo() -> bytes:
 
 
 def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
-    darkroom = PictureDecoder(Bounds(50_000_000, 1), encoder.input_side)
+    decoder = PictureDecoder(Bounds(50_000_000, 1), encoder.input_side)
     for data in files:
-        seen = [decoded_whole(data), darkroom.decode(data), darkroom.develop(data).pixels]
+        seen = [decoded_whole(data), decoder.decode_pixels(data), decoder.decode(data).pixels]
         whole, decoded, developed = np.array(
             encoder.encode_images([encoder.prepare(pixels) for pixels in seen])
         )

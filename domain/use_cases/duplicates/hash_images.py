@@ -55,7 +55,7 @@ class HashImages:
 
     async def _hash(self, image_id: UUID) -> None:
         try:
-            picture = await self.imaging.develop(await self._original(image_id))
+            picture = await self.imaging.decode(await self._original(image_id))
         except (UploadRefusal, BytesMissing) as error:
             logger.warning("image %s cannot be compared with others: %r", image_id, error)
             return

@@ -43,7 +43,7 @@ class EstimateImport:
         # What is no picture, or too large, is passed over as quickly by the import.
         with suppress(UploadRefusal, BytesMissing):
             if listed.byte_size <= self.max_bytes:
-                picture = await self.imaging.develop(
+                picture = await self.imaging.decode(
                     await read_all(await self.sources.open(listed.source))
                 )
                 await self.encoder.encode_images([picture.pixels])

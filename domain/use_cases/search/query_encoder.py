@@ -124,7 +124,7 @@ class QueryEncoder:
         async with self._room:
             data = await example.bytes_within(self.max_bytes)
             digest = _digest("picture", await fingerprint(data))
-            pixels = await self.imaging.decode(data)
+            pixels = await self.imaging.decode_pixels(data)
         [embedding] = await self.encoder.encode_images([pixels])
         return digest, embedding
 

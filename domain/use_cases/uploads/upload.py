@@ -83,7 +83,7 @@ class UploadImages:
     async def _new(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]
     ) -> UploadedImage:
-        picture = await self.imaging.develop(data)
+        picture = await self.imaging.decode(data)
         [embedding] = await self.encoder.encode_images([picture.pixels])
         image = Image(
             id=uuid7(),
@@ -94,7 +94,7 @@ class UploadImages:
             created_at=self.clock(),
             status=ImageStatus.PROCESSING,
             tags=tags,
-        ).developed(picture)
+        ).with_picture(picture)
         # Bytes first, row second: a crash between the two leaves bytes that nobody points at,
         # never a row that points at nothing.
         await store(self.storage, image, picture, original=data)

@@ -49,9 +49,12 @@ def answers(*tasks: bytes) -> Iterator[Answer]:
 
 def test_a_worker_answers_one_task_after_another(cpu_limit: list[tuple[int, int]]) -> None:
     data = encoded(flag((90, 60)), "JPEG", exif=some_exif(6))
-    darkroom = PictureDecoder(Bounds(10_000, 5), encoder_side=16)
-    assert [darkroom.develop(data), darkroom.decode(data)] == list(
-        answers(pack({"name": "develop", **BOUNDS}, data), pack({"name": "decode", **BOUNDS}, data))
+    decoder = PictureDecoder(Bounds(10_000, 5), encoder_side=16)
+    assert [decoder.decode(data), decoder.decode_pixels(data)] == list(
+        answers(
+            pack({"name": "decode", **BOUNDS}, data),
+            pack({"name": "decode_pixels", **BOUNDS}, data),
+        )
     )
     assert len(cpu_limit) == 2
 
@@ -59,9 +62,9 @@ def test_a_worker_answers_one_task_after_another(cpu_limit: list[tuple[int, int]
 def test_a_refusal_is_an_answer_and_the_next_task_is_done() -> None:
     data = encoded(flag((90, 60)), "PNG")
     no_picture, too_large, fine = answers(
-        pack({"name": "develop", **BOUNDS}, b"no picture"),
-        pack({"name": "develop", **BOUNDS}, encoded(flag((900, 60)), "PNG")),
-        pack({"name": "develop", **BOUNDS}, data),
+        pack({"name": "decode", **BOUNDS}, b"no picture"),
+        pack({"name": "decode", **BOUNDS}, encoded(flag((900, 60)), "PNG")),
+        pack({"name": "decode", **BOUNDS}, data),
     )
     assert isinstance(no_picture, UnsupportedFormat)
     assert isinstance(too_large, TooManyPixels)
@@ -83,7 +86,7 @@ def test_a_process_limits_itself_and_keeps_its_answers_apart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_limit: list[tuple[int, int]]
 ) -> None:
     turned: list[int] = []
-    task = pack({"name": "decode", **BOUNDS}, encoded(flag((9, 6)), "PNG"))
+    task = pack({"name": "decode_pixels", **BOUNDS}, encoded(flag((9, 6)), "PNG"))
     monkeypatch.setattr(sys, "argv", ["picture_worker", "2.5", "1000000"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(task)))
     monkeypatch.setattr(sys, "stderr", sys.stderr)

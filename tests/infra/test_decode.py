@@ -29,15 +29,15 @@ ORIENTATION = Path("../shared/data/orientation")
 
 
 @pytest.fixture
-def darkroom() -> PictureDecoder:
+def decoder() -> PictureDecoder:
     return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_known_by_its_bytes_and_developed(
-    darkroom: PictureDecoder, kind: str
+    decoder: PictureDecoder, kind: str
 ) -> None:
-    picture = darkroom.develop(encoded(flag(), kind))
+    picture = decoder.decode(encoded(flag(), kind))
     assert FORMATS[kind] == picture.content_type
     assert (picture.width, picture.height) == (120, 80)
     assert difference(as_image(picture.pixels), flag()) < 8
@@ -48,8 +48,8 @@ def test_every_format_is_known_by_its_bytes_and_developed(
 
 
 @pytest.mark.parametrize("kind", WITH_EXIF)
-def test_exif_is_read_from_every_format_that_holds_it(darkroom: PictureDecoder, kind: str) -> None:
-    exif = darkroom.develop(encoded(flag(), kind, exif=some_exif())).exif
+def test_exif_is_read_from_every_format_that_holds_it(decoder: PictureDecoder, kind: str) -> None:
+    exif = decoder.decode(encoded(flag(), kind, exif=some_exif())).exif
     assert exif
     assert exif.camera_make == "Canon"
     assert exif.taken_at == datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
@@ -59,16 +59,16 @@ def test_exif_is_read_from_every_format_that_holds_it(darkroom: PictureDecoder, 
 @pytest.mark.parametrize("kind", WITH_EXIF)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_orientation_is_applied_exactly_once(
-    darkroom: PictureDecoder, kind: str, orientation: int
+    decoder: PictureDecoder, kind: str, orientation: int
 ) -> None:
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     lying = flag()
     if orientation in undo:
         lying = lying.transpose(Image.Transpose(undo[orientation]))
     data = encoded(lying, kind, exif=some_exif(orientation))
-    picture = darkroom.develop(data)
+    picture = decoder.decode(data)
     assert (picture.width, picture.height) == (120, 80)
-    for made in (picture.pixels, darkroom.decode(data)):
+    for made in (picture.pixels, decoder.decode_pixels(data)):
         assert difference(as_image(made), flag()) < 8
     for rendition in (picture.large, picture.thumbnail):
         assert difference(opened(rendition), flag()) < 8
@@ -78,25 +78,25 @@ def test_an_orientation_is_applied_exactly_once(
 @pytest.mark.parametrize("orientation", range(9))
 @pytest.mark.parametrize("shape", ["Landscape", "Portrait"])
 def test_photos_come_out_upright_however_they_lie(shape: str, orientation: int) -> None:
-    darkroom = PictureDecoder(Bounds(50_000_000, 1), encoder_side=224)
+    decoder = PictureDecoder(Bounds(50_000_000, 1), encoder_side=224)
     data = (ORIENTATION / f"{shape}_{orientation}.jpg").read_bytes()
     with Image.open(ORIENTATION / f"{shape}_1.jpg") as file:
         reference = file.convert("RGB")
-    picture = darkroom.develop(data)
+    picture = decoder.decode(data)
     assert reference.size == (picture.width, picture.height)
     for made in (
         opened(picture.large),
         opened(picture.thumbnail),
         as_image(picture.pixels),
-        as_image(darkroom.decode(data)),
+        as_image(decoder.decode_pixels(data)),
     ):
         assert difference(made, reference.resize(made.size)) < 10
 
 
-def test_renditions_hold_no_metadata(darkroom: PictureDecoder) -> None:
+def test_renditions_hold_no_metadata(decoder: PictureDecoder) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = encoded(flag(), "JPEG", exif=some_exif(6), icc_profile=profile, comment=b"a secret")
-    picture = darkroom.develop(data)
+    picture = decoder.decode(data)
     for rendition in (picture.large, picture.thumbnail):
         image = opened(rendition)
         assert image.format == "WEBP"
@@ -104,16 +104,16 @@ def test_renditions_hold_no_metadata(darkroom: PictureDecoder) -> None:
         assert b"Canon" not in rendition
 
 
-def test_a_picture_of_a_picture_of_several_is_a_jpeg(darkroom: PictureDecoder) -> None:
+def test_a_picture_of_a_picture_of_several_is_a_jpeg(decoder: PictureDecoder) -> None:
     data = encoded(flag(), "MPO", save_all=True, append_images=[flag((60, 40))])
-    picture = darkroom.develop(data)
+    picture = decoder.decode(data)
     assert opened(data).format == "MPO"
     assert (picture.content_type, picture.width) == ("image/jpeg", 120)
     assert difference(as_image(picture.pixels), flag()) < 8
 
 
 def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(
-    darkroom: PictureDecoder,
+    decoder: PictureDecoder,
 ) -> None:
     block = some_exif(6)
     plain = encoded(flag(), "PNG")
@@ -124,21 +124,21 @@ def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(
     damaged = PngImagePlugin.PngInfo()
     damaged.add_text("Raw profile type exif", "\nexif\n8\nnot hex", zip=True)
     for data in (plain[:-12] + late + plain[-12:], encoded(flag(), "PNG", pnginfo=text)):
-        picture = darkroom.develop(data)
+        picture = decoder.decode(data)
         assert picture.exif
         assert picture.exif.camera_make == "Canon"
         assert (picture.width, picture.height) == (80, 120)
-    assert darkroom.develop(encoded(flag(), "PNG", pnginfo=damaged)).exif is None
+    assert decoder.decode(encoded(flag(), "PNG", pnginfo=damaged)).exif is None
 
 
-def test_of_an_animation_the_first_frame_is_the_picture(darkroom: PictureDecoder) -> None:
+def test_of_an_animation_the_first_frame_is_the_picture(decoder: PictureDecoder) -> None:
     frames = [Image.new("RGB", (30, 20), (n * 10, 0, 0)) for n in range(1, 6)]
     for kind in ("GIF", "PNG", "WEBP", "AVIF"):
         data = encoded(flag((30, 20)), kind, save_all=True, append_images=frames)
-        assert difference(as_image(darkroom.develop(data).pixels), flag((30, 20))) < 12
+        assert difference(as_image(decoder.decode(data).pixels), flag((30, 20))) < 12
 
 
-def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: PictureDecoder) -> None:
+def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(decoder: PictureDecoder) -> None:
     for kind in ("JPEG", "PNG"):
         for size, expected in [
             ((900, 600), (144, 96)),
@@ -148,11 +148,11 @@ def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(darkroom: PictureDe
             ((1, 1), (1, 1)),
         ]:
             data = encoded(flag(size), kind)
-            for made in (darkroom.decode(data), darkroom.develop(data).pixels):
+            for made in (decoder.decode_pixels(data), decoder.decode(data).pixels):
                 assert expected == (made.width, made.height)
 
 
-def test_a_thin_picture_keeps_at_least_one_pixel(darkroom: PictureDecoder) -> None:
-    picture = darkroom.develop(encoded(flag((9000, 2)), "PNG"))
+def test_a_thin_picture_keeps_at_least_one_pixel(decoder: PictureDecoder) -> None:
+    picture = decoder.decode(encoded(flag((9000, 2)), "PNG"))
     assert opened(picture.thumbnail).size == (320, 1)
     assert opened(picture.large).size == (1600, 1)

@@ -1,4 +1,4 @@
-"""Which images are meant: conditions over their facts, and orders to list them in."""
+"""Filters: conditions over the facts of images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
     from domain.entities.images import ImageStatus
 
-MAX_CONDITION = 1_001
-"""Entries of a list, characters of a text: a thousand, and the image that likeness leaves out."""
+MAX_CONDITION_LENGTH = 1_001
+"""Entries of a list, or characters of a text.
+
+It is a thousand, and the image itself that a search for similar images leaves out.
+"""
+
+MAX_RADIUS_KM = 20_100
+"""More than half the circumference of the Earth, so that a circle can cover all of it."""
 
 
 class Orientation(StrEnum):
-    """How an upright picture lies: by its width against its height."""
+    """The shape of an upright picture: its width compared with its height."""
 
     LANDSCAPE = "landscape"
     PORTRAIT = "portrait"
@@ -41,13 +47,13 @@ class TimeRange:
             if bound is None:
                 continue
             if bound.tzinfo is None:
-                raise InvalidArgument("filter", f"{bound} has no offset; append Z or +01:00.")
+                raise InvalidArgument(("filter",), f"{bound} has no offset; append Z or +01:00.")
             try:
                 bound.astimezone(UTC)
             except OverflowError:
                 raise InvalidArgument(
-                    "filter",
-                    f"{bound} lies outside the years 1 to 9999 in UTC; leave the bound out.",
+                    ("filter",),
+                    f"{bound} is outside the years 1 to 9999 in UTC; leave the bound out.",
                 ) from None
 
 
@@ -68,23 +74,24 @@ class GeoNear:
     radius_km: float
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for what lies on no globe."""
-        for name, value, least, most in (
-            ("latitude", self.latitude, -90, 90),
-            ("longitude", self.longitude, -180, 180),
-            ("radiusKm", self.radius_km, 0, 20_100),
+        """Raise InvalidArgument for coordinates or a radius out of range."""
+        for field, name, value, least, most in (
+            ("latitude", "The latitude", self.latitude, -90, 90),
+            ("longitude", "The longitude", self.longitude, -180, 180),
+            ("radius_km", "The radius in km", self.radius_km, 0, MAX_RADIUS_KM),
         ):
             if not (math.isfinite(value) and least <= value <= most):
                 raise InvalidArgument(
-                    f"filter.near.{name}", f"{name} is {value:g}; it may be {least} to {most:,}."
+                    ("filter", "near", field),
+                    f"{name} is {value:g}; it may be {least} to {most:,}.",
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """All conditions that are given must hold; None is no condition, an empty ``any`` matches none.
+    """All given conditions must hold. None is no condition; an empty ``any`` list matches nothing.
 
-    ``keywords`` is PostgreSQL's web search syntax over file name, alt text and tags.
+    ``keywords`` uses the syntax of PostgreSQL's web search over file name, alt text and tags.
     """
 
     taken_at: TimeRange | None = None
@@ -105,26 +112,21 @@ class ImageFilter:
     ids_not_in: tuple[UUID, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for a list or a text beyond any use, or that cannot be kept."""
+        """Raise InvalidArgument for an overlong list or text, and for text that is unstorable."""
         for field in fields(self):
             value = getattr(self, field.name)
-            parts = value if isinstance(value, tuple) else (value,)
-            name = _camel_case(field.name)
-            if isinstance(value, tuple | str) and len(value) > MAX_CONDITION:
+            location = ("filter", field.name)
+            name = f"The condition “{field.name.replace('_', ' ')}”"
+            if isinstance(value, tuple | str) and len(value) > MAX_CONDITION_LENGTH:
                 raise InvalidArgument(
-                    f"filter.{name}",
-                    f"{name} has a length of {len(value):,}; at most {MAX_CONDITION:,} is read.",
+                    location,
+                    f"{name} has a length of {len(value):,}; at most {MAX_CONDITION_LENGTH:,} is "
+                    "read.",
                 )
-            for part in parts:
+            for part in value if isinstance(value, tuple) else (value,):
                 if isinstance(part, str):
-                    check_text(f"filter.{name}", name, text=part)
-
-
-def _camel_case(name: str) -> str:
-    """Return a field's name as the API spells it."""
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
+                    check_text(location, name, text=part)
 
 
 EVERYTHING = ImageFilter()
-"""No condition."""
+"""No condition: all images match."""

@@ -1,31 +1,30 @@
-"""Listings of the library: sort orders, keyset positions, windows and pages."""
+"""Listings of the library: sort keys, keyset positions, windows and pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
+from domain.entities.text import is_printable
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
     from uuid import UUID
 
     from domain.entities.images import Image
 
-
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from domain.entities.images import Image
-
+MAX_PAGE_SIZE = 100
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MAX_INTEGER = 2**63 - 1
+"""The largest value of a 64-bit column."""
+
+SortValue: TypeAlias = "str | int | None"
+"""A value of a sort key: text, a number, or microseconds since 1970 in UTC. None sorts last."""
 
 
 class SortField(StrEnum):
@@ -37,43 +36,35 @@ class SortField(StrEnum):
     BYTE_SIZE = "byte_size"
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """An order of images: by the field, then by id in the same direction.
+class SortType(StrEnum):
+    """The type of a sort key's values."""
 
-    Images without a ``taken_at`` come last in both directions. File names are compared by code
-    point.
-    """
-
-    field: SortField = SortField.CREATED_AT
-    descending: bool = True
-
-
-SortValue = str | int | None
-"""A place's value of the sort field: text, bytes, or microseconds since 1970 in UTC."""
+    TEXT = "text"
+    INTEGER = "integer"
+    INSTANT = "instant"
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where an image stands in an order; it stays meaningful after the image is deleted."""
+class SortKey:
+    """Describes a sort field: where an image has its value, and which values are possible."""
 
-    value: SortValue
-    id: UUID
+    value_of: Callable[[Image], SortValue]
+    type: SortType
+    nullable: bool = False
 
-
-def position_of(image: Image, sort: Sort) -> Position:
-    """Return where ``image`` stands in the order ``sort``."""
-    value: SortValue
-    if sort.field is SortField.FILENAME:
-        value = image.filename
-    elif sort.field is SortField.BYTE_SIZE:
-        value = image.byte_size
-    elif sort.field is SortField.CREATED_AT:
-        value = microseconds(image.created_at)
-    else:
-        taken_at = image.exif.taken_at if image.exif else None
-        value = microseconds(taken_at) if taken_at else None
-    return Position(value, image.id)
+    def check(self, value: object) -> SortValue:
+        """Return a value that was read from a cursor. Raises ValueError or OverflowError."""
+        match self.type, value:
+            case _, None if self.nullable:
+                return None
+            case SortType.TEXT, str(text) if is_printable(text):
+                return text
+            case SortType.INTEGER, int(number) if 0 <= number <= MAX_INTEGER:
+                return number
+            case SortType.INSTANT, int(number):
+                _ = EPOCH + timedelta(microseconds=number)
+                return number
+        raise ValueError(value)
 
 
 def microseconds(instant: datetime) -> int:
@@ -81,11 +72,52 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
+def _taken_at(image: Image) -> int | None:
+    return microseconds(image.exif.taken_at) if image.exif and image.exif.taken_at else None
+
+
+SORT_KEYS = {
+    SortField.CREATED_AT: SortKey(lambda image: microseconds(image.created_at), SortType.INSTANT),
+    SortField.TAKEN_AT: SortKey(_taken_at, SortType.INSTANT, nullable=True),
+    SortField.FILENAME: SortKey(lambda image: image.filename, SortType.TEXT),
+    SortField.BYTE_SIZE: SortKey(lambda image: image.byte_size, SortType.INTEGER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A sort order: by the field, ties by id in the same direction.
+
+    Images without a value come last in both directions. Text is compared by code point.
+    """
+
+    field: SortField = SortField.CREATED_AT
+    descending: bool = True
+
+    @property
+    def key(self) -> SortKey:
+        """The description of the field."""
+        return SORT_KEYS[self.field]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A keyset position in a listing. It stays valid after its image is deleted."""
+
+    value: SortValue
+    id: UUID
+
+
+def position_of(image: Image, sort: Sort) -> Position:
+    """Return the position of ``image`` in the order ``sort``."""
+    return Position(sort.key.value_of(image), image.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of a listing: at most ``size`` images between two places, neither included.
+    """At most ``size`` images between two positions, both excluded.
 
-    Taken from the end of the stretch when ``from_end``, still in the order of the listing.
+    With ``from_end`` they are the last ones before ``before``, still in the listing's order.
     """
 
     size: int
@@ -96,17 +128,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window of a listing, and whether there is more on either side of it."""
+    """The images of a window, and whether the listing goes on at either side."""
 
     images: tuple[Image, ...]
     has_next: bool
     has_previous: bool
 
 
-MAX_PAGE = 100
-
-
-def check_page_size(argument: str, size: int) -> None:
-    """Raise InvalidArgument for a page that is too large or less than empty."""
-    if not 0 <= size <= MAX_PAGE:
-        raise InvalidArgument(argument, f"{argument} is {size}; it may be 0 to {MAX_PAGE}.")
+def check_page_size(name: str, size: int) -> None:
+    """Raise InvalidArgument for a page size out of range; ``name`` is the argument's name."""
+    if not 0 <= size <= MAX_PAGE_SIZE:
+        raise InvalidArgument((name,), f"{name} is {size}; it may be 0 to {MAX_PAGE_SIZE}.")

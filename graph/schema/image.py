@@ -238,7 +238,7 @@ class ImageFilter:
         conditions = {name: _condition(value) for name, value in vars(self).items()}
         if ids := given(self.ids_not_in):
             conditions["ids_not_in"] = tuple(
-                uuids_of(ids, argument="filter.idsNotIn", most=filters.MAX_CONDITION)
+                uuids_of(ids, location=("filter", "ids_not_in"), most=filters.MAX_CONDITION_LENGTH)
             )
         return filters.ImageFilter(**conditions)
 
@@ -253,3 +253,18 @@ def _condition(value: Any) -> Any:  # noqa: ANN401
 def criteria_of(criteria: ImageFilter | None) -> filters.ImageFilter:
     """Return the conditions that are meant, none where none were sent."""
     return (given(criteria) or ImageFilter()).to_domain()
+
+
+@strawberry.input
+class UpdateImageInput:
+    """Which image, and what is said about it."""
+
+    id: strawberry.ID
+    alt_text: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Null removes it, leaving it out keeps it."
+    )
+
+    def changes(self) -> images.ImageChanges:
+        """Return the changes that were sent. Raises InvalidArgument."""
+        sent = {name: value for name, value in vars(self).items() if name != "id"}
+        return images.ImageChanges(**{n: v for n, v in sent.items() if v is not strawberry.UNSET})

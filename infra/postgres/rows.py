@@ -98,8 +98,8 @@ def search_row(search: KeptSearch) -> SearchRow:
         model=search.model,
         kind=search.query.kind,
         embedding=list(search.query.embedding),
-        question=search.question,
-        conditions=search.conditions,
+        question=search.query_digest,
+        conditions=search.options_digest,
         image_ids=[hit.image_id for hit in search.hits],
         scores=[hit.score for hit in search.hits],
         exact=search.exact,
@@ -119,8 +119,8 @@ def search_of(row: SearchRow) -> KeptSearch:
         created_at=row.created_at,
         model=row.model,
         query=Query(row.embedding, QueryKind(row.kind), _parts_of(row)),
-        question=row.question,
-        conditions=row.conditions,
+        query_digest=row.question,
+        options_digest=row.conditions,
         hits=tuple(
             map(
                 Hit,

@@ -91,7 +91,7 @@ async def _import(  # noqa: PLR0913 - each is an option
                     root,
                     tags=tags,
                     retry=retry,
-                    even_everything=even_everything,
+                    force=even_everything,
                     dry_run=dry_run,
                     progress=progress.found,
                 )

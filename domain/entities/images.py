@@ -44,6 +44,11 @@ class ImageStatus(StrEnum):
     FAILED = "failed"
 
 
+REPLACEABLE = frozenset({ImageStatus.FAILED})
+"""States of an image that is replaced when the same bytes arrive again: so they get another chance
+to be indexed. Otherwise the earlier image is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class GeoPoint:
     """A place on WGS 84, in signed degrees: north and east are positive."""
@@ -114,6 +119,11 @@ class Image:
     exif: Exif | None = None
     source: Source | None = None
     """The place of the original; None where storage has it. Renditions are always in storage."""
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether the image is replaced when the same bytes arrive again."""
+        return self.status in REPLACEABLE
 
     def with_picture(self, picture: Picture) -> Image:
         """Return the image as READY, with the facts of its decoded file."""

@@ -1,11 +1,14 @@
-"""The nouns of the library."""
+"""Images: their ids, their storage keys, and which of them are replaced."""
 
 from __future__ import annotations
 
 import time
 from uuid import RFC_4122, UUID
 
-from domain.entities.images import Variant, uuid7
+import pytest
+
+from domain.entities.images import ImageStatus, Variant, uuid7
+from tests.fakes.images import image_with
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
@@ -37,3 +40,10 @@ def test_a_key_in_storage_is_made_of_the_id_and_the_variant() -> None:
         "01890000-0000-7000-8000-000000000000/large",
         "01890000-0000-7000-8000-000000000000/thumbnail",
     ]
+
+
+@pytest.mark.parametrize("status", ImageStatus)
+def test_only_a_failed_image_is_replaced_when_the_same_bytes_arrive_again(
+    status: ImageStatus,
+) -> None:
+    assert (status is ImageStatus.FAILED) == image_with(status=status).is_replaceable

@@ -144,7 +144,7 @@ class MemoryWorkQueue:
             if self.objects.get(subject.id) != subject:
                 return False
             same = (await self.catalog.find_by_digest([each.image.sha256])).get(each.image.sha256)
-            if same and same.status is ImageStatus.FAILED:
+            if same and same.is_replaceable:
                 self.replaced += await self.catalog.delete([same.id])
                 followers = [id_ for id_, became in self.became.items() if became == same.id]
                 self.became |= dict.fromkeys(followers, each.image.id)

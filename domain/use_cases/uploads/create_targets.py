@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.entities.images import ImageStatus, uuid7
+from domain.entities.images import uuid7
 from domain.entities.upload_targets import (
     MAX_TARGETS_PER_CALL,
     TARGET_LIFETIME,
@@ -60,7 +60,7 @@ class CreateUploadTargets:
     async def _known(self, digests: Sequence[str]) -> dict[str, Image]:
         """Return the images with these digests; where one has FAILED, its bytes may come again."""
         found = await self.catalog.find_by_digest(digests)
-        return {key: one for key, one in found.items() if one.status is not ImageStatus.FAILED}
+        return {key: one for key, one in found.items() if not one.is_replaceable}
 
     async def _offer(self, target: UploadTarget, known: Mapping[str, Image]) -> OfferedTarget:
         if existing := known.get(target.sha256 or ""):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 from typing import TYPE_CHECKING
 
-from domain.entities.images import ImageStatus, Variant
+from domain.entities.images import Variant
 from domain.entities.tags import (
     check_tags_fit,
 )
@@ -29,7 +29,7 @@ async def reupload(
     One that has FAILED makes room, so that its bytes get another chance. One whose original was
     never copied gets it: what was sent here is not to vanish with what lies elsewhere.
     """
-    if image.status is ImageStatus.FAILED:
+    if image.is_replaceable:
         await catalog.delete([image.id])
         await storage.delete([variant.key_of(image.id) for variant in Variant])
         return None

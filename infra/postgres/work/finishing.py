@@ -10,7 +10,7 @@ from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from domain.entities.images import Image, ImageStatus
+from domain.entities.images import REPLACEABLE, Image, ImageStatus
 from domain.entities.work import FoundObject
 from infra.postgres.rows import image_row
 from infra.postgres.tables import EmbeddingRow, ImageRow
@@ -137,7 +137,7 @@ class Finishing:
         followers: Sequence[UUID] = []
         while await self.connection.scalar(added) is None:
             same = (await self.connection.execute(THE_SAME, {"sha256": image.sha256})).first()
-            if same is not None and same.status == ImageStatus.FAILED:
+            if same is not None and same.status in REPLACEABLE:
                 # As where it is uploaded again: these bytes have got another chance.
                 followers = await self._all(FOLLOWERS, id=same.id)
                 await self.connection.execute(DELETE, {"id": same.id})

@@ -93,7 +93,7 @@ async def import_rate(use_cases: UseCases, place: str) -> float:
     root = root_of(place)
     began = time.perf_counter()
     listing = asyncio.ensure_future(use_cases.reconcile(root))
-    key_range = (await use_cases.reconcile.places.split(root))[0]
+    key_range = (await use_cases.reconcile.object_listing.split(root))[0]
     async for _ in use_cases.index_found(lambda: key_range, listing=listing):
         pass
     return (await listing).to_index / (time.perf_counter() - began)

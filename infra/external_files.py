@@ -37,9 +37,9 @@ class ExternalLocations:
         """Yield what lies below a root and in a stretch of it."""
         return self._holder_of(root).list(root, key_range)
 
-    async def look(self, location: str) -> ListedObject:
+    async def stat(self, location: str) -> ListedObject:
         """Return what lies at a location. Raises BytesMissing."""
-        return await self._holder_of(location).look(location)
+        return await self._holder_of(location).stat(location)
 
     def _holder_of(self, location: str) -> ExternalFolders | ExternalBuckets:
         if location.startswith(FILE):

@@ -15,7 +15,7 @@ from domain.runtime.periodic import (
     delete_expired_searches,
     delete_expired_targets,
 )
-from domain.runtime.worker import PAUSE_SECONDS, keep_all_indexing
+from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from domain.use_cases.access import IssueKey
 from domain.use_cases.maintenance.check import CheckLibrary
 from domain.use_cases.maintenance.sweep import Sweep
@@ -92,8 +92,10 @@ class Pictograph:
         """
         from infra.postgres.events import Channel
 
-        wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
-        await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently, but=but)
+        wait = partial(self.events.news, Channel.WORK, at_latest=WORKER_POLL_SECONDS)
+        await keep_all_indexing(
+            self.editions, on_ended=ended, wait=wait, low_priority=gently, except_model_id=but
+        )
 
     async def work_for_others(self) -> None:
         """Do the work of all models but the one that answers now, however that changes."""

@@ -1,1 +1,1 @@
-"""The nouns: frozen dataclasses with their rules."""
+"""The entities: frozen dataclasses with their rules."""

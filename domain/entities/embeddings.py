@@ -1,4 +1,4 @@
-"""Embeddings: what a model makes of a text or a picture, and how near two of them are."""
+"""Embeddings of texts and pictures, queries made of them, and ranked hits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Embedding: TypeAlias = Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """A dual encoder: it puts texts and pictures into one space.
+    """A dual encoder: embeds texts and pictures in one space.
 
     Embeddings of different models cannot be compared.
     """
@@ -26,16 +26,15 @@ class EmbeddingModel:
     name: str
     dimensions: int
     logit_scale: float = 100.0
-    """What cosines are multiplied by before a softmax, the inverse of the temperature. Training
-    finds it, and CLIP's own ends at its bound of 100 (Radford et al., 2021, section 2.5)."""
+    """The factor of cosines before a softmax: the inverse of the temperature. Training learns it;
+    CLIP's reached its upper bound of 100 (Radford et al., 2021, section 2.5)."""
     calibration: Calibration = CLIP
 
 
 class QueryKind(StrEnum):
     """What a query was made from.
 
-    Texts lie in another part of the space than pictures, so an approximate index has to walk
-    further for them.
+    Texts are embedded apart from pictures, so an approximate index has to scan more for them.
     """
 
     TEXT = "text"
@@ -44,7 +43,7 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryPart:
-    """A part of a blend: an embedding, and how much it counts, below 0 where it is not wanted."""
+    """A term of a blend: an embedding and its weight, which is negative for unlike terms."""
 
     embedding: Embedding
     kind: QueryKind
@@ -53,7 +52,7 @@ class QueryPart:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A point to look around, and the parts that it was blended from, if it was."""
+    """The embedding to search by, and the parts that it was blended from, if any."""
 
     embedding: Embedding
     kind: QueryKind
@@ -61,25 +60,25 @@ class Query:
 
     @property
     def parts(self) -> tuple[QueryPart, ...]:
-        """What the query is made of: at least itself."""
+        """The parts of a blend, or the query itself as the only part."""
         return self.blended or (QueryPart(self.embedding, self.kind),)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An image that was found, and its cosine similarity to the query, -1 to 1."""
+    """An image in a search result, with its cosine similarity to the query, -1 to 1."""
 
     image_id: UUID
     score: float
     relevance: float | None = None
-    """How well the image answers, 0 to 1; None until somebody asks."""
-    stands_for: int = 1
-    """How many images: itself, and its duplicates that are not shown."""
+    """The calibrated relevance, 0 to 1; None until it is computed."""
+    collapsed_count: int = 1
+    """The number of images in this hit: the image, and the duplicates collapsed into it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Hits by falling score, then by id; ``exact`` when every candidate was compared."""
+    """Hits by falling score, ties by id. ``exact`` means that every candidate was compared."""
 
     hits: tuple[Hit, ...]
     exact: bool

@@ -1,4 +1,4 @@
-"""Pictures that lie elsewhere: what is listed, what is known of it, and how the two differ."""
+"""Objects of external folders and buckets: as listed, as known, and the difference."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Source
 
-HIGHEST = "\U0010ffff"
-"""Behind every location."""
+HIGHEST_CODE_POINT = "\U0010ffff"
+"""An upper bound of every location."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRange:
-    """Locations from ``first`` up to ``end``, which is not in it any more, by code point."""
+    """A half-open range of locations by code point: ``first`` included, ``end`` excluded."""
 
     first: str
     end: str
 
     @classmethod
     def below(cls, prefix: str) -> KeyRange:
-        """Return all that begins with ``prefix``."""
+        """Return the range of all locations that begin with ``prefix``."""
         if not prefix:
-            return cls("", HIGHEST)
-        # The code points in front of U+E000 are halves of surrogate pairs, which no text has.
+            return cls("", HIGHEST_CODE_POINT)
+        # U+D800 to U+DFFF are halves of surrogate pairs, which no text contains.
         following = {0xD7FF: 0xE000}.get(ord(prefix[-1]), ord(prefix[-1]) + 1)
-        return cls(prefix, prefix[:-1] + chr(min(following, ord(HIGHEST))))
+        return cls(prefix, prefix[:-1] + chr(min(following, ord(HIGHEST_CODE_POINT))))
 
     def __contains__(self, location: str) -> bool:
         return self.first <= location < self.end
@@ -37,28 +37,28 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """A file or an object of a bucket, as its place lists it."""
+    """A file of a folder, or an object of a bucket, as a listing returns it."""
 
     source: Source
     byte_size: int
 
 
 class ObjectState(StrEnum):
-    """How far an object has come."""
+    """The progress of indexing an object."""
 
     WAITING = "waiting"
-    """It is to be indexed."""
+    """It has a task, and no result yet."""
     INDEXED = "indexed"
-    """It is an image of the library, or has the same bytes as one."""
+    """It became an image, or it has the same bytes as an image."""
     REFUSED = "refused"
-    """It could not be read, or not again and again, or the image that it is has FAILED."""
+    """It cannot be read, its task ran out of attempts, or its image is FAILED."""
     DELETED = "deleted"
-    """It was an image, which a user has deleted since."""
+    """A user deleted its image."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownObject:
-    """An object that was listed at an earlier time."""
+    """An object of an earlier listing."""
 
     id: UUID
     source: Source
@@ -67,29 +67,30 @@ class KnownObject:
 
 @dataclass(frozen=True, slots=True)
 class RefusedObject:
-    """An object that is no image of the library, and why."""
+    """An object that did not become an image, and why."""
 
     location: str
     reason: str
 
 
 class ObjectChange(StrEnum):
-    """What has become of an object since it was last listed."""
+    """How an object differs from the last listing."""
 
     NEW = "new"
     CHANGED = "changed"
-    """It is another version, or was refused and is to be tried again."""
+    """It has another version, or it was refused and is retried."""
     UNFINISHED = "unfinished"
-    """It is as it was, and still waits."""
+    """It has the same version, and is still WAITING."""
     UNCHANGED = "unchanged"
-    """It is as it was, and was indexed, or deleted by a user."""
+    """It has the same version, and was indexed, or deleted by a user."""
     REFUSED = "refused"
-    """It is as it was when it was refused."""
+    """It has the version that was refused."""
     VANISHED = "vanished"
+    """It is not listed any more."""
 
 
 def compare(listed: ListedObject, known: KnownObject | None, *, retry: bool) -> ObjectChange:
-    """Tell what has become of an object that is there; ``retry`` is for what was refused."""
+    """Compare a listed object with the last listing. ``retry`` turns REFUSED into CHANGED."""
     if known is None:
         return ObjectChange.NEW
     if known.source.version != listed.source.version:

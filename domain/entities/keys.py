@@ -1,4 +1,4 @@
-"""API keys: who may read, change or administer the library."""
+"""API keys and their scopes: who may read, change or administer the library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-PREFIX = "pictograph_"
+KEY_PREFIX = "pictograph_"
+"""Makes keys recognisable, for example by secret scanners."""
 
 
 class Scope(StrEnum):
@@ -33,15 +34,15 @@ _INCLUDED = {
 
 
 def widen(scopes: Iterable[Scope]) -> frozenset[Scope]:
-    """Return ``scopes`` with everything that they include."""
+    """Return ``scopes`` and the scopes that they include."""
     return frozenset().union(*(_INCLUDED[scope] for scope in scopes))
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is kept of a key: never the key itself.
+    """The stored facts of a key, without the key itself.
 
-    The keys carry 256 random bits, so a plain SHA-256 of them cannot be searched backwards.
+    A key has 256 random bits, so a plain SHA-256 of it cannot be reversed by search.
     """
 
     id: UUID
@@ -55,15 +56,15 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, reduced to what it may do. ``scopes`` are widened."""
+    """The sender of a request: its scopes, and those that they include."""
 
     scopes: frozenset[Scope]
     key_name: str | None = None
 
 
 def new_key() -> str:
-    """Return a fresh secret to hand to a client once."""
-    return PREFIX + secrets.token_urlsafe(32)
+    """Return a new random key."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def digest(key: str) -> str:
@@ -71,6 +72,6 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def same(left: str, right: str) -> bool:
-    """Compare two digests in a time that tells nothing about where they differ."""
+def digests_match(left: str, right: str) -> bool:
+    """Compare two digests in constant time, as a defence against timing attacks."""
     return hmac.compare_digest(left, right)

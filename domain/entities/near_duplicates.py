@@ -1,4 +1,4 @@
-"""Which images are the same picture, or nearly, and what groups that makes of them."""
+"""Near duplicates: pairs of images that are alike, and the groups that they form."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Hit
 
 NEAR_DISTANCE = 31
-"""Bits of 256 in which the perceptual hashes of near duplicates differ at most. PDQ (Facebook,
-2019) advises the same. Measured: a picture that lost 2 % of its sides differs in 30 at most, two
-pictures in 88 at least."""
+"""The largest Hamming distance between the perceptual hashes of near duplicates, of 256 bits. PDQ
+(Facebook, 2019) recommends the same. Measured: at most 30 after cropping a picture by 2 %, and at
+least 88 between different pictures."""
 
 NEAR_SIMILARITY = 0.9
-"""The least cosine similarity of near duplicates. The hash is the stricter of the two: this
-parts what has the same shapes in other colours."""
+"""The smallest cosine similarity of near duplicates. The hash is the stricter condition; this one
+separates pictures that have the same shapes in other colours."""
 
 
 class Collapse(StrEnum):
     """Which images count as one.
 
-    EXACT_COPIES show the same pixels in other bytes. NEAR_DUPLICATES, these among them, are alike
-    in perceptual hash and embedding: re-encoded, reduced, brightened or slightly cropped.
+    EXACT_COPIES have the same pixels in different bytes. NEAR_DUPLICATES include them, and are
+    alike in perceptual hash and embedding: re-encoded, reduced, brightened or slightly cropped.
     """
 
     NONE = "none"
@@ -38,7 +38,7 @@ class Collapse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
-    """Two images that are alike; ``exact`` when they are so pixel by pixel."""
+    """Two images that are alike. ``exact`` means that all pixels are equal."""
 
     one: UUID
     other: UUID
@@ -46,46 +46,47 @@ class DuplicatePair:
 
 
 def hamming(one: bytes, other: bytes) -> int:
-    """Return in how many bits two hashes differ."""
+    """Return the number of bits in which two hashes differ."""
     return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
 
 
 def are_near(one: bytes | None, other: bytes | None) -> bool:
-    """Tell whether two perceptual hashes are close enough; what is flat is close to nothing."""
+    """Return whether two perceptual hashes are within NEAR_DISTANCE. FLAT is near no hash."""
     if one in (None, FLAT) or other in (None, FLAT):
         return False
     return hamming(one or FLAT, other or FLAT) <= NEAR_DISTANCE
 
 
-def oldest_of_group(links: Iterable[DuplicatePair]) -> dict[UUID, UUID]:
-    """Return the oldest image of its group for each that is linked, over however many links.
+def oldest_of_group(pairs: Iterable[DuplicatePair]) -> dict[UUID, UUID]:
+    """Return for each image of a pair the oldest image of its connected group.
 
-    Ids grow with time, so the oldest has the smallest. (Disjoint sets, Galler & Fischer 1964.)
+    Union-find with path halving (Galler & Fischer, 1964). Ids grow with time, so the oldest image
+    has the smallest id.
     """
-    above: dict[UUID, UUID] = {}
+    parents: dict[UUID, UUID] = {}
 
     def oldest(image_id: UUID) -> UUID:
-        while (parent := above.setdefault(image_id, image_id)) != image_id:
-            above[image_id] = image_id = above[parent]
+        while (parent := parents.setdefault(image_id, image_id)) != image_id:
+            parents[image_id] = image_id = parents[parent]
         return image_id
 
-    for link in links:
-        one, other = sorted((oldest(link.one), oldest(link.other)))
-        above[other] = one
-    return {image_id: oldest(image_id) for image_id in list(above)}
+    for pair in pairs:
+        one, other = sorted((oldest(pair.one), oldest(pair.other)))
+        parents[other] = one
+    return {image_id: oldest(image_id) for image_id in list(parents)}
 
 
 @dataclass(frozen=True, slots=True)
 class CollapsedHit:
-    """The best hit of a group, and how many hits it stands for, itself among them."""
+    """The best hit of a group, and the number of hits in the group."""
 
     hit: Hit
     count: int
 
 
-def collapsed(hits: Sequence[Hit], links: Iterable[DuplicatePair]) -> tuple[CollapsedHit, ...]:
-    """Return the best hit of each group, in the order of ``hits``, which has the best first."""
-    oldest = oldest_of_group(links)
+def collapsed(hits: Sequence[Hit], pairs: Iterable[DuplicatePair]) -> tuple[CollapsedHit, ...]:
+    """Return the best hit of each group. ``hits`` are sorted best first, and so is the result."""
+    oldest = oldest_of_group(pairs)
     best: dict[UUID, Hit] = {}
     counts: dict[UUID, int] = {}
     for hit in hits:

@@ -1,4 +1,7 @@
-"""How well a picture answers a query, on one scale for every query and every model."""
+"""Relevance: a calibrated score of how well an image answers a query.
+
+Its scale is the same for all queries and models.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LIKELY = 0.5
-"""From here on a hit is rather an answer than noise."""
+"""From here on, a hit is more likely an answer than noise."""
 
 STRONG = 0.9
-"""From here on a hit is hardly ever noise: of things that a library of thousands does not show, one
-in twenty at most finds a hit as strong as this."""
+"""From here on, a hit is rarely noise. Measured on libraries of thousands of images: of the queries
+for absent things, at most one in twenty has a hit this strong."""
 
 
 class RelevanceBand(StrEnum):
-    """Relevance in three words: STRONG from 0.9, LIKELY from 0.5, WEAK below."""
+    """Relevance in three bands: STRONG from 0.9, LIKELY from 0.5, WEAK below."""
 
     STRONG = "strong"
     LIKELY = "likely"
@@ -23,7 +26,7 @@ class RelevanceBand(StrEnum):
 
 
 def band_of(relevance: float) -> RelevanceBand:
-    """Return the word for a relevance."""
+    """Return the band of a relevance."""
     if relevance >= STRONG:
         return RelevanceBand.STRONG
     return RelevanceBand.LIKELY if relevance >= LIKELY else RelevanceBand.WEAK
@@ -31,15 +34,15 @@ def band_of(relevance: float) -> RelevanceBand:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From margins to relevance: a logistic curve (Platt, 1999, Probabilistic outputs for SVMs)."""
+    """Maps margins to relevance by a logistic curve (Platt scaling; Platt, 1999)."""
 
     midpoint: float
-    """The margin that parts hits from noise best."""
+    """The margin that separates hits from noise best."""
     spread: float
-    """How much more margin makes an even chance one of 0.73."""
+    """The margin above the midpoint at which relevance is 0.73, the logistic function of 1."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what is no curve that rises."""
+        """Raise ValueError unless the curve is finite and rises."""
         if not (math.isfinite(self.midpoint) and 0 < self.spread < math.inf):
             message = f"midpoint {self.midpoint} and spread {self.spread} make no rising curve"
             raise ValueError(message)
@@ -51,20 +54,21 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A model's curves: for queries made from texts, and for those made from pictures."""
+    """The curves of a model, for queries made from texts and from pictures."""
 
     text: Curve
     image: Curve
     background: float = 1.0
-    """How much of what everything else fits a picture is taken off what a text does: 0 to 1."""
+    """The share of the background logit that is subtracted from the logit of a text, 0 to 1. The
+    background logit is a soft maximum over everyday concepts."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a share that is none."""
+        """Raise ValueError for a share out of range."""
         if not 0 <= self.background <= 1:
             message = f"background {self.background} is not from 0 to 1"
             raise ValueError(message)
 
 
 CLIP = Calibration(text=Curve(4.6, 1.6), image=Curve(17.8, 2.7))
-"""What recorded embeddings of CLIP ViT-B/32 gave: ``python -m benchmarks.relevance``. Models that
-bring no calibration of their own are judged by it."""
+"""Measured on recorded embeddings of CLIP ViT-B/32 by ``python -m benchmarks.relevance``. The
+default of models without a calibration of their own."""

@@ -1,4 +1,4 @@
-"""What clients show to put bytes at a target of this server: facts that we signed."""
+"""Signed forms: fields that admit one file to an upload target, protected by an HMAC."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from domain.entities.upload_targets import UploadTarget
 
-CONTENT_TYPE, BYTE_SIZE, EXPIRES, SIGNATURE = "Content-Type", "byteSize", "expires", "signature"
-_SIGNED = (CONTENT_TYPE, BYTE_SIZE, EXPIRES)
+CONTENT_TYPE_FIELD = "Content-Type"
+BYTE_SIZE_FIELD = "byteSize"
+EXPIRES_FIELD = "expires"
+SIGNATURE_FIELD = "signature"
+
+_SIGNED_FIELDS = (CONTENT_TYPE_FIELD, BYTE_SIZE_FIELD, EXPIRES_FIELD)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedForm:
-    """Admits one file of exactly this size to a target."""
+    """A verified form: it admits one file of exactly this size to a target."""
 
     target_id: UUID
     byte_size: int
@@ -33,45 +37,45 @@ class SignedForm:
         if size > self.byte_size:
             raise TooLarge(
                 f"The file has more than the {self.byte_size:,} bytes that were announced; "
-                "create a target for as many as it has."
+                "create a target for its actual size."
             )
         if size < self.byte_size:
             raise InvalidContent(
-                f"The file has {size:,} bytes, and {self.byte_size:,} were announced; "
-                "send it again, to the end."
+                f"The file has {size:,} bytes, but {self.byte_size:,} were announced; "
+                "send the whole file again."
             )
 
 
 def sign_form(target: UploadTarget, secret: bytes) -> tuple[tuple[str, str], ...]:
-    """Return the fields that admit to a target."""
+    """Return the fields of a form for a target, as names and values in order."""
     expires = math.ceil(target.expires_at.timestamp())
     values = target.content_type, str(target.byte_size), str(expires)
     signature = _signature(target.id, values, secret=secret)
-    return (*zip(_SIGNED, values, strict=True), (SIGNATURE, signature))
+    return (*zip(_SIGNED_FIELDS, values, strict=True), (SIGNATURE_FIELD, signature))
 
 
 def verify_form(
     target_id: UUID, fields: Mapping[str, str], *, secret: bytes, now: datetime
 ) -> SignedForm:
-    """Return what the fields admit. Raises UploadForbidden where they were not handed out."""
-    missing = [name for name in (*_SIGNED, SIGNATURE) if name not in fields]
+    """Check the signature and the expiry. Raises UploadForbidden."""
+    missing = [name for name in (*_SIGNED_FIELDS, SIGNATURE_FIELD) if name not in fields]
     if missing:
         raise UploadForbidden(
-            f"The form lacks the field “{missing[0]}”; send every field of the target, and the "
-            "file after them."
+            f"The form lacks the field “{missing[0]}”; send every field of the target, and then "
+            "the file."
         )
-    signature = _signature(target_id, tuple(fields[name] for name in _SIGNED), secret=secret)
-    given = fields[SIGNATURE].encode(errors="surrogatepass")
+    signature = _signature(target_id, tuple(fields[name] for name in _SIGNED_FIELDS), secret=secret)
+    given = fields[SIGNATURE_FIELD].encode(errors="surrogatepass")
     if not hmac.compare_digest(given, signature.encode()):
         raise UploadForbidden(
-            "The fields are not those of this target; send them as they were handed out."
+            "The fields do not belong to this target; send them exactly as they were returned."
         )
-    if datetime.fromtimestamp(int(fields[EXPIRES]), UTC) <= now:
+    if datetime.fromtimestamp(int(fields[EXPIRES_FIELD]), UTC) <= now:
         raise UploadForbidden("This upload target has expired; create a new one.")
-    return SignedForm(target_id, int(fields[BYTE_SIZE]))
+    return SignedForm(target_id, int(fields[BYTE_SIZE_FIELD]))
 
 
 def _signature(target_id: UUID, values: tuple[str, ...], *, secret: bytes) -> str:
-    # No value that we signed has a line break in it, so lines can be cut in one way only.
+    # No signed value contains a line break, so two different lists never give the same message.
     message = "\n".join((str(target_id), *values)).encode(errors="surrogatepass")
     return hmac.new(secret, message, hashlib.sha256).hexdigest()

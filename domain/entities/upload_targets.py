@@ -1,4 +1,4 @@
-"""Places where clients put files themselves, and what they say of a file beforehand."""
+"""Upload targets: clients announce a file, send it to a staging area, and complete the target."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
 
 TARGET_LIFETIME = timedelta(hours=1)
-"""How long a target is there: for a file to be sent to it, and for that to be said."""
+"""How long a target can receive a file and be completed."""
 
 MAX_TARGETS_PER_CALL = 100
-"""Of one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +26,28 @@ class AnnouncedFile:
     content_type: str
     byte_size: int
     sha256: str | None = None
-    """Of its bytes, in hex: a picture that is known by it need not be sent."""
+    """Of the bytes, in hex. With it, a file that is already an image is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """A place for one file, and the image that it has become, if it has."""
+    """A target for one file. ``image_id`` is None until the target is completed."""
 
     id: UUID
     filename: str
     content_type: str
-    """As announced: what the bytes are is looked at when they are here."""
+    """As announced. The bytes are inspected when the target is completed."""
     byte_size: int
     sha256: str | None
     expires_at: datetime
     image_id: UUID | None = None
     is_duplicate: bool = False
-    """Whether the image was here before the bytes came."""
+    """Whether the image existed before the target was completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """How to send the bytes: every field of a form in order, and then the file."""
+    """A multipart form: clients send every field in order, and then the file."""
 
     url: str
     """Absolute, or a path of this server."""
@@ -57,16 +56,16 @@ class UploadForm:
 
 @dataclass(frozen=True, slots=True)
 class OfferedTarget:
-    """A target as its client gets it: with a slot, or with the image that is here already."""
+    """A target as its client gets it: with a form, or with the image that already exists."""
 
     target: UploadTarget
-    slot: UploadForm | None = None
+    form: UploadForm | None = None
     existing: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """Bytes that somebody sent to a target."""
+    """A file in the staging area."""
 
     target_id: UUID
     modified_at: datetime

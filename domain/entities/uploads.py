@@ -1,4 +1,4 @@
-"""Files on their way in, and what becomes of them."""
+"""Uploads: files that are read on demand, and their outcomes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
 
-MAX_FILENAME = 255
+MAX_FILENAME_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that somebody sends. Its bytes are read only when their turn comes."""
+    """A file that a client sends. Its bytes are read when they are needed."""
 
     filename: str
     size: int
-    """In bytes, as known before reading."""
+    """In bytes, as claimed by the client."""
     read: Callable[[], Awaitable[bytes]]
 
     @property
     def name(self) -> str:
-        """The file name for people to see: without folders and control characters, not empty."""
+        """The file name for display. See ``display_name``."""
         return display_name(self.filename)
 
     async def bytes_within(self, limit: int) -> bytes:
-        """Read the file. Raises TooLarge over ``limit`` bytes, and InvalidContent for none."""
-        # An empty file is refused when it was read: its size may have been a claim.
+        """Read the file. Raises TooLarge above ``limit`` bytes, and InvalidContent for no bytes."""
+        # The claimed size may be wrong: an empty file is refused only after reading.
         check_size(self.name, max(self.size, 1), limit=limit)
         data = await self.read()
         check_size(self.name, len(data), limit=limit)
@@ -44,44 +44,47 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """What an accepted file became."""
+    """The image of an accepted file."""
 
     image: Image
     is_duplicate: bool
-    """The same bytes were here already, and ``image`` is what they became then."""
+    """Whether the same bytes were uploaded before. ``image`` is the earlier image then."""
 
 
 def display_name(filename: str) -> str:
-    """Return a file name for people to see: without folders and control characters, not empty."""
+    """Return a file name for display: normalised to NFC, not empty, without folders.
+
+    Unprintable characters are left out, and the last MAX_FILENAME_CHARACTERS are kept.
+    """
     last = unicodedata.normalize("NFC", filename).replace("\\", "/").rpartition("/")[2]
     printable = "".join(character for character in last if is_printable(character))
-    return printable.strip()[-MAX_FILENAME:] or "unnamed"
+    return printable.strip()[-MAX_FILENAME_CHARACTERS:] or "unnamed"
 
 
 def check_size(name: str, size: int, *, limit: int) -> None:
-    """Raise TooLarge over ``limit`` bytes, and InvalidContent for none."""
+    """Raise TooLarge above ``limit`` bytes, and InvalidContent for no bytes."""
     if size > limit:
         raise TooLarge(
             f"“{name}” has {size:,} bytes; at most {limit:,} are accepted. Send a smaller version."
         )
     if size <= 0:
-        raise InvalidContent(f"“{name}” is empty. Check that it was read to the end.")
+        raise InvalidContent(f"“{name}” is empty. Send a file that has bytes.")
 
 
 async def sha256_of(data: bytes) -> str:
-    """Return the SHA-256 of a file, lower-case hex, without holding up the event loop."""
+    """Return the SHA-256 of a file, lower-case hex, without blocking the event loop."""
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 async def all_outcomes(
-    works: Iterable[Coroutine[None, None, UploadedImage | Refusal]],
+    uploads: Iterable[Coroutine[None, None, UploadedImage | Refusal]],
 ) -> list[UploadedImage | Refusal]:
-    """Do all at once, and return what became of each, in order.
+    """Run all uploads concurrently, and return their outcomes in order.
 
-    Raises the first outage when all have ended. What was taken in stays, and sending it again
-    changes nothing.
+    When all have ended, the first outage is raised. Finished uploads stay, and repeating them is
+    idempotent.
     """
-    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    outcomes = await asyncio.gather(*uploads, return_exceptions=True)
     results: list[UploadedImage | Refusal] = []
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, Refusal):
@@ -91,6 +94,6 @@ async def all_outcomes(
 
 
 def without_traceback(refusal: Refusal) -> Refusal:
-    """Return a refusal that holds no file's bytes by its traceback until a whole batch is done."""
+    """Return the refusal without its traceback, which would keep the file in memory."""
     refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
     return refusal

@@ -1,4 +1,4 @@
-"""Work that is written down: what a model has not embedded yet, and who is at it."""
+"""The work queue: tasks to index images and external objects, and their leases."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Image, Source
 
-ATTEMPTS = 10
-"""How often work is taken up before it is set aside: it may be what kills the workers.
-
-With the pauses between them, an outage of half an hour is got over."""
+MAX_ATTEMPTS = 10
+"""How often a task is leased before it becomes a dead letter: it may be the task that crashes the
+workers. With the backoff between attempts, tasks survive an outage of half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """A picture that was found elsewhere, and becomes an image under ``id`` when it is indexed."""
+    """An external object to index. Its image will have the same ``id``."""
 
     id: UUID
     source: Source
@@ -29,22 +28,22 @@ class FoundObject:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A piece of work on lease: make what is missing of this image, or of this object."""
+    """A leased task: to index an image or an external object."""
 
     subject: Image | FoundObject
     lease: UUID
     attempts: int
-    """This one included."""
+    """How often the task was leased, this lease included."""
 
     @property
     def image_id(self) -> UUID:
-        """The image that it is, or will be."""
+        """The id of the image, or of the image that the object will become."""
         return self.subject.id
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedImage:
-    """A task that is done: the image as it is now, and its embedding."""
+    """The result of a task: the updated image and its embedding."""
 
     task: Task
     image: Image
@@ -53,9 +52,9 @@ class IndexedImage:
 
 @dataclass(frozen=True, slots=True)
 class WorkCounts:
-    """How much work of a model there is."""
+    """The numbers of a model's tasks by state."""
 
     waiting: int
     leased: int
     failed: int
-    """Given up, with the last error kept."""
+    """Dead letters, which keep their last error."""

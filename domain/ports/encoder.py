@@ -13,29 +13,30 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """A dual encoder of texts and pictures. Calls that run at once share forward passes."""
+    """A dual encoder of texts and pictures. Concurrent calls share forward passes."""
 
     @property
     def model(self) -> EmbeddingModel:
         """The model that encodes."""
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
-        """Embed each text. Raises Overloaded when too much waits already."""
+        """Embed each text. Raises Overloaded when the queue is full."""
 
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
-        """Embed each picture. Raises Overloaded when too much waits already."""
+        """Embed each picture. Raises Overloaded when the queue is full."""
 
 
 class EmbeddingSpace(Protocol):
-    """Arithmetic over the embeddings of one model, and what is there by chance."""
+    """Arithmetic over the embeddings of one model, relative to what is expected by chance."""
 
     async def margins(
         self, parts: Sequence[QueryPart], ids: Sequence[UUID]
     ) -> dict[UUID, Sequence[float]]:
-        """Return, for each image that is here, how far it stands out for each part of a query.
+        """Return the margin of each part of a query, in order, by image. In logits.
 
-        For a text, against everyday concepts; for a picture, against the library. In logits.
+        A text is compared with everyday concepts, a picture with a sample of the library. Images
+        that are not READY are left out.
         """
 
     async def blend(self, parts: Sequence[QueryPart]) -> Embedding:
-        """Return one point for all parts: what is wanted, without what is not."""
+        """Return one embedding of all parts: the sum of the like parts, without the unlike ones."""

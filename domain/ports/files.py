@@ -1,4 +1,4 @@
-"""Pictures as files, and the places where their bytes lie."""
+"""Picture files: decoding, storage, staging areas, external files and their listings."""
 
 from __future__ import annotations
 
@@ -15,85 +15,86 @@ if TYPE_CHECKING:
 
 
 class Imaging(Protocol):
-    """Everything about pictures as files. Each call raises UploadRefusal for bad files."""
+    """Decodes picture files. Every method raises UploadRefusal for an unacceptable file."""
 
     async def decode(self, data: bytes) -> Picture:
-        """Recognise, bound and decode a file once, and make all that is kept of it."""
+        """Check the format and the limits, decode once, and return the facts and the renditions."""
 
     async def decode_pixels(self, data: bytes) -> Pixels:
-        """Recognise, bound and decode a file no further than an encoder needs."""
+        """Check the format and the limits, and decode at the size that an encoder needs."""
 
     async def inspect(self, data: bytes) -> str:
-        """Recognise and bound a file by its header, and return its media type."""
+        """Check the format and the limits by the header alone, and return the media type."""
 
 
 class Storage(Protocol):
-    """Bytes under keys of the shape ``<image id>/<variant>``."""
+    """Bytes under keys of the shape ``<image id>/<variant>``. Other keys raise ValueError."""
 
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Keep ``data``; a reader sees all of it or none."""
+        """Write an object atomically: a reader sees all of it or none."""
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
-        """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
+        """Open an object. Raises BytesMissing, and ValueError for a range past the end."""
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Forget these. What is not there is forgotten already."""
+        """Delete objects. Missing ones are ignored."""
 
     def list(self) -> AsyncIterator[StoredObject]:
-        """Yield everything that is kept, in no order."""
+        """Yield all objects of images, in no particular order. Foreign keys are left out."""
 
 
 class Staging(Protocol):
-    """Where clients put the bytes of uploads themselves, before they become images."""
+    """The staging area: clients send files to it directly, before they become images."""
 
-    async def slot(self, target: UploadTarget) -> UploadForm:
-        """Say how to send a file of the target's size and type there, until it expires."""
+    async def upload_form(self, target: UploadTarget) -> UploadForm:
+        """Sign a form for a file of the target's size and type, valid until the target expires."""
 
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
-        """Return what was sent, ``limit`` bytes of it at most. Raises BytesMissing."""
+        """Return at most the first ``limit`` bytes of a file. Raises BytesMissing."""
 
     async def delete(self, target_ids: Iterable[UUID]) -> None:
-        """Forget what was sent. What is not there is forgotten already."""
+        """Delete files. Missing ones are ignored."""
 
     def list(self) -> AsyncIterator[StagedFile]:
-        """Yield everything that was sent and is still there, in no order."""
+        """Yield all files, in no particular order."""
 
 
 class LocalStaging(Protocol):
-    """A staging area whose bytes come through this server."""
+    """A staging area that clients reach through this server."""
 
     @property
     def secret(self) -> bytes:
-        """What its slots are signed with: the same for every server of one library."""
+        """The key that signs forms: the same for all servers of one library."""
 
     async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
-        """Keep what comes; a reader sees all of it or none."""
+        """Write a file atomically, in place of an earlier one: a reader sees all of it or none."""
 
 
 class ExternalFiles(Protocol):
-    """Places outside of the library where pictures lie. Nothing is ever changed there."""
+    """Files in folders and buckets that are not part of the library. They are never changed."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
-        """Start reading. Raises BytesMissing where it is gone or another version.
+        """Open a file. Raises BytesMissing where it is gone or has another version.
 
-        Raises InvalidContent where it may not be read, and ValueError for a range past the end.
+        Raises InvalidContent where reading is not permitted, and ValueError for a range past the
+        end.
         """
 
 
 class ObjectListing(Protocol):
-    """Folders and buckets that are looked through for pictures; the library's own are left out."""
+    """Lists folders and buckets, without the files of the library itself."""
 
     async def split(self, root: str) -> Sequence[KeyRange]:
-        """Divide what lies below a root into stretches that can be listed at once, in order.
+        """Return ranges that cover all locations of a root, in order, to be listed concurrently.
 
-        Raises Misconfigured where the root cannot be listed, or is the library's own.
+        Raises Misconfigured where the root cannot be listed, or belongs to the library itself.
         """
 
     def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        """Yield what lies below a root and in a stretch of it, by code point of the location.
+        """Yield the objects of a root that are in a range, by code point of the location.
 
-        Raises Misconfigured, or whatever an outage raises, in place of leaving anything out.
+        The listing is complete or fails: with Misconfigured, or with the error of an outage.
         """
 
-    async def look(self, location: str) -> ListedObject:
-        """Return what lies at a location. Raises BytesMissing."""
+    async def stat(self, location: str) -> ListedObject:
+        """Return the object at a location. Raises BytesMissing."""

@@ -1,4 +1,4 @@
-"""The work queue, and the events that tell of its results."""
+"""The work queue, external objects, upload targets, and events about images."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ExternalObjects(Protocol):
 
 
 class UploadTargets(Protocol):
-    """Targets that were handed out for direct uploads."""
+    """Upload targets, shared by all servers of one database."""
 
     async def save(self, targets: Sequence[UploadTarget]) -> None:
         """Store targets. A target whose image was deleted meanwhile is stored without it."""

@@ -1,1 +1,1 @@
-"""What runs in the background over the use cases: loaded models, workers, periodic tasks."""
+"""Background tasks over the use cases: loaded models, workers, periodic tasks."""

@@ -1,4 +1,4 @@
-"""Tasks that a server repeats in the background, each until it is cancelled."""
+"""Periodic background tasks of a server. Each runs until it is cancelled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
 
 PERIOD_SECONDS = 60.0
-"""How long a task waits between two runs."""
+"""The pause between two runs of a task."""
 
 
 async def delete_expired_searches(sweep: Sweep, *, every: float = PERIOD_SECONDS) -> None:
@@ -36,27 +36,27 @@ async def delete_expired_targets(sweep: SweepTargets, *, every: float = PERIOD_S
 
 
 async def compare_new_images(
-    prepared: Callable[[], Sequence[UseCases]], *, every: float = PERIOD_SECONDS
+    compared_models: Callable[[], Sequence[UseCases]], *, every: float = PERIOD_SECONDS
 ) -> None:
-    """Hash and compare new images, so that a query for duplicates waits little.
+    """Hash and compare new images ahead of queries for duplicates.
 
-    ``prepared`` returns the use cases of each model that is worth looking after, the active one
-    first. A model is compared only when nothing is left to compare for those before it.
+    ``compared_models`` returns the use cases of the models to compare by, the active model first.
+    A model is used only when nothing is left to compare by the models before it.
     """
 
     async def compare_all() -> None:
-        # Batch by batch: in one run, a query for duplicates would wait until everything is done.
-        while await _compare_batch(prepared()):
+        # In batches: a query for duplicates waits for the batch that runs, not for all of them.
+        while await _compare_batch(compared_models()):
             pass
 
     await periodically(
-        compare_all, every=every, failure="duplicates could not be looked for", at_start=True
+        compare_all, every=every, failure="new images could not be compared", at_start=True
     )
 
 
-async def _compare_batch(prepared: Sequence[UseCases]) -> bool:
-    """Return whether anything was left to do."""
-    for use_cases in prepared:
+async def _compare_batch(models: Sequence[UseCases]) -> bool:
+    """Return whether there was anything to do."""
+    for use_cases in models:
         if sum([await use_cases.hash_images(), await use_cases.duplicates.update()]):
             return True
     return False

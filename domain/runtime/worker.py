@@ -1,4 +1,4 @@
-"""Workers: one for each loaded model does what is written down, and then waits for more."""
+"""Workers: one for each loaded model indexes the tasks of the model, and waits for more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from domain.use_cases.indexing import AT_ONCE
+from domain.use_cases.indexing import INDEXING_CONCURRENCY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,50 +16,60 @@ if TYPE_CHECKING:
     from domain.runtime.loaded_models import LoadedModels
     from domain.use_cases.indexing import IndexImages
 
-PAUSE_SECONDS = 1.0
+WORKER_POLL_SECONDS = 1.0
+"""How long an idle worker waits before it looks for tasks again."""
 
-SETTLE_SECONDS = 10.0
+BACKFILL_CHECK_SECONDS = 10.0
+"""How often a busy worker checks whether its model's backfill is complete."""
 
-GENTLY = 2
-"""Pictures at once beside searches by another model: of more, those would have to wait."""
+LOW_PRIORITY_CONCURRENCY = 2
+"""How many pictures of a backfill are processed at once on a server: more would slow its searches
+down."""
 
 logger = logging.getLogger(__name__)
 
 
-async def a_moment() -> None:
-    """Wait until there may be more to do."""
-    await asyncio.sleep(PAUSE_SECONDS)
+async def wait_and_poll() -> None:
+    """Wait before looking for tasks again."""
+    await asyncio.sleep(WORKER_POLL_SECONDS)
 
 
 async def keep_all_indexing(
-    editions: LoadedModels,
+    loaded_models: LoadedModels,
     *,
-    ended: Callable[[int], None] = lambda _: None,
-    wait: Callable[[], Awaitable[None]] = a_moment,
-    gently: bool = False,
-    but: int | None = None,
+    on_ended: Callable[[int], None] = lambda _: None,
+    wait: Callable[[], Awaitable[None]] = wait_and_poll,
+    low_priority: bool = False,
+    except_model_id: int | None = None,
 ) -> None:
-    """Work for every loaded model, side by side: nobody waits until a new one is filled.
+    """Run a worker for each loaded model until cancelled. No model waits for another's backfill.
 
-    ``gently`` leaves most of the machine to the model that answers. Who works for one of them
-    already says so by ``but``, its id.
+    ``low_priority`` leaves most of the machine to the active model. ``except_model_id`` is a model
+    that the caller indexes by itself.
     """
 
-    def at_once(model_id: int) -> int:
-        is_answering = editions.answering().model.id == model_id
-        return AT_ONCE if is_answering or not gently else GENTLY
+    def concurrency(model_id: int) -> int:
+        is_active = loaded_models.answering().model.id == model_id
+        return INDEXING_CONCURRENCY if is_active or not low_priority else LOW_PRIORITY_CONCURRENCY
 
     workers: dict[int, asyncio.Task[None]] = {}
     try:
         while True:
-            kept = {each.model.id: each for each in editions.kept() if each.model.id != but}
-            for model_id in [model_id for model_id in workers if model_id not in kept]:
+            models = {
+                each.model.id: each
+                for each in loaded_models.kept()
+                if each.model.id != except_model_id
+            }
+            for model_id in [model_id for model_id in workers if model_id not in models]:
                 workers.pop(model_id).cancel()
-            for model_id, edition in kept.items():
+            for model_id, loaded in models.items():
                 if model_id not in workers:
-                    settle = partial(editions.settle, model_id)
-                    index = replace(edition.use_cases.index, at_once=partial(at_once, model_id))
-                    working = keep_indexing(index, ended=ended, settle=settle, wait=wait)
+                    working = keep_indexing(
+                        replace(loaded.use_cases.index, concurrency=partial(concurrency, model_id)),
+                        on_ended=on_ended,
+                        finish_backfill=partial(loaded_models.settle, model_id),
+                        wait=wait,
+                    )
                     workers[model_id] = asyncio.create_task(working)
             await wait()
     finally:
@@ -68,32 +78,32 @@ async def keep_all_indexing(
         await asyncio.gather(*workers.values(), return_exceptions=True)
 
 
-async def nothing() -> None:
-    """Have nothing to finish."""
+async def no_backfill() -> None:
+    """Do nothing: the model has no backfill to finish."""
 
 
 async def keep_indexing(
     index: IndexImages,
     *,
-    ended: Callable[[int], None] = lambda _: None,
-    settle: Callable[[], Awaitable[None]] = nothing,
-    wait: Callable[[], Awaitable[None]] = a_moment,
+    on_ended: Callable[[int], None] = lambda _: None,
+    finish_backfill: Callable[[], Awaitable[None]] = no_backfill,
+    wait: Callable[[], Awaitable[None]] = wait_and_poll,
 ) -> None:
-    """Work until cancelled, and say each time how many tasks came to an end.
+    """Index until cancelled. ``on_ended`` is called with the number of tasks that ended.
 
-    When nothing is left, ``settle`` finishes what that was for; now and then it also looks while
-    there is something, for under steady uploads there always is.
+    ``finish_backfill`` is called whenever the queue is empty. It is also called every
+    BACKFILL_CHECK_SECONDS: under steady uploads, the queue is never empty.
     """
     loop = asyncio.get_running_loop()
     while True:
         try:
-            settled = loop.time()
+            checked_at = loop.time()
             async for count in index():
-                ended(count)
-                if loop.time() > settled + SETTLE_SECONDS:
-                    await settle()
-                    settled = loop.time()
-            await settle()
+                on_ended(count)
+                if loop.time() > checked_at + BACKFILL_CHECK_SECONDS:
+                    await finish_backfill()
+                    checked_at = loop.time()
+            await finish_backfill()
         except Exception:  # an outage now is no reason to stop for good
-            logger.warning("work could not be done; trying again", exc_info=True)
+            logger.warning("tasks could not be processed; trying again", exc_info=True)
         await wait()

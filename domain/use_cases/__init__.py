@@ -1,1 +1,1 @@
-"""The verbs: what can be done with the library, a folder for each subject."""
+"""The use cases, a folder for each subject."""

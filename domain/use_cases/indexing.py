@@ -1,4 +1,4 @@
-"""Doing the work that is written down for a model."""
+"""Indexes images and external objects: processes the tasks of a model's work queue."""
 
 from __future__ import annotations
 
@@ -26,75 +26,80 @@ if TYPE_CHECKING:
     from domain.ports import Clock, Encoder, ExternalFiles, Imaging, Storage, WorkQueue
     from domain.use_cases.library.read import ReadImage
 
-AT_ONCE = 16
-"""How many pictures are in memory at once: enough to fill forward passes while others decode."""
+INDEXING_CONCURRENCY = 16
+"""How many pictures are processed at once: enough to fill forward passes while others decode."""
 
-CHUNK = 64
+LEASE_BATCH_SIZE = 64
 """How many tasks are leased at a time."""
 
-KEPT_AT_ONCE = 32
-"""How many are kept by one transaction."""
+FINISH_BATCH_SIZE = 32
+"""How many results are stored in one transaction."""
 
 LEASE_SECONDS = 120.0
-"""Much longer than a picture takes, and as long as the work of a killed worker lies still."""
+"""Much longer than a picture takes. The tasks of a killed worker wait as long for another one."""
 
-MOST_PAUSE_SECONDS = 600.0
+BACKOFF_BASE_SECONDS = 5.0
+MAX_BACKOFF_SECONDS = 600.0
+"""After an outage, a task waits ``BACKOFF_BASE_SECONDS * 2 ** attempts``, up to the maximum."""
 
-LEAVING_SECONDS = 5.0
-"""How long a worker that is stopped takes to give back what it has not done."""
+ENCODER_RETRY_SECONDS = 1.0
+"""How long a task waits before it calls an overloaded encoder again."""
+
+SHUTDOWN_TIMEOUT_SECONDS = 5.0
+"""How long a stopped worker tries to return its unfinished tasks to the queue."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexImages:
-    """Make what is missing of images and found objects: renditions, facts and an embedding.
+    """Processes the tasks of a model: makes renditions, facts and embeddings.
 
-    What a worker leases and does not finish, since it was killed, is another's when the lease has
-    run out. A file that is no picture makes its image FAILED, or is noted as refused; an outage
-    puts the task off for a while, for longer each time.
+    A killed worker's tasks are leased by others when its leases expire. A file that is not an
+    acceptable picture fails its task for good; any other error is an outage, after which the task
+    is retried with exponential backoff.
     """
 
     encoder: Encoder
     imaging: Imaging
     storage: Storage
-    sources: ExternalFiles
+    external_files: ExternalFiles
     read: ReadImage
-    work: WorkQueue
+    work_queue: WorkQueue
     clock: Clock
     max_bytes: int
     lease_seconds: float = LEASE_SECONDS
-    at_once: Callable[[], int] = lambda: AT_ONCE
-    """Returns how many pictures to be at from now on."""
+    concurrency: Callable[[], int] = lambda: INDEXING_CONCURRENCY
+    """Returns how many pictures may be processed at once. It may change between two calls."""
 
     async def __call__(self) -> AsyncGenerator[int]:
-        """Yield how many tasks came to an end, again and again, until nobody can take more."""
-        shift = _Shift(self)
-        renewing = asyncio.create_task(shift.renew())
+        """Yield how many tasks were finished or failed, until none can be leased any more."""
+        run = _Run(self)
+        extending = asyncio.create_task(run.extend_leases())
         try:
-            while ended := await shift.proceed():
+            while ended := await run.step():
                 yield ended
         finally:
-            renewing.cancel()
-            for task in shift.running:
-                task.cancel()
-            await asyncio.gather(renewing, *shift.running, return_exceptions=True)
-            await shift.leave()
+            extending.cancel()
+            for future in run.running:
+                future.cancel()
+            await asyncio.gather(extending, *run.running, return_exceptions=True)
+            await run.abandon_unfinished()
 
-    async def make(self, task: Task) -> IndexedImage:
-        """Make what a task asks for. Raises UploadRefusal and BytesMissing."""
+    async def process(self, task: Task) -> IndexedImage:
+        """Return the result of a task. Raises UploadRefusal, BytesMissing and ImageNotFound."""
         subject = task.subject
         if isinstance(subject, FoundObject):
-            return await self._new(task, subject)
+            return await self._process_object(task, subject)
         if subject.status is ImageStatus.READY:
-            pixels = await self.imaging.decode_pixels(await self._bytes_of(subject))
+            pixels = await self.imaging.decode_pixels(await self._original_or_rendition(subject))
             return IndexedImage(task, subject, await self._embed(pixels))
         data = await read_all(await self.read(subject, Variant.ORIGINAL))
-        return await self._develop(task, subject, data)
+        return await self._decode_and_embed(task, subject, data)
 
-    async def _new(self, task: Task, found: FoundObject) -> IndexedImage:
+    async def _process_object(self, task: Task, found: FoundObject) -> IndexedImage:
         async def read() -> bytes:
-            return await read_all(await self.sources.open(found.source))
+            return await read_all(await self.external_files.open(found.source))
 
         upload = Upload(found.source.name, found.byte_size, read)
         data = await upload.bytes_within(self.max_bytes)
@@ -109,16 +114,16 @@ class IndexImages:
             tags=found.tags,
             source=found.source,
         )
-        return await self._develop(task, image, data)
+        return await self._decode_and_embed(task, image, data)
 
-    async def _develop(self, task: Task, image: Image, data: bytes) -> IndexedImage:
+    async def _decode_and_embed(self, task: Task, image: Image, data: bytes) -> IndexedImage:
         picture = await self.imaging.decode(data)
         embedding = await self._embed(picture.pixels)
         await store(self.storage, image, picture)
         return IndexedImage(task, image.with_picture(picture), embedding)
 
-    async def _bytes_of(self, image: Image) -> bytes:
-        """Return the original, or what is left where that is gone."""
+    async def _original_or_rendition(self, image: Image) -> bytes:
+        """Return the original, or LARGE where the original is gone."""
         try:
             return await read_all(await self.read(image, Variant.ORIGINAL))
         except ImageNotFound:
@@ -129,117 +134,123 @@ class IndexImages:
             try:
                 [embedding] = await self.encoder.encode_images([pixels])
             except Overloaded:
-                # Uploads that somebody waits for go first.
-                await asyncio.sleep(1)
+                # Uploads go first: their clients wait for the result.
+                await asyncio.sleep(ENCODER_RETRY_SECONDS)
             else:
                 return embedding
 
 
 @dataclass(slots=True)
-class _Shift:
-    """What one worker has on its hands."""
+class _Run:
+    """One run over the queue: the tasks that it holds, and the results that it has not stored."""
 
-    index: IndexImages
+    use_case: IndexImages
     leased: deque[Task] = field(default_factory=deque)
     running: dict[asyncio.Task[IndexedImage], Task] = field(default_factory=dict)
-    done: list[IndexedImage] = field(default_factory=list)
+    unstored: list[IndexedImage] = field(default_factory=list)
 
-    async def proceed(self) -> int:
-        """Return how many tasks came to an end; 0 when there is nothing left to do."""
+    async def step(self) -> int:
+        """Return how many tasks were finished or failed; 0 when nothing is left to do."""
         while True:
-            await self._begin()
+            await self._start_tasks()
             if not self.running:
-                return await self._keep()
-            finished, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
-            ended = sum([await self._end(future) for future in finished])
-            if len(self.done) >= KEPT_AT_ONCE or not (self.leased or self.running):
-                ended += await self._keep()
+                return await self._finish_batch()
+            done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
+            ended = sum([await self._collect(future) for future in done])
+            if len(self.unstored) >= FINISH_BATCH_SIZE or not (self.leased or self.running):
+                ended += await self._finish_batch()
             if ended:
                 return ended
 
-    async def leave(self) -> None:
-        """Give back what is not done, so that nobody waits for the lease to run out."""
-        held = self._held()
-        if held:
-            # Where that cannot be, it runs out.
+    async def abandon_unfinished(self) -> None:
+        """Return unfinished tasks to the queue, so that they can be leased again at once."""
+        if held := self._held():
+            # After an outage or a timeout, the leases expire by themselves.
             with suppress(Exception):
-                async with asyncio.timeout(LEAVING_SECONDS):
-                    await self.index.work.abandon(held)
+                async with asyncio.timeout(SHUTDOWN_TIMEOUT_SECONDS):
+                    await self.use_case.work_queue.abandon(held)
+
+    async def extend_leases(self) -> None:
+        """Extend the leases again and again, until cancelled."""
+        seconds = self.use_case.lease_seconds
+        while True:
+            await asyncio.sleep(seconds / 3)
+            try:
+                await self.use_case.work_queue.extend(self._held(), seconds=seconds)
+            except Exception:  # after a long outage, other workers lease the tasks
+                logger.warning("leases could not be extended; trying again", exc_info=True)
 
     def _held(self) -> list[Task]:
-        return [*self.leased, *self.running.values(), *(each.task for each in self.done)]
+        return [*self.leased, *self.running.values(), *(each.task for each in self.unstored)]
 
-    async def renew(self) -> None:
-        """Keep what is leased from running out."""
-        while True:
-            await asyncio.sleep(self.index.lease_seconds / 3)
-            try:
-                await self.index.work.extend(self._held(), seconds=self.index.lease_seconds)
-            except Exception:  # an outage now: the next time, or others take it
-                logger.warning("leases could not be kept; trying again", exc_info=True)
-
-    async def _begin(self) -> None:
-        while len(self.running) < self.index.at_once():
+    async def _start_tasks(self) -> None:
+        while len(self.running) < self.use_case.concurrency():
             if not self.leased:
                 self.leased.extend(
-                    await self.index.work.lease(CHUNK, seconds=self.index.lease_seconds)
+                    await self.use_case.work_queue.lease(
+                        LEASE_BATCH_SIZE, seconds=self.use_case.lease_seconds
+                    )
                 )
             if not self.leased:
                 return
             task = self.leased.popleft()
-            self.running[asyncio.create_task(self.index.make(task))] = task
+            self.running[asyncio.create_task(self.use_case.process(task))] = task
 
-    async def _end(self, future: asyncio.Task[IndexedImage]) -> int:
-        """Take note of what became of a task, and return 1 if that is all there is to it."""
+    async def _collect(self, future: asyncio.Task[IndexedImage]) -> int:
+        """Take the result of a task. Returns 1 if the task failed for good, otherwise 0."""
         task = self.running.pop(future)
         try:
-            self.done.append(future.result())
+            self.unstored.append(future.result())
         except (UploadRefusal, BytesMissing, ImageNotFound) as refusal:
-            await self.index.work.fail(task, _reason(refusal))
+            await self.use_case.work_queue.fail(task, _reason(refusal))
             return 1
         except Exception as error:
-            logger.warning("%s could not be made", task.image_id, exc_info=error)
-            await self._put_off(task, error)
+            logger.warning("image %s could not be indexed", task.image_id, exc_info=error)
+            await self._release_for_retry(task, error)
         return 0
 
-    async def _put_off(self, task: Task, error: Exception) -> None:
-        pause = min(MOST_PAUSE_SECONDS, 5.0 * 2**task.attempts)
-        logger.warning("%s waits for %.0f s", task.image_id, pause)
-        await self.index.work.release([task], _reason(error), seconds=pause)
+    async def _release_for_retry(self, task: Task, error: Exception) -> None:
+        pause = min(MAX_BACKOFF_SECONDS, BACKOFF_BASE_SECONDS * 2**task.attempts)
+        logger.warning("image %s is retried in %.0f s", task.image_id, pause)
+        await self.use_case.work_queue.release([task], _reason(error), seconds=pause)
 
-    async def _keep(self) -> int:
-        """Keep what is done, and return how many that were."""
-        done, self.done = self.done, []
-        if not done:
+    async def _finish_batch(self) -> int:
+        """Store the results, and return how many tasks were finished."""
+        results, self.unstored = self.unstored, []
+        if not results:
             return 0
         try:
-            lost = await self.index.work.finish(done)
-        except Exception:  # of one of them, perhaps, which is to hold up no other
-            logger.warning("%s pictures could not be kept; one by one", len(done), exc_info=True)
-            return sum([await self._keep_one(each) for each in done])
-        await self._remove(lost)
-        return len(done)
+            lost = await self.use_case.work_queue.finish(results)
+        except Exception:  # perhaps because of a single result, which must not block the others
+            logger.warning(
+                "%s results could not be stored; storing them one by one",
+                len(results),
+                exc_info=True,
+            )
+            return sum([await self._finish_one(result) for result in results])
+        await self._delete_bytes(lost)
+        return len(results)
 
-    async def _keep_one(self, done: IndexedImage) -> int:
-        """Keep one of several that could not be kept together, and return 1 if that was it."""
+    async def _finish_one(self, result: IndexedImage) -> int:
+        """Store one result of a batch that failed. Returns 1 if it was stored, otherwise 0."""
         try:
-            lost = await self.index.work.finish([done])
+            lost = await self.use_case.work_queue.finish([result])
         except Exception as error:
-            logger.warning("%s could not be kept", done.task.image_id, exc_info=error)
-            await self._put_off(done.task, error)
+            logger.warning("image %s could not be stored", result.task.image_id, exc_info=error)
+            await self._release_for_retry(result.task, error)
             return 0
-        await self._remove(lost)
+        await self._delete_bytes(lost)
         return 1
 
-    async def _remove(self, lost: Sequence[UUID]) -> None:
+    async def _delete_bytes(self, lost: Sequence[UUID]) -> None:
         keys = [variant.key_of(image_id) for image_id in lost for variant in Variant]
-        await self.index.storage.delete(keys)
+        await self.use_case.storage.delete(keys)
 
 
 def _reason(error: Exception) -> str:
     match error:
         case ImageNotFound() | BytesMissing():
-            return "Its bytes are not where they were."
+            return "The file is missing or has changed; import or upload it again."
         case Refusal():
             return error.message
     return f"{type(error).__name__}: {error}"

@@ -150,7 +150,7 @@ class ImageSearchEdge:
             cursor=search_cursor(found.cursor),
             node=Image.of(found.image),
             score=found.hit.score,
-            collapsed_count=found.hit.stands_for,
+            collapsed_count=found.hit.collapsed_count,
             relevances=relevances,
         )
 
@@ -165,7 +165,7 @@ class ImageSearchEdge:
             cursor=global_id(match.image.id),
             node=Image.of(match.image),
             score=match.hit.score,
-            collapsed_count=match.hit.stands_for,
+            collapsed_count=match.hit.collapsed_count,
             relevances=Lazy(known),
         )
 

@@ -24,7 +24,7 @@ from graphql import (
 )
 
 from domain.entities.listing import MAX_PAGE_SIZE
-from domain.use_cases.duplicates.find_duplicates import MAX_GROUP
+from domain.use_cases.duplicates.find_duplicates import MAX_GROUP_SIZE
 from graph.schema.context import MAX_SEARCHES
 
 MAX_QUERY_BYTES = 16_000
@@ -209,7 +209,7 @@ class _Measure:
             if name in sizes:
                 return self._length(sizes[name])
         if self._grouped and node.name.value == "images":
-            return MAX_GROUP
+            return MAX_GROUP_SIZE
         return DEFAULT_PAGE if node.name.value in self._pages else DEFAULTS.get(node.name.value, 1)
 
     def _number(self, value: ValueNode) -> int:

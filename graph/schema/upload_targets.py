@@ -62,7 +62,7 @@ class UploadTarget:
     @classmethod
     def of(cls, offered: OfferedTarget, *, base_url: str) -> "UploadTarget":
         """Return a target as the API shows it; ``base_url`` is where this server is reached."""
-        slot, existing = offered.slot, offered.existing
+        slot, existing = offered.form, offered.existing
         return cls(
             id=global_id(offered.target.id, UPLOAD_TARGET),
             existing=Image.of(existing) if existing else None,

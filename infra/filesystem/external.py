@@ -71,7 +71,7 @@ class ExternalFolders:
                 if listed.source.location in key_range:
                     yield listed
 
-    async def look(self, location: str) -> ListedObject:
+    async def stat(self, location: str) -> ListedObject:
         """Return the file at a location. Raises BytesMissing."""
         try:
             about = await asyncio.to_thread(path_of(location).stat)

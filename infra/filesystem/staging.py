@@ -49,7 +49,7 @@ class FolderStaging:
         """What slots are signed with: the same for every process that has this folder."""
         return self._secret
 
-    async def slot(self, target: UploadTarget) -> UploadForm:
+    async def upload_form(self, target: UploadTarget) -> UploadForm:
         """Sign a form for a file of the target's size and type, until it expires."""
         return UploadForm(f"/uploads/{target.id}", sign_form(target, self._secret))
 

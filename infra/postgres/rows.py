@@ -108,7 +108,7 @@ def search_row(search: KeptSearch) -> SearchRow:
         part_weights=[part.weight for part in search.query.blended],
         # All hits were judged, or none.
         relevances=[hit.relevance for hit in search.hits if hit.relevance is not None] or None,
-        stand_for=[hit.stands_for for hit in search.hits],
+        stand_for=[hit.collapsed_count for hit in search.hits],
     )
 
 

@@ -132,7 +132,7 @@ class ExternalBuckets:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
 
-    async def look(self, location: str) -> ListedObject:
+    async def stat(self, location: str) -> ListedObject:
         """Return the object at a location. Raises BytesMissing.
 
         Raises Misconfigured where the store cannot be asked. Without the right to list a bucket,

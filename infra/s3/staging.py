@@ -35,7 +35,7 @@ class S3Staging:
     public_endpoint_url: str | None = None
     """Where clients reach the store, if they do under another name than the server."""
 
-    async def slot(self, target: UploadTarget) -> UploadForm:
+    async def upload_form(self, target: UploadTarget) -> UploadForm:
         """Sign a form for a file of the target's size and type, until it expires."""
         size, left = target.byte_size, target.expires_at - datetime.now(UTC)
         form = await self.storage.client.generate_presigned_post(

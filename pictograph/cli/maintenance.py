@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from domain.errors import Refusal
-from domain.use_cases.maintenance.check import SAMPLE
+from domain.use_cases.maintenance.check import DEFAULT_SAMPLE_SIZE
 from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
 from pictograph.cli.remedies import sentence_of
@@ -50,7 +50,7 @@ def check(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     originals: Annotated[
         int, typer.Option(min=0, help="How many originals to read to the end, chosen by chance.")
-    ] = SAMPLE,
+    ] = DEFAULT_SAMPLE_SIZE,
     even_everything: Annotated[
         bool, typer.Option("--even-everything", help="Repair also where most originals are gone.")
     ] = False,
@@ -77,7 +77,7 @@ async def _check(settings: Settings, *, repair: bool, sample: int, even_everythi
         table.add_row(f"{count:,}", fault.value, "\n".join(map(str, faults.examples[fault])))
     out.print(table, crop=False)
     if repair:
-        out.print(f"{faults.mended:,} repairs made or written down for the workers.")
+        out.print(f"{faults.repaired:,} repairs made or written down for the workers.")
     else:
         out.print("`pictograph check --repair` mends what can be mended.")
         raise typer.Exit(1)

@@ -67,7 +67,7 @@ def hits_table(
             Text(hit.image.filename),
             f"{hit.image.width} x {hit.image.height}",
             f"{taken_at:%Y-%m-%d}" if taken_at else "",
-            *([str(hit.hit.stands_for)] if alike else []),
+            *([str(hit.hit.collapsed_count)] if alike else []),
             str(hit.image.id),
         )
     return table

@@ -19,7 +19,7 @@ from tests.fakes.images import image_with
 
 def page(*, exact: bool = True, collapse: Collapse = Collapse.NONE) -> SearchPage:
     image = image_with(filename="[red]boat[/red].jpg", width=40, height=30)
-    hit = Hit(image.id, 0.25, stands_for=3)
+    hit = Hit(image.id, 0.25, collapsed_count=3)
     search = KeptSearch(
         id=uuid7(),
         created_at=image.created_at,

@@ -146,7 +146,7 @@ async def test_what_lies_there_is_listed_in_order_and_read(place: Place) -> None
         data = await place.open(each.source)
         assert len(data) == each.byte_size
         assert each.source.name == data.decode().rpartition("/")[2]
-        assert each == await place.places.look(each.source.location)
+        assert each == await place.places.stat(each.source.location)
 
 
 async def test_an_empty_place_lists_nothing(place: Place) -> None:
@@ -180,7 +180,7 @@ async def test_what_is_gone_is_missing(place: Place) -> None:
     with pytest.raises(BytesMissing):
         await place.open(listed.source)
     with pytest.raises(BytesMissing):
-        await place.places.look(location)
+        await place.places.stat(location)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_a_range_without_a_byte_is_a_value_error(place: Place) -> None:
 
 async def test_a_location_that_nobody_holds_is_missing(place: Place) -> None:
     with pytest.raises(BytesMissing):
-        await place.places.look("gopher://photos/1")
+        await place.places.stat("gopher://photos/1")
     with pytest.raises(BytesMissing):
         await place.open(Source("gopher://photos/1", "1"))
 

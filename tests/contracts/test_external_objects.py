@@ -10,7 +10,7 @@ import pytest
 
 from domain.entities.external_objects import KeyRange, ObjectState
 from domain.entities.images import ImageStatus, Source, uuid7
-from domain.entities.work import ATTEMPTS, FoundObject, IndexedImage
+from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
@@ -235,7 +235,7 @@ async def test_what_is_refused_is_told_with_its_reason(library: Library) -> None
 
 async def test_what_ends_its_workers_again_and_again_is_refused(library: Library) -> None:
     await library.find("a")
-    for _ in range(ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         tasks: Sequence[Task] = await library.work.lease(1, seconds=0)
     assert [] == tasks
     assert {"a": ObjectState.REFUSED} == await library.states()

@@ -76,7 +76,7 @@ async def test_the_parts_of_a_blend_come_back_as_they_were(searches: KeptSearche
 
 async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: KeptSearches) -> None:
     hits = [
-        replace(hit, relevance=place / 7, stands_for=1 + place)
+        replace(hit, relevance=place / 7, collapsed_count=1 + place)
         for place, hit in enumerate(SEARCH.hits[:7])
     ]
     judged = replace(BLENDED, id=uuid7(), hits=tuple(hits))

@@ -68,7 +68,7 @@ async def area(request: pytest.FixtureRequest, tmp_path: Path, s3_url: str) -> A
 
 
 async def _post(staging: Staging, target: UploadTarget, data: bytes) -> None:
-    slot = await staging.slot(target)
+    slot = await staging.upload_form(target)
     async with httpx.AsyncClient() as client:
         answer = await client.post(slot.url, data=dict(slot.fields), files={"file": data})
     assert 204 == answer.status_code
@@ -86,7 +86,7 @@ async def ids(area: Area) -> set[UUID]:
 
 async def test_a_slot_says_where_to_send_and_with_which_fields(area: Area) -> None:
     target = a_target()
-    slot = await area.staging.slot(target)
+    slot = await area.staging.upload_form(target)
     assert str(target.id) in slot.url or str(target.id) in dict(slot.fields)["key"]
     assert "image/png" == dict(slot.fields)["Content-Type"]
 
@@ -106,7 +106,7 @@ async def test_sending_again_replaces(area: Area) -> None:
 
 async def test_where_nothing_was_sent_the_bytes_are_missing(area: Area) -> None:
     target = a_target()
-    await area.staging.slot(target)
+    await area.staging.upload_form(target)
     with pytest.raises(BytesMissing, match=str(target.id)):
         await area.staging.read(target.id, limit=1)
 

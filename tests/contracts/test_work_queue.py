@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import ImageChanges
-from domain.entities.work import ATTEMPTS, WorkCounts
+from domain.entities.work import MAX_ATTEMPTS, WorkCounts
 from tests.contracts.desks import (
     EAST,
     FAILED,
@@ -192,7 +192,7 @@ async def test_what_is_taken_up_again_and_again_is_set_aside_with_its_last_error
 ) -> None:
     image = processing()
     await desk.catalog.add_pending(image)
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         [task] = await desk.work.lease(1, seconds=MINUTE)
         await desk.work.release([task], "The store is away.", seconds=AT_ONCE)
     assert [] == await desk.work.lease(1, seconds=MINUTE)
@@ -204,7 +204,7 @@ async def test_what_is_taken_up_again_and_again_is_set_aside_with_its_last_error
 async def test_what_kills_its_workers_is_set_aside(desk: Desk) -> None:
     image = processing()
     await desk.catalog.add_pending(image)
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         assert 1 == len(await desk.work.lease(1, seconds=AT_ONCE))
     assert [] == await desk.work.lease(1, seconds=AT_ONCE)
     kept = await the(desk, image)

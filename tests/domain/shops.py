@@ -35,7 +35,7 @@ class Watched(IndexImages):
     noted: dict[str, int] = field(default_factory=dict)
 
     async def __call__(self) -> AsyncGenerator[int]:
-        self.noted[self.encoder.model.name] = self.at_once()
+        self.noted[self.encoder.model.name] = self.concurrency()
         return
         yield
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.keys import PREFIX, ApiKey, Caller, Scope, digest, new_key, same, widen
+from domain.entities.keys import (
+    KEY_PREFIX,
+    ApiKey,
+    Caller,
+    Scope,
+    digest,
+    digests_match,
+    new_key,
+    widen,
+)
 from domain.errors import InvalidArgument, Unauthorized
 from domain.use_cases.access import Authenticate, IssueKey, demand
 from tests.fakes.clock import SettableClock
@@ -41,14 +50,14 @@ def test_admin_includes_write_and_write_includes_read(
 def test_a_new_key_can_be_recognised_and_not_be_guessed() -> None:
     made = {new_key() for _ in range(100)}
     assert len(made) == 100
-    assert all(key.startswith(PREFIX) for key in made)
+    assert all(key.startswith(KEY_PREFIX) for key in made)
     # 32 random bytes in base64 without padding.
-    assert {len(PREFIX) + 43} == {len(key) for key in made}
+    assert {len(KEY_PREFIX) + 43} == {len(key) for key in made}
 
 
 def test_digests_are_the_same_only_for_the_same_key() -> None:
-    assert same(digest("one"), digest("one"))
-    assert not same(digest("one"), digest("two"))
+    assert digests_match(digest("one"), digest("one"))
+    assert not digests_match(digest("one"), digest("two"))
     assert digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
@@ -170,7 +179,9 @@ async def test_a_key_without_a_proper_name_is_refused(use_cases: UseCases, name:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.issue_key(name, [Scope.READ])
     assert refusal.value.location == ("name",)
-    assert refusal.value.message == "A key's name has 1 to 100 printable characters."
+    assert (
+        refusal.value.message == "A key's name has 1 to 100 printable characters; choose another."
+    )
 
 
 async def test_a_key_that_allows_nothing_is_refused(keys: MemoryKeys, clock: SettableClock) -> None:

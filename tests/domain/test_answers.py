@@ -147,7 +147,7 @@ async def test_copies_collapse_into_the_best_of_them_which_stands_for_all(
     assert [name.split()[0] for name in names(plain)] == [name.split()[0] for name in names(page)]
     counts = {found.image.filename.split(".")[0].split()[0]: found for found in page.found}
     for colour, found in counts.items():
-        assert {"red": 3, "blue": 2}.get(colour, 1) == found.hit.stands_for
+        assert {"red": 3, "blue": 2}.get(colour, 1) == found.hit.collapsed_count
         assert found.score == max(
             each.score for each in whole.found if each.image.filename.startswith(colour)
         )
@@ -167,7 +167,7 @@ async def test_only_relevant_copies_are_counted_and_the_best_is_shown(
     for count, found in enumerate(everything.found[:3], 1):
         bound = SearchOptions(min_relevance=found.hit.relevance, collapse=Collapse.EXACT_COPIES)
         page = await use_cases.search(RED, bound)
-        assert [("a", count)] == [(*names(page), page.found[0].hit.stands_for)]
+        assert [("a", count)] == [(*names(page), page.found[0].hit.collapsed_count)]
 
 
 @pytest.mark.usefixtures("by_colour")
@@ -177,7 +177,7 @@ async def test_a_kept_search_remembers_how_many_each_hit_stands_for(
     await add_copies(use_cases, "red", 2)
     page = await use_cases.search(RED, COPIES, first=1)
     kept = await searches.load(page.search_id, since=page.search.created_at)
-    assert [3] + 11 * [1] == [hit.stands_for for hit in kept.hits]
+    assert [3] + 11 * [1] == [hit.collapsed_count for hit in kept.hits]
     again = await use_cases.search(BySearch(page.search_id), COPIES, first=1)
     assert page.found == again.found
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.entities.images import ImageStatus, Variant
 from domain.errors import InvalidContent, Misconfigured
-from domain.use_cases.maintenance.check import LOST, CheckLibrary, Fault
+from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary, Fault
 from tests.domain.libraries import RED, Library
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
@@ -61,7 +61,7 @@ async def test_a_rendition_that_is_missing_is_made_anew(
     image = await take_in(use_cases)
     await storage.delete([variant.key_of(image.id)])
     assert {Fault.NO_RENDITION: [image.id]} == (await check()).examples
-    assert 1 == (await check(repair=True)).mended
+    assert 1 == (await check(repair=True)).repaired
     assert [1] == [ended async for ended in index()]
     assert not (await check()).counts
     assert image == (await use_cases.get([image.id]))[image.id]
@@ -73,9 +73,9 @@ async def test_what_has_lost_its_original_fails_until_it_is_uploaded_again(
     image, _ = [await take_in(use_cases, colour) for colour in ("red", "blue")]
     await storage.delete([Variant.ORIGINAL.key_of(image.id)])
     assert {Fault.NO_ORIGINAL: [image.id]} == (await check()).examples
-    assert 1 == (await check(repair=True)).mended
+    assert 1 == (await check(repair=True)).repaired
     failed = (await use_cases.get([image.id]))[image.id]
-    assert (ImageStatus.FAILED, LOST) == (failed.status, failed.failure_reason)
+    assert (ImageStatus.FAILED, ORIGINAL_MISSING_REASON) == (failed.status, failed.failure_reason)
     assert not (await check()).counts
     again = await take_in(use_cases)
     assert again.id != image.id
@@ -92,7 +92,7 @@ async def test_where_most_originals_are_missing_nothing_is_changed_unless_it_is_
     with pytest.raises(Misconfigured, match="1 of 1 originals are missing"):
         await check(repair=True)
     assert image == (await use_cases.get([image.id]))[image.id]
-    assert 1 == (await check(repair=True, force=True)).mended
+    assert 1 == (await check(repair=True, force=True)).repaired
 
 
 async def test_an_original_that_is_not_what_it_was_is_found_when_it_is_read(
@@ -126,7 +126,7 @@ async def test_an_original_elsewhere_that_has_gone_or_changed_is_told(
     else:
         library.sources.objects.clear()
     assert {Fault.NO_SOURCE: [found.id]} == (await check()).examples
-    assert 0 == (await check(repair=True)).mended
+    assert 0 == (await check(repair=True)).repaired
 
 
 async def test_what_is_not_embedded_is_written_down_for_the_workers(
@@ -136,7 +136,7 @@ async def test_what_is_not_embedded_is_written_down_for_the_workers(
     library.work.is_on(image.id)
     library.work.entries.clear()
     assert {Fault.UNEMBEDDED: [image.id]} == (await check()).examples
-    assert 1 == (await check(repair=True)).mended
+    assert 1 == (await check(repair=True)).repaired
     assert [1] == [ended async for ended in index()]
     assert not (await check()).counts
 

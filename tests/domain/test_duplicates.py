@@ -131,7 +131,7 @@ async def test_what_is_deleted_while_a_page_is_looked_up_does_not_end_the_list(
 async def test_a_large_group_comes_in_parts_that_the_oldest_leads(
     find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_GROUP", 4)
+    monkeypatch.setattr(module, "MAX_GROUP_SIZE", 4)
     ids = sorted(uuid7() for _ in range(8))
     for id_ in ids:
         await catalog.add(image_with(id_, perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))
@@ -150,7 +150,7 @@ async def test_a_large_group_comes_in_parts_that_the_oldest_leads(
 async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
     find: FindDuplicates, catalog: MemoryCatalog
 ) -> None:
-    for _ in range(module.MAX_GROUP):
+    for _ in range(module.MAX_GROUP_SIZE):
         await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))
     assert [100] == [len(group.images) for group in (await find()).groups]
     await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), (1.0, 0.0))

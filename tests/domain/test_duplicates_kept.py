@@ -123,7 +123,7 @@ async def test_what_another_server_compared_is_seen_after_some_seconds(
     await add(catalog, 0, "1")
     await duplicates.update()
     assert [(NEAR, len(three))] == sizes(await find())
-    monkeypatch.setattr(module, "KEPT_SECONDS", -1)
+    monkeypatch.setattr(module, "GROUPS_CACHE_SECONDS", -1)
     assert [(NEAR, len(three) + 1)] == sizes(await find())
 
 
@@ -137,8 +137,8 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_those_who_go_through_all_miss_no_group_however_many_images_are_deleted_meanwhile(
     find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(module, "KEPT_SECONDS", -1)
-    monkeypatch.setattr(module, "MAX_GROUP", 4)
+    monkeypatch.setattr(module, "GROUPS_CACHE_SECONDS", -1)
+    monkeypatch.setattr(module, "MAX_GROUP_SIZE", 4)
     random = Random(seed)
     here = [await add(catalog, 0, str(random.randrange(20))) for _ in range(120)]
     shown, page = set(), await find(kind=EXACT, first=1)

@@ -21,8 +21,11 @@ from domain.use_cases.imports import summary as stock_module
 def test_progress_samples_no_more_than_it_needs() -> None:
     stock = stock_module.ImportSummary()
     for number in range(1_000):
-        stock.note(ListedObject(Source(str(number), "1"), 1), ObjectChange.NEW)
-    assert (stock_module.SAMPLE, 1_000) == (len(set(stock.sample)), stock.bytes_to_index)
+        stock.add(ListedObject(Source(str(number), "1"), 1), ObjectChange.NEW)
+    assert (stock_module.ESTIMATE_SAMPLE_SIZE, 1_000) == (
+        len(set(stock.sample)),
+        stock.bytes_to_index,
+    )
 
 
 @pytest.mark.parametrize("state", ObjectState)
@@ -59,5 +62,5 @@ def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
         ("s3://b/1999/one", "s3://b/"),
         ("file:///one", ""),
     ):
-        stock.widen(location)
+        stock.include(location)
         assert KeyRange.below(prefix) == stock.key_range

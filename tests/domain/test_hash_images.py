@@ -28,7 +28,7 @@ async def earlier(
     use_cases: UseCases, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> list[Image]:
     """Five images as an earlier version kept them, and what they would be today."""
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(module, "HASH_BATCH_SIZE", 2)
     files = [picture_file((200, 10 * number, 0)) for number in range(5)]
     outcomes = await use_cases.upload([upload(file) for file in files])
     today = [each.image for each in outcomes if isinstance(each, UploadedImage)]
@@ -53,7 +53,7 @@ async def test_each_gets_what_it_would_have_if_it_came_in_now(
 async def test_others_have_a_turn_between_many(
     use_cases: UseCases, earlier: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 3)
+    monkeypatch.setattr(module, "MAX_IMAGES_PER_RUN", 3)
     assert len(earlier) == 5
     assert [4, 1, 0] == [await use_cases.hash_images() for _ in range(3)]
 
@@ -116,7 +116,7 @@ async def test_a_server_hashes_and_compares_again_and_again_also_after_an_outage
     await asyncio.wait([looking])
     assert earlier == await now(catalog, earlier)
     assert {image.id for image in earlier} == duplicates.compared
-    assert ["duplicates could not be looked for; trying again"] == caplog.messages
+    assert ["new images could not be compared; trying again"] == caplog.messages
 
 
 async def test_an_outage_of_the_store_marks_nothing(

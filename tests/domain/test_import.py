@@ -12,7 +12,7 @@ from domain.entities.filters import ImageFilter
 from domain.entities.images import Variant
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument, UnsupportedFormat
-from domain.use_cases.imports.import_copies import AHEAD
+from domain.use_cases.imports.import_copies import UPLOAD_CONCURRENCY
 from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.storage import MemoryStorage
 
-MANY = 3 * AHEAD + 1
+MANY = 3 * UPLOAD_CONCURRENCY + 1
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_files_are_named_only_a_little_ahead_of_their_turn(use_cases: UseC
 
     async for _ in use_cases.import_copies(counted()):
         done += 1
-    assert (most, done) == (AHEAD, MANY)
+    assert (most, done) == (UPLOAD_CONCURRENCY, MANY)
 
 
 async def test_an_outage_ends_the_import_and_beginning_again_takes_in_what_is_missing(

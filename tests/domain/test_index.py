@@ -11,7 +11,7 @@ import pytest
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.uploads import sha256_of
 from domain.entities.work import WorkCounts
-from domain.use_cases.indexing import AT_ONCE, KEPT_AT_ONCE
+from domain.use_cases.indexing import FINISH_BATCH_SIZE, INDEXING_CONCURRENCY
 from tests.domain.libraries import RED, Library
 from tests.fakes.imaging import picture_file
 
@@ -121,7 +121,10 @@ async def test_an_object_that_has_gone_away_says_so(index: IndexImages, library:
     found = library.find()
     library.sources.objects.clear()
     assert 1 == await do_all(index)
-    assert "Its bytes are not where they were." == library.work.refused[found.id]
+    assert (
+        "The file is missing or has changed; import or upload it again."
+        == library.work.refused[found.id]
+    )
 
 
 async def test_an_image_that_is_deleted_meanwhile_leaves_no_bytes(
@@ -201,5 +204,5 @@ async def test_few_pictures_are_in_memory_at_once_and_many_are_kept_together(
     monkeypatch.setattr(encoder, "encode_images", counting)
     monkeypatch.setattr(library.work, "finish", noting)
     assert 100 == await do_all(index)
-    assert most <= AT_ONCE
-    assert all(number >= KEPT_AT_ONCE for number in finished[:-1])
+    assert most <= INDEXING_CONCURRENCY
+    assert all(number >= FINISH_BATCH_SIZE for number in finished[:-1])

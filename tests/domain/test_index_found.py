@@ -25,7 +25,7 @@ ROOT = "s3://photos/"
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(module, "IMPORT_POLL_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ async def test_the_bytes_of_an_image_are_read_whole_or_in_part(
 
 
 async def test_a_range_past_the_end_is_no_missing_image(use_cases: UseCases, image: Image) -> None:
-    with pytest.raises(ValueError, match="lies in the range"):
+    with pytest.raises(ValueError, match="range contains none"):
         await use_cases.read(image, Variant.ORIGINAL, byte_range=ByteRange(len(DATA)))
 
 
@@ -60,7 +60,10 @@ async def test_an_image_that_was_deleted_since_it_was_looked_up_is_not_here_any_
     await use_cases.delete([image.id])
     with pytest.raises(ImageNotFound) as refusal:
         await use_cases.read(image, variant)
-    assert f"Image {image.id} is not here any more." == refusal.value.message
+    assert (
+        f"The file of image {image.id} is missing; the image may have been deleted."
+        == refusal.value.message
+    )
 
 
 async def test_only_those_that_are_here_are_got(use_cases: UseCases, image: Image) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.runtime.worker import GENTLY, keep_all_indexing
-from domain.use_cases.indexing import AT_ONCE
+from domain.runtime.worker import LOW_PRIORITY_CONCURRENCY, keep_all_indexing
+from domain.use_cases.indexing import INDEXING_CONCURRENCY
 from tests.domain.shops import (
     ACTIVE,
     BACKFILLING,
@@ -51,14 +51,17 @@ async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
     shop.models.set(new=BACKFILLING)
     await editions.refresh()
     working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), gently=gently)
+        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), low_priority=gently)
     )
     async with asyncio.timeout(30):
         while len(shop.at_once) < 2:  # noqa: ASYNC110 - a worker tells nobody
             await asyncio.sleep(0)
     working.cancel()
     await asyncio.wait([working])
-    assert {"old": AT_ONCE, "new": GENTLY if gently else AT_ONCE} == shop.at_once
+    assert {
+        "old": INDEXING_CONCURRENCY,
+        "new": LOW_PRIORITY_CONCURRENCY if gently else INDEXING_CONCURRENCY,
+    } == shop.at_once
 
 
 async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
@@ -74,7 +77,7 @@ async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
     object.__setattr__(shop.models, "finish_backfill", noting)
     but = editions.answering().model.id
     working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), but=but)
+        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), except_model_id=but)
     )
     await asyncio.sleep(0.05)
     # One that is promoted meanwhile is among the others still.

@@ -30,7 +30,7 @@ def target(clock: SettableClock) -> UploadTarget:
 
 @pytest.fixture
 async def fields(staging: MemoryStaging, target: UploadTarget) -> dict[str, str]:
-    return dict((await staging.slot(target)).fields)
+    return dict((await staging.upload_form(target)).fields)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_the_fields_of_a_target_admit_its_file_until_it_expires(
 async def test_the_fields_of_another_target_admit_nothing(
     receive: ReceiveUpload, fields: dict[str, str]
 ) -> None:
-    with pytest.raises(UploadForbidden, match="not those of this target"):
+    with pytest.raises(UploadForbidden, match="do not belong to this target"):
         receive.admit(uuid7(), fields)
 
 
@@ -71,7 +71,7 @@ async def test_altered_fields_admit_nothing(
     fields: dict[str, str],
     target: UploadTarget,
 ) -> None:
-    with pytest.raises(UploadForbidden, match="not those of this target"):
+    with pytest.raises(UploadForbidden, match="do not belong to this target"):
         receive.admit(target.id, fields | {name: change(fields[name])})
 
 
@@ -92,7 +92,7 @@ async def test_fields_cannot_be_cut_otherwise(
         "byteSize": fields["expires"],
         "expires": "",
     }
-    with pytest.raises(UploadForbidden, match="not those of this target"):
+    with pytest.raises(UploadForbidden, match="do not belong to this target"):
         receive.admit(target.id, fields | moved)
 
 
@@ -100,7 +100,7 @@ async def test_a_server_with_another_secret_admits_nothing(
     fields: dict[str, str], target: UploadTarget, clock: SettableClock
 ) -> None:
     other = ReceiveUpload(MemoryStaging(clock, secret=b"another"), clock)
-    with pytest.raises(UploadForbidden, match="not those of this target"):
+    with pytest.raises(UploadForbidden, match="do not belong to this target"):
         other.admit(target.id, fields)
 
 

@@ -53,7 +53,7 @@ async def test_another_version_is_another_image(
     await take_in()
     before = (await take_in.images())[f"{ROOT}1"]
     places.put(f"{ROOT}1", picture(9), version="2")
-    with pytest.raises(ImageNotFound, match=r"original of image .* is not where it was"):
+    with pytest.raises(ImageNotFound, match=r"original of image .* is missing at its source"):
         await take_in.use_cases.read(before, Variant.ORIGINAL)
     assert await take_in.use_cases.read(before, Variant.LARGE)
     assert {ObjectChange.CHANGED: 1} == (await take_in()).counts

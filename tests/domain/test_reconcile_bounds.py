@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     for each in (module, stock_module):
-        monkeypatch.setattr(each, "CHUNK", 2)
+        monkeypatch.setattr(each, "OBJECT_BATCH_SIZE", 2)
 
 
 async def test_a_listing_that_breaks_off_makes_nothing_vanish_and_keeps_what_it_found(
@@ -55,7 +55,7 @@ async def test_a_place_with_nothing_left_is_not_believed_unless_that_is_asked(
     await take_in()
     for name in (1, 2):
         places.remove(f"{ROOT}{name}")
-    with pytest.raises(Misconfigured, match=r"all 2 objects would be deleted\.") as refusal:
+    with pytest.raises(Misconfigured, match=r"all 2 known objects would be deleted\.") as refusal:
         await take_in()
     assert Remedy.CHECK_PLACE is refusal.value.remedy
     assert {"1", "2"} == await take_in.names()

@@ -50,7 +50,7 @@ async def test_what_is_named_is_looked_up_and_indexed_and_nothing_else(
     catalog: MemoryCatalog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(module, "OBJECT_BATCH_SIZE", 2)
     told: list[int] = []
 
     def tell(stock: ImportSummary) -> None:

@@ -117,7 +117,7 @@ async def test_hits_keep_their_order_and_those_that_are_gone_drop_out() -> None:
 async def test_what_was_judged_is_not_judged_again() -> None:
     space = ToldSpace((5.0,), (9.0,))
     judge, query = RelevanceScorer(space, MODEL), Query(POINT, TEXT)
-    known = Hit(uuid7(), 0.4, relevance=0.625, stands_for=3)
+    known = Hit(uuid7(), 0.4, relevance=0.625, collapsed_count=3)
     new = space.hits
     assert known == (await judge(query, [new[0], known, new[1]]))[1]
     assert [hit.image_id for hit in new] == space.asked

@@ -13,7 +13,12 @@ from domain.entities.queries import BySearch, ByText
 from domain.entities.searches import SEARCH_LIFETIME
 from domain.entities.uploads import UploadedImage
 from domain.errors import Misconfigured, Remedy, SearchExpired
-from domain.use_cases.maintenance.sweep import CHUNK, GRACE, Sweep, SweepReport
+from domain.use_cases.maintenance.sweep import (
+    ORPHAN_GRACE_PERIOD,
+    SWEEP_BATCH_SIZE,
+    Sweep,
+    SweepReport,
+)
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
@@ -41,7 +46,7 @@ async def test_bytes_that_no_image_points_at_go_and_those_of_images_stay(
     [outcome] = await use_cases.upload([upload(picture_file())])
     assert isinstance(outcome, UploadedImage)
     await storage.write(Variant.LARGE.key_of(uuid7()), b"lost", content_type="image/webp")
-    clock.pass_time(GRACE + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
 
     assert SweepReport(4, 1, 0) == await use_cases.sweep()
     assert {variant.key_of(outcome.image.id) for variant in Variant} == set(storage.objects)
@@ -52,7 +57,7 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
     use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
-    clock.pass_time(GRACE)
+    clock.pass_time(ORPHAN_GRACE_PERIOD)
 
     assert SweepReport(1, 0, 0) == await use_cases.sweep(force=True)
     clock.pass_time(MOMENT)
@@ -75,7 +80,7 @@ async def test_what_somebody_else_keeps_in_the_bucket_stays(
 ) -> None:
     storage.objects[key] = b"foreign"
     storage.modified[key] = clock.now
-    clock.pass_time(2 * GRACE)
+    clock.pass_time(2 * ORPHAN_GRACE_PERIOD)
 
     assert SweepReport(1, 0, 0) == await use_cases.sweep()
     assert {key: b"foreign"} == storage.objects
@@ -95,15 +100,18 @@ async def test_the_catalog_is_asked_for_a_chunk_at_most(
     storage: MemoryStorage, searches: MemoryKeptSearches, clock: SettableClock
 ) -> None:
     asked = LabelRequest()
-    for _ in range(2 * CHUNK + 7):
+    for _ in range(2 * SWEEP_BATCH_SIZE + 7):
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
-    clock.pass_time(GRACE + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
 
     await Sweep(asked, storage, searches, clock)(force=True)
-    assert (asked.most, storage.objects) == (CHUNK, {})
+    assert (asked.most, storage.objects) == (SWEEP_BATCH_SIZE, {})
 
 
-@pytest.mark.parametrize("orphans", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+@pytest.mark.parametrize(
+    "orphans",
+    [SWEEP_BATCH_SIZE - 1, SWEEP_BATCH_SIZE, SWEEP_BATCH_SIZE + 1, 2 * SWEEP_BATCH_SIZE + 7],
+)
 async def test_a_large_storage_is_swept_a_chunk_at_a_time(
     orphans: int, *, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
@@ -111,12 +119,12 @@ async def test_a_large_storage_is_swept_a_chunk_at_a_time(
         if number == 3:
             await use_cases.upload([upload(picture_file())])
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
-    clock.pass_time(GRACE + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
     looked_at: list[int] = []
 
     assert SweepReport(orphans + 3, orphans, 0) == await use_cases.sweep(progress=looked_at.append)
     assert len(storage.objects) == 3
-    assert [*range(CHUNK, orphans + 4, CHUNK), orphans + 3] == looked_at
+    assert [*range(SWEEP_BATCH_SIZE, orphans + 4, SWEEP_BATCH_SIZE), orphans + 3] == looked_at
 
 
 async def test_searches_go_when_they_have_expired(
@@ -138,7 +146,7 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
 ) -> None:
     [outcome] = await use_cases.upload([upload(picture_file())])
     assert isinstance(outcome, UploadedImage)
-    clock.pass_time(GRACE + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
     # A crash between the row and the bytes.
     await catalog.delete([outcome.image.id])
 
@@ -151,7 +159,7 @@ async def test_a_sweep_of_an_empty_library_removes_nothing_unless_told_to(
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"left", content_type="image/png")
     clock.pass_time(timedelta(days=2))
-    with pytest.raises(Misconfigured, match=r"^The library has no image, ") as refusal:
+    with pytest.raises(Misconfigured, match=r"^The library has no images, ") as refusal:
         await use_cases.sweep()
     assert Remedy.CHECK_STORAGE is refusal.value.remedy
     assert 1 == len(storage.objects)

@@ -11,8 +11,8 @@ from domain.entities.upload_targets import TARGET_LIFETIME, AnnouncedFile, Offer
 from domain.entities.uploads import UploadedImage
 from domain.runtime.periodic import delete_expired_targets
 from domain.use_cases.maintenance.sweep_targets import (
-    CHUNK,
-    LEFT_BEHIND,
+    STAGED_BATCH_SIZE,
+    STAGED_FILE_LIFETIME,
     SweepTargets,
     TargetSweepReport,
 )
@@ -63,7 +63,7 @@ async def test_bytes_that_belong_to_no_target_go_when_none_can_be_that_old(
     use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
 ) -> None:
     staging.put(uuid7(), b"sent again after it was completed")
-    clock.pass_time(LEFT_BEHIND)
+    clock.pass_time(STAGED_FILE_LIFETIME)
     assert TargetSweepReport(0, 0) == await use_cases.sweep_targets()
     clock.pass_time(MOMENT)
     assert TargetSweepReport(0, 1) == await use_cases.sweep_targets()
@@ -73,10 +73,10 @@ async def test_bytes_that_belong_to_no_target_go_when_none_can_be_that_old(
 async def test_many_are_removed_a_chunk_at_a_time(
     use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
 ) -> None:
-    for _ in range(CHUNK + 1):
+    for _ in range(STAGED_BATCH_SIZE + 1):
         staging.put(uuid7(), b"")
-    clock.pass_time(LEFT_BEHIND + MOMENT)
-    assert TargetSweepReport(0, CHUNK + 1) == await use_cases.sweep_targets()
+    clock.pass_time(STAGED_FILE_LIFETIME + MOMENT)
+    assert TargetSweepReport(0, STAGED_BATCH_SIZE + 1) == await use_cases.sweep_targets()
     assert {} == staging.files
 
 

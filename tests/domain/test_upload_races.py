@@ -14,7 +14,7 @@ from domain.entities.images import Variant
 from domain.entities.listing import Sort, Window
 from domain.entities.uploads import UploadedImage
 from domain.errors import UnsupportedFormat
-from domain.use_cases.maintenance.sweep import GRACE, Sweep
+from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD, Sweep
 from domain.use_cases.uploads.upload import UploadImages
 from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
@@ -245,7 +245,7 @@ async def _again_and_sweep(use_cases: UseCases, storage: MemoryStorage) -> None:
         use_cases.sweep.catalog,
         storage,
         MemoryKeptSearches(),
-        lambda: datetime.now(UTC) + 2 * GRACE,
+        lambda: datetime.now(UTC) + 2 * ORPHAN_GRACE_PERIOD,
     )
     await sweep()
     ids = {red.image.id, blue.image.id}

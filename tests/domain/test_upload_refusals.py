@@ -42,7 +42,7 @@ async def test_a_target_is_not_found_for_reasons_that_are_told(
 ) -> None:
     assert "no such upload target" in (await refusal_of(use_cases, uuid7())).message
     unsent = (await offered(use_cases, announced())).target
-    assert "Nothing was sent" in (await refusal_of(use_cases, unsent.id)).message
+    assert "No file was sent" in (await refusal_of(use_cases, unsent.id)).message
     late = await sent(use_cases, staging)
     clock.pass_time(TARGET_LIFETIME)
     refusal = await refusal_of(use_cases, late)
@@ -103,7 +103,7 @@ async def test_another_sha256_than_announced_is_refused_and_may_be_made_good(
     target_id = await sent(use_cases, staging, other.ljust(30), sha256=digest(DATA.ljust(30)))
     refusal = await refusal_of(use_cases, target_id)
     assert isinstance(refusal, InvalidContent)
-    assert "another sha256 than announced" in refusal.message
+    assert "another sha256 than was announced" in refusal.message
     staging.put(target_id, DATA.ljust(30))
     assert digest(DATA.ljust(30)) == (await completed(use_cases, target_id)).image.sha256
 

@@ -64,8 +64,8 @@ async def test_a_file_gets_a_target_for_an_hour(
         offer.target.expires_at,
     )
     assert offer.existing is None
-    assert offer.slot
-    assert offer.slot.fields
+    assert offer.form
+    assert offer.form.fields
     assert {offer.target.id: offer.target} == targets.kept
 
 
@@ -101,7 +101,7 @@ async def test_a_known_picture_is_answered_and_completing_it_gives_it_again(
     [known] = await use_cases.upload([upload(DATA)])
     assert isinstance(known, UploadedImage)
     offer = await offered(use_cases, announced(sha256=digest(DATA)))
-    assert (offer.existing, offer.slot) == (known.image, None)
+    assert (offer.existing, offer.form) == (known.image, None)
     done = await completed(use_cases, offer.target.id, tags=("sea",))
     assert done == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
 

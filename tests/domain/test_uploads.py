@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.concurrency import AdmissionLimit
-from domain.entities.uploads import MAX_FILENAME, sha256_of
+from domain.entities.uploads import MAX_FILENAME_CHARACTERS, sha256_of
 from domain.errors import InvalidContent, Overloaded, TooLarge
 from tests.fakes.files import upload
 
@@ -41,7 +41,7 @@ def test_every_name_can_be_kept(filename: str) -> None:
     name = upload(b"", filename).name
     assert name.encode()
     assert not {"/", "\\", "\0"} & set(name)
-    assert len(name) <= MAX_FILENAME
+    assert len(name) <= MAX_FILENAME_CHARACTERS
 
 
 async def test_a_file_of_the_largest_size_is_read() -> None:
@@ -67,7 +67,7 @@ async def test_a_file_that_is_larger_than_it_claims_is_refused_too() -> None:
 async def test_an_empty_file_is_refused() -> None:
     with pytest.raises(InvalidContent) as refusal:
         await upload(b"", "sea.png").bytes_within(5)
-    assert refusal.value.message == "“sea.png” is empty. Check that it was read to the end."
+    assert refusal.value.message == "“sea.png” is empty. Send a file that has bytes."
 
 
 async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:

@@ -78,7 +78,9 @@ def catalog(clock: SettableClock) -> TroubledCatalog:
 
 @pytest.fixture
 def watch(use_cases: UseCases) -> WatchMatches:
-    return replace(use_cases.watch_matches, patience=Retry((0.0, 0.0)), late=(0.0, 0.0))
+    return replace(
+        use_cases.watch_matches, retry=Retry((0.0, 0.0)), embedding_retry_pauses=(0.0, 0.0)
+    )
 
 
 @pytest.fixture
@@ -194,7 +196,7 @@ async def test_what_was_missed_is_made_up_for_and_nothing_comes_twice(
     clock: SettableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "PORTION", 2)
+    monkeypatch.setattr(module, "MATCH_BATCH_SIZE", 2)
     await paint("red")
     clock.pass_time(timedelta(seconds=1))
     async with watch(RED, ANYTHING) as matches:
@@ -221,7 +223,7 @@ async def test_only_so_many_are_remembered_as_shown(
     clock: SettableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 1)
+    monkeypatch.setattr(module, "MAX_REMEMBERED_MATCHES", 1)
     async with watch(RED, ANYTHING) as matches:
         images = []
         for _ in range(2):
@@ -250,7 +252,7 @@ async def test_who_waits_for_an_embedding_holds_up_nobody(
     watch: WatchMatches, paint: Paint, catalog: TroubledCatalog
 ) -> None:
     async def wait() -> Match:
-        async with replace(watch, late=(60.0,))(RED, ANYTHING) as matches:
+        async with replace(watch, embedding_retry_pauses=(60.0,))(RED, ANYTHING) as matches:
             return await anext(matches)
 
     waiting = [asyncio.create_task(wait()) for _ in range(RETRY_CONCURRENCY)]
@@ -272,7 +274,7 @@ async def test_it_ends_when_another_model_has_come_to_answer(
         catalog.failures = 1_000 * dropped
         catalog.active = KnownModel("tests/new", 3, ModelState.ACTIVE, 1)
         await catalog.add(image_with(), ())
-        with pytest.raises(SearchExpired, match="tests/new, has come to answer; subscribe again"):
+        with pytest.raises(SearchExpired, match="tests/new, is active now; subscribe again"):
             await soon(matches)
 
 

@@ -97,7 +97,7 @@ async def test_a_worker_goes_on_after_an_outage_and_takes_what_comes_later(
     monkeypatch.setattr(library.work, "lease", flaky)
     done = asyncio.Event()
     working = asyncio.create_task(
-        keep_indexing(index, ended=lambda _: done.set(), wait=lambda: asyncio.sleep(0))
+        keep_indexing(index, on_ended=lambda _: done.set(), wait=lambda: asyncio.sleep(0))
     )
     await asyncio.sleep(0.01)
     broken = False

@@ -150,7 +150,7 @@ def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
         gone = original(server, images["2.jpg"])
         assert (404, True) == (
             gone.status_code,
-            "is not where it was, or has changed." in gone.text,
+            "is missing at its source, or has changed there; import it again." in gone.text,
         )
         url = images["2.jpg"]["url"]
         assert 200 == server.http.get(f"{url.rpartition('/')[0]}/thumbnail").status_code
@@ -206,7 +206,7 @@ def test_a_manifest_names_what_is_imported(
     bare.write_text(f"{place.name}/0.jpg\n\n{place.name}/nowhere.jpg\n")
     first = said(("--manifest", str(bare)), own, status=1)
     assert "1 found: 1 indexed, 0 unchanged, 0 vanished, 1 refused." in first
-    assert "There is nothing at this" in first
+    assert "No readable object is at this" in first
     rows.write_text("\n".join(json.dumps({"location": f"{place.name}/{n}.jpg"}) for n in (0, 2)))
     second = said(("--manifest", str(rows)), own)
     assert "2 found: 1 indexed, 1 unchanged, 0 vanished, 0 refused." in second

@@ -53,7 +53,7 @@ class MemoryObjectListing:
         if self.breaks_behind is not None:
             raise ConnectionResetError
 
-    async def look(self, location: str) -> ListedObject:
+    async def stat(self, location: str) -> ListedObject:
         for source, data in self.sources.objects.items():
             if source.location == location:
                 return ListedObject(source, len(data))

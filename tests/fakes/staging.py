@@ -26,7 +26,7 @@ class MemoryStaging:
     files: dict[UUID, bytes] = field(default_factory=dict)
     modified: dict[UUID, datetime] = field(default_factory=dict)
 
-    async def slot(self, target: UploadTarget) -> UploadForm:
+    async def upload_form(self, target: UploadTarget) -> UploadForm:
         return UploadForm(f"/uploads/{target.id}", sign_form(target, self.secret))
 
     async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:

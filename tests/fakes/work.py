@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from domain.entities.images import Image, ImageStatus
-from domain.entities.work import ATTEMPTS, FoundObject, IndexedImage, Task, WorkCounts
+from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, Task, WorkCounts
 from tests.fakes.catalog import MemoryCatalog
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class MemoryWorkQueue:
                 now + timedelta(seconds=seconds), lease, entry.attempts + 1, entry.error
             )
             task = Task(subject, lease, entry.attempts + 1)
-            if task.attempts <= ATTEMPTS:
+            if task.attempts <= MAX_ATTEMPTS:
                 tasks.append(task)
             else:
                 await self.fail(task, entry.error or DIED)

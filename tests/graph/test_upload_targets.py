@@ -138,7 +138,7 @@ async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Cli
     assert ["0", "2", "3", "4"] == [error["field"][2] for error in errors]
     for error, words in zip(
         errors,
-        ("no id of an upload target", "Nothing was sent", "no such upload target", "no id of"),
+        ("no id of an upload target", "No file was sent", "no such upload target", "no id of"),
         strict=True,
     ):
         assert words in error["message"]

@@ -53,7 +53,7 @@ class World:
     searches: MemoryKeptSearches = field(default_factory=MemoryKeptSearches)
     keys: WatchedKeys = field(default_factory=WatchedKeys)
 
-    patience: Retry = field(default_factory=lambda: Retry((0.0,)))
+    retry: Retry = field(default_factory=lambda: Retry((0.0,)))
 
     def __post_init__(self) -> None:
         """Look for what is by chance where the images are."""
@@ -99,8 +99,8 @@ class World:
         built = build_use_cases(ports, limits)
         return replace(
             built,
-            watch_status=replace(built.watch_status, patience=self.patience),
-            watch_matches=replace(built.watch_matches, patience=self.patience),
+            watch_status=replace(built.watch_status, retry=self.retry),
+            watch_matches=replace(built.watch_matches, retry=self.retry),
         )
 
 

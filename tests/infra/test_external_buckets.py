@@ -100,7 +100,7 @@ async def test_the_librarys_own_objects_are_left_out_and_no_root(filled: Filled)
             await filled.stretches(below, own)
     async with ExternalBuckets(filled.connect, (f"s3://{filled.bucket}/own/",)) as places:
         with pytest.raises(BytesMissing):
-            await places.look(f"s3://{filled.bucket}/own/b/original")
+            await places.stat(f"s3://{filled.bucket}/own/b/original")
 
 
 async def test_a_bucket_that_is_not_there_is_refused(filled: Filled) -> None:
@@ -111,7 +111,7 @@ async def test_a_bucket_that_is_not_there_is_refused(filled: Filled) -> None:
         with pytest.raises(BytesMissing):
             await places.open(Source("s3://nowhere/a", "1"))
         with pytest.raises(BytesMissing):
-            await places.look("s3://nowhere/a")
+            await places.stat("s3://nowhere/a")
 
 
 async def test_a_reader_of_a_listing_may_stop_early(filled: Filled) -> None:
@@ -165,7 +165,7 @@ async def test_what_is_forbidden_is_missing_and_a_store_that_fails_is_refused(
 
         async with ExternalBuckets(same) as places:
             with pytest.raises(expected):
-                await places.look(f"s3://{filled.bucket}/a.jpg")
+                await places.stat(f"s3://{filled.bucket}/a.jpg")
 
 
 async def test_a_listing_that_breaks_off_is_refused_in_a_sentence(filled: Filled) -> None:

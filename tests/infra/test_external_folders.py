@@ -67,7 +67,7 @@ async def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
     assert ["a.jpg"] == await names(tmp_path)
     for name in ("pipe", ""):
         with pytest.raises(BytesMissing):
-            await ExternalFolders().look(location_of(tmp_path / name))
+            await ExternalFolders().stat(location_of(tmp_path / name))
 
 
 async def test_a_folder_is_listed_in_portions(
@@ -86,7 +86,7 @@ async def test_the_librarys_own_files_are_left_out_and_no_root(tmp_path: Path) -
         with pytest.raises(Misconfigured, match="keeps its own files"):
             await names(tmp_path / inside, places)
     with pytest.raises(BytesMissing):
-        await places.look(location_of(tmp_path / "data/files/ab/c"))
+        await places.stat(location_of(tmp_path / "data/files/ab/c"))
 
 
 async def test_a_folder_that_goes_away_while_it_is_listed_is_said_to(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_file_that_may_not_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, "a.jpg")
-    listed = await ExternalFolders().look(location_of(tmp_path / "a.jpg"))
+    listed = await ExternalFolders().stat(location_of(tmp_path / "a.jpg"))
 
     def forbid(*_: object) -> None:
         raise PermissionError

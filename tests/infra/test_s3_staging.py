@@ -44,7 +44,7 @@ def a_target() -> UploadTarget:
 
 async def test_the_policy_holds_key_size_type_and_expiry(storage: S3Storage) -> None:
     target = a_target()
-    slot = await S3Staging(storage).slot(target)
+    slot = await S3Staging(storage).upload_form(target)
     fields = dict(slot.fields)
     policy = json.loads(base64.b64decode(fields["policy"]))
     for condition in (
@@ -63,7 +63,7 @@ async def test_the_policy_holds_key_size_type_and_expiry(storage: S3Storage) -> 
 async def test_clients_are_sent_to_the_stores_public_name(storage: S3Storage, s3_url: str) -> None:
     target = a_target()
     staging = S3Staging(storage, "https://pictures.example.org:9000/")
-    slot = await staging.slot(target)
+    slot = await staging.upload_form(target)
     assert f"https://pictures.example.org:9000/{storage.bucket}" == slot.url
     async with httpx.AsyncClient() as client:
         answer = await client.post(
@@ -77,7 +77,7 @@ async def test_what_was_sent_is_no_object_of_the_storage_and_what_others_keep_is
     storage: S3Storage,
 ) -> None:
     staging, target = S3Staging(storage), a_target()
-    slot = await staging.slot(target)
+    slot = await staging.upload_form(target)
     async with httpx.AsyncClient() as client:
         await client.post(slot.url, data=dict(slot.fields), files={"file": DATA})
     for key in ("a/uploads/readme.txt", f"a/uploads/{uuid7().hex}", f"uploads/{uuid7()}"):
@@ -101,7 +101,7 @@ async def test_in_aws_a_form_goes_to_the_region_of_the_bucket(region: str, host:
         aws_secret_access_key=KEY,
         config=config,
     ) as client:
-        slot = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).slot(a_target())
+        slot = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).upload_form(a_target())
     assert f"https://pictures.{host}/" == slot.url
 
 

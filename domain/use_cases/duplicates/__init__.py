@@ -1,1 +1,1 @@
-"""Finding duplicates and near-duplicates."""
+"""Finds duplicates and near duplicates."""

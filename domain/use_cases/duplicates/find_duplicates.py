@@ -1,4 +1,4 @@
-"""Going through the groups of images that are the same picture, or nearly."""
+"""Finds groups of duplicates and near duplicates, page by page."""
 
 from __future__ import annotations
 
@@ -22,44 +22,46 @@ if TYPE_CHECKING:
     from domain.entities.near_duplicates import DuplicatePair
     from domain.ports import Catalog, Duplicates
 
-MAX_GROUP = 100
-"""Images of one group. A larger one comes in parts, one after the other, each led by the oldest
-image of all: whoever keeps the first of every group keeps one picture of them."""
+MAX_GROUP_SIZE = 100
+"""The most images of a returned group. A larger group is split into consecutive parts.
 
+Each part begins with the oldest image of the whole group, so a client that keeps the first image of
+every part keeps one image of the group.
+"""
 
-KEPT_SECONDS = 10
-"""How long the groups of all links are kept: those who go through them ask for page after page."""
+GROUPS_CACHE_SECONDS = 10
+"""How long all groups are cached: clients fetch page after page, and other servers add pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupCursor:
-    """A place in the list of groups of one kind; it stays meaningful after the group is gone.
+    """A position in the list of groups of one kind. It stays valid after its group is gone.
 
-    Groups with the newest image come first, so that a group of which images are deleted moves back
-    in the list, if at all: to where those who go through it still come by.
+    Groups with the newest image come first. A group that loses images can only move back in the
+    list, so a client that pages forward does not miss it.
     """
 
     kind: Collapse
     newest: UUID
-    """Of the whole group."""
+    """The newest image of the whole group."""
     last: UUID
-    """Of what comes of the group at once."""
+    """The newest image of the part."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        """What the list is sorted by: the newest groups first, their parts in order."""
+        """The sort key: the newest groups first, their parts in order."""
         return -self.newest.int, self.last.int
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Two images or more that are the same picture, or nearly, the oldest first."""
+    """At least two images that are alike, the oldest first."""
 
     kind: Collapse
-    """EXACT_COPIES where all show the same pixels, else NEAR_DUPLICATES."""
+    """EXACT_COPIES where all images have the same pixels, otherwise NEAR_DUPLICATES."""
     images: tuple[Image, ...]
     similarity: float
-    """The smallest cosine similarity of any two of them."""
+    """The smallest cosine similarity of two of the images."""
     cursor: GroupCursor
 
 
@@ -74,7 +76,7 @@ class DuplicatesPage:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A group, or as much of it as comes at once, before anything is looked up."""
+    """The ids of a group, or of a part of a large group."""
 
     kind: Collapse
     ids: tuple[UUID, ...]
@@ -82,27 +84,28 @@ class _Part:
 
 
 @dataclass(slots=True)
-class _Groups:
-    """All groups of one kind, in order, and when they were made."""
+class _CachedGroups:
+    """All groups of one kind, in order."""
 
-    made: float
+    cached_at: float
     parts: list[_Part] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class FindDuplicates:
-    """Return groups of images that are alike, over however many links, the newest group first.
+    """Returns groups of images that are alike, directly or through other images.
 
-    What was uploaded since the last time is compared first, but for what is more than some thousand
-    images: that waits for later calls. Images that are deleted drop out, and groups with them once
-    one image is left; no group is missed for that, though one may come twice.
+    The groups with the newest image come first. Each call first compares images that are not
+    compared yet, at most some thousand; later calls compare the rest. Deleted images are left out,
+    and so are groups of one remaining image. Deletions never hide a group from a client that pages
+    forward, but a group can be returned twice.
     """
 
     duplicates: Duplicates
     catalog: Catalog
     _updates: Coalescer = field(default_factory=Coalescer, init=False)
-    _known: dict[Collapse, _Groups] = field(default_factory=dict, init=False)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _cache: dict[Collapse, _CachedGroups] = field(default_factory=dict, init=False)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def __call__(
         self,
@@ -111,104 +114,114 @@ class FindDuplicates:
         first: int = 20,
         after: GroupCursor | None = None,
     ) -> DuplicatesPage:
-        """Return the ``first`` groups behind ``after``. Raises InvalidArgument.
+        """Return the ``first`` groups after a cursor. Raises InvalidArgument.
 
-        For NEAR_DUPLICATES, copies are among the groups, and groups of nothing else say so.
+        The groups of NEAR_DUPLICATES include exact copies. A group that consists of exact copies
+        only has the kind EXACT_COPIES.
         """
         check_page_size("first", first)
         if kind is Collapse.NONE:
             raise InvalidArgument(
-                ("kind",), "Without a kind there are no groups; ask for one of the other two."
+                ("kind",),
+                "The kind NONE has no groups; choose EXACT_COPIES or NEAR_DUPLICATES.",
             )
         if after is not None and after.kind is not kind:
             raise InvalidArgument(
                 ("after",), "The cursor belongs to another kind; repeat that one, or leave it out."
             )
         await self.update()
-        known = await self._groups(kind)
-        page, complete = await self._page(known.parts, first=first, after=after)
-        if not complete:
-            # What is left when images were deleted may be other groups.
-            known = await self._groups(kind, but=known)
-            page, _ = await self._page(known.parts, first=first, after=after)
+        cached = await self._groups(kind)
+        page, is_complete = await self._page(cached.parts, first=first, after=after)
+        if not is_complete:
+            # Deletions can split a group, so the groups are computed again.
+            cached = await self._groups(kind, stale=cached)
+            page, _ = await self._page(cached.parts, first=first, after=after)
         return page
 
     async def update(self) -> int:
-        """Compare what is new, some thousand images at most, and return how many those were.
+        """Compare new images, at most some thousand, and return their number.
 
-        Whoever asks while others do waits for two runs at most, and misses nothing.
+        Concurrent calls share one run.
         """
         return await self._updates.run(self._update)
 
     async def _update(self) -> int:
         count = await self.duplicates.update()
         if count:
-            self._known.clear()
+            self._cache.clear()
         return count
 
-    async def _groups(self, kind: Collapse, *, but: _Groups | None = None) -> _Groups:
-        """Return the groups of all links, made anew when something new was compared.
-
-        Or when they are some seconds old, as other servers compare, too; or are those in ``but``.
-        """
-        async with self._turn:
-            known = self._known.get(kind)
-            if not known or known is but or time.monotonic() - known.made > KEPT_SECONDS:
-                # Kept before the links are read: what is compared meanwhile takes it out again.
-                known = self._known[kind] = _Groups(time.monotonic())
+    async def _groups(self, kind: Collapse, *, stale: _CachedGroups | None = None) -> _CachedGroups:
+        """Return all groups, from the cache unless it is empty, expired or ``stale``."""
+        async with self._lock:
+            cached = self._cache.get(kind)
+            if (
+                not cached
+                or cached is stale
+                or time.monotonic() - cached.cached_at > GROUPS_CACHE_SECONDS
+            ):
+                # Cached before the pairs are read, so that a concurrent update invalidates it.
+                cached = self._cache[kind] = _CachedGroups(time.monotonic())
                 try:
-                    links = await self.duplicates.pairs(kind)
-                    # A hundred thousand take a while; others want to be answered meanwhile.
-                    known.parts = await asyncio.to_thread(_parts, links, kind)
+                    pairs = await self.duplicates.pairs(kind)
+                    # A hundred thousand pairs would block the event loop noticeably.
+                    cached.parts = await asyncio.to_thread(_parts, pairs, kind)
                 except BaseException:
-                    self._known.pop(kind, None)
+                    self._cache.pop(kind, None)
                     raise
-            return known
+            return cached
 
     async def _page(
         self, parts: Sequence[_Part], *, first: int, after: GroupCursor | None
     ) -> tuple[DuplicatesPage, bool]:
-        """Return groups, and whether all of their images are still here."""
+        """Return a page, and whether all images of its parts still exist."""
         start = bisect_right(parts, after.rank, key=lambda part: part.cursor.rank) if after else 0
-        groups, complete = await self._look_up(parts[start:], enough=first + 1)
+        groups, is_complete = await self._fetch(parts[start:], count=first + 1)
         page = DuplicatesPage(
             groups=tuple(groups[:first]),
             has_next=len(groups) > first,
             has_previous=start > 0,
         )
-        return page, complete
+        return page, is_complete
 
-    async def _look_up(
-        self, parts: Sequence[_Part], *, enough: int
+    async def _fetch(
+        self, parts: Sequence[_Part], *, count: int
     ) -> tuple[list[DuplicateGroup], bool]:
-        """Return groups until there are enough, passing over those that are gone by now."""
+        """Return at least ``count`` groups if there are as many, without groups that are gone.
+
+        Also returns whether all images of the fetched parts still exist.
+        """
         groups: list[DuplicateGroup] = []
-        complete = True
-        while parts and len(groups) < enough:
-            some, parts = parts[:enough], parts[enough:]
-            here = await self.catalog.get([id_ for part in some for id_ in part.ids])
-            left = [[id_ for id_ in part.ids if id_ in here] for part in some]
-            complete &= all(len(ids) == len(part.ids) for ids, part in zip(left, some, strict=True))
-            similarities = await self.duplicates.similarities(left)
+        is_complete = True
+        while parts and len(groups) < count:
+            batch, parts = parts[:count], parts[count:]
+            images = await self.catalog.get([id_ for part in batch for id_ in part.ids])
+            existing = [[id_ for id_ in part.ids if id_ in images] for part in batch]
+            is_complete &= all(
+                len(ids) == len(part.ids) for ids, part in zip(existing, batch, strict=True)
+            )
+            similarities = await self.duplicates.similarities(existing)
             groups += [
-                DuplicateGroup(part.kind, tuple(here[id_] for id_ in ids), similarity, part.cursor)
-                for part, ids, similarity in zip(some, left, similarities, strict=True)
+                DuplicateGroup(
+                    part.kind, tuple(images[id_] for id_ in ids), similarity, part.cursor
+                )
+                for part, ids, similarity in zip(batch, existing, similarities, strict=True)
                 if len(ids) > 1
             ]
-        return groups, complete
+        return groups, is_complete
 
 
-def _parts(links: Sequence[DuplicatePair], kind: Collapse) -> list[_Part]:
-    """Return the groups, those with the newest image first, cut where they are large."""
-    oldest = oldest_of_group(links)
+def _parts(pairs: Sequence[DuplicatePair], kind: Collapse) -> list[_Part]:
+    """Return the groups, those with the newest image first. Large groups are split."""
+    oldest = oldest_of_group(pairs)
     members: defaultdict[UUID, list[UUID]] = defaultdict(list)
     for id_ in sorted(oldest):
         members[oldest[id_]].append(id_)
-    near = {oldest[link.one] for link in links if not link.exact}
+    near = {oldest[pair.one] for pair in pairs if not pair.exact}
     parts = []
     for first, *others in sorted(members.values(), key=lambda ids: ids[-1], reverse=True):
-        is_kind = Collapse.NEAR_DUPLICATES if first in near else Collapse.EXACT_COPIES
-        for start in range(0, len(others), MAX_GROUP - 1):
-            some = (first, *others[start : start + MAX_GROUP - 1])
-            parts.append(_Part(is_kind, some, GroupCursor(kind, others[-1], some[-1])))
+        kind_of_group = Collapse.NEAR_DUPLICATES if first in near else Collapse.EXACT_COPIES
+        for start in range(0, len(others), MAX_GROUP_SIZE - 1):
+            ids = (first, *others[start : start + MAX_GROUP_SIZE - 1])
+            parts.append(_Part(kind_of_group, ids, GroupCursor(kind, others[-1], ids[-1])))
     return parts

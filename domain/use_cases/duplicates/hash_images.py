@@ -1,71 +1,66 @@
-"""Hashing the pictures that an earlier version took in, and comparing all, beside the server."""
+"""Backfills the perceptual hashes of images that an earlier version indexed without them."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
 from domain.errors import BytesMissing, UploadRefusal
+from domain.use_cases.library.read import read_all
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.ports import Duplicates, Imaging, Storage
 
-BATCH = 20
+HASH_BATCH_SIZE = 20
+"""How many ids are read at a time."""
 
-AT_ONCE = 1_000
-"""How many images are hashed before others have a turn: minutes' work, compared in seconds."""
-
+MAX_IMAGES_PER_RUN = 1_000
+"""Some minutes' work. The new hashes are compared after each run, which takes seconds."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HashImages:
-    """Give images without a perceptual hash one, from the original, as if they came in now.
+    """Computes the missing hashes from the originals, one image after another.
 
-    One after another, in line with the uploads. What was hashed is kept at once, so a stopped run
-    goes on. A file that cannot be read is logged and passed over: another start of the server tries
-    it again, as what was in the way may have passed.
+    Each hash is stored at once, so a stopped run loses nothing. A file that cannot be read is
+    logged and skipped until the next start of the process, as an outage may be the cause.
     """
 
     imaging: Imaging
     storage: Storage
     duplicates: Duplicates
-    _passed: list[UUID] = field(default_factory=list)
-    """The last image that was looked at; none where none was."""
+    _after: list[UUID] = field(default_factory=list)
+    """The keyset cursor: the id of the last image that was tried, or empty at the start."""
 
     async def __call__(self) -> int:
-        """Hash the next that are without, and return how many those were, 0 after the last."""
+        """Hash some images, and return how many were tried: 0 when none are left."""
         count = 0
-        while count < AT_ONCE and (
+        while count < MAX_IMAGES_PER_RUN and (
             ids := await self.duplicates.unhashed(
-                BATCH, after=self._passed[-1] if self._passed else None
+                HASH_BATCH_SIZE, after=self._after[-1] if self._after else None
             )
         ):
             for image_id in ids:
                 await self._hash(image_id)
-                self._passed[:] = [image_id]
+                self._after[:] = [image_id]
             count += len(ids)
         return count
 
     async def _hash(self, image_id: UUID) -> None:
         try:
-            picture = await self.imaging.decode(await self._original(image_id))
+            blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
+            picture = await self.imaging.decode(await read_all(blob))
         except (UploadRefusal, BytesMissing) as error:
-            logger.warning("image %s cannot be compared with others: %r", image_id, error)
+            logger.warning("image %s is not compared with others: %r", image_id, error)
             return
         await self.duplicates.set_hash(
             image_id,
             perceptual_hash=picture.perceptual_hash,
             pixel_sha256=picture.pixel_sha256,
         )
-
-    async def _original(self, image_id: UUID) -> bytes:
-        blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
-        async with aclosing(blob.chunks) as chunks:
-            return b"".join([chunk async for chunk in chunks])

@@ -1,1 +1,1 @@
-"""Indexing pictures of folders and buckets in place."""
+"""Imports pictures of folders and buckets, indexed in place or copied."""

@@ -1,4 +1,4 @@
-"""How long an import will take, by the time that a few of its pictures do."""
+"""Estimates the rate of an import by indexing a sample."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EstimateImport:
-    """Read, decode and encode some pictures, keep nothing, and return how many a second that is.
+    """Reads, decodes and encodes a sample, stores nothing, and returns the objects per second.
 
-    The first is left out of account: it finds everything cold. None where there is no second.
+    The first object warms up and is not measured. Returns None for a sample of fewer than two.
     """
 
     encoder: Encoder
     imaging: Imaging
-    sources: ExternalFiles
+    external_files: ExternalFiles
     max_bytes: int
 
     async def __call__(self, sample: Sequence[ListedObject]) -> float | None:
@@ -35,15 +35,15 @@ class EstimateImport:
         if not rest:
             return None
         await self._index(first[0])
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         await asyncio.gather(*map(self._index, rest))
-        return len(rest) / (time.perf_counter() - began)
+        return len(rest) / (time.perf_counter() - started_at)
 
     async def _index(self, listed: ListedObject) -> None:
-        # What is no picture, or too large, is passed over as quickly by the import.
+        # An import refuses unacceptable files as quickly.
         with suppress(UploadRefusal, BytesMissing):
             if listed.byte_size <= self.max_bytes:
                 picture = await self.imaging.decode(
-                    await read_all(await self.sources.open(listed.source))
+                    await read_all(await self.external_files.open(listed.source))
                 )
                 await self.encoder.encode_images([picture.pixels])

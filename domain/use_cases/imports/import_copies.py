@@ -1,4 +1,4 @@
-"""Taking in more pictures than one request may bring."""
+"""Imports any number of pictures as copies."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from domain.errors import Refusal
     from domain.use_cases.uploads.upload import UploadImages
 
-AHEAD = 2 * MAX_FILES_IN_MEMORY
-"""How many uploads are begun: those in memory, and as many at their heels."""
+UPLOAD_CONCURRENCY = 2 * MAX_FILES_IN_MEMORY
+"""How many uploads run at once: those in memory, and as many that wait for admission."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportCopies:
-    """Take any number of pictures in, and tell what became of each as soon as it is known."""
+    """Uploads any number of pictures, a bounded number at once."""
 
     upload: UploadImages
 
     async def __call__(
         self, uploads: Iterable[Upload], *, tags: Iterable[str] = ()
     ) -> AsyncGenerator[tuple[Upload, UploadedImage | Refusal]]:
-        """Yield each upload with its outcome, in the order in which they are done.
+        """Yield each upload with its outcome, in the order of completion.
 
-        Raises InvalidArgument for a bad tag. An outage ends the import; to begin it again takes
-        in what is missing.
+        Raises InvalidArgument for an invalid tag. An outage ends the import. Imports are
+        idempotent: the next one uploads what is missing.
         """
-        wanted = tuple(tags)
+        wanted_tags = tuple(tags)
         waiting = iter(uploads)
         running: dict[asyncio.Task[list[UploadedImage | Refusal]], Upload] = {}
         try:
             while True:
-                for upload in islice(waiting, AHEAD - len(running)):
-                    task = asyncio.create_task(self.upload([upload], tags=wanted))
+                for upload in islice(waiting, UPLOAD_CONCURRENCY - len(running)):
+                    task = asyncio.create_task(self.upload([upload], tags=wanted_tags))
                     running[task] = upload
                 if not running:
                     return

@@ -1,4 +1,4 @@
-"""Indexing what an import has found, beside all others who work on it."""
+"""Indexes the objects that an import found, together with all other workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.use_cases.imports.summary import MOST_NAMED
+from domain.use_cases.imports.summary import MAX_NAMED_REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,61 +16,64 @@ if TYPE_CHECKING:
     from domain.ports import ExternalObjects
     from domain.use_cases.indexing import IndexImages
 
-PAUSE_SECONDS = 0.5
+IMPORT_POLL_SECONDS = 0.5
+"""The shortest pause between two counts of the waiting objects."""
 
 IMPORT_LEASE_SECONDS = 30.0
-"""An import that was killed is begun again at once, and waits as long for what that had leased."""
+"""Shorter than a worker's. An import that is started again right after it was killed waits this
+long for the tasks that the killed one had leased."""
 
-COUNTING_SHARE = 0.05
-"""How much of the time counting may take: of millions of objects it is slow."""
+MAX_COUNTING_SHARE = 0.05
+"""The largest share of the time for counting waiting objects, which is slow for millions."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexFound:
-    """Work until nothing that was found in a stretch waits any more, whoever has done it."""
+    """Indexes until no object of a range is waiting, no matter which worker indexed it."""
 
     index: IndexImages
-    objects: ExternalObjects
+    external_objects: ExternalObjects
 
     async def __call__(
         self, key_range: Callable[[], KeyRange], *, listing: asyncio.Future[Any]
     ) -> AsyncGenerator[int]:
-        """Yield now and then how many objects wait, and 0 at last, once ``listing`` has ended.
+        """Yield the number of waiting objects repeatedly, and 0 after ``listing`` has ended.
 
-        Raises what the listing raises.
+        ``key_range`` returns the range that is listed so far. Raises what the listing raises.
         """
         working = asyncio.create_task(self._work())
-        handed_over = False
+        is_reassigned = False
         try:
             while True:
-                is_last = listing.done()
-                if is_last:
+                is_listed = listing.done()
+                if is_listed:
                     listing.result()
-                    if not handed_over:
-                        await self.objects.reassign(key_range())
-                        handed_over = True
-                began = time.perf_counter()
-                waiting = await self.objects.count_waiting(key_range())
-                pause = max(PAUSE_SECONDS, (time.perf_counter() - began) / COUNTING_SHARE)
+                    if not is_reassigned:
+                        await self.external_objects.reassign(key_range())
+                        is_reassigned = True
+                started_at = time.perf_counter()
+                waiting = await self.external_objects.count_waiting(key_range())
+                counting_seconds = time.perf_counter() - started_at
+                pause = max(IMPORT_POLL_SECONDS, counting_seconds / MAX_COUNTING_SHARE)
                 yield waiting
-                if is_last and not waiting:
+                if is_listed and not waiting:
                     return
-                pending = {working} if is_last else {working, listing}
+                pending = {working} if is_listed else {working, listing}
                 done, _ = await asyncio.wait(
                     pending, timeout=pause, return_when=asyncio.FIRST_COMPLETED
                 )
                 if working in done:
                     working.result()
-                    # What is left is others', or was put off for a while.
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    # The remaining tasks are leased by others, or wait for a retry.
+                    await asyncio.sleep(IMPORT_POLL_SECONDS)
                     working = asyncio.create_task(self._work())
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
     async def refused(self, key_range: KeyRange) -> tuple[int, Sequence[RefusedObject]]:
-        """Return how many objects of a stretch are refused, and the first of them."""
-        return await self.objects.refused(key_range, limit=MOST_NAMED)
+        """Return how many objects of a range are refused, and the first of them."""
+        return await self.external_objects.refused(key_range, limit=MAX_NAMED_REFUSALS)
 
     async def _work(self) -> None:
         async for _ in self.index():

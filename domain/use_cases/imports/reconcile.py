@@ -1,4 +1,4 @@
-"""Bringing what is known of a place in line with what lies there."""
+"""Reconciles the known external objects with a listing of a folder or bucket."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.entities.external_objects import KeyRange, ObjectChange
+from domain.entities.external_objects import ObjectChange
 from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured, Remedy
-from domain.use_cases.imports.summary import CHUNK, ImportSummary
+from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE, ImportSummary
 from domain.use_cases.imports.writer import ImportWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from domain.entities.external_objects import KnownObject
+    from domain.entities.external_objects import KeyRange, KnownObject
     from domain.ports import ExternalObjects, ObjectListing, Storage
 
-AT_ONCE = 8
-"""How many stretches of a place are listed at once."""
+LISTING_CONCURRENCY = 8
+"""How many ranges of a root are listed at once."""
 
-ID_BYTES = 16
+UUID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileObjects:
-    """Look through a folder or a bucket, and write down what is to be indexed.
+    """Inserts new objects and new versions, and deletes vanished objects with their images.
 
-    New objects and new versions are written down, and what has vanished is forgotten, with the
-    images that were made of it. What a user deleted stays deleted, and what was refused is not
-    tried again, unless there is another version of it, or ``retry``.
+    An object whose image was deleted by a user is not imported again. A refused object is tried
+    again only if it has another version, or with ``retry``.
 
-    A listing and what is known are two sorted lists that are gone through side by side, so memory
-    stays the same for any number of objects, and what is unchanged costs no write.
+    The listing and the known objects are both sorted by location and joined by a merge join, so
+    memory is bounded for any number of objects, and unchanged objects cost no write.
     """
 
-    places: ObjectListing
-    objects: ExternalObjects
+    object_listing: ObjectListing
+    external_objects: ExternalObjects
     storage: Storage
 
     async def __call__(  # noqa: PLR0913 - each is an option of the command
@@ -52,57 +51,58 @@ class ReconcileObjects:
         dry_run: bool = False,
         progress: Callable[[ImportSummary], None] = lambda _: None,
     ) -> ImportSummary:
-        """Return what was found, and tell it to ``progress`` now and then.
+        """Return what was found. ``progress`` is called with interim summaries.
 
-        With ``dry_run`` nothing is changed. Raises InvalidArgument for a bad tag, and Misconfigured
-        where nothing can be listed or, unless ``force``, where nothing is left of a place
-        that had objects: more likely than that all were removed is that a disk is not there.
+        ``dry_run`` changes nothing. Raises InvalidArgument for an invalid tag, and Misconfigured
+        where the root cannot be listed. Also raises Misconfigured, unless ``force``, where the root
+        is empty and had objects before: an unmounted disk is more likely than a deletion of
+        everything.
         """
-        stock = ImportSummary(prefix=root)
-        survey = _Survey(self, root, stock)
+        summary = ImportSummary(prefix=root)
+        scan = _Scan(self, root, summary)
         options = (clean_tags(tags), retry, dry_run, progress)
-        stretches = iter(await self.places.split(root))
+        key_ranges = iter(await self.object_listing.split(root))
 
-        async def go_through() -> None:
-            ledger = ImportWriter(self.objects, self.storage, stock, *options)
-            for key_range in stretches:
-                await survey.go_through(key_range, ledger)
-            await ledger.add()
+        async def scan_ranges() -> None:
+            writer = ImportWriter(self.external_objects, self.storage, summary, *options)
+            for key_range in key_ranges:
+                await scan(key_range, writer)
+            await writer.flush()
 
         try:
-            async with asyncio.TaskGroup() as listing:
-                for _ in range(AT_ONCE):
-                    listing.create_task(go_through())
+            async with asyncio.TaskGroup() as scans:
+                for _ in range(LISTING_CONCURRENCY):
+                    scans.create_task(scan_ranges())
         except ExceptionGroup as outage:
             raise outage.exceptions[0] from None
-        # Only now: of a listing that broke off, nothing is taken to have vanished.
-        if survey.vanished and not stock.listed and not (force or dry_run):
+        # Only after a complete listing: after an incomplete one, nothing counts as vanished.
+        if scan.vanished and not summary.listed and not (force or dry_run):
             raise Misconfigured(
-                f"Nothing is left at {root}, so all {stock.counts[ObjectChange.VANISHED]:,} objects "
-                "would be deleted."
+                f"No object is left at {root}, so all {summary.counts[ObjectChange.VANISHED]:,} "
+                "known objects would be deleted."
             ).with_remedy(Remedy.CHECK_PLACE)
-        ledger = ImportWriter(self.objects, self.storage, stock, *options)
-        for ids in survey.chunks():
-            await ledger.forget(ids)
-        progress(stock)
-        return stock
+        writer = ImportWriter(self.external_objects, self.storage, summary, *options)
+        for ids in scan.vanished_batches():
+            await writer.delete(ids)
+        progress(summary)
+        return summary
 
 
 @dataclass(slots=True)
-class _Survey:
-    """A walk through all stretches of a place, which notes what has vanished."""
+class _Scan:
+    """A scan of all ranges of a root, which collects the vanished objects."""
 
     use_case: ReconcileObjects
     root: str
-    stock: ImportSummary
+    summary: ImportSummary
     vanished: bytearray = field(default_factory=bytearray)
-    """The ids of what is not there any more, one behind the other: there may be millions."""
+    """The concatenated ids of vanished objects: compact, as there may be millions."""
 
-    async def go_through(self, key_range: KeyRange, ledger: ImportWriter) -> None:
-        """List a stretch beside what is known of it."""
-        known = _Known(self.use_case.objects, key_range)
+    async def __call__(self, key_range: KeyRange, writer: ImportWriter) -> None:
+        """Merge-join the listing of a range with the known objects of the range."""
+        known = _KnownObjects(self.use_case.external_objects, key_range)
         last = ""
-        async for listed in self.use_case.places.list(self.root, key_range):
+        async for listed in self.use_case.object_listing.list(self.root, key_range):
             location = listed.source.location
             if location <= last or location not in key_range:
                 raise Misconfigured(
@@ -110,47 +110,49 @@ class _Survey:
                     f"{last or key_range.first}."
                 ).with_remedy(Remedy.LIST_OBJECTS)
             last = location
-            while (passed := await known.peek()) and passed.source.location < location:
-                self._miss(known.take())
-            is_here = passed is not None and passed.source.location == location
-            await ledger.enter(listed, known.take() if is_here else None)
+            while (candidate := await known.peek()) and candidate.source.location < location:
+                self._add_vanished(known.pop())
+            is_known = candidate is not None and candidate.source.location == location
+            await writer.add(listed, known.pop() if is_known else None)
         while await known.peek():
-            self._miss(known.take())
+            self._add_vanished(known.pop())
 
-    def chunks(self) -> Iterator[list[UUID]]:
-        """Yield the ids of what has vanished."""
-        length = CHUNK * ID_BYTES
-        for start in range(0, len(self.vanished), length):
-            some = bytes(self.vanished[start : start + length])
+    def vanished_batches(self) -> Iterator[list[UUID]]:
+        """Yield the ids of the vanished objects in batches."""
+        size = OBJECT_BATCH_SIZE * UUID_BYTES
+        for start in range(0, len(self.vanished), size):
+            batch = bytes(self.vanished[start : start + size])
             yield [
-                UUID(bytes=some[place : place + ID_BYTES])
-                for place in range(0, len(some), ID_BYTES)
+                UUID(bytes=batch[offset : offset + UUID_BYTES])
+                for offset in range(0, len(batch), UUID_BYTES)
             ]
 
-    def _miss(self, known: KnownObject) -> None:
-        self.stock.counts[ObjectChange.VANISHED] += 1
+    def _add_vanished(self, known: KnownObject) -> None:
+        self.summary.counts[ObjectChange.VANISHED] += 1
         self.vanished += known.id.bytes
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of a stretch, read in chunks as it is needed."""
+class _KnownObjects:
+    """A cursor over the known objects of a range, which reads them in batches by keyset."""
 
-    objects: ExternalObjects
+    external_objects: ExternalObjects
     key_range: KeyRange
-    _ahead: deque[KnownObject] = field(default_factory=deque)
+    _buffer: deque[KnownObject] = field(default_factory=deque)
     _after: str = ""
-    _is_last: bool = False
+    _is_exhausted: bool = False
 
     async def peek(self) -> KnownObject | None:
-        """Return the next; None behind the last."""
-        if not self._ahead and not self._is_last:
-            chunk = await self.objects.list_known(self.key_range, after=self._after, limit=CHUNK)
-            self._ahead.extend(chunk)
-            self._is_last = len(chunk) < CHUNK
-            self._after = chunk[-1].source.location if chunk else self._after
-        return self._ahead[0] if self._ahead else None
+        """Return the next object without advancing; None at the end."""
+        if not self._buffer and not self._is_exhausted:
+            batch = await self.external_objects.list_known(
+                self.key_range, after=self._after, limit=OBJECT_BATCH_SIZE
+            )
+            self._buffer.extend(batch)
+            self._is_exhausted = len(batch) < OBJECT_BATCH_SIZE
+            self._after = batch[-1].source.location if batch else self._after
+        return self._buffer[0] if self._buffer else None
 
-    def take(self) -> KnownObject:
-        """Pass by the next."""
-        return self._ahead.popleft()
+    def pop(self) -> KnownObject:
+        """Return the object that ``peek`` returned, and advance."""
+        return self._buffer.popleft()

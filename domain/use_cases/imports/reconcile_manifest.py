@@ -1,4 +1,4 @@
-"""Taking in what a list names: of stores so large that listing them takes too long."""
+"""Reconciles the known external objects with a manifest, for stores too large to list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.entities.external_objects import ListedObject
 from domain.entities.images import Source
 from domain.entities.tags import clean_tags
 from domain.errors import BytesMissing
-from domain.use_cases.imports.summary import CHUNK, ImportSummary
+from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE, ImportSummary
 from domain.use_cases.imports.writer import ImportWriter
 
 if TYPE_CHECKING:
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from domain.ports import ExternalObjects, ObjectListing, Storage
 
-LOOKS_AT_ONCE = 32
+STAT_CONCURRENCY = 32
+"""How many objects are looked up at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """What a manifest says of an object. What it does not say is looked up."""
+    """An object that a manifest names. A missing version or size is looked up in the store."""
 
     location: str
     version: str | None = None
@@ -32,13 +33,13 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileManifest:
-    """Write down what is to be indexed of the objects that a manifest names.
+    """Inserts the new and changed objects of a manifest.
 
-    As ``ReconcileObjects`` does, but that nothing has vanished because it is not named.
+    As ``ReconcileObjects``, except that objects which the manifest does not name are kept.
     """
 
-    places: ObjectListing
-    objects: ExternalObjects
+    object_listing: ObjectListing
+    external_objects: ExternalObjects
     storage: Storage
 
     async def __call__(
@@ -50,40 +51,47 @@ class ReconcileManifest:
         dry_run: bool = False,
         progress: Callable[[ImportSummary], None] = lambda _: None,
     ) -> ImportSummary:
-        """Return what was found, and tell it to ``progress`` now and then.
+        """Return what was found. ``progress`` is called with interim summaries.
 
-        With ``dry_run`` nothing is changed. Raises InvalidArgument for a bad tag.
+        ``dry_run`` changes nothing. Raises InvalidArgument for an invalid tag.
         """
-        stock = ImportSummary()
-        ledger = ImportWriter(
-            self.objects, self.storage, stock, clean_tags(tags), retry, dry_run, progress
+        summary = ImportSummary()
+        writer = ImportWriter(
+            self.external_objects,
+            self.storage,
+            summary,
+            clean_tags(tags),
+            retry,
+            dry_run,
+            progress,
         )
-        chunk: dict[str, ManifestEntry] = {}
+        batch: dict[str, ManifestEntry] = {}
         async for entry in entries:
-            stock.widen(entry.location)
-            chunk[entry.location] = entry
-            if len(chunk) == CHUNK:
-                await self._enter(list(chunk.values()), ledger)
-                chunk.clear()
-        await self._enter(list(chunk.values()), ledger)
-        return stock
+            summary.include(entry.location)
+            batch[entry.location] = entry
+            if len(batch) == OBJECT_BATCH_SIZE:
+                await self._add(list(batch.values()), writer)
+                batch.clear()
+        await self._add(list(batch.values()), writer)
+        return summary
 
-    async def _enter(self, entries: Sequence[ManifestEntry], ledger: ImportWriter) -> None:
-        known = await self.objects.find([entry.location for entry in entries])
-        turns = asyncio.Semaphore(LOOKS_AT_ONCE)
+    async def _add(self, entries: Sequence[ManifestEntry], writer: ImportWriter) -> None:
+        known = await self.external_objects.find([entry.location for entry in entries])
+        permits = asyncio.Semaphore(STAT_CONCURRENCY)
 
-        async def look(entry: ManifestEntry) -> ListedObject | None:
+        async def listed_object(entry: ManifestEntry) -> ListedObject | None:
             if entry.version is not None and entry.byte_size is not None:
                 return ListedObject(Source(entry.location, entry.version), entry.byte_size)
-            async with turns:
+            async with permits:
                 try:
-                    return await self.places.look(entry.location)
+                    return await self.object_listing.stat(entry.location)
                 except BytesMissing:
                     return None
 
-        for entry, listed in zip(entries, await asyncio.gather(*map(look, entries)), strict=True):
+        objects = await asyncio.gather(*map(listed_object, entries))
+        for entry, listed in zip(entries, objects, strict=True):
             if listed is None:
-                ledger.stock.miss(entry.location)
+                writer.summary.add_missing(entry.location)
             else:
-                await ledger.enter(listed, known.get(entry.location))
-        await ledger.add()
+                await writer.add(listed, known.get(entry.location))
+        await writer.flush()

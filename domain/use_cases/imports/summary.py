@@ -1,4 +1,4 @@
-"""What an import finds, counted as it goes, and written down in bulk."""
+"""The summary of an import: counts, a sample to estimate by, and missing objects."""
 
 from __future__ import annotations
 
@@ -13,70 +13,71 @@ from domain.entities.external_objects import KeyRange, ObjectChange, RefusedObje
 if TYPE_CHECKING:
     from domain.entities.external_objects import ListedObject
 
-CHUNK = 1_000
-"""How many objects are compared, and written down, at a time."""
+OBJECT_BATCH_SIZE = 1_000
+"""How many external objects are read, compared and written at a time."""
 
-SAMPLE = 9
-"""How many pictures an estimate looks at."""
+ESTIMATE_SAMPLE_SIZE = 9
+"""How many objects are sampled to estimate the rate of an import."""
 
-MOST_NAMED = 50
-"""How many objects with something wrong are told of one by one."""
+MAX_NAMED_REFUSALS = 50
+"""How many refused or missing objects are named; all are counted."""
 
-NOT_THERE = "There is nothing at this place, or nothing that may be read."
+MISSING_OBJECT_REASON = "No readable object is at this location; correct the manifest."
 
-TO_INDEX = (ObjectChange.NEW, ObjectChange.CHANGED, ObjectChange.UNFINISHED)
+CHANGES_TO_INDEX = (ObjectChange.NEW, ObjectChange.CHANGED, ObjectChange.UNFINISHED)
 
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What was found so far."""
+    """What an import has found so far."""
 
     counts: Counter[ObjectChange] = field(default_factory=Counter)
     bytes_to_index: int = 0
     sample: list[ListedObject] = field(default_factory=list)
-    """Some of what is to be indexed, chosen by chance."""
+    """A random sample of the objects to index, at most ESTIMATE_SAMPLE_SIZE."""
     missing_count: int = 0
     missing: list[RefusedObject] = field(default_factory=list)
-    """The first of what a manifest names and is not there."""
+    """The first objects that a manifest names and that do not exist."""
     prefix: str | None = None
-    """What all locations begin with."""
+    """A common prefix of all locations; None where there are none."""
 
     @property
     def listed(self) -> int:
-        """How many objects there are."""
+        """The number of objects that exist."""
         return self.counts.total() - self.counts[ObjectChange.VANISHED]
 
     @property
     def to_index(self) -> int:
-        """How many objects are to be indexed."""
-        return sum(self.counts[finding] for finding in TO_INDEX)
+        """The number of objects to index."""
+        return sum(self.counts[change] for change in CHANGES_TO_INDEX)
 
     @property
     def key_range(self) -> KeyRange:
-        """Where all of it lies; where nothing was found, the empty stretch."""
+        """A range that contains all locations; empty where there are none."""
         return KeyRange("", "") if self.prefix is None else KeyRange.below(self.prefix)
 
-    def note(self, listed: ListedObject, finding: ObjectChange) -> None:
-        """Count an object that is there."""
-        self.counts[finding] += 1
-        if finding in TO_INDEX:
+    def add(self, listed: ListedObject, change: ObjectChange) -> None:
+        """Count an object that exists, and sample it if it is to be indexed."""
+        self.counts[change] += 1
+        if change in CHANGES_TO_INDEX:
             self.bytes_to_index += listed.byte_size
-            if len(self.sample) < SAMPLE:
+            # Reservoir sampling (Vitter, 1985): every object has the same chance.
+            if len(self.sample) < ESTIMATE_SAMPLE_SIZE:
                 self.sample.append(listed)
-            elif (place := random.randrange(self.to_index)) < SAMPLE:  # noqa: S311 - no secret
-                self.sample[place] = listed
+            elif (index := random.randrange(self.to_index)) < ESTIMATE_SAMPLE_SIZE:  # noqa: S311 - not for security
+                self.sample[index] = listed
 
-    def widen(self, location: str) -> None:
-        """Let the prefix be that of another location, too."""
+    def add_missing(self, location: str) -> None:
+        """Count an object that a manifest names and that does not exist."""
+        self.missing_count += 1
+        if len(self.missing) < MAX_NAMED_REFUSALS:
+            self.missing.append(RefusedObject(location, MISSING_OBJECT_REASON))
+
+    def include(self, location: str) -> None:
+        """Shorten the prefix so that the location begins with it."""
         if self.prefix is None:
             self.prefix = location
         elif not location.startswith(self.prefix):
             pairs = zip(self.prefix, location, strict=False)
-            same = takewhile(lambda pair: pair[0] == pair[1], pairs)
-            self.prefix = "".join(character for character, _ in same)
-
-    def miss(self, location: str) -> None:
-        """Note that something is not where a manifest says it is."""
-        self.missing_count += 1
-        if len(self.missing) < MOST_NAMED:
-            self.missing.append(RefusedObject(location, NOT_THERE))
+            common = takewhile(lambda pair: pair[0] == pair[1], pairs)
+            self.prefix = "".join(character for character, _ in common)

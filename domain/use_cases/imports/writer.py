@@ -1,4 +1,4 @@
-"""Writes what an import finds to the database, in chunks."""
+"""Writes the objects that an import found to the database, in batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from domain.entities.external_objects import ObjectChange, compare
 from domain.entities.images import Variant, uuid7
 from domain.entities.work import FoundObject
+from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,57 +16,56 @@ if TYPE_CHECKING:
 
     from domain.entities.external_objects import KnownObject, ListedObject
     from domain.ports import ExternalObjects, Storage
-
-from domain.use_cases.imports.summary import CHUNK, ImportSummary
+    from domain.use_cases.imports.summary import ImportSummary
 
 
 @dataclass(slots=True)
 class ImportWriter:
-    """Compares what is listed with what is known, and writes down what is to be indexed.
+    """Compares listed objects with known ones, and inserts new objects and new versions.
 
-    In chunks: whatever has been written down is kept if the rest of the import is not.
+    Each batch is one transaction: an import that fails later keeps the batches before it.
     """
 
-    objects: ExternalObjects
+    external_objects: ExternalObjects
     storage: Storage
-    stock: ImportSummary
+    summary: ImportSummary
     tags: tuple[str, ...]
     retry: bool
     dry_run: bool
     progress: Callable[[ImportSummary], None]
     _found: list[FoundObject] = field(default_factory=list)
-    _in_place_of: list[UUID] = field(default_factory=list)
+    _replaced: list[UUID] = field(default_factory=list)
 
-    async def enter(self, listed: ListedObject, known: KnownObject | None) -> None:
-        """Compare an object with what is known of it."""
-        finding = compare(listed, known, retry=self.retry)
-        self.stock.note(listed, finding)
-        if finding in {ObjectChange.NEW, ObjectChange.CHANGED}:
-            # Another id for another version: what is served under an id never changes.
+    async def add(self, listed: ListedObject, known: KnownObject | None) -> None:
+        """Count a listed object, and buffer it if it is new or has changed."""
+        change = compare(listed, known, retry=self.retry)
+        self.summary.add(listed, change)
+        if change in {ObjectChange.NEW, ObjectChange.CHANGED}:
+            # A new id for a new version: the bytes that are served under an id never change.
             found = FoundObject(uuid7(), listed.source, listed.byte_size, self.tags)
             self._found.append(found)
             if known is not None:
-                self._in_place_of.append(known.id)
-            if len(self._found) == CHUNK:
-                await self.add()
-        if self.stock.listed % CHUNK == 0:
-            self.progress(self.stock)
+                self._replaced.append(known.id)
+            if len(self._found) == OBJECT_BATCH_SIZE:
+                await self.flush()
+        if self.summary.listed % OBJECT_BATCH_SIZE == 0:
+            self.progress(self.summary)
 
-    async def add(self) -> None:
-        """Keep what was entered."""
+    async def flush(self) -> None:
+        """Insert the buffered objects with their tasks."""
         found, self._found = self._found, []
-        in_place_of, self._in_place_of = self._in_place_of, []
+        replaced, self._replaced = self._replaced, []
         if found and not self.dry_run:
-            await self._remove(await self.objects.add(found, replacing=in_place_of))
-        self.progress(self.stock)
+            await self._delete_bytes(await self.external_objects.add(found, replacing=replaced))
+        self.progress(self.summary)
 
-    async def forget(self, ids: Sequence[UUID]) -> None:
-        """Forget objects that have vanished, and their images."""
+    async def delete(self, ids: Sequence[UUID]) -> None:
+        """Delete vanished objects and their images."""
         if not self.dry_run:
-            await self._remove(await self.objects.delete(ids))
+            await self._delete_bytes(await self.external_objects.delete(ids))
 
-    async def _remove(self, image_ids: Sequence[UUID]) -> None:
-        # Rows first, bytes second, as where a user deletes images.
+    async def _delete_bytes(self, image_ids: Sequence[UUID]) -> None:
+        # Rows first, bytes second: a crash between the two leaves bytes that a sweep collects.
         await self.storage.delete(
             [variant.key_of(image_id) for image_id in image_ids for variant in Variant]
         )

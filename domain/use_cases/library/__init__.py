@@ -1,1 +1,1 @@
-"""Reading and editing the images of the library."""
+"""Reads and edits the images of the library."""

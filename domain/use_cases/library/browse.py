@@ -1,31 +1,25 @@
-"""Going through the library."""
+"""Lists images, and gets them by id."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.entities.listing import check_page_size
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.entities.images import Image
-    from domain.ports import Catalog
-
-
-from typing import TYPE_CHECKING
-
-from domain.entities.listing import check_page_size
-
-if TYPE_CHECKING:
     from domain.entities.filters import ImageFilter
+    from domain.entities.images import Image
     from domain.entities.listing import Page, Sort, Window
     from domain.ports import Catalog
 
 
 @dataclass(frozen=True, slots=True)
 class ListImages:
-    """Return a stretch of the images that match, in an order that inserts do not shuffle."""
+    """Returns a window of the images that match, in a stable order (keyset pagination)."""
 
     catalog: Catalog
 
@@ -40,7 +34,7 @@ class ListImages:
 
 @dataclass(frozen=True, slots=True)
 class GetImages:
-    """Return those of the images that are here, by id."""
+    """Returns the images that exist, by id."""
 
     catalog: Catalog
 

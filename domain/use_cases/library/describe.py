@@ -1,4 +1,4 @@
-"""What this server is and accepts."""
+"""Describes the server: its version, limits and models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DescribeServer:
-    """The facts that clients ask a server for before they send it anything."""
+    """The facts and limits of the server, for clients that upload."""
 
     encoder: Encoder
     known_models: KnownModels
@@ -26,16 +26,16 @@ class DescribeServer:
 
     @property
     def model(self) -> EmbeddingModel:
-        """The model that answers."""
+        """The model that encodes queries."""
         return self.encoder.model
 
     async def embedded_count(self) -> int:
-        """Return how many images can be found by the model."""
+        """Return how many images have an embedding by the model."""
         for known in await self.known_models.known():
             if (known.name, known.dimensions) == (self.model.name, self.model.dimensions):
                 return known.embedded_count
         return 0
 
     async def models(self) -> Sequence[KnownModel]:
-        """Return every model that has or had embeddings here, the oldest first."""
+        """Return every model that has or had embeddings in the library, oldest first."""
         return await self.known_models.known()

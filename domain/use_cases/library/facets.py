@@ -1,4 +1,4 @@
-"""Counts how often the values of facts occur."""
+"""Counts the values of facets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CountFacets:
-    """Count the values of facts, the most frequent first, and months from the newest on.
+    """Counts the values of facets, the most frequent first, ties by code point.
 
-    Values that are equally frequent come in the order of their code points.
+    Months are sorted from the newest on.
     """
 
     catalog: Catalog
 
     async def __call__(
-        self, selection: Selection, wanted: Sequence[FacetRequest]
+        self, selection: Selection, requests: Sequence[FacetRequest]
     ) -> list[tuple[FacetValue, ...]]:
-        """Return the values of each that is wanted, in order, all counted at the same moment."""
-        most: dict[Facet, int | None] = {}
-        for each in wanted:
-            known = most.get(each.facet, 0)
-            most[each.facet] = (
-                None if known is None or each.first is None else max(known, each.first)
+        """Return the values of each requested facet, in order, all counted in one snapshot."""
+        limits: dict[Facet, int | None] = {}
+        for request in requests:
+            limit = limits.get(request.facet, 0)
+            limits[request.facet] = (
+                None if limit is None or request.first is None else max(limit, request.first)
             )
-        counted = await self.catalog.facets(selection, most)
-        return [counted[each.facet][: each.first] for each in wanted]
+        values = await self.catalog.facets(selection, limits)
+        return [values[request.facet][: request.first] for request in requests]

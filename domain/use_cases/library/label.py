@@ -1,4 +1,4 @@
-"""Zero-shot classification: telling images apart by labels that no model was trained for."""
+"""Classifies images by arbitrary labels (zero-shot classification)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.entities.facets import FacetValue
-from domain.entities.labels import (
-    Candidates,
-    LabelRequest,
-    LabelScore,
-)
+from domain.entities.labels import Candidates, LabelRequest, LabelScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,40 +17,43 @@ if TYPE_CHECKING:
     from domain.ports import Encoder, VectorIndex
 
 
-TEMPLATE = "a photo of {}"
-"""What a label is put into before it is encoded, as captions say it and labels do not (Radford et
-al., 2021, section 3.1.4). Without an article, it takes labels of every number and kind."""
+LABEL_PROMPT = "a photo of {}"
+"""The prompt template of labels: models are trained on captions, not on single words (Radford et
+al., 2021, section 3.1.4). It has no article, so it fits singular and plural labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelImages:
-    """Tell how well labels describe images, by their embeddings: no picture is looked at again."""
+    """Scores labels by the stored embeddings of images. No picture is decoded again."""
 
     encoder: Encoder
     vectors: VectorIndex
 
-    async def __call__(self, asked: Sequence[LabelRequest]) -> list[tuple[LabelScore, ...]]:
-        """Return the labels of each image with their shares, the best first.
+    async def __call__(self, requests: Sequence[LabelRequest]) -> list[tuple[LabelScore, ...]]:
+        """Return the scores of each request, best first.
 
-        The shares are the softmax of the cosines at the model's temperature, and add up to 1. An
-        image that is not here or not READY gets none. Each label is encoded once, and all images
-        are compared in one go. Raises Overloaded.
+        The shares are the softmax of the cosines at the model's temperature, and sum up to 1. An
+        image that does not exist or is not READY has no scores. Each label is encoded once, and all
+        images are compared in one query. Raises Overloaded.
         """
-        labels = list(dict.fromkeys(label for _, each in asked for label in each.labels))
-        ids = list(dict.fromkeys(image_id for image_id, _ in asked))
+        labels = list(
+            dict.fromkeys(label for _, candidates in requests for label in candidates.labels)
+        )
+        ids = list(dict.fromkeys(image_id for image_id, _ in requests))
         cosines = await self.vectors.cosines(ids, await self._embed(labels))
         columns = {label: column for column, label in enumerate(labels)}
         return [
-            self._shares({label: cosines[image_id][columns[label]] for label in each.labels})
+            self._scores({label: cosines[image_id][columns[label]] for label in candidates.labels})
             if image_id in cosines
             else ()
-            for image_id, each in asked
+            for image_id, candidates in requests
         ]
 
     async def count(self, selection: Selection, candidates: Candidates) -> tuple[FacetValue, ...]:
-        """Return for each label how many READY images it fits better than the others do.
+        """Count for each label the READY images that it fits better than the other labels.
 
-        The most frequent comes first; those that fit none are there too. Raises Overloaded.
+        The most frequent label comes first; labels with a count of 0 are included. Raises
+        Overloaded.
         """
         points = await self._embed(candidates.labels)
         counts = await self.vectors.count_nearest(selection, points)
@@ -62,9 +61,9 @@ class LabelImages:
         return tuple(sorted(values, key=lambda value: -value.count))
 
     async def _embed(self, labels: Iterable[str]) -> list[Embedding]:
-        return await self.encoder.encode_texts([TEMPLATE.format(label) for label in labels])
+        return await self.encoder.encode_texts([LABEL_PROMPT.format(label) for label in labels])
 
-    def _shares(self, cosines: dict[str, float]) -> tuple[LabelScore, ...]:
+    def _scores(self, cosines: dict[str, float]) -> tuple[LabelScore, ...]:
         best = max(cosines.values())
         scale = self.encoder.model.logit_scale
         weights = {label: math.exp(scale * (cosine - best)) for label, cosine in cosines.items()}

@@ -1,4 +1,4 @@
-"""Reading the bytes of an image."""
+"""Reads the bytes of an image."""
 
 from __future__ import annotations
 
@@ -17,33 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """Start reading one form of an image: an original that was not copied, where it lies.
+    """Opens a variant of an image. An original that was not copied is opened at its source.
 
-    Raises ImageNotFound where its bytes are gone, as they are while it is being deleted, or are
-    others than were indexed, and
-    ValueError for a range past the end.
+    Raises ImageNotFound where the bytes are gone, also while the image is being deleted, or where
+    the source has changed since it was indexed. Raises ValueError for a range past the end.
     """
 
     storage: Storage
-    sources: ExternalFiles
+    external_files: ExternalFiles
 
     async def __call__(
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
     ) -> Blob:
         if image.source is not None and variant is Variant.ORIGINAL:
             try:
-                return await self.sources.open(image.source, byte_range)
+                return await self.external_files.open(image.source, byte_range)
             except (BytesMissing, InvalidContent):
                 raise ImageNotFound(
-                    f"The original of image {image.id} is not where it was, or has changed."
+                    f"The original of image {image.id} is missing at its source, or has changed "
+                    "there; import it again."
                 ) from None
         try:
             return await self.storage.open(variant.key_of(image.id), byte_range)
         except BytesMissing:
-            raise ImageNotFound(f"Image {image.id} is not here any more.") from None
+            raise ImageNotFound(
+                f"The file of image {image.id} is missing; the image may have been deleted."
+            ) from None
 
 
 async def read_all(blob: Blob) -> bytes:
-    """Return all bytes of what is being read."""
+    """Read an object to the end, and return its bytes."""
     async with aclosing(blob.chunks) as chunks:
         return b"".join([chunk async for chunk in chunks])

@@ -1,4 +1,4 @@
-"""Watching images until the work on them is done."""
+"""Watches the status of images until they are indexed."""
 
 from __future__ import annotations
 
@@ -18,69 +18,74 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from domain.ports import Catalog, Events
 
-MAX_WATCHED = 100
-SHOWN = 3
-"""How many ids a sentence names."""
+MAX_WATCHED_IMAGES = 100
+
+MAX_NAMED_IDS = 3
+"""How many missing ids an error message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchStatus:
-    """Yield each image as it is now, then each time its status changes.
+    """Yields each image in its present state, and again after each change of its status.
 
-    Ends when all are READY, FAILED or gone. A status that passes while nobody looks is left out.
+    Ends when all images are READY, FAILED or deleted. Of several changes in quick succession, only
+    the last may be yielded.
     """
 
     catalog: Catalog
     events: Events
-    patience: Retry = field(default_factory=Retry)
+    retry: Retry = field(default_factory=Retry)
 
     @asynccontextmanager
     async def __call__(self, ids: Sequence[UUID]) -> AsyncIterator[AsyncIterator[Image]]:
-        """Watch while it is entered. Raises InvalidArgument, ImageNotFound or Overloaded."""
-        if len(ids) > MAX_WATCHED:
+        """Subscribe for as long as the context is entered.
+
+        Raises InvalidArgument, ImageNotFound or Overloaded.
+        """
+        if len(ids) > MAX_WATCHED_IMAGES:
             raise InvalidArgument(
                 ("image_ids",),
-                f"{len(ids)} images are too many to watch; name at most {MAX_WATCHED}.",
+                f"{len(ids)} images are too many to watch; name at most {MAX_WATCHED_IMAGES}.",
             )
         wanted = list(dict.fromkeys(ids))
-        # Listening comes first: what changes between the two looks is heard of.
+        # Subscribe first, query second: a change between the two is not missed.
         async with self.events.images() as changes:
-            here = await self.catalog.get(wanted)
-            _check(wanted, here)
-            images = self._follow([here[image_id] for image_id in wanted], changes)
+            existing = await self.catalog.get(wanted)
+            _check_existing(wanted, existing)
+            images = self._follow([existing[image_id] for image_id in wanted], changes)
             async with aclosing(images):
                 yield images
 
     async def _follow(
         self, images: Sequence[Image], changes: AsyncIterator[Sequence[UUID] | None]
     ) -> AsyncGenerator[Image]:
-        shown = {image.id: image.status for image in images}
+        statuses = {image.id: image.status for image in images}
         for image in images:
             yield image
-        if ImageStatus.PROCESSING not in shown.values():
+        if ImageStatus.PROCESSING not in statuses.values():
             return
-        async for changed in changes:
-            touched = list(shown if changed is None else shown.keys() & set(changed))
-            if not touched:
+        async for ids in changes:
+            changed = list(statuses if ids is None else statuses.keys() & set(ids))
+            if not changed:
                 continue
-            here = await self.patience(partial(self.catalog.get, touched))
-            for image_id in touched:
-                if image_id not in here:
-                    del shown[image_id]
-                elif shown[image_id] is not here[image_id].status:
-                    shown[image_id] = here[image_id].status
-                    yield here[image_id]
-            if ImageStatus.PROCESSING not in shown.values():
+            existing = await self.retry(partial(self.catalog.get, changed))
+            for image_id in changed:
+                if image_id not in existing:
+                    del statuses[image_id]
+                elif statuses[image_id] is not existing[image_id].status:
+                    statuses[image_id] = existing[image_id].status
+                    yield existing[image_id]
+            if ImageStatus.PROCESSING not in statuses.values():
                 return
 
 
-def _check(wanted: Sequence[UUID], here: dict[UUID, Image]) -> None:
-    missing = [str(image_id) for image_id in wanted if image_id not in here]
+def _check_existing(wanted: Sequence[UUID], existing: dict[UUID, Image]) -> None:
+    missing = [str(image_id) for image_id in wanted if image_id not in existing]
     if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        more = f" and {len(missing) - MAX_NAMED_IDS} more" if len(missing) > MAX_NAMED_IDS else ""
         refusal = ImageNotFound(
-            f"There is no image {', '.join(missing[:SHOWN])}{more}, or not any longer; watch those "
-            "that are here."
+            f"There is no image {', '.join(missing[:MAX_NAMED_IDS])}{more}; it may have been "
+            "deleted. Watch images that exist."
         )
         refusal.location = ("image_ids",)
         raise refusal

@@ -1,1 +1,1 @@
-"""Checking the library and collecting what is left over."""
+"""Checks the library for missing data, and collects garbage."""

@@ -1,4 +1,4 @@
-"""Looking for what a library lacks, and mending it on request."""
+"""Checks the library for missing or damaged data, and repairs it on request."""
 
 from __future__ import annotations
 
@@ -24,202 +24,213 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from domain.ports import Catalog, ExternalFiles, RepairQueue, Storage
 
-PORTION = 500
+CHECK_PAGE_SIZE = 500
+"""How many images are read at a time, and how often progress is reported."""
 
-EXAMPLES = 5
-"""How many images of a kind are named; the rest are counted."""
+MAX_EXAMPLES_PER_FAULT = 5
+"""How many images of a fault are named; all are counted."""
 
-AT_ONCE = 8
+READ_CONCURRENCY = 8
 """How many originals are read at once."""
 
-SAMPLE = 100
-"""How many originals are read to the end where nothing else is said."""
+DEFAULT_SAMPLE_SIZE = 100
+"""How many originals are read to the end by default."""
 
-LOST = "Its original is lost; upload it again."
-DAMAGED = "Its original is damaged; upload it again."
+ORIGINAL_MISSING_REASON = "Its original is missing; upload it again."
+ORIGINAL_DAMAGED_REASON = "Its original is damaged; upload it again."
 
 
 class Fault(StrEnum):
-    """What may be wrong with an image."""
+    """What may be wrong with an image. The values are texts for people."""
 
-    UNEMBEDDED = "not embedded, and nobody is going to"
+    UNEMBEDDED = "no embedding, and no task to make one"
     NO_RENDITION = "LARGE or THUMBNAIL is missing"
     NO_ORIGINAL = "the original is missing"
-    NO_SOURCE = "the original cannot be read where it lay, or has changed there"
-    DAMAGED = "the original is not what it was"
+    NO_SOURCE = "the source of the original is unreadable or has changed"
+    DAMAGED = "the original is damaged: its checksum differs"
 
 
 @dataclass(slots=True)
-class Faults:
-    """What was found: how many images of each kind, and some of them."""
+class CheckReport:
+    """The faults that a check found: how many images have each, and some examples."""
 
     images: int = 0
     originals_read: int = 0
     counts: Counter[Fault] = field(default_factory=Counter)
     examples: dict[Fault, list[UUID]] = field(default_factory=dict)
-    mended: int = 0
+    repaired: int = 0
+    """How many images were repaired, or enqueued for a repair by the workers."""
 
     def add(self, fault: Fault, image_id: UUID) -> None:
         """Count an image."""
         self.counts[fault] += 1
-        if len(named := self.examples.setdefault(fault, [])) < EXAMPLES:
-            named.append(image_id)
+        if len(examples := self.examples.setdefault(fault, [])) < MAX_EXAMPLES_PER_FAULT:
+            examples.append(image_id)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLibrary:
-    """Say which rows have no bytes, which images no embedding, and which originals have changed.
+    """Finds images without bytes or embedding, and originals that have changed.
 
-    Nothing is changed unless ``repair``: then what is not embedded is written down for the workers;
-    so is, as PROCESSING again, what lacks a rendition; and what has lost its original is FAILED,
-    until the same picture is uploaded again.
+    Changes nothing unless ``repair``. A repair enqueues tasks for images without an embedding,
+    makes images without a rendition PROCESSING again, and makes images without their original
+    FAILED, until the same picture is uploaded again.
     """
 
     catalog: Catalog
     storage: Storage
-    sources: ExternalFiles
-    gaps: RepairQueue
+    external_files: ExternalFiles
+    repair_queue: RepairQueue
 
     async def __call__(
         self,
         *,
         repair: bool = False,
         force: bool = False,
-        sample: int = SAMPLE,
+        sample: int = DEFAULT_SAMPLE_SIZE,
         progress: Callable[[str, int], None] = lambda *_: None,
-    ) -> Faults:
-        """Look at everything; of ``sample`` images, chosen by chance, every byte.
+    ) -> CheckReport:
+        """Check all images, and read the originals of a random sample of them.
 
-        Raises Misconfigured, unless ``force``, where most originals are missing: more
-        likely than that they are lost is that the storage belongs to another database.
+        ``progress`` is called with what is counted, and the count. Raises Misconfigured, unless
+        ``force``, for a repair where most originals are missing: it is likely that the storage
+        belongs to another database.
         """
-        faults = Faults()
-        wrong, chosen = await self._look(faults, sample, progress)
-        wrong |= await self._read(chosen, faults, progress)
-        for image_id in await self.gaps.unembedded():
-            wrong.setdefault(image_id, Fault.UNEMBEDDED)
-        for image_id, fault in wrong.items():
-            faults.add(fault, image_id)
+        report = CheckReport()
+        faults, sampled = await self._check_bytes(report, sample, progress)
+        faults |= await self._check_originals(sampled, report, progress)
+        for image_id in await self.repair_queue.unembedded():
+            faults.setdefault(image_id, Fault.UNEMBEDDED)
+        for image_id, fault in faults.items():
+            report.add(fault, image_id)
         if repair:
-            if 2 * faults.counts[Fault.NO_ORIGINAL] > faults.images and not force:
+            missing = report.counts[Fault.NO_ORIGINAL]
+            if 2 * missing > report.images and not force:
                 raise Misconfigured(
-                    f"{faults.counts[Fault.NO_ORIGINAL]:,} of {faults.images:,} originals are "
-                    "missing."
+                    f"{missing:,} of {report.images:,} originals are missing."
                 ).with_remedy(Remedy.CHECK_STORAGE)
-            faults.mended = await self._mend(wrong)
-        return faults
+            report.repaired = await self._repair(faults)
+        return report
 
-    async def _look(
-        self, faults: Faults, sample: int, progress: Callable[[str, int], None]
+    async def _check_bytes(
+        self, report: CheckReport, sample: int, progress: Callable[[str, int], None]
     ) -> tuple[dict[UUID, Fault], list[Image]]:
-        """Return what is missing of which images, and a sample of the others."""
-        here = await self._forms(progress)
-        wrong: dict[UUID, Fault] = {}
-        chosen: list[Image] = []
+        """Return the images with missing bytes, and a random sample of the others."""
+        stored = await self._stored_variants(progress)
+        faults: dict[UUID, Fault] = {}
+        sampled: list[Image] = []
         whole = 0
         async for image in self._images():
-            faults.images += 1
-            if faults.images % PORTION == 0:
-                progress("images", faults.images)
-            fault = _missing(image, here.pop(image.id, frozenset()))
-            if fault and (fault := await self._confirmed(image)):
-                wrong[image.id] = fault
+            report.images += 1
+            if report.images % CHECK_PAGE_SIZE == 0:
+                progress("images", report.images)
+            fault = _missing_variant(image, stored.pop(image.id, frozenset()))
+            if fault and (fault := await self._confirm(image)):
+                faults[image.id] = fault
                 continue
-            # Each has the same chance (reservoir sampling, Vitter, 1985).
-            place = random.randrange(whole + 1)  # noqa: S311 - no secret
+            # Reservoir sampling (Vitter, 1985): every image has the same chance.
+            index = random.randrange(whole + 1)  # noqa: S311 - not for security
             whole += 1
-            if len(chosen) < sample:
-                chosen.append(image)
-            elif place < sample:
-                chosen[place] = image
-        return wrong, chosen
+            if len(sampled) < sample:
+                sampled.append(image)
+            elif index < sample:
+                sampled[index] = image
+        return faults, sampled
 
-    async def _confirmed(self, image: Image) -> Fault | None:
-        """Look again, one by one: it may have come, or gone, while all were looked through."""
-        here = set()
+    async def _confirm(self, image: Image) -> Fault | None:
+        """Check one image again: it may have been changed or deleted since storage was listed."""
+        stored = set()
         for variant in Variant:
             with suppress(BytesMissing):
                 await (await self.storage.open(variant.key_of(image.id))).chunks.aclose()
-                here.add(variant)
-        now = (await self.catalog.get([image.id])).get(image.id)
-        return None if now is None else _missing(now, frozenset(here))
+                stored.add(variant)
+        current = (await self.catalog.get([image.id])).get(image.id)
+        return None if current is None else _missing_variant(current, frozenset(stored))
 
-    async def _forms(self, progress: Callable[[str, int], None]) -> dict[UUID, frozenset[Variant]]:
-        """Return in which forms each image is in storage."""
-        here: dict[UUID, frozenset[Variant]] = {}
+    async def _stored_variants(
+        self, progress: Callable[[str, int], None]
+    ) -> dict[UUID, frozenset[Variant]]:
+        """Return the variants in storage, by image."""
+        variants: dict[UUID, frozenset[Variant]] = {}
         count = 0
         async for stored in self.storage.list():
             image_id, variant = parse_key(stored.key)
-            here[image_id] = here.get(image_id, frozenset()) | {variant}
+            variants[image_id] = variants.get(image_id, frozenset()) | {variant}
             count += 1
-            if count % PORTION == 0:
+            if count % CHECK_PAGE_SIZE == 0:
                 progress("objects", count)
-        return here
+        return variants
 
     async def _images(self) -> AsyncGenerator[Image]:
-        """Yield what is to have bytes, the oldest first."""
+        """Yield the images that must have bytes, oldest first."""
         sort = Sort(descending=False)
-        window = Window(PORTION)
+        window = Window(CHECK_PAGE_SIZE)
         while (page := await self.catalog.list(EVERYTHING, sort, window)).images:
             for image in page.images:
                 if image.status is not ImageStatus.FAILED:
                     yield image
-            window = Window(PORTION, after=position_of(page.images[-1], sort))
+            window = Window(CHECK_PAGE_SIZE, after=position_of(page.images[-1], sort))
 
-    async def _read(
-        self, images: Sequence[Image], faults: Faults, progress: Callable[[str, int], None]
+    async def _check_originals(
+        self,
+        images: Sequence[Image],
+        report: CheckReport,
+        progress: Callable[[str, int], None],
     ) -> dict[UUID, Fault]:
-        """Return those of the images whose original is not what it was."""
-        found: dict[UUID, Fault] = {}
+        """Return the images whose original is missing or has changed."""
+        faults: dict[UUID, Fault] = {}
         waiting = iter(images)
 
-        async def reader() -> None:
+        async def check_next() -> None:
             for image in waiting:
-                if fault := await self._fault_of(image):
-                    found[image.id] = fault
-                faults.originals_read += 1
-                progress("originals", faults.originals_read)
+                if fault := await self._check_original(image):
+                    faults[image.id] = fault
+                report.originals_read += 1
+                progress("originals", report.originals_read)
 
         try:
             async with asyncio.TaskGroup() as readers:
-                for _ in range(AT_ONCE):
-                    readers.create_task(reader())
+                for _ in range(READ_CONCURRENCY):
+                    readers.create_task(check_next())
         except ExceptionGroup as outage:
             raise outage.exceptions[0] from None
-        return found
+        return faults
 
-    async def _fault_of(self, image: Image) -> Fault | None:
-        """Read an original to the end, and tell what is wrong with it."""
+    async def _check_original(self, image: Image) -> Fault | None:
+        """Read an original to the end, and compare its digest."""
         digest = hashlib.sha256()
         try:
             if image.source:
-                blob = await self.sources.open(image.source)
+                blob = await self.external_files.open(image.source)
             else:
                 blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))
             async with aclosing(blob.chunks) as chunks:
                 async for chunk in chunks:
                     digest.update(chunk)
-        except (BytesMissing, InvalidContent):  # which also a file has that may not be read
+        except (BytesMissing, InvalidContent):  # InvalidContent: reading is not permitted
             return Fault.NO_SOURCE if image.source else Fault.NO_ORIGINAL
         if digest.hexdigest() == image.sha256:
             return None
         return Fault.NO_SOURCE if image.source else Fault.DAMAGED
 
-    async def _mend(self, wrong: dict[UUID, Fault]) -> int:
+    async def _repair(self, faults: dict[UUID, Fault]) -> int:
         by_fault: dict[Fault, list[UUID]] = {}
-        for image_id, fault in wrong.items():
+        for image_id, fault in faults.items():
             by_fault.setdefault(fault, []).append(image_id)
-        mended = await self.gaps.enqueue_unembedded()
-        mended += await self.gaps.reprocess(by_fault.get(Fault.NO_RENDITION, []))
-        for fault, reason in ((Fault.NO_ORIGINAL, LOST), (Fault.DAMAGED, DAMAGED)):
-            mended += await self.gaps.fail(by_fault.get(fault, []), reason)
-        return mended
+        repaired = await self.repair_queue.enqueue_unembedded()
+        repaired += await self.repair_queue.reprocess(by_fault.get(Fault.NO_RENDITION, []))
+        for fault, reason in (
+            (Fault.NO_ORIGINAL, ORIGINAL_MISSING_REASON),
+            (Fault.DAMAGED, ORIGINAL_DAMAGED_REASON),
+        ):
+            repaired += await self.repair_queue.fail(by_fault.get(fault, []), reason)
+        return repaired
 
 
-def _missing(image: Image, here: frozenset[Variant]) -> Fault | None:
-    """Return which form an image lacks. One that is PROCESSING has no renditions yet."""
-    if image.source is None and Variant.ORIGINAL not in here:
+def _missing_variant(image: Image, stored: frozenset[Variant]) -> Fault | None:
+    """Return what is missing. A PROCESSING image has no renditions yet."""
+    if image.source is None and Variant.ORIGINAL not in stored:
         return Fault.NO_ORIGINAL
-    if image.status is ImageStatus.READY and not {Variant.LARGE, Variant.THUMBNAIL} <= here:
+    if image.status is ImageStatus.READY and not {Variant.LARGE, Variant.THUMBNAIL} <= stored:
         return Fault.NO_RENDITION
     return None

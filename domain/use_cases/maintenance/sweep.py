@@ -1,8 +1,7 @@
-"""Collecting what crashes and time leave behind."""
+"""Collects garbage: bytes without an image, and expired searches."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,18 +17,16 @@ if TYPE_CHECKING:
 
     from domain.ports import Catalog, Clock, KeptSearches, Storage
 
-GRACE = timedelta(hours=24)
-"""Longer than any upload takes: younger bytes may still get their row."""
+ORPHAN_GRACE_PERIOD = timedelta(hours=24)
+"""Younger bytes are kept: an upload writes them before its row. No upload takes this long."""
 
-CHUNK = 500
-
-
-logger = logging.getLogger(__name__)
+SWEEP_BATCH_SIZE = 500
+"""How many stored objects are compared with the catalog at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """How much was looked at, and how much of it was removed."""
+    """The numbers of stored objects, and of deleted objects and searches."""
 
     objects: int
     removed_objects: int
@@ -38,7 +35,7 @@ class SweepReport:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Remove bytes that no image points at, and searches that have expired."""
+    """Deletes orphaned bytes, which belong to no image, and expired searches."""
 
     catalog: Catalog
     storage: Storage
@@ -51,46 +48,47 @@ class Sweep:
         force: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> SweepReport:
-        """Tell ``progress`` how many objects have been looked at, now and then.
+        """Delete orphans. ``progress`` is called with the number of objects that are checked.
 
-        Raises Misconfigured, unless ``force``, where the library is empty: more likely
-        than that nothing is wanted is that the storage belongs to another database.
+        Raises Misconfigured, unless ``force``, where the library is empty and storage is not: it is
+        likely that the storage belongs to another database.
         """
         now = self.clock()
-        looked_at = removed = 0
-        aged: dict[str, UUID] = {}
+        checked = removed = 0
+        batch: dict[str, UUID] = {}
         async for stored in self.storage.list():
-            looked_at += 1
-            if stored.modified_at < now - GRACE and (image_id := _image_id(stored.key)):
-                aged[stored.key] = image_id
-            if len(aged) == CHUNK:
-                removed += await self._remove_orphans(aged, force=force)
-                aged.clear()
-            if looked_at % CHUNK == 0:
-                progress(looked_at)
-        removed += await self._remove_orphans(aged, force=force)
-        progress(looked_at)
-        return SweepReport(looked_at, removed, await self.delete_expired_searches())
+            checked += 1
+            is_old = stored.modified_at < now - ORPHAN_GRACE_PERIOD
+            if is_old and (image_id := _image_id(stored.key)):
+                batch[stored.key] = image_id
+            if len(batch) == SWEEP_BATCH_SIZE:
+                removed += await self._delete_orphans(batch, force=force)
+                batch.clear()
+            if checked % SWEEP_BATCH_SIZE == 0:
+                progress(checked)
+        removed += await self._delete_orphans(batch, force=force)
+        progress(checked)
+        return SweepReport(checked, removed, await self.delete_expired_searches())
 
     async def delete_expired_searches(self) -> int:
-        """Remove the searches that have expired or are too many, and return how many they were."""
+        """Delete searches that have expired or exceed MAX_KEPT_SEARCHES; return their number."""
         return await self.searches.delete_expired(
             self.clock() - SEARCH_LIFETIME, keep=MAX_KEPT_SEARCHES
         )
 
-    async def _remove_orphans(self, aged: dict[str, UUID], *, force: bool) -> int:
-        here = await self.catalog.get(list(set(aged.values())))
-        orphans = [key for key, image_id in aged.items() if image_id not in here]
+    async def _delete_orphans(self, batch: dict[str, UUID], *, force: bool) -> int:
+        existing = await self.catalog.get(list(set(batch.values())))
+        orphans = [key for key, image_id in batch.items() if image_id not in existing]
         if orphans and not force and not await self.catalog.count(EVERYTHING):
             raise Misconfigured(
-                "The library has no image, so every stored file would be deleted."
+                "The library has no images, so every stored file would be deleted."
             ).with_remedy(Remedy.CHECK_STORAGE)
         await self.storage.delete(orphans)
         return len(orphans)
 
 
 def _image_id(key: str) -> UUID | None:
-    """Return whose bytes these are; None for what somebody else put there."""
+    """Return the id of the image that a key belongs to; None for a key of another program."""
     try:
         return parse_key(key)[0]
     except ValueError:

@@ -1,8 +1,7 @@
-"""Collecting what uploads that were never completed leave behind."""
+"""Collects garbage of direct uploads: expired targets and their files."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,20 +12,17 @@ if TYPE_CHECKING:
 
     from domain.ports import Clock, Staging, UploadTargets
 
-LEFT_BEHIND = 2 * TARGET_LIFETIME
-"""How old a file is that belongs to no target any more: it was sent after its target was made, by
-the clock of a store that may be a little slow."""
+STAGED_FILE_LIFETIME = 2 * TARGET_LIFETIME
+"""A file of this age belongs to no valid target: it was sent after its target was created. The
+second lifetime is a margin for a store whose clock is slow."""
 
-CHUNK = 500
-
-TIDY_SECONDS = 60
-
-logger = logging.getLogger(__name__)
+STAGED_BATCH_SIZE = 500
+"""How many files are deleted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSweepReport:
-    """How much was removed."""
+    """The numbers of deleted targets and files."""
 
     targets: int
     files: int
@@ -34,32 +30,32 @@ class TargetSweepReport:
 
 @dataclass(frozen=True, slots=True)
 class SweepTargets:
-    """Remove targets that have expired, and files that were sent to none that is still there."""
+    """Deletes expired targets, and files that belong to no target any more."""
 
     targets: UploadTargets
     staging: Staging
     clock: Clock
 
     async def __call__(self) -> TargetSweepReport:
-        """Remove, and count. No file of a target that may yet be completed is touched."""
-        # By age alone, so that not even the targets of another database lose their files.
+        """Delete targets and files. Keeps the files of targets that can still be completed."""
+        # By age alone, so that valid targets of another database keep their files, too.
         now = self.clock()
-        left = [
+        old = [
             staged.target_id
             async for staged in self.staging.list()
-            if staged.modified_at < now - LEFT_BEHIND
+            if staged.modified_at < now - STAGED_FILE_LIFETIME
         ]
-        await self._delete(left)
+        await self._delete(old)
         expired = await self.targets.delete_expired(now)
         await self._delete(expired)
-        return TargetSweepReport(len(expired), len(left))
+        return TargetSweepReport(len(expired), len(old))
 
     async def delete_expired(self) -> int:
-        """Remove targets that have expired, with what was sent to them; nothing is listed."""
+        """Delete expired targets with their files, without listing the staging area."""
         expired = await self.targets.delete_expired(self.clock())
         await self._delete(expired)
         return len(expired)
 
     async def _delete(self, target_ids: list[UUID]) -> None:
-        for start in range(0, len(target_ids), CHUNK):
-            await self.staging.delete(target_ids[start : start + CHUNK])
+        for start in range(0, len(target_ids), STAGED_BATCH_SIZE):
+            await self.staging.delete(target_ids[start : start + STAGED_BATCH_SIZE])

@@ -1,1 +1,1 @@
-"""Searching by text, picture, image or blend."""
+"""Searches by text, picture, image or blend."""

@@ -220,7 +220,9 @@ class SearchImages:
         if options.collapse is not Collapse.NONE:
             ids = [hit.image_id for hit in hits]
             pairs = await self.duplicates.pairs_among(ids, options.collapse)
-            hits = [replace(best.hit, stands_for=best.count) for best in collapsed(hits, pairs)]
+            hits = [
+                replace(best.hit, collapsed_count=best.count) for best in collapsed(hits, pairs)
+            ]
         return hits, ranking.exact
 
     async def _check_cursor(

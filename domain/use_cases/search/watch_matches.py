@@ -1,4 +1,4 @@
-"""A live search: images that match, as they become READY."""
+"""Live searches: yields images that match, as they become READY."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ if TYPE_CHECKING:
     from domain.ports import Clock, Events, KnownModels, ReadyFeed
     from domain.use_cases.search.search_images import SearchImages
 
-PORTION = 500
-"""How many images are judged at once."""
+MATCH_BATCH_SIZE = 500
+"""How many images are matched at a time."""
 
-OVERLAP = timedelta(seconds=30)
-"""How far behind the last news a look for what was missed goes: a transaction may take as long."""
+READY_FEED_OVERLAP = timedelta(seconds=30)
+"""How far before the last event the ready feed is read after a gap: its instants are those of
+transaction begins, and a transaction may take this long."""
 
-REMEMBERED = 10_000
-"""Of the images that were shown, so that none is shown twice where a look goes too far back."""
+MAX_REMEMBERED_MATCHES = 10_000
+"""How many yielded images are remembered, so that the overlap yields none twice."""
 
-LATE = (0.5, 1.0, 2.0)
-"""Seconds between looks for an embedding that may come later than its image."""
+EMBEDDING_RETRY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+"""Pauses between looks for an embedding. Another model can make an image READY before this one has
+embedded it."""
 
-BEGINNING = UUID(int=0)
+SMALLEST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An image that has become READY and answers; the relevance of its hit is known."""
+    """An image that became READY and matches. Its hit has a relevance."""
 
     image: Image
     hit: Hit
@@ -52,10 +54,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class WatchMatches:
-    """Yield the images that become READY and match, each at most once.
+    """Yields the images that become READY and match, each at most once.
 
-    They are as relevant as is asked for, or likely an answer where nothing is. Everything that
-    happens from the moment it is entered counts, whatever becomes of the connection meanwhile.
+    A match has at least the minimum relevance of the options, or LIKELY where they have none. What
+    becomes READY while events are lost is read from the ready feed.
     """
 
     search: SearchImages
@@ -63,121 +65,129 @@ class WatchMatches:
     known_models: KnownModels
     events: Events
     clock: Clock
-    patience: Retry = field(default_factory=Retry)
-    late: Sequence[float] = LATE
+    retry: Retry = field(default_factory=Retry)
+    embedding_retry_pauses: Sequence[float] = EMBEDDING_RETRY_PAUSES_SECONDS
 
     @asynccontextmanager
     async def __call__(
-        self, by: SearchBy, narrowing: SearchOptions
+        self, by: SearchBy, options: SearchOptions
     ) -> AsyncIterator[AsyncIterator[Match]]:
-        """Watch while it is entered. Raises what a search does, and Overloaded.
+        """Subscribe for as long as the context is entered.
 
-        What is looked for is embedded once. When another model has come to answer, watching ends
-        with SearchExpired at the next image: their embeddings cannot be compared.
+        Raises the same refusals as a search, and Overloaded. The query is embedded once. When
+        another model becomes active, the next image ends the iteration with SearchExpired, as
+        embeddings of different models cannot be compared.
         """
         async with self.events.images() as changes:
-            began = self.clock()
+            subscribed_at = self.clock()
             query = await self.search.query(by)
-            matches = self._follow(_Live(query, narrowing, began), changes)
+            matches = self._follow(_LiveSearch(query, options, subscribed_at), changes)
             async with aclosing(matches):
                 yield matches
 
     async def _follow(
-        self, live: _Live, changes: AsyncIterator[Sequence[UUID] | None]
+        self, live: _LiveSearch, changes: AsyncIterator[Sequence[UUID] | None]
     ) -> AsyncGenerator[Match]:
-        heard = live.began
-        async for changed in changes:
-            # Whatever is heard of later happens after this.
+        last_event_at = live.subscribed_at
+        async for ids in changes:
+            # Read before the images are matched: later events belong to the next step.
             now = self.clock()
-            portions = self._missed(live, heard) if changed is None else _portions(changed)
-            async with aclosing(portions):
-                async for ids in portions:
-                    for match in await self._judged(live, ids):
+            batches = self._missed(live, last_event_at) if ids is None else _batches(ids)
+            async with aclosing(batches):
+                async for batch in batches:
+                    for match in await self._matches(live, batch):
                         live.remember(match.image.id)
                         yield match
-            heard = now
+            last_event_at = now
 
-    async def _missed(self, live: _Live, heard: datetime) -> AsyncGenerator[Sequence[UUID]]:
-        """Yield what has become READY since the last news, or shortly before that."""
-        place = (max(live.began, heard - OVERLAP), BEGINNING)
+    async def _missed(
+        self, live: _LiveSearch, last_event_at: datetime
+    ) -> AsyncGenerator[Sequence[UUID]]:
+        """Yield what became READY since the last event, or within the overlap before it."""
+        position = (max(live.subscribed_at, last_event_at - READY_FEED_OVERLAP), SMALLEST_ID)
         while True:
-            look = partial(self.ready_feed.ready_after, place, limit=PORTION)
-            places = await self.patience(look)
-            if places:
-                yield [image_id for _, image_id in places]
-                place = places[-1]
-            if len(places) < PORTION:
+            positions = await self.retry(
+                partial(self.ready_feed.ready_after, position, limit=MATCH_BATCH_SIZE)
+            )
+            if positions:
+                yield [image_id for _, image_id in positions]
+                position = positions[-1]
+            if len(positions) < MATCH_BATCH_SIZE:
                 return
 
-    async def _judged(self, live: _Live, ids: Sequence[UUID]) -> list[Match]:
-        """Return which of the images are READY, match, and were not shown before."""
-        new = [id_ for id_ in dict.fromkeys(ids) if id_ not in live.shown]
-        images = await self.patience(partial(self._matching, live, new))
+    async def _matches(self, live: _LiveSearch, ids: Sequence[UUID]) -> list[Match]:
+        """Return the images that are READY, match, and were not yielded before."""
+        new = [id_ for id_ in dict.fromkeys(ids) if id_ not in live.yielded]
+        images = await self.retry(partial(self._ready_and_matching, live, new))
         scores = await self._scores(live, list(images)) if images else {}
         hits = [Hit(image_id, scores[image_id]) for image_id in images if image_id in scores]
-        least = live.narrowing.min_relevance
-        judge = partial(self.search.score.relevant, live.query, hits, least=least)
-        relevant = await self.patience(judge) if hits else []
+        if not hits:
+            return []
+        relevant = await self.retry(
+            partial(self.search.score.relevant, live.query, hits, least=live.options.min_relevance)
+        )
         return [Match(images[hit.image_id], hit) for hit in relevant]
 
-    async def _matching(self, live: _Live, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        here = await self.search.catalog.get(ids) if ids else {}
-        ready = [id_ for id_ in ids if id_ in here and here[id_].status is ImageStatus.READY]
+    async def _ready_and_matching(
+        self, live: _LiveSearch, ids: Sequence[UUID]
+    ) -> dict[UUID, Image]:
+        existing = await self.search.catalog.get(ids) if ids else {}
+        ready = [
+            id_ for id_ in ids if id_ in existing and existing[id_].status is ImageStatus.READY
+        ]
         if not ready:
             return {}
-        matching = await self.ready_feed.matching(ready, live.narrowing.criteria)
-        return {image_id: here[image_id] for image_id in ready if image_id in matching}
+        matching = await self.ready_feed.matching(ready, live.options.criteria)
+        return {image_id: existing[image_id] for image_id in ready if image_id in matching}
 
-    async def _scores(self, live: _Live, ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Return how near images lie. Raises SearchExpired where another model answers.
+    async def _scores(self, live: _LiveSearch, ids: Sequence[UUID]) -> dict[UUID, float]:
+        """Return the cosine similarities of images. Raises SearchExpired for another active model.
 
-        One that another model made READY has no embedding of this one yet, and may get it soon.
+        An image whose embedding is missing is tried again after each pause, and left out in the
+        end.
         """
         scores: dict[UUID, float] = {}
-        lacking = list(ids)
-        for pause in (0, *self.late):
+        unscored = list(ids)
+        for pause in (0, *self.embedding_retry_pauses):
             await asyncio.sleep(pause)
-            cosines = await self.patience(partial(self._cosines, live, lacking))
+            cosines = await self.retry(partial(self._cosines, live, unscored))
             scores |= {image_id: cosine for image_id, [cosine] in cosines.items()}
-            lacking = [id_ for id_ in lacking if id_ not in scores]
-            here = await self.patience(partial(self.search.catalog.get, lacking))
-            lacking = list(here)
-            if not lacking:
+            unscored = [id_ for id_ in unscored if id_ not in scores]
+            unscored = list(await self.retry(partial(self.search.catalog.get, unscored)))
+            if not unscored:
                 break
-            await self.patience(self._check_model)
+            await self.retry(self._check_model)
         return scores
 
-    async def _cosines(self, live: _Live, ids: Sequence[UUID]) -> dict[UUID, Sequence[float]]:
+    async def _cosines(self, live: _LiveSearch, ids: Sequence[UUID]) -> dict[UUID, Sequence[float]]:
         try:
             return await self.search.vectors.cosines(ids, [live.query.embedding])
         except Exception:
-            # A model that was dropped has taken its embeddings along.
+            # The embeddings of a dropped model are gone: this is a refusal then, not an outage.
             await self._check_model()
             raise
 
     async def _check_model(self) -> None:
         for model in await self.known_models.known():
             if model.state is ModelState.ACTIVE and model.name != self.search.score.model.name:
-                raise SearchExpired(
-                    f"Another model, {model.name}, has come to answer; subscribe again."
-                )
+                raise SearchExpired(f"Another model, {model.name}, is active now; subscribe again.")
 
 
 @dataclass(slots=True)
-class _Live:
-    """A live search, and what was shown of it."""
+class _LiveSearch:
+    """The state of one subscription."""
 
     query: Query
-    narrowing: SearchOptions
-    began: datetime
-    shown: OrderedDict[UUID, None] = field(default_factory=OrderedDict)
+    options: SearchOptions
+    subscribed_at: datetime
+    yielded: OrderedDict[UUID, None] = field(default_factory=OrderedDict)
 
     def remember(self, image_id: UUID) -> None:
-        self.shown[image_id] = None
-        if len(self.shown) > REMEMBERED:
-            self.shown.popitem(last=False)
+        self.yielded[image_id] = None
+        if len(self.yielded) > MAX_REMEMBERED_MATCHES:
+            self.yielded.popitem(last=False)
 
 
-async def _portions(ids: Sequence[UUID]) -> AsyncGenerator[Sequence[UUID]]:
-    for start in range(0, len(ids), PORTION):
-        yield ids[start : start + PORTION]
+async def _batches(ids: Sequence[UUID]) -> AsyncGenerator[Sequence[UUID]]:
+    for start in range(0, len(ids), MATCH_BATCH_SIZE):
+        yield ids[start : start + MATCH_BATCH_SIZE]

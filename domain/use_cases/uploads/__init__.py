@@ -1,1 +1,1 @@
-"""Taking in files that clients send."""
+"""Uploads files of clients, through the API or directly."""

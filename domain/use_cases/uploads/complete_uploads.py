@@ -1,4 +1,4 @@
-"""Making images of the files that clients have put into place themselves."""
+"""Completes upload targets: makes images of the files that clients sent directly."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompleteUploads:
-    """Take in what was sent to targets. The images are PROCESSING until a worker has had them.
+    """Makes an image of the file of each target. It is PROCESSING until a worker has indexed it.
 
-    The server believes nothing: it reads the bytes itself, and looks at what they are. To
-    complete a target again changes nothing, and gives the same image.
+    The server trusts no announcement: it reads the file, and inspects its bytes. Completing a
+    target again is idempotent, and returns the same image.
     """
 
     imaging: Imaging
@@ -46,53 +46,53 @@ class CompleteUploads:
     targets: UploadTargets
     staging: Staging
     clock: Clock
-    _room: AdmissionLimit = field(default_factory=AdmissionLimit)
-    _turns: WeakValueDictionary[UUID, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """By target: one that is completed many times at once is worked on once."""
+    _admission: AdmissionLimit = field(default_factory=AdmissionLimit)
+    _locks: WeakValueDictionary[UUID, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By target: concurrent calls complete a target one after another."""
 
     async def __call__(
         self, target_ids: Sequence[UUID], *, tags: Iterable[str] = ()
     ) -> list[UploadedImage | Refusal]:
-        """Return what became of each target, in order; one that is refused holds up no other.
+        """Return an image or a refusal for each target, in order.
 
-        ``tags`` are put on every image, also on those that were here already. Raises
-        TooManyFiles, and InvalidArgument for a bad tag, before anything is read.
+        ``tags`` are added to every image, also to those that existed before. Raises TooManyFiles,
+        and InvalidArgument for an invalid tag, before any file is read.
         """
         if len(target_ids) > MAX_TARGETS_PER_CALL:
             raise TooManyFiles(
                 f"{len(target_ids)} targets are too many for one request; "
                 f"complete at most {MAX_TARGETS_PER_CALL}."
             )
-        wanted = clean_tags(tags)
-        return await all_outcomes(self._take(target_id, wanted) for target_id in target_ids)
+        cleaned = clean_tags(tags)
+        return await all_outcomes(self._outcome(target_id, cleaned) for target_id in target_ids)
 
-    async def _take(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage | Refusal:
-        async with self._turns.setdefault(target_id, asyncio.Lock()):
+    async def _outcome(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage | Refusal:
+        async with self._locks.setdefault(target_id, asyncio.Lock()):
             try:
-                async with self._room:
-                    return await self._become(target_id, tags)
+                async with self._admission:
+                    return await self._complete(target_id, tags)
             except Refusal as refusal:
                 return without_traceback(refusal)
 
-    async def _become(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage:
+    async def _complete(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage:
         target = await self._target(target_id)
-        if done := await self._done(target, tags):
-            return done
+        if completed := await self._completed(target, tags):
+            return completed
         try:
-            data = await self._bytes_of(target)
+            data = await self._read(target)
         except TargetNotFound:
-            # Another server may have completed it in the meantime, and cleared away.
-            if done := await self._done(await self._target(target_id), tags):
-                return done
+            # Another server may have completed the target meanwhile, and deleted its file.
+            if completed := await self._completed(await self._target(target_id), tags):
+                return completed
             raise
-        return await self._complete(target, data, tags=tags)
+        return await self._store(target, data, tags=tags)
 
     async def _target(self, target_id: UUID) -> UploadTarget:
         target = await self.targets.find(target_id)
         if target is None:
             raise TargetNotFound(
-                "There is no such upload target: it has expired, or its image was deleted, or it "
-                "never was. Create a new one."
+                "There is no such upload target: it never existed, has expired, or its image was "
+                "deleted. Create a new one."
             )
         if target.expires_at <= self.clock():
             raise TargetNotFound(
@@ -100,61 +100,60 @@ class CompleteUploads:
             )
         return target
 
-    async def _done(self, target: UploadTarget, tags: tuple[str, ...]) -> UploadedImage | None:
-        """Return what the target has become before; None where it is yet to become something."""
+    async def _completed(self, target: UploadTarget, tags: tuple[str, ...]) -> UploadedImage | None:
+        """Return the image of a completed target; None where it is not completed."""
         if target.image_id is None:
             return None
         image = (await self.catalog.get([target.image_id])).get(target.image_id)
         tagged = image and await add_tags(self.catalog, image, tags)
         if tagged is None:
             raise TargetNotFound(
-                f"The image that “{target.filename}” became was deleted; create a new target."
+                f"The image of “{target.filename}” was deleted; create a new target."
             )
         return UploadedImage(tagged, is_duplicate=target.is_duplicate)
 
-    async def _complete(
+    async def _store(
         self, target: UploadTarget, data: bytes, *, tags: tuple[str, ...]
     ) -> UploadedImage:
         sha256 = await sha256_of(data)
         if target.sha256 not in (None, sha256):
             raise InvalidContent(
-                f"What was sent for “{target.filename}” has another sha256 than announced; "
-                "send it again."
+                f"“{target.filename}” has another sha256 than was announced; send it again."
             )
         uploaded = None
-        # What was here a moment ago may be deleted the next: then there is room again.
+        # Each attempt returns None after a lost race: the bytes were added or deleted meanwhile.
         while uploaded is None:
-            known = (await self.catalog.find_by_digest([sha256])).get(sha256)
-            if known is None:
-                uploaded = await self._new(target, data, sha256=sha256, tags=tags)
-            elif image := await reupload(self.catalog, self.storage, known, data, tags=tags):
+            existing = (await self.catalog.find_by_digest([sha256])).get(sha256)
+            if existing is None:
+                uploaded = await self._insert(target, data, sha256=sha256, tags=tags)
+            elif image := await reupload(self.catalog, self.storage, existing, data, tags=tags):
                 uploaded = UploadedImage(image, is_duplicate=True)
         await self.targets.complete(
             target.id, uploaded.image.id, is_duplicate=uploaded.is_duplicate
         )
-        # Whoever sends it again until the target expires changes nothing, and is swept.
+        # The form is valid until the target expires: a file that is sent again is swept.
         await self.staging.delete([target.id])
         return uploaded
 
-    async def _bytes_of(self, target: UploadTarget) -> bytes:
+    async def _read(self, target: UploadTarget) -> bytes:
         try:
             data = await self.staging.read(target.id, limit=target.byte_size + 1)
         except BytesMissing:
             raise TargetNotFound(
-                f"Nothing was sent to the target of “{target.filename}”; send the file, and "
-                "complete it then."
+                f"No file was sent to the target of “{target.filename}”; send the file first, and "
+                "then complete the target."
             ) from None
         if len(data) != target.byte_size:
             raise InvalidContent(
-                f"“{target.filename}” was announced with {target.byte_size:,} bytes, and other "
-                "than that were sent; send it again."
+                f"“{target.filename}” was announced with {target.byte_size:,} bytes, but has "
+                "another size; send it again."
             )
         return data
 
-    async def _new(
+    async def _insert(
         self, target: UploadTarget, data: bytes, *, sha256: str, tags: tuple[str, ...]
     ) -> UploadedImage | None:
-        """Take the file in. Where another was faster, nothing is left of it, and None returned."""
+        """Store a new image. Returns None where the same bytes were added first."""
         content_type = await self.imaging.inspect(data)
         image = Image(
             id=uuid7(),
@@ -166,12 +165,12 @@ class CompleteUploads:
             status=ImageStatus.PROCESSING,
             tags=tags,
         )
-        # Bytes first, row second: a crash between the two leaves bytes that nobody points at,
-        # never a row that points at nothing. And a copy: the client can still change its own.
+        # Bytes first, row second: a crash between the two leaves bytes that a sweep collects, never
+        # a row without bytes. A copy, because the client can still change the staged file.
         key = Variant.ORIGINAL.key_of(image.id)
         await self.storage.write(key, data, content_type=content_type)
-        kept = await self.ingestion.add_pending(image)
-        if kept.id == image.id:
-            return UploadedImage(kept, is_duplicate=False)
+        added = await self.ingestion.add_pending(image)
+        if added.id == image.id:
+            return UploadedImage(added, is_duplicate=False)
         await self.storage.delete([key])
         return None

@@ -1,4 +1,4 @@
-"""Telling clients where to put their files themselves."""
+"""Creates upload targets, to which clients send files directly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class CreateUploadTargets:
-    """Make a place for each announced file, but for those whose bytes are here already."""
+    """Creates a target for each announced file.
+
+    A file that is already an image gets the image in place of a form, unless the image is replaced
+    when the same bytes arrive again.
+    """
 
     catalog: Catalog
     targets: UploadTargets
@@ -39,35 +43,32 @@ class CreateUploadTargets:
     accepted_content_types: tuple[str, ...]
 
     async def __call__(self, files: Sequence[AnnouncedFile]) -> list[OfferedTarget | Refusal]:
-        """Return a target for each file, in order; one refused file holds up no other.
-
-        Raises TooManyFiles.
-        """
+        """Return a target or a refusal for each file, in order. Raises TooManyFiles."""
         if len(files) > MAX_TARGETS_PER_CALL:
             raise TooManyFiles(
-                f"{len(files)} files are too many for one request; announce at most {MAX_TARGETS_PER_CALL}."
+                f"{len(files)} files are too many for one request; "
+                f"announce at most {MAX_TARGETS_PER_CALL}."
             )
-        made = [self._target_of(file, place) for place, file in enumerate(files)]
-        targets = [target for target in made if isinstance(target, UploadTarget)]
+        outcomes = [self._target_of(file, index) for index, file in enumerate(files)]
+        targets = [target for target in outcomes if isinstance(target, UploadTarget)]
         digests = {target.sha256 for target in targets if target.sha256}
-        known = await self._known(sorted(digests)) if digests else {}
-        # Row first, slot second: nobody sends bytes to a target that is not known.
-        await self.targets.save([_settled(target, known) for target in targets])
-        offers = await asyncio.gather(*(self._offer(target, known) for target in targets))
-        offered = iter(offers)
-        return [one if isinstance(one, Refusal) else next(offered) for one in made]
+        existing = await self._existing(sorted(digests)) if digests else {}
+        # Row first, form second: no client can send bytes to an unknown target.
+        await self.targets.save([_completed(target, existing) for target in targets])
+        offers = iter(await asyncio.gather(*(self._offer(target, existing) for target in targets)))
+        return [outcome if isinstance(outcome, Refusal) else next(offers) for outcome in outcomes]
 
-    async def _known(self, digests: Sequence[str]) -> dict[str, Image]:
-        """Return the images with these digests; where one has FAILED, its bytes may come again."""
-        found = await self.catalog.find_by_digest(digests)
-        return {key: one for key, one in found.items() if not one.is_replaceable}
+    async def _existing(self, digests: Sequence[str]) -> dict[str, Image]:
+        """Return the images with these digests, without those that are replaced."""
+        images = await self.catalog.find_by_digest(digests)
+        return {digest: image for digest, image in images.items() if not image.is_replaceable}
 
-    async def _offer(self, target: UploadTarget, known: Mapping[str, Image]) -> OfferedTarget:
-        if existing := known.get(target.sha256 or ""):
-            return OfferedTarget(target, existing=existing)
-        return OfferedTarget(target, await self.staging.slot(target))
+    async def _offer(self, target: UploadTarget, existing: Mapping[str, Image]) -> OfferedTarget:
+        if image := existing.get(target.sha256 or ""):
+            return OfferedTarget(target, existing=image)
+        return OfferedTarget(target, await self.staging.upload_form(target))
 
-    def _target_of(self, file: AnnouncedFile, place: int) -> UploadTarget | Refusal:
+    def _target_of(self, file: AnnouncedFile, index: int) -> UploadTarget | Refusal:
         name, sha256 = display_name(file.filename), file.sha256 and file.sha256.lower()
         content_type = file.content_type.strip().lower()
         try:
@@ -81,14 +82,14 @@ class CreateUploadTargets:
             )
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             return InvalidArgument(
-                ("files", place, "sha256"),
-                f"The sha256 of “{name}” is none; send 64 hex digits, or leave it out.",
+                ("files", index, "sha256"),
+                f"The sha256 of “{name}” is invalid; send 64 hex digits, or leave it out.",
             )
         expires_at = self.clock() + TARGET_LIFETIME
         return UploadTarget(uuid7(), name, content_type, file.byte_size, sha256, expires_at)
 
 
-def _settled(target: UploadTarget, known: Mapping[str, Image]) -> UploadTarget:
-    """Return the target with the image that is here already, if it is."""
-    image = known.get(target.sha256 or "")
+def _completed(target: UploadTarget, existing: Mapping[str, Image]) -> UploadTarget:
+    """Return the target with its image, if that exists already."""
+    image = existing.get(target.sha256 or "")
     return replace(target, image_id=image.id, is_duplicate=True) if image else target

@@ -1,4 +1,4 @@
-"""Receiving the bytes of a target, where clients send them through this server."""
+"""Receives files of upload targets, where clients send them through this server."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveUpload:
-    """Put a file at its target. Who shows the target's fields needs no key."""
+    """Writes a file to the staging area. The signed form admits it; no API key is needed."""
 
-    reception: LocalStaging
+    staging: LocalStaging
     clock: Clock
 
     def admit(self, target_id: UUID, fields: Mapping[str, str]) -> SignedForm:
-        """Return what the fields admit. Raises UploadForbidden, also where that has expired."""
-        return verify_form(target_id, fields, secret=self.reception.secret, now=self.clock())
+        """Verify the fields of a form. Raises UploadForbidden."""
+        return verify_form(target_id, fields, secret=self.staging.secret, now=self.clock())
 
-    async def __call__(
-        self, ticket: SignedForm, chunks: AsyncIterator[bytes], *, size: int
-    ) -> None:
-        """Keep ``size`` bytes, in place of what was sent before.
+    async def __call__(self, form: SignedForm, chunks: AsyncIterator[bytes], *, size: int) -> None:
+        """Write ``size`` bytes, in place of a file that was sent before.
 
-        Raises TooLarge or InvalidContent for another size than announced.
+        Raises TooLarge or InvalidContent unless the size is the announced one.
         """
-        ticket.check_size(size)
-        await self.reception.write(ticket.target_id, chunks)
+        form.check_size(size)
+        await self.staging.write(form.target_id, chunks)

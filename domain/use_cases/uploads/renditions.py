@@ -1,4 +1,4 @@
-"""Keeping the bytes of an image in all its forms."""
+"""Stores the renditions of an image, and its original."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 async def store(
     storage: Storage, image: Image, picture: Picture, *, original: bytes | None = None
 ) -> None:
-    """Write LARGE and THUMBNAIL, and the original where it is not kept already."""
-    forms = [
+    """Write LARGE and THUMBNAIL concurrently, and the original where it is given."""
+    variants = [
         (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
         (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
     ]
     if original is not None:
-        forms.append((Variant.ORIGINAL, original, picture.content_type))
+        variants.append((Variant.ORIGINAL, original, picture.content_type))
     try:
         async with asyncio.TaskGroup() as writes:
-            for variant, data, content_type in forms:
+            for variant, data, content_type in variants:
                 key = variant.key_of(image.id)
                 writes.create_task(storage.write(key, data, content_type=content_type))
     except ExceptionGroup as outage:

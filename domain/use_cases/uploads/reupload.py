@@ -1,20 +1,11 @@
-"""What becomes of an image whose bytes somebody sends again."""
+"""Uploads the bytes of an existing image again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from domain.entities.images import Image
-    from domain.ports import Catalog
-
-
-from typing import TYPE_CHECKING
-
 from domain.entities.images import Variant
-from domain.entities.tags import (
-    check_tags_fit,
-)
+from domain.entities.tags import check_tags_fit
 
 if TYPE_CHECKING:
     from domain.entities.images import Image
@@ -24,10 +15,11 @@ if TYPE_CHECKING:
 async def reupload(
     catalog: Catalog, storage: Storage, image: Image, data: bytes, *, tags: tuple[str, ...]
 ) -> Image | None:
-    """Return the image with these tags; None when it is gone, or has failed and is removed.
+    """Return the image with these tags added; None where it was deleted, here or meanwhile.
 
-    One that has FAILED makes room, so that its bytes get another chance. One whose original was
-    never copied gets it: what was sent here is not to vanish with what lies elsewhere.
+    A replaceable image is deleted, so that its bytes are indexed again as a new image. The original
+    of an image with an external source is copied: it was uploaded here, so it must not vanish with
+    the source.
     """
     if image.is_replaceable:
         await catalog.delete([image.id])
@@ -38,14 +30,14 @@ async def reupload(
         return tagged
     key = Variant.ORIGINAL.key_of(image.id)
     await storage.write(key, data, content_type=image.content_type)
-    kept = await catalog.mark_copied(image.id)
-    if kept is None:
+    copied = await catalog.mark_copied(image.id)
+    if copied is None:
         await storage.delete([key])
-    return kept
+    return copied
 
 
 async def add_tags(catalog: Catalog, image: Image, tags: tuple[str, ...]) -> Image | None:
-    """Return an image with these tags, beside those that it has; None when it is gone."""
+    """Return an image with these tags added to its own; None where it was deleted meanwhile."""
     if set(tags) <= set(image.tags):
         return image
     check_tags_fit([image], tags)

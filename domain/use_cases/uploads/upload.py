@@ -1,4 +1,4 @@
-"""Taking pictures in."""
+"""Uploads pictures through this server."""
 
 from __future__ import annotations
 
@@ -19,19 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from domain.entities.uploads import Upload
-    from domain.ports import (
-        Catalog,
-        Clock,
-        Encoder,
-        Imaging,
-        Ingestion,
-        Storage,
-    )
+    from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage
 
 
 @dataclass(frozen=True, slots=True)
 class UploadImages:
-    """Take pictures in and make them findable. The same bytes twice are one image."""
+    """Stores pictures and makes them findable. The same bytes twice are one image."""
 
     encoder: Encoder
     imaging: Imaging
@@ -41,46 +34,46 @@ class UploadImages:
     clock: Clock
     max_bytes: int
     max_files: int
-    _room: AdmissionLimit = field(default_factory=AdmissionLimit)
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """By digest: the same bytes sent many times at once are worked on once."""
+    _admission: AdmissionLimit = field(default_factory=AdmissionLimit)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """By digest: concurrent uploads of the same bytes are decoded and encoded once."""
 
     async def __call__(
         self, uploads: Sequence[Upload], *, tags: Iterable[str] = ()
     ) -> list[UploadedImage | Refusal]:
-        """Return what became of each file, in order; one refused file holds up no other.
+        """Return an image or a refusal for each file, in order.
 
-        ``tags`` are put on every image, also on those that were here already. Raises
-        TooManyFiles, and InvalidArgument for a bad tag, before any file is read.
+        ``tags`` are added to every image, also to those that existed before. Raises TooManyFiles,
+        and InvalidArgument for an invalid tag, before any file is read.
         """
         if len(uploads) > self.max_files:
             raise TooManyFiles(
                 f"{len(uploads)} files are too many for one request; send at most {self.max_files}."
             )
-        wanted = clean_tags(tags)
-        return await all_outcomes(self._take(upload, wanted) for upload in uploads)
+        cleaned = clean_tags(tags)
+        return await all_outcomes(self._outcome(upload, cleaned) for upload in uploads)
 
-    async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage | Refusal:
-        async with self._room:
+    async def _outcome(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage | Refusal:
+        async with self._admission:
             try:
                 data = await upload.bytes_within(self.max_bytes)
                 sha256 = await sha256_of(data)
-                async with self._turns.setdefault(sha256, asyncio.Lock()):
-                    known = (await self.catalog.find_by_digest([sha256])).get(sha256)
-                    return await self._known(known, data, tags) or await self._new(
+                async with self._locks.setdefault(sha256, asyncio.Lock()):
+                    existing = (await self.catalog.find_by_digest([sha256])).get(sha256)
+                    return await self._reupload(existing, data, tags) or await self._insert(
                         data, sha256, filename=upload.name, tags=tags
                     )
             except Refusal as refusal:
                 return without_traceback(refusal)
 
-    async def _known(
-        self, image: Image | None, data: bytes, tags: tuple[str, ...]
+    async def _reupload(
+        self, existing: Image | None, data: bytes, tags: tuple[str, ...]
     ) -> UploadedImage | None:
-        """Return an image that was here already; None when there is none any more."""
-        here = image and await reupload(self.catalog, self.storage, image, data, tags=tags)
-        return UploadedImage(here, is_duplicate=True) if here else None
+        """Return the existing image; None where there is none, or it was deleted."""
+        image = existing and await reupload(self.catalog, self.storage, existing, data, tags=tags)
+        return UploadedImage(image, is_duplicate=True) if image else None
 
-    async def _new(
+    async def _insert(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]
     ) -> UploadedImage:
         picture = await self.imaging.decode(data)
@@ -95,13 +88,14 @@ class UploadImages:
             status=ImageStatus.PROCESSING,
             tags=tags,
         ).with_picture(picture)
-        # Bytes first, row second: a crash between the two leaves bytes that nobody points at,
-        # never a row that points at nothing.
+        # Bytes first, row second: a crash between the two leaves bytes that a sweep collects, never
+        # a row without bytes.
         await store(self.storage, image, picture, original=data)
-        kept = await self.ingestion.add(image, embedding)
-        if kept.id == image.id:
-            return UploadedImage(kept, is_duplicate=False)
+        added = await self.ingestion.add(image, embedding)
+        if added.id == image.id:
+            return UploadedImage(added, is_duplicate=False)
+        # A lost race: another server added the same bytes first.
         await self.storage.delete([variant.key_of(image.id) for variant in Variant])
-        return await self._known(kept, data, tags) or await self._new(
+        return await self._reupload(added, data, tags) or await self._insert(
             data, sha256, filename=filename, tags=tags
         )

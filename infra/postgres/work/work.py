@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.entities.images import ImageStatus
-from domain.entities.work import ATTEMPTS, FoundObject, Task, WorkCounts
+from domain.entities.work import MAX_ATTEMPTS, FoundObject, Task, WorkCounts
 from infra.postgres.parameters import array
 from infra.postgres.rows import image_of, object_of
 from infra.postgres.tables import ImageRow, ObjectRow
@@ -69,7 +69,7 @@ class PostgresWorkQueue:
         for row in taken:
             if subject := subjects.get(row.image_id):
                 task = Task(subject, lease, row.attempts)
-                if row.attempts <= ATTEMPTS:
+                if row.attempts <= MAX_ATTEMPTS:
                     tasks.append(task)
                 else:
                     await self.fail(task, row.error or DIED)

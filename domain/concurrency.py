@@ -19,7 +19,7 @@ MAX_FILES_IN_MEMORY = 8
 """How many files are in memory at once: enough to fill a forward pass of the model."""
 
 MAX_FILES_WAITING = 4_096
-"""How many more files may wait on disk for their turn: minutes of work."""
+"""How many more files may wait on disk for admission: minutes of work."""
 
 RETRY_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 """Backoff of about half a minute in all. A database that restarts is back by then."""

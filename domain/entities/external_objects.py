@@ -90,7 +90,7 @@ class ObjectChange(StrEnum):
 
 
 def compare(listed: ListedObject, known: KnownObject | None, *, retry: bool) -> ObjectChange:
-    """Compare a listed object with the last listing. ``retry`` turns REFUSED into CHANGED."""
+    """Compare a listed object with the known one. ``retry`` turns REFUSED into CHANGED."""
     if known is None:
         return ObjectChange.NEW
     if known.source.version != listed.source.version:

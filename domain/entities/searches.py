@@ -34,7 +34,7 @@ class KeptSearch:
     query_digest: str
     """Tells queries apart. A cursor is valid for one query only."""
     options_digest: str
-    """Tells options apart: whatever else decides on the hits and their order."""
+    """Tells options apart, on which the hits and their order depend, too."""
     hits: tuple[Hit, ...]
     exact: bool
 

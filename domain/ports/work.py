@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WorkQueue(Protocol):
-    """Tasks of one model: what it has not embedded yet. An expired lease can be taken again."""
+    """Tasks of one model: what it has not embedded yet. Expired leases can be leased again."""
 
     async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
         """Lease up to ``limit`` tasks that no other worker holds, those on new pictures first.

@@ -12,7 +12,7 @@ from domain.entities.work import FoundObject, IndexedImage
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.work_queue import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -20,7 +20,7 @@ from infra.filesystem.external import ExternalFolders
 from infra.locations import bucket_and_key, location_of, path_of
 from infra.s3.client import S3Client
 from infra.s3.external import ExternalBuckets
-from tests.fakes.places import MemoryObjectListing
+from tests.fakes.object_listing import MemoryObjectListing
 from tests.s3_server import KEY, bucket_of, s3_server
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Place(Protocol):
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> bytes:
         opener = (
-            self.places.sources if isinstance(self.places, MemoryObjectListing) else self.places
+            self.places.external_files
+            if isinstance(self.places, MemoryObjectListing)
+            else self.places
         )
         return await read_all(await opener.open(source, byte_range))
 

@@ -14,9 +14,9 @@ from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.images import image_with
-from tests.fakes.objects import MemoryExternalObjects
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.work_queue import MemoryWorkQueue
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from domain.errors import SearchExpired
 from infra.postgres.engine import open_engine
 from infra.postgres.searches import PostgresKeptSearches
 from tests.fakes.images import NOON
-from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.kept_searches import MemoryKeptSearches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,8 +19,8 @@ from tests.contracts.desks import (
     made,
     processing,
 )
-from tests.fakes.gaps import MemoryRepairQueue
 from tests.fakes.images import image_with
+from tests.fakes.repair_queue import MemoryRepairQueue
 
 if TYPE_CHECKING:
     from domain.ports import RepairQueue

@@ -13,7 +13,7 @@ from domain.entities.upload_targets import UploadTarget
 from infra.postgres.targets import PostgresUploadTargets
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import NOON, image_with
-from tests.fakes.targets import MemoryUploadTargets
+from tests.fakes.upload_targets import MemoryUploadTargets
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:

@@ -9,25 +9,25 @@ import pytest
 from domain import Limits, Ports, UseCases, build_use_cases
 from domain.entities.uploads import UploadedImage
 from domain.runtime.loaded_models import LoadedModels
-from tests.domain.imports import Import
-from tests.domain.libraries import Library
+from tests.domain.imports import Importer
+from tests.domain.library_with_tasks import LibraryWithTasks
 from tests.domain.shops import ACTIVE, Shop
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
+from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import COLOURS, FakeEncoder
+from tests.fakes.external_files import MemoryExternalFiles
+from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
+from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
-from tests.fakes.objects import MemoryExternalObjects
-from tests.fakes.places import MemoryObjectListing
-from tests.fakes.searches import MemoryKeptSearches
-from tests.fakes.sources import MemoryExternalFiles
-from tests.fakes.space import FakeEmbeddingSpace
+from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.targets import MemoryUploadTargets
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.upload_targets import MemoryUploadTargets
+from tests.fakes.work_queue import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ def keys() -> MemoryKeys:
 
 
 @pytest.fixture
-def space(catalog: MemoryCatalog) -> FakeEmbeddingSpace:
+def embedding_space(catalog: MemoryCatalog) -> FakeEmbeddingSpace:
     return FakeEmbeddingSpace(catalog)
 
 
@@ -94,27 +94,27 @@ def staging(clock: SettableClock) -> MemoryStaging:
 
 
 @pytest.fixture
-def targets(catalog: MemoryCatalog) -> MemoryUploadTargets:
+def upload_targets(catalog: MemoryCatalog) -> MemoryUploadTargets:
     return MemoryUploadTargets(catalog)
 
 
 @pytest.fixture
-def sources() -> MemoryExternalFiles:
+def external_files() -> MemoryExternalFiles:
     return MemoryExternalFiles()
 
 
 @pytest.fixture
-def places(sources: MemoryExternalFiles) -> MemoryObjectListing:
-    return MemoryObjectListing(sources)
+def object_listing(external_files: MemoryExternalFiles) -> MemoryObjectListing:
+    return MemoryObjectListing(external_files)
 
 
 @pytest.fixture
-def objects(work: MemoryWorkQueue) -> MemoryExternalObjects:
-    return MemoryExternalObjects(work)
+def external_objects(work_queue: MemoryWorkQueue) -> MemoryExternalObjects:
+    return MemoryExternalObjects(work_queue)
 
 
 @pytest.fixture
-def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWorkQueue:
+def work_queue(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWorkQueue:
     return MemoryWorkQueue(catalog, clock)
 
 
@@ -122,10 +122,10 @@ def work(catalog: MemoryCatalog, clock: SettableClock) -> MemoryWorkQueue:
 def library(
     catalog: MemoryCatalog,
     storage: MemoryStorage,
-    sources: MemoryExternalFiles,
-    work: MemoryWorkQueue,
-) -> Library:
-    return Library(catalog, storage, sources, work)
+    external_files: MemoryExternalFiles,
+    work_queue: MemoryWorkQueue,
+) -> LibraryWithTasks:
+    return LibraryWithTasks(catalog, storage, external_files, work_queue)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def index(use_cases: UseCases) -> IndexImages:
 
 
 @pytest.fixture
-def use_cases(  # noqa: PLR0913 - a composition names all it composes
+def use_cases(  # noqa: PLR0913 - one parameter for each fake
     *,
     clock: SettableClock,
     encoder: FakeEncoder,
@@ -144,37 +144,37 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
     storage: MemoryStorage,
     searches: MemoryKeptSearches,
     keys: MemoryKeys,
-    space: FakeEmbeddingSpace,
-    sources: MemoryExternalFiles,
-    places: MemoryObjectListing,
-    objects: MemoryExternalObjects,
+    embedding_space: FakeEmbeddingSpace,
+    external_files: MemoryExternalFiles,
+    object_listing: MemoryObjectListing,
+    external_objects: MemoryExternalObjects,
     staging: MemoryStaging,
-    targets: MemoryUploadTargets,
-    work: MemoryWorkQueue,
+    upload_targets: MemoryUploadTargets,
+    work_queue: MemoryWorkQueue,
 ) -> UseCases:
     return build_use_cases(
         Ports(
             catalog=catalog,
             clock=clock,
             duplicates=duplicates,
-            embedding_space=space,
+            embedding_space=embedding_space,
             encoder=encoder,
             events=catalog.events,
-            external_files=sources,
-            external_objects=objects,
+            external_files=external_files,
+            external_objects=external_objects,
             imaging=imaging,
             ingestion=catalog,
             keys=keys,
             known_models=catalog,
             local_staging=staging,
-            object_listing=places,
+            object_listing=object_listing,
             ready_feed=catalog,
             searches=searches,
             staging=staging,
             storage=storage,
-            upload_targets=targets,
+            upload_targets=upload_targets,
             vectors=catalog,
-            work_queue=work,
+            work_queue=work_queue,
         ),
         LIMITS,
     )
@@ -182,14 +182,14 @@ def use_cases(  # noqa: PLR0913 - a composition names all it composes
 
 @pytest.fixture
 async def by_colour(use_cases: UseCases) -> dict[str, Image]:
-    """A picture of each colour, and what became of it; the blue and the green one show the sea."""
-    here = {}
+    """An uploaded picture of each colour. The blue and the green one are tagged "sea"."""
+    images = {}
     for colour, rgb in COLOURS.items():
         tags = ["sea"] if colour in {"blue", "green"} else []
         [outcome] = await use_cases.upload([upload(picture_file(rgb), f"{colour}.png")], tags=tags)
         assert isinstance(outcome, UploadedImage)
-        here[colour] = outcome.image
-    return here
+        images[colour] = outcome.image
+    return images
 
 
 @pytest.fixture
@@ -206,5 +206,5 @@ async def editions(shop: Shop) -> AsyncIterator[LoadedModels]:
 
 
 @pytest.fixture
-def take_in(use_cases: UseCases, catalog: MemoryCatalog) -> Import:
-    return Import(use_cases, catalog)
+def importer(use_cases: UseCases, catalog: MemoryCatalog) -> Importer:
+    return Importer(use_cases, catalog)

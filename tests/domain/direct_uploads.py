@@ -1,4 +1,4 @@
-"""What clients do to send files directly."""
+"""The steps of a direct upload, as a client takes them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.upload_targets import AnnouncedFile, OfferedTarget
 from domain.entities.uploads import UploadedImage
-from domain.errors import (
-    Refusal,
-)
+from domain.errors import Refusal
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:

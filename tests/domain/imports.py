@@ -1,4 +1,4 @@
-"""A place outside of the library, and imports of it."""
+"""Imports of a root outside the library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from domain.use_cases.imports.summary import ImportSummary
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.places import MemoryObjectListing
+    from tests.fakes.object_listing import MemoryObjectListing
 
 ROOT = "s3://photos/"
 
@@ -20,31 +20,31 @@ def picture(number: int) -> bytes:
     return picture_file(words=str(number))
 
 
-class Import:
-    """Imports below ROOT, and what has become of it."""
+class Importer:
+    """Imports ROOT, indexes it, and returns the images."""
 
     def __init__(self, use_cases: UseCases, catalog: MemoryCatalog) -> None:
         self.use_cases = use_cases
         self.catalog = catalog
 
     async def __call__(self, **options: bool) -> ImportSummary:
-        stock = await self.use_cases.reconcile(ROOT, **options)  # type: ignore[arg-type]  # tags are no option here
+        summary = await self.use_cases.reconcile(ROOT, **options)  # type: ignore[arg-type]  # without tags
         await self.index()
-        return stock
+        return summary
 
     async def index(self) -> None:
         async for _ in self.use_cases.index():
             pass
 
     async def images(self) -> dict[str, Image]:
-        """The images of the library by the name of their source."""
-        images = self.catalog._images.values()  # noqa: SLF001 - all of them, whatever they are
+        """Return the images by the location of their source."""
+        images = self.catalog._images.values()  # noqa: SLF001 - no port lists images of every status unpaged
         return {image.source.location if image.source else "": image for image in images}
 
     async def names(self) -> set[str]:
         return {location.removeprefix(ROOT) for location in await self.images()}
 
 
-def put(places: MemoryObjectListing, *numbers: int, version: str = "1") -> None:
+def put(object_listing: MemoryObjectListing, *numbers: int, version: str = "1") -> None:
     for number in numbers:
-        places.put(f"{ROOT}{number}", picture(number), version=version)
+        object_listing.put(f"{ROOT}{number}", picture(number), version=version)

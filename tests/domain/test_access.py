@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""API keys: authentication, scopes, and issuing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from domain import UseCases
     from tests.fakes.keys import MemoryKeys
 
-EVERYTHING = frozenset(Scope)
-NOTHING: frozenset[Scope] = frozenset()
+ALL_SCOPES = frozenset(Scope)
+NO_SCOPES: frozenset[Scope] = frozenset()
 READING = frozenset({Scope.READ})
 CHANGING = frozenset({Scope.READ, Scope.WRITE})
 
@@ -34,11 +34,11 @@ CHANGING = frozenset({Scope.READ, Scope.WRITE})
 @pytest.mark.parametrize(
     ("scopes", "widened"),
     [
-        (NOTHING, NOTHING),
+        (NO_SCOPES, NO_SCOPES),
         ({Scope.READ}, READING),
         ({Scope.WRITE}, CHANGING),
-        ({Scope.ADMIN}, EVERYTHING),
-        ({Scope.READ, Scope.ADMIN}, EVERYTHING),
+        ({Scope.ADMIN}, ALL_SCOPES),
+        ({Scope.READ, Scope.ADMIN}, ALL_SCOPES),
     ],
 )
 def test_admin_includes_write_and_write_includes_read(
@@ -47,7 +47,7 @@ def test_admin_includes_write_and_write_includes_read(
     assert widened == widen(scopes)
 
 
-def test_a_new_key_can_be_recognised_and_not_be_guessed() -> None:
+def test_a_new_key_has_the_prefix_and_256_random_bits() -> None:
     made = {new_key() for _ in range(100)}
     assert len(made) == 100
     assert all(key.startswith(KEY_PREFIX) for key in made)
@@ -55,7 +55,7 @@ def test_a_new_key_can_be_recognised_and_not_be_guessed() -> None:
     assert {len(KEY_PREFIX) + 43} == {len(key) for key in made}
 
 
-def test_digests_are_the_same_only_for_the_same_key() -> None:
+def test_digests_match_only_for_the_same_key() -> None:
     assert digests_match(digest("one"), digest("one"))
     assert not digests_match(digest("one"), digest("two"))
     assert digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -66,11 +66,11 @@ def test_digests_are_the_same_only_for_the_same_key() -> None:
     [
         (True, None, READING),
         (True, "from the environment", READING),
-        (False, None, NOTHING),
-        (False, "from the environment", NOTHING),
+        (False, None, NO_SCOPES),
+        (False, "from the environment", NO_SCOPES),
     ],
 )
-async def test_without_a_key_one_may_read_at_most(
+async def test_a_caller_without_a_key_may_read_at_most(
     keys: MemoryKeys, *, public_reading: bool, configured: str | None, scopes: frozenset[Scope]
 ) -> None:
     authenticate = Authenticate(keys, public_reading, configured)
@@ -81,7 +81,7 @@ async def test_without_a_key_one_may_read_at_most(
 @pytest.mark.parametrize("configured", [None, "from the environment"])
 @pytest.mark.parametrize(
     ("given", "scopes"),
-    [(Scope.READ, READING), (Scope.WRITE, CHANGING), (Scope.ADMIN, EVERYTHING)],
+    [(Scope.READ, READING), (Scope.WRITE, CHANGING), (Scope.ADMIN, ALL_SCOPES)],
 )
 async def test_a_key_allows_what_its_scopes_include(
     keys: MemoryKeys,
@@ -97,11 +97,11 @@ async def test_a_key_allows_what_its_scopes_include(
 
 
 @pytest.mark.parametrize("public_reading", [True, False])
-async def test_the_key_from_the_environment_allows_everything(
+async def test_the_configured_key_has_every_scope(
     keys: MemoryKeys, *, public_reading: bool
 ) -> None:
     authenticate = Authenticate(keys, public_reading, "from the environment")
-    assert Caller(EVERYTHING, "environment") == await authenticate("from the environment")
+    assert Caller(ALL_SCOPES, "environment") == await authenticate("from the environment")
 
 
 @pytest.mark.parametrize("public_reading", [True, False])
@@ -125,16 +125,16 @@ async def test_a_revoked_key_is_refused(
         await use_cases.authenticate(secret)
 
 
-async def test_a_key_takes_away_nothing_that_everybody_may_do(
+async def test_a_caller_with_a_key_keeps_the_public_scopes(
     keys: MemoryKeys, clock: SettableClock
 ) -> None:
-    await keys.add(ApiKey(uuid7(), "old", digest("secret"), NOTHING, clock()))
+    await keys.add(ApiKey(uuid7(), "old", digest("secret"), NO_SCOPES, clock()))
     assert Caller(READING, "old") == await Authenticate(keys, public_reading=True)("secret")
-    assert Caller(NOTHING, "old") == await Authenticate(keys, public_reading=False)("secret")
+    assert Caller(NO_SCOPES, "old") == await Authenticate(keys, public_reading=False)("secret")
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_whoever_has_the_scope_may_go_on(scope: Scope) -> None:
+def test_a_caller_with_the_scope_passes(scope: Scope) -> None:
     demand(Caller(frozenset({scope})), scope)
 
 
@@ -153,7 +153,7 @@ def test_whoever_has_the_scope_may_go_on(scope: Scope) -> None:
         ),
     ],
 )
-def test_whoever_lacks_the_scope_is_told_the_way_in(
+def test_a_caller_without_the_scope_is_told_how_to_authenticate(
     caller: Caller, scope: Scope, sentence: str
 ) -> None:
     with pytest.raises(Unauthorized) as refusal:
@@ -162,7 +162,7 @@ def test_whoever_lacks_the_scope_is_told_the_way_in(
     assert f"{sentence}; {way_in}" == refusal.value.message
 
 
-async def test_a_key_is_kept_without_its_secret(
+async def test_a_key_is_stored_as_a_digest_only(
     use_cases: UseCases, keys: MemoryKeys, clock: SettableClock
 ) -> None:
     secret, key = await use_cases.issue_key("  my phone ", iter([Scope.READ, Scope.WRITE]))
@@ -175,7 +175,7 @@ async def test_a_key_is_kept_without_its_secret(
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "two\nlines", "\ud800"])
-async def test_a_key_without_a_proper_name_is_refused(use_cases: UseCases, name: str) -> None:
+async def test_a_key_with_an_invalid_name_is_refused(use_cases: UseCases, name: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.issue_key(name, [Scope.READ])
     assert refusal.value.location == ("name",)
@@ -184,7 +184,7 @@ async def test_a_key_without_a_proper_name_is_refused(use_cases: UseCases, name:
     )
 
 
-async def test_a_key_that_allows_nothing_is_refused(keys: MemoryKeys, clock: SettableClock) -> None:
+async def test_a_key_without_scopes_is_refused(keys: MemoryKeys, clock: SettableClock) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await IssueKey(keys, clock)("phone", [])
     assert refusal.value.location == ("scopes",)

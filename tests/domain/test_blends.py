@@ -1,4 +1,4 @@
-"""Looking for several things at once, and leaving things out."""
+"""Blends of several terms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def image(by_colour: dict[str, Image]) -> ByImage:
     return ByImage(by_colour["red"].id)
 
 
-async def test_a_blend_finds_what_has_something_of_everything_first(
+async def test_a_blend_finds_images_with_something_of_each_term_first(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     page = await use_cases.search(
@@ -44,7 +44,7 @@ async def test_a_blend_finds_what_has_something_of_everything_first(
     assert by_colour["purple"] == page.found[0].image
 
 
-async def test_a_blend_leaves_out_what_it_is_to_be_unlike(
+async def test_an_unlike_term_lowers_the_scores_of_what_it_describes(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     magenta = ByText("magenta")
@@ -75,7 +75,7 @@ async def test_the_parts_of_a_blend_keep_their_kinds_and_weights_in_order(
         assert part.embedding == alone.embedding
 
 
-async def test_a_blend_walks_as_far_as_its_wanted_texts_need(
+async def test_a_blend_with_a_like_text_is_a_text_query(
     use_cases: UseCases, image: ByImage
 ) -> None:
     for by, kind in (
@@ -88,14 +88,14 @@ async def test_a_blend_walks_as_far_as_its_wanted_texts_need(
         assert kind == query.kind
 
 
-async def test_a_search_for_one_thing_is_blended_from_nothing(use_cases: UseCases) -> None:
+async def test_a_single_term_is_its_own_only_part(use_cases: UseCases) -> None:
     _, query = await use_cases.search.encode_query(RED)
     assert () == query.blended
     [part] = query.parts
     assert (query.embedding, query.kind, 1.0) == (part.embedding, part.kind, part.weight)
 
 
-async def test_all_texts_of_a_blend_are_encoded_at_once_and_images_not_at_all(
+async def test_all_texts_of_a_blend_are_encoded_in_one_batch_and_images_not_at_all(
     use_cases: UseCases, image: ByImage, encoder: FakeEncoder
 ) -> None:
     calls, pictures = encoder.calls, len(encoder.pictures)
@@ -105,7 +105,7 @@ async def test_all_texts_of_a_blend_are_encoded_at_once_and_images_not_at_all(
     assert pictures == len(encoder.pictures)
 
 
-NOTHING = ByImage(uuid7())
+MISSING = ByImage(uuid7())
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ NOTHING = ByImage(uuid7())
             InvalidArgument,
         ),
         (blend(ByText("x" * 2_001)), ("blend", "like", 0, "term", "text"), InvalidArgument),
-        (blend(RED, NOTHING), ("blend", "like", 1, "term", "image_id"), ImageNotFound),
-        (blend(RED, unlike=(NOTHING,)), ("blend", "unlike", 0, "term", "image_id"), ImageNotFound),
-        (NOTHING, ("image_id",), ImageNotFound),
+        (blend(RED, MISSING), ("blend", "like", 1, "term", "image_id"), ImageNotFound),
+        (blend(RED, unlike=(MISSING,)), ("blend", "unlike", 0, "term", "image_id"), ImageNotFound),
+        (MISSING, ("image_id",), ImageNotFound),
         (
             blend(RED, ByUpload(upload(b"GIF89a"))),
             ("blend", "like", 1, "term", "image"),
@@ -135,7 +135,7 @@ NOTHING = ByImage(uuid7())
         (ByText(""), ("text",), InvalidArgument),
     ],
 )
-async def test_a_term_that_cannot_be_is_refused_by_name(
+async def test_an_invalid_term_is_refused_with_its_location(
     use_cases: UseCases, by: ByBlend | Term, location: Location, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal) as caught:
@@ -144,7 +144,7 @@ async def test_a_term_that_cannot_be_is_refused_by_name(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_an_example_that_is_too_large_for_a_second_page_is_refused_by_name(
+async def test_a_too_large_example_on_a_later_page_is_refused_with_its_location(
     use_cases: UseCases,
 ) -> None:
     page = await use_cases.search(blend(RED), first=1)
@@ -155,7 +155,7 @@ async def test_an_example_that_is_too_large_for_a_second_page_is_refused_by_name
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, 1e-46, float("nan"), float("inf"), 100.5])
-def test_a_weight_that_is_none_is_refused_by_name(weight: float) -> None:
+def test_a_weight_out_of_range_is_refused_with_its_location(weight: float) -> None:
     wrong, right = WeightedTerm(RED, weight), WeightedTerm(RED)
     for like, unlike, location in (
         ((right, wrong), (), ("blend", "like", 1, "weight")),
@@ -177,7 +177,7 @@ def test_a_weight_that_is_none_is_refused_by_name(weight: float) -> None:
         (10, 11, ("blend", "unlike")),
     ],
 )
-def test_no_terms_and_too_many_are_refused_by_name(
+def test_too_few_and_too_many_terms_are_refused_with_their_location(
     like: int, unlike: int, location: Location
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
@@ -186,14 +186,14 @@ def test_no_terms_and_too_many_are_refused_by_name(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_blend_of_the_most_terms_is_answered(use_cases: UseCases) -> None:
+async def test_a_blend_of_the_maximum_number_of_terms_is_accepted(use_cases: UseCases) -> None:
     texts = [ByText(f"red {number}") for number in range(20)]
     page = await use_cases.search(blend(*texts[:10], unlike=tuple(texts[10:])))
     assert len(COLOURS) == len(page.found)
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_cursor_of_a_blend_goes_on_with_the_same_blend(
+async def test_a_cursor_of_a_blend_is_valid_for_the_same_blend(
     use_cases: UseCases, image: ByImage
 ) -> None:
     def by(text: str, filename: str) -> ByBlend:
@@ -232,7 +232,7 @@ async def test_a_cursor_of_another_blend_is_refused(
     assert ("after",) == refusal.value.location
 
 
-async def test_a_question_has_the_digest_that_its_answer_is_kept_with(
+async def test_the_digest_of_a_query_is_the_same_with_and_without_embedding_it(
     use_cases: UseCases, image: ByImage
 ) -> None:
     picture = ByUpload(upload(RED_FILE))

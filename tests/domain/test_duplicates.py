@@ -57,7 +57,7 @@ def names(page: module.DuplicatesPage) -> list[list[str]]:
     return [[image.filename for image in group.images] for group in page.groups]
 
 
-async def test_groups_of_near_duplicates_say_where_all_are_copies(
+async def test_a_group_of_exact_copies_only_has_that_kind(
     find: FindDuplicates, library: dict[str, Image]
 ) -> None:
     page = await find()
@@ -68,7 +68,7 @@ async def test_groups_of_near_duplicates_say_where_all_are_copies(
     assert (page.has_next, page.has_previous) == (False, False)
 
 
-async def test_exact_copies_alone_can_be_asked_for(
+async def test_groups_of_exact_copies_can_be_requested(
     find: FindDuplicates, library: dict[str, Image]
 ) -> None:
     page = await find(kind=EXACT)
@@ -77,7 +77,7 @@ async def test_exact_copies_alone_can_be_asked_for(
     assert {EXACT} == {group.kind for group in page.groups}
 
 
-async def test_pages_follow_one_another_while_pictures_come_and_go(
+async def test_pages_continue_while_images_are_added_and_deleted(
     find: FindDuplicates, library: dict[str, Image], catalog: MemoryCatalog
 ) -> None:
     first = await find(first=1)
@@ -92,18 +92,18 @@ async def test_pages_follow_one_another_while_pictures_come_and_go(
     assert [["photo.jpg"] * 2, ["c1", "c2"]] == names(await find())[:2]
 
 
-async def test_an_empty_page_and_one_behind_the_last(
+async def test_a_page_of_size_zero_and_the_page_after_the_last_are_empty(
     find: FindDuplicates, library: dict[str, Image]
 ) -> None:
-    nothing = await find(first=0)
+    empty = await find(first=0)
     assert library
-    assert (nothing.groups, nothing.has_next) == ((), True)
+    assert (empty.groups, empty.has_next) == ((), True)
     last = (await find()).groups[-1].cursor
     behind = await find(after=last)
     assert (behind.groups, behind.has_next, behind.has_previous) == ((), False, True)
 
 
-async def test_a_group_of_one_vanishes(
+async def test_a_group_with_one_remaining_image_is_left_out(
     find: FindDuplicates, library: dict[str, Image], catalog: MemoryCatalog
 ) -> None:
     await find()
@@ -111,24 +111,24 @@ async def test_a_group_of_one_vanishes(
     assert [["c1", "c1", "c2"]] == names(await find())
 
 
-async def test_what_is_deleted_while_a_page_is_looked_up_does_not_end_the_list(
+async def test_groups_deleted_while_a_page_is_fetched_are_skipped(
     library: dict[str, Image], catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     duplicates = MemoryDuplicates(catalog)
     find = FindDuplicates(duplicates, catalog)
     await find()
-    links = await duplicates.pairs(NEAR)
+    pairs = await duplicates.pairs(NEAR)
 
-    async def earlier(_: Collapse) -> Sequence[DuplicatePair]:
-        return links
+    async def earlier_pairs(_: Collapse) -> Sequence[DuplicatePair]:
+        return pairs
 
-    monkeypatch.setattr(duplicates, "pairs", earlier)
+    monkeypatch.setattr(duplicates, "pairs", earlier_pairs)
     await catalog.delete([library["c1 2"].id, library["c1 5"].id, library["b1 1"].id])
     page = await find(first=1)
     assert ([["a1", "a1"]], False) == (names(page), page.has_next)
 
 
-async def test_a_large_group_comes_in_parts_that_the_oldest_leads(
+async def test_a_large_group_is_split_into_parts_that_begin_with_its_oldest_image(
     find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_GROUP_SIZE", 4)
@@ -147,7 +147,7 @@ async def test_a_large_group_comes_in_parts_that_the_oldest_leads(
     assert not (await find(after=after)).groups
 
 
-async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
+async def test_a_group_of_more_than_a_hundred_images_is_split(
     find: FindDuplicates, catalog: MemoryCatalog
 ) -> None:
     for _ in range(module.MAX_GROUP_SIZE):
@@ -167,15 +167,15 @@ async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
         ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7(), uuid7())}, ("after",)),
     ],
 )
-async def test_what_makes_no_sense_is_refused_by_name(
+async def test_invalid_arguments_are_refused_with_their_location(
     find: FindDuplicates, arguments: dict[str, object], location: tuple[str]
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        await find(**arguments)  # type: ignore[arg-type]  # each is right for its name
+        await find(**arguments)  # type: ignore[arg-type]  # the types depend on the name
     assert location == refused.value.location
 
 
-async def test_an_upload_is_found_to_be_a_copy_at_once(use_cases: UseCases) -> None:
+async def test_a_new_copy_is_found_right_after_its_upload(use_cases: UseCases) -> None:
     files = [picture_file((200, 30, 20), words=words) for words in ("", "again")]
     files.append(picture_file((200, 30, 20), (4, 3)))
     outcomes = await use_cases.upload([upload(file, f"{n}.png") for n, file in enumerate(files)])
@@ -189,7 +189,7 @@ async def test_an_upload_is_found_to_be_a_copy_at_once(use_cases: UseCases) -> N
     assert {"0.png", "1.png"} == {image.filename for image in exact.images}
 
 
-async def test_pictures_without_structure_are_no_duplicates_but_for_copies(
+async def test_flat_pictures_are_duplicates_only_as_exact_copies(
     use_cases: UseCases,
 ) -> None:
     black, white = picture_file((0, 0, 0)), picture_file((255, 255, 255))
@@ -199,7 +199,9 @@ async def test_pictures_without_structure_are_no_duplicates_but_for_copies(
     assert [2] == [len(group.images) for group in (await use_cases.duplicates()).groups]
 
 
-async def test_many_may_ask_at_once(find: FindDuplicates, library: dict[str, Image]) -> None:
+async def test_concurrent_calls_return_the_same_page(
+    find: FindDuplicates, library: dict[str, Image]
+) -> None:
     pages = await asyncio.gather(*(find() for _ in range(10)))
     assert library
     assert all(pages[0] == page for page in pages)

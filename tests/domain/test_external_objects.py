@@ -1,4 +1,4 @@
-"""What is listed elsewhere, beside what is known of it."""
+"""External objects: ranges, changes, and the summary of an import."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from domain.entities.external_objects import (
     compare,
 )
 from domain.entities.images import Source
-from domain.use_cases.imports import summary as stock_module
+from domain.use_cases.imports import summary as summary_module
 
 
-def test_progress_samples_no_more_than_it_needs() -> None:
-    stock = stock_module.ImportSummary()
+def test_the_sample_is_bounded() -> None:
+    summary = summary_module.ImportSummary()
     for number in range(1_000):
-        stock.add(ListedObject(Source(str(number), "1"), 1), ObjectChange.NEW)
-    assert (stock_module.ESTIMATE_SAMPLE_SIZE, 1_000) == (
-        len(set(stock.sample)),
-        stock.bytes_to_index,
+        summary.add(ListedObject(Source(str(number), "1"), 1), ObjectChange.NEW)
+    assert (summary_module.ESTIMATE_SAMPLE_SIZE, 1_000) == (
+        len(set(summary.sample)),
+        summary.bytes_to_index,
     )
 
 
 @pytest.mark.parametrize("state", ObjectState)
-def test_another_version_is_a_change_whatever_became_of_the_other(state: ObjectState) -> None:
+def test_another_version_is_a_change_in_every_state(state: ObjectState) -> None:
     known = KnownObject(uuid4(), Source("s3://photos/1", "1"), state)
     for retry in (False, True):
         listed = ListedObject(Source("s3://photos/1", "2"), 1)
@@ -44,7 +44,7 @@ def test_another_version_is_a_change_whatever_became_of_the_other(state: ObjectS
         ("", ["", "s3://b/", "\U0010fffe"], []),
     ],
 )
-def test_a_stretch_below_a_prefix_is_all_that_begins_with_it(
+def test_the_range_of_a_prefix_contains_all_locations_that_begin_with_it(
     prefix: str, inside: list[str], outside: list[str]
 ) -> None:
     key_range = KeyRange.below(prefix)
@@ -52,9 +52,9 @@ def test_a_stretch_below_a_prefix_is_all_that_begins_with_it(
     assert not any(location in key_range for location in outside)
 
 
-def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
-    stock = stock_module.ImportSummary()
-    assert "" not in stock.key_range
+def test_the_prefix_is_the_longest_common_one() -> None:
+    summary = summary_module.ImportSummary()
+    assert "" not in summary.key_range
     for location, prefix in (
         ("s3://b/2024/one", "s3://b/2024/one"),
         ("s3://b/2024/one", "s3://b/2024/one"),
@@ -62,5 +62,5 @@ def test_what_all_locations_begin_with_narrows_as_they_come() -> None:
         ("s3://b/1999/one", "s3://b/"),
         ("file:///one", ""),
     ):
-        stock.include(location)
-        assert KeyRange.below(prefix) == stock.key_range
+        summary.include(location)
+        assert KeyRange.below(prefix) == summary.key_range

@@ -1,4 +1,4 @@
-"""Counting the values of facts."""
+"""Counting the values of facets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
 
 
-async def test_each_that_is_wanted_is_answered_in_order_at_its_own_length(
+async def test_each_requested_facet_is_returned_in_order_with_its_own_limit(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     await use_cases.tag([by_colour["red"].id], ["lake"])
@@ -34,7 +34,7 @@ async def test_each_that_is_wanted_is_answered_in_order_at_its_own_length(
     )
 
 
-async def test_a_filter_or_ids_say_what_is_counted(
+async def test_a_filter_or_ids_select_the_images_to_count(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     sea = [FacetRequest(Facet.TAG, 5)]
@@ -44,7 +44,7 @@ async def test_a_filter_or_ids_say_what_is_counted(
 
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**70])
-def test_less_than_one_value_and_more_than_a_hundred_are_refused(first: int) -> None:
+def test_a_number_of_values_out_of_range_is_refused(first: int) -> None:
     with pytest.raises(InvalidArgument, match=r"first is -?\d+; it may be 1 to 100") as refused:
         FacetRequest(Facet.TAG, first)
     assert ("first",) == refused.value.location

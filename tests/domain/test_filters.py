@@ -1,4 +1,4 @@
-"""Conditions, orders and places."""
+"""Conditions, orders and object_listing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refused(make: Callable[[], object]) -> tuple[Location, str]:
     return refusal.value.location, refusal.value.message
 
 
-def test_a_list_of_a_thousand_and_one_passes() -> None:
+def test_a_condition_of_the_maximum_length_is_accepted() -> None:
     ids = tuple(uuid7() for _ in range(1_001))
     assert ids == ImageFilter(ids_not_in=ids).ids_not_in
 
@@ -104,13 +104,13 @@ def test_a_list_of_a_thousand_and_one_passes() -> None:
         ),
     ],
 )
-def test_a_condition_beyond_any_use_is_refused_with_the_way_out(
+def test_an_invalid_condition_is_refused_with_the_way_out(
     make: Callable[[], object], location: Location, message: str
 ) -> None:
     assert (location, message) == refused(make)
 
 
-def test_the_corners_of_the_globe_pass() -> None:
+def test_coordinates_at_the_limits_are_accepted() -> None:
     assert GeoNear(90, 180, 20_100) != GeoNear(-90, -180, 0)
 
 
@@ -132,7 +132,7 @@ def test_an_instant_outside_the_calendar_is_refused(instant: datetime, shown: st
         ) == refused(make)
 
 
-def test_the_first_and_the_last_instant_of_the_calendar_pass() -> None:
+def test_the_first_and_the_last_instant_of_the_calendar_are_accepted() -> None:
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     assert first == TimeRange(first, last).gte
 
@@ -146,13 +146,11 @@ def test_the_first_and_the_last_instant_of_the_calendar_pass() -> None:
         (SortField.TAKEN_AT, None),
     ],
 )
-def test_a_place_is_the_value_that_is_sorted_by_and_the_id(
-    field: SortField, value: str | int | None
-) -> None:
+def test_a_position_is_the_sort_value_and_the_id(field: SortField, value: str | int | None) -> None:
     assert Position(value, IMAGE.id) == position_of(IMAGE, Sort(field))
 
 
-def test_the_place_of_a_dated_photo_is_when_it_was_taken() -> None:
+def test_the_position_of_a_dated_photo_is_the_instant_it_was_taken() -> None:
     taken = replace(IMAGE, exif=Exif(taken_at=EPOCH + timedelta(microseconds=5)))
     assert Position(5, IMAGE.id) == position_of(taken, Sort(SortField.TAKEN_AT))
     undated = replace(IMAGE, exif=Exif(iso=100))
@@ -160,6 +158,6 @@ def test_the_place_of_a_dated_photo_is_when_it_was_taken() -> None:
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_microseconds_lose_nothing(instant: datetime) -> None:
+def test_microseconds_are_exact(instant: datetime) -> None:
     shortest = timedelta(microseconds=1)
     assert instant - EPOCH == microseconds(instant) * shortest

@@ -1,4 +1,4 @@
-"""Images that an earlier version took in get their hashes, each once."""
+"""Backfilling the hashes of images of an earlier version."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
 async def earlier(
     use_cases: UseCases, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> list[Image]:
-    """Five images as an earlier version kept them, and what they would be today."""
+    """Five images without hashes, as an earlier version stored them; returns them with hashes."""
     monkeypatch.setattr(module, "HASH_BATCH_SIZE", 2)
     files = [picture_file((200, 10 * number, 0)) for number in range(5)]
     outcomes = await use_cases.upload([upload(file) for file in files])
-    today = [each.image for each in outcomes if isinstance(each, UploadedImage)]
-    for image in today:
-        catalog._images[image.id] = replace(image, perceptual_hash=None, pixel_sha256=None)  # noqa: SLF001 - as no version would any more
-    return today
+    hashed = [each.image for each in outcomes if isinstance(each, UploadedImage)]
+    for image in hashed:
+        catalog._images[image.id] = replace(image, perceptual_hash=None, pixel_sha256=None)  # noqa: SLF001 - no port removes hashes
+    return hashed
 
 
-async def now(catalog: MemoryCatalog, images: list[Image]) -> list[Image]:
+async def current(catalog: MemoryCatalog, images: list[Image]) -> list[Image]:
     here = await catalog.get([image.id for image in images])
     return [here[image.id] for image in images]
 
 
-async def test_each_gets_what_it_would_have_if_it_came_in_now(
+async def test_backfilled_hashes_equal_those_of_a_new_upload(
     use_cases: UseCases, catalog: MemoryCatalog, earlier: list[Image]
 ) -> None:
     assert 5 == await use_cases.hash_images()
-    assert earlier == await now(catalog, earlier)
+    assert earlier == await current(catalog, earlier)
     assert 0 == await use_cases.hash_images()
 
 
-async def test_others_have_a_turn_between_many(
+async def test_a_run_hashes_a_bounded_number_of_images(
     use_cases: UseCases, earlier: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_IMAGES_PER_RUN", 3)
@@ -58,7 +58,7 @@ async def test_others_have_a_turn_between_many(
     assert [4, 1, 0] == [await use_cases.hash_images() for _ in range(3)]
 
 
-async def test_a_file_that_cannot_be_read_is_named_once_and_holds_up_no_other(
+async def test_an_unreadable_file_is_logged_once_and_skipped(
     use_cases: UseCases,
     catalog: MemoryCatalog,
     storage: MemoryStorage,
@@ -70,8 +70,8 @@ async def test_a_file_that_cannot_be_read_is_named_once_and_holds_up_no_other(
     await storage.delete([Variant.ORIGINAL.key_of(missing.id)])
     for _ in range(2):
         await use_cases.hash_images()
-    assert others == await now(catalog, others)
-    for image in await now(catalog, [damaged, missing]):
+    assert others == await current(catalog, others)
+    for image in await current(catalog, [damaged, missing]):
         assert (None, None) == (image.perceptual_hash, image.pixel_sha256)
         assert 1 == sum(str(image.id) in message for message in caplog.messages)
     assert 2 == len(caplog.messages)
@@ -80,28 +80,28 @@ async def test_a_file_that_cannot_be_read_is_named_once_and_holds_up_no_other(
     )
     again = HashImages(use_cases.hash_images.imaging, storage, use_cases.hash_images.duplicates)
     assert 2 == await again()
-    [here] = await now(catalog, [missing])
+    [here] = await current(catalog, [missing])
     assert here.perceptual_hash is not None
 
 
 class FlakyDuplicates(MemoryDuplicates):
-    """Fails the first time, and tells when it was asked a third time."""
+    """Fails the first call, and sets an event at the third one."""
 
     def __init__(self, catalog: MemoryCatalog) -> None:
         super().__init__(catalog)
-        self.asked = 0
-        self.asked_thrice = asyncio.Event()
+        self.calls = 0
+        self.third_call = asyncio.Event()
 
     async def update(self) -> int:
-        self.asked += 1
-        if self.asked == 1:
+        self.calls += 1
+        if self.calls == 1:
             raise ConnectionRefusedError
-        if self.asked == 3:
-            self.asked_thrice.set()
+        if self.calls == 3:
+            self.third_call.set()
         return await super().update()
 
 
-async def test_a_server_hashes_and_compares_again_and_again_also_after_an_outage(
+async def test_a_server_hashes_and_compares_periodically_also_after_an_outage(
     use_cases: UseCases,
     catalog: MemoryCatalog,
     earlier: list[Image],
@@ -109,27 +109,27 @@ async def test_a_server_hashes_and_compares_again_and_again_also_after_an_outage
 ) -> None:
     duplicates = FlakyDuplicates(catalog)
     find = replace(use_cases.duplicates, duplicates=duplicates)
-    all_of_it = replace(use_cases, duplicates=find)
-    looking = asyncio.create_task(compare_new_images(lambda: [all_of_it], every=0))
-    await asyncio.wait_for(duplicates.asked_thrice.wait(), timeout=30)
-    looking.cancel()
-    await asyncio.wait([looking])
-    assert earlier == await now(catalog, earlier)
+    with_fake = replace(use_cases, duplicates=find)
+    comparing = asyncio.create_task(compare_new_images(lambda: [with_fake], every=0))
+    await asyncio.wait_for(duplicates.third_call.wait(), timeout=30)
+    comparing.cancel()
+    await asyncio.wait([comparing])
+    assert earlier == await current(catalog, earlier)
     assert {image.id for image in earlier} == duplicates.compared
     assert ["new images could not be compared; trying again"] == caplog.messages
 
 
-async def test_an_outage_of_the_store_marks_nothing(
+async def test_an_outage_of_storage_is_raised_and_skips_no_image(
     use_cases: UseCases,
     catalog: MemoryCatalog,
     storage: MemoryStorage,
     earlier: list[Image],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(*_: object) -> None:
+    async def fail(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(storage, "open", away)
+    monkeypatch.setattr(storage, "open", fail)
     with pytest.raises(ConnectionRefusedError):
         await use_cases.hash_images()
-    assert all(image.perceptual_hash is None for image in await now(catalog, earlier))
+    assert all(image.perceptual_hash is None for image in await current(catalog, earlier))

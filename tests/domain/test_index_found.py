@@ -1,4 +1,4 @@
-"""An import ends when all is done that it found, whoever has done it."""
+"""An import ends when all found objects are indexed, by any worker."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
     from domain import UseCases
     from tests.fakes.clock import SettableClock
-    from tests.fakes.places import MemoryObjectListing
-    from tests.fakes.work import MemoryWorkQueue
+    from tests.fakes.object_listing import MemoryObjectListing
+    from tests.fakes.work_queue import MemoryWorkQueue
 
 ROOT = "s3://photos/"
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IMPORT_POLL_SECONDS", 0.001)
 
 
 @pytest.fixture(autouse=True)
-def pictures(places: MemoryObjectListing) -> None:
+def pictures(object_listing: MemoryObjectListing) -> None:
     for number in range(40):
-        places.put(f"{ROOT}{number}", picture_file(words=str(number)))
+        object_listing.put(f"{ROOT}{number}", picture_file(words=str(number)))
 
 
-async def waited(use_cases: UseCases, listing: Coroutine[None, None, object]) -> list[int]:
+async def waiting_counts(use_cases: UseCases, listing: Coroutine[None, None, object]) -> list[int]:
     task = asyncio.ensure_future(listing)
     return [
         waiting
@@ -42,33 +42,33 @@ async def waited(use_cases: UseCases, listing: Coroutine[None, None, object]) ->
     ]
 
 
-async def test_what_is_found_is_indexed_until_nothing_waits(use_cases: UseCases) -> None:
-    told = await waited(use_cases, use_cases.reconcile(ROOT))
-    assert told[-1] == 0
+async def test_found_objects_are_indexed_until_none_is_waiting(use_cases: UseCases) -> None:
+    counts = await waiting_counts(use_cases, use_cases.reconcile(ROOT))
+    assert counts[-1] == 0
     assert 40 == await use_cases.list.count(EVERYTHING)
-    assert {0} == set(await waited(use_cases, use_cases.reconcile(ROOT)))
+    assert {0} == set(await waiting_counts(use_cases, use_cases.reconcile(ROOT)))
 
 
-async def test_it_waits_for_what_others_have_leased(
-    use_cases: UseCases, work: MemoryWorkQueue, clock: SettableClock
+async def test_an_import_waits_for_the_tasks_that_others_have_leased(
+    use_cases: UseCases, work_queue: MemoryWorkQueue, clock: SettableClock
 ) -> None:
     await use_cases.reconcile(ROOT)
-    assert 3 == len(await work.lease(3, seconds=60))
-    told: list[int] = []
+    assert 3 == len(await work_queue.lease(3, seconds=60))
+    counts: list[int] = []
     listing = asyncio.ensure_future(use_cases.reconcile(ROOT))
     async for waiting in use_cases.index_found(lambda: KeyRange.below(ROOT), listing=listing):
-        told.append(waiting)
-        if told[-3:] == [3, 3, 3]:
+        counts.append(waiting)
+        if counts[-3:] == [3, 3, 3]:
             clock.now = clock.now.replace(year=2030)
-    assert told[-1] == 0
+    assert counts[-1] == 0
     assert 40 == await use_cases.list.count(EVERYTHING)
 
 
-async def test_a_listing_that_fails_ends_it_and_leaves_nothing_running(
-    use_cases: UseCases, places: MemoryObjectListing
+async def test_a_failed_listing_ends_the_import_and_leaves_no_task_running(
+    use_cases: UseCases, object_listing: MemoryObjectListing
 ) -> None:
     before = len(asyncio.all_tasks())
-    places.breaks_behind = 5
+    object_listing.fails_after = 5
     with pytest.raises(ConnectionResetError):
-        await waited(use_cases, use_cases.reconcile(ROOT))
+        await waiting_counts(use_cases, use_cases.reconcile(ROOT))
     assert before == len(asyncio.all_tasks())

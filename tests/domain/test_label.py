@@ -1,4 +1,4 @@
-"""Zero-shot classification."""
+"""Classifying images by labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COLOURS = Candidates.of(["red", "green", "blue"])
 
 
-async def test_shares_come_best_first_and_add_up_to_one(
+async def test_shares_are_sorted_best_first_and_sum_up_to_one(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     [red, blue] = await use_cases.label([(by_colour[name].id, COLOURS) for name in ("red", "blue")])
@@ -53,27 +53,27 @@ async def test_shares_are_the_softmax_of_the_cosines_at_the_models_temperature(
     assert pytest.approx(expected) == {score.label: score.share for score in scores}
 
 
-async def test_one_label_has_the_whole_share(
+async def test_a_single_label_has_a_share_of_one(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     [[only]] = await use_cases.label([(by_colour["red"].id, Candidates.of(["a green boat"]))])
     assert ("a green boat", 1.0) == (only.label, only.share)
 
 
-async def test_each_label_is_encoded_once_and_no_picture_is(
+async def test_each_label_is_encoded_once_and_no_picture_is_encoded(
     use_cases: UseCases, by_colour: dict[str, Image], encoder: FakeEncoder
 ) -> None:
     encoder.calls, pictures = 0, len(encoder.pictures)
     warm = Candidates.of(["red", "orange"])
-    asked = [(image.id, which) for image in by_colour.values() for which in (COLOURS, warm)]
-    answered = await use_cases.label(asked)
-    assert [3, 2] * len(by_colour) == [len(scores) for scores in answered]
+    requests = [(image.id, which) for image in by_colour.values() for which in (COLOURS, warm)]
+    results = await use_cases.label(requests)
+    assert [3, 2] * len(by_colour) == [len(scores) for scores in results]
     assert 1 == encoder.calls
     assert ["red", "green", "blue", "orange"] == [text.split()[-1] for text in encoder.texts]
     assert pictures == len(encoder.pictures)
 
 
-async def test_an_image_that_is_gone_or_not_ready_has_no_labels(
+async def test_an_image_that_is_missing_or_not_ready_has_no_labels(
     use_cases: UseCases, catalog: MemoryCatalog
 ) -> None:
     failed = await catalog.add(image_with(status=ImageStatus.FAILED), [1.0] * 16)
@@ -81,7 +81,7 @@ async def test_an_image_that_is_gone_or_not_ready_has_no_labels(
     assert [] == await use_cases.label([])
 
 
-async def test_each_image_counts_for_the_label_that_fits_it_best(
+async def test_each_image_counts_for_its_best_label(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     assert (FacetValue("blue", 1), FacetValue("red", 1), FacetValue("green", 0)) == (
@@ -96,14 +96,16 @@ async def test_each_image_counts_for_the_label_that_fits_it_best(
     assert len(by_colour) == sum(value.count for value in everything)
 
 
-async def test_labels_that_fit_none_are_there_in_the_order_asked(use_cases: UseCases) -> None:
+async def test_labels_without_images_are_included_in_the_requested_order(
+    use_cases: UseCases,
+) -> None:
     assert [("red", 0), ("green", 0), ("blue", 0)] == [
         (value.value, value.count) for value in await use_cases.label.count(EVERYTHING, COLOURS)
     ]
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_an_encoder_that_has_too_much_to_do_says_so(
+async def test_counting_is_refused_while_the_encoder_is_overloaded(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     encoder.overloaded = True
@@ -111,7 +113,7 @@ async def test_an_encoder_that_has_too_much_to_do_says_so(
         await use_cases.label.count(EVERYTHING, COLOURS)
 
 
-def test_white_space_around_labels_is_dropped() -> None:
+def test_white_space_around_labels_is_trimmed() -> None:
     assert Candidates.of(["a dog", "cat"]) == Candidates.of(["  a \n dog ", "cat"])
 
 
@@ -135,7 +137,7 @@ def test_white_space_around_labels_is_dropped() -> None:
         (["a\0"], ("candidates", 0), "The label has the character U+0000 in it; leave that out."),
     ],
 )
-def test_candidates_that_make_no_sense_are_refused(
+def test_invalid_candidates_are_refused_with_their_location(
     candidates: Sequence[str], location: Location, says: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:

@@ -1,4 +1,4 @@
-"""The domain speaks its own language, and none of the interfaces around it."""
+"""The domain uses no word of the interfaces around it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def foreign_words(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", DOMAIN, ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_no_string_names_an_argument_an_option_a_variable_or_a_command(file: Path) -> None:
+def test_no_string_names_an_api_argument_an_option_an_environment_variable_or_a_command(
+    file: Path,
+) -> None:
     assert [] == foreign_words(file.read_text())
 
 

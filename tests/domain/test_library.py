@@ -1,4 +1,4 @@
-"""Reading, listing, describing, changing and deleting what is in the library."""
+"""Reading, listing, describing, editing and deleting images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from domain.errors import ImageNotFound, InvalidArgument
 from domain.use_cases.library.edit import DeleteImages
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
-from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
+from tests.fakes.interleaving import InterleavedCatalog, InterleavedStorage, Interleaving
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -48,13 +48,15 @@ async def test_the_bytes_of_an_image_are_read_whole_or_in_part(
     assert data == b"".join([chunk async for chunk in blob.chunks])
 
 
-async def test_a_range_past_the_end_is_no_missing_image(use_cases: UseCases, image: Image) -> None:
+async def test_a_range_past_the_end_is_not_a_missing_image(
+    use_cases: UseCases, image: Image
+) -> None:
     with pytest.raises(ValueError, match="range contains none"):
         await use_cases.read(image, Variant.ORIGINAL, byte_range=ByteRange(len(DATA)))
 
 
 @pytest.mark.parametrize("variant", Variant)
-async def test_an_image_that_was_deleted_since_it_was_looked_up_is_not_here_any_more(
+async def test_reading_an_image_that_was_just_deleted_raises_image_not_found(
     use_cases: UseCases, image: Image, variant: Variant
 ) -> None:
     await use_cases.delete([image.id])
@@ -66,12 +68,14 @@ async def test_an_image_that_was_deleted_since_it_was_looked_up_is_not_here_any_
     )
 
 
-async def test_only_those_that_are_here_are_got(use_cases: UseCases, image: Image) -> None:
+async def test_only_existing_images_are_returned(use_cases: UseCases, image: Image) -> None:
     assert {image.id: image} == await use_cases.get([uuid7(), image.id, image.id])
     assert await use_cases.get([]) == {}
 
 
-async def test_a_listing_goes_both_ways(use_cases: UseCases, by_colour: dict[str, Image]) -> None:
+async def test_a_listing_can_be_paged_in_both_directions(
+    use_cases: UseCases, by_colour: dict[str, Image]
+) -> None:
     ordered = sorted(by_colour)
     window = Window(3)
     page = await use_cases.list(EVERYTHING, BY_NAME, window)
@@ -90,7 +94,7 @@ async def test_a_listing_goes_both_ways(use_cases: UseCases, by_colour: dict[str
 
 @pytest.mark.parametrize("size", [-1, 101])
 @pytest.mark.parametrize(("from_end", "location"), [(False, ("first",)), (True, ("last",))])
-async def test_a_page_beyond_its_bounds_is_refused_by_the_argument_that_asked(
+async def test_a_page_size_out_of_range_is_refused_with_its_argument(
     use_cases: UseCases, size: int, *, from_end: bool, location: tuple[str]
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
@@ -100,7 +104,7 @@ async def test_a_page_beyond_its_bounds_is_refused_by_the_argument_that_asked(
 
 
 @pytest.mark.parametrize("size", [0, 100])
-async def test_an_empty_and_the_largest_page_are_allowed(
+async def test_the_smallest_and_the_largest_page_size_are_accepted(
     use_cases: UseCases, image: Image, size: int
 ) -> None:
     page = await use_cases.list(EVERYTHING, Sort(), Window(size))
@@ -108,7 +112,7 @@ async def test_an_empty_and_the_largest_page_are_allowed(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_what_matches_is_counted(use_cases: UseCases) -> None:
+async def test_matching_images_are_counted(use_cases: UseCases) -> None:
     assert await use_cases.list.count(EVERYTHING) == 12
     assert await use_cases.list.count(ImageFilter(tags_any=("sea",))) == 2
 
@@ -130,7 +134,7 @@ async def test_the_library_describes_itself(use_cases: UseCases) -> None:
         (None, None),
     ],
 )
-async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
+async def test_an_alt_text_is_stored_trimmed_and_a_blank_one_removes_it(
     use_cases: UseCases, image: Image, *, given: str | None, kept: str | None
 ) -> None:
     await use_cases.update(image.id, ImageChanges(alt_text="before"))
@@ -147,7 +151,7 @@ async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
         ("\udfff", "The alt text has the character U+DFFF in it; leave that out."),
     ],
 )
-async def test_an_alt_text_that_cannot_be_kept_is_refused(
+async def test_an_overlong_or_unstorable_alt_text_is_refused(
     use_cases: UseCases, image: Image, *, alt_text: str, message: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
@@ -156,12 +160,12 @@ async def test_an_alt_text_that_cannot_be_kept_is_refused(
     assert {image.id: image} == await use_cases.get([image.id])
 
 
-async def test_what_is_not_here_cannot_be_changed(use_cases: UseCases) -> None:
+async def test_updating_a_missing_image_is_refused(use_cases: UseCases) -> None:
     with pytest.raises(ImageNotFound):
         await use_cases.update(uuid7(), ImageChanges(alt_text="The sea"))
 
 
-async def test_tags_are_added_and_removed_on_those_that_are_here(
+async def test_tags_are_added_to_and_removed_from_existing_images(
     use_cases: UseCases, image: Image
 ) -> None:
     ids = [image.id, uuid7()]
@@ -172,7 +176,7 @@ async def test_tags_are_added_and_removed_on_those_that_are_here(
     assert untagged == await use_cases.get(ids)
 
 
-async def test_a_bad_tag_changes_nothing(use_cases: UseCases, image: Image) -> None:
+async def test_an_invalid_tag_changes_nothing(use_cases: UseCases, image: Image) -> None:
     for change in (use_cases.tag, use_cases.untag):
         with pytest.raises(InvalidArgument) as refusal:
             await change([image.id], ["beach", ""])
@@ -180,7 +184,7 @@ async def test_a_bad_tag_changes_nothing(use_cases: UseCases, image: Image) -> N
     assert {image.id: image} == await use_cases.get([image.id])
 
 
-async def test_a_deleted_image_is_gone_with_its_bytes_and_others_stay(
+async def test_deleting_an_image_deletes_its_bytes_and_no_others(
     use_cases: UseCases, image: Image, storage: MemoryStorage
 ) -> None:
     [other] = await use_cases.upload([upload(picture_file())])
@@ -193,17 +197,24 @@ async def test_a_deleted_image_is_gone_with_its_bytes_and_others_stay(
 
 
 @dataclass
-class Passed(Moments):
-    """Moments that are remembered."""
+class RecordingInterleaving(Interleaving):
+    """Records the points that calls pass."""
 
-    moments: list[str] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
 
-    async def __call__(self, moment: str) -> None:
-        self.moments.append(moment)
-        await super().__call__(moment)
+    async def __call__(self, point: str) -> None:
+        self.points.append(point)
+        await super().__call__(point)
 
 
-async def test_the_row_goes_before_the_bytes() -> None:
-    passed = Passed()
-    await DeleteImages(MomentousCatalog(passed), MomentousStorage(passed))([uuid7()])
-    assert passed.moments == ["before delete", "after delete", "before forget", "after forget"]
+async def test_a_deletion_deletes_the_row_before_the_bytes() -> None:
+    interleaving = RecordingInterleaving()
+    await DeleteImages(InterleavedCatalog(interleaving), InterleavedStorage(interleaving))(
+        [uuid7()]
+    )
+    assert interleaving.points == [
+        "before delete",
+        "after delete",
+        "before delete bytes",
+        "after delete bytes",
+    ]

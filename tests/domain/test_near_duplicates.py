@@ -1,4 +1,4 @@
-"""Groups that links make, and hits that stand for others."""
+"""Groups of pairs, and collapsed hits."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from domain.entities.near_duplicates import (
 from tests.fakes.hashes import hash_of, turned
 
 
-def link(one: int, other: int) -> DuplicatePair:
+def pair(one: int, other: int) -> DuplicatePair:
     return DuplicatePair(UUID(int=one), UUID(int=other), exact=False)
 
 
-def oldest(*links: DuplicatePair) -> dict[int, int]:
-    return {image_id.int: first.int for image_id, first in oldest_of_group(links).items()}
+def oldest(*pairs: DuplicatePair) -> dict[int, int]:
+    return {image_id.int: first.int for image_id, first in oldest_of_group(pairs).items()}
 
 
-def test_images_are_alike_over_any_number_of_links_in_any_order() -> None:
-    links = [link(5, 3), link(9, 8), link(7, 5), link(2, 9), link(3, 7)]
+def test_groups_are_connected_over_any_number_of_pairs_in_any_order() -> None:
+    pairs = [pair(5, 3), pair(9, 8), pair(7, 5), pair(2, 9), pair(3, 7)]
     for seed in range(20):
-        Random(seed).shuffle(links)
-        turned_around = [link(one.other.int, one.one.int) for one in links]
+        Random(seed).shuffle(pairs)
+        swapped = [pair(one.other.int, one.one.int) for one in pairs]
         expected = {2: 2, 8: 2, 9: 2, 3: 3, 5: 3, 7: 3}
-        assert expected == oldest(*links) == oldest(*turned_around)
+        assert expected == oldest(*pairs) == oldest(*swapped)
 
 
-def test_a_chain_of_a_hundred_thousand_is_one_group_in_no_time() -> None:
+def test_a_chain_of_a_hundred_thousand_pairs_is_one_group() -> None:
     for ids in (range(100_000), range(100_000, 0, -1)):
-        links = [link(one, other) for one, other in pairwise(ids)]
-        assert {min(ids)} == set(oldest(*links).values())
+        pairs = [pair(one, other) for one, other in pairwise(ids)]
+        assert {min(ids)} == set(oldest(*pairs).values())
 
 
-def test_without_links_nobody_is_alike() -> None:
+def test_no_pairs_make_no_groups() -> None:
     assert {} == oldest()
 
 
@@ -61,13 +61,13 @@ def test_without_links_nobody_is_alike() -> None:
         (hash_of(1), None, False),
     ],
 )
-def test_hashes_are_near_in_31_bits_and_never_where_they_say_nothing(
+def test_hashes_are_near_up_to_31_bits_and_flat_or_missing_ones_never_are(
     one: bytes | None, other: bytes | None, expected: object
 ) -> None:
     assert expected == are_near(one, other)
 
 
-def test_the_distance_of_two_hashes_is_in_bits() -> None:
+def test_the_hamming_distance_counts_bits() -> None:
     assert 0 == hamming(hash_of(1), hash_of(1))
     assert 7 == hamming(hash_of(1), turned(hash_of(1), 7))
     assert 256 == hamming(FLAT, b"\xff" * 32)
@@ -77,20 +77,20 @@ def hits(*ids: int) -> list[Hit]:
     return [Hit(UUID(int=id_), 1 - rank / 100) for rank, id_ in enumerate(ids)]
 
 
-def test_the_best_hit_of_a_group_stands_for_it() -> None:
+def test_a_group_collapses_into_its_best_hit() -> None:
     found = hits(4, 1, 6, 2, 9)
-    links = [link(1, 4), link(4, 2), link(6, 7)]
+    pairs = [pair(1, 4), pair(4, 2), pair(6, 7)]
     assert (
         CollapsedHit(found[0], 3),
         CollapsedHit(found[2], 1),
         CollapsedHit(found[4], 1),
-    ) == collapsed(found, links)
+    ) == collapsed(found, pairs)
 
 
-def test_hits_without_links_stand_for_themselves() -> None:
+def test_hits_without_pairs_do_not_collapse() -> None:
     assert tuple(CollapsedHit(hit, 1) for hit in hits(3, 1)) == collapsed(hits(3, 1), [])
-    assert () == collapsed([], [link(1, 2)])
+    assert () == collapsed([], [pair(1, 2)])
 
 
-def test_a_link_outside_of_what_was_found_can_join_two_hits() -> None:
-    assert [2] == [each.count for each in collapsed(hits(1, 3), [link(1, 2), link(2, 3)])]
+def test_hits_collapse_through_an_image_that_is_not_a_hit() -> None:
+    assert [2] == [each.count for each in collapsed(hits(1, 3), [pair(1, 2), pair(2, 3)])]

@@ -1,4 +1,4 @@
-"""What a server does by itself while it runs."""
+"""Periodic background tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.runtime.periodic import delete_expired_searches
 from domain.use_cases.maintenance.sweep import Sweep
 from tests.fakes.catalog import MemoryCatalog
-from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 
 class FlakySearches(MemoryKeptSearches):
-    """Fails the first time, and tells when it was asked a third time."""
+    """Fails the first call, and sets an event at the third one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = 0
-        self.asked_thrice = asyncio.Event()
+        self.calls = 0
+        self.third_call = asyncio.Event()
 
     async def delete_expired(self, before: datetime, *, keep: int) -> int:
-        self.asked += 1
-        if self.asked == 1:
+        self.calls += 1
+        if self.calls == 1:
             raise ConnectionRefusedError
-        if self.asked == 3:
-            self.asked_thrice.set()
+        if self.calls == 3:
+            self.third_call.set()
         return await super().delete_expired(before, keep=keep)
 
 
-async def test_old_searches_are_forgotten_again_and_again_also_after_an_outage(
+async def test_expired_searches_are_deleted_periodically_also_after_an_outage(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     searches = FlakySearches()
     sweep = Sweep(MemoryCatalog(), MemoryStorage(), searches, lambda: datetime.now(UTC))
-    tidying = asyncio.create_task(delete_expired_searches(sweep, every=0))
-    await asyncio.wait_for(searches.asked_thrice.wait(), timeout=30)
-    tidying.cancel()
-    await asyncio.wait([tidying])
+    deleting = asyncio.create_task(delete_expired_searches(sweep, every=0))
+    await asyncio.wait_for(searches.third_call.wait(), timeout=30)
+    deleting.cancel()
+    await asyncio.wait([deleting])
     assert ["expired searches could not be deleted; trying again"] == caplog.messages

@@ -13,18 +13,18 @@ from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.events import MemoryEvents
-from tests.fakes.gaps import MemoryRepairQueue
+from tests.fakes.external_files import MemoryExternalFiles
+from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging
+from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryModels
-from tests.fakes.objects import MemoryExternalObjects
-from tests.fakes.places import MemoryObjectListing
-from tests.fakes.searches import MemoryKeptSearches
-from tests.fakes.sources import MemoryExternalFiles
+from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.targets import MemoryUploadTargets
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.upload_targets import MemoryUploadTargets
+from tests.fakes.work_queue import MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Bytes that come through this server, and the tickets that let them in."""
+"""Receiving files by signed forms."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def receive(staging: MemoryStaging, clock: SettableClock) -> ReceiveUpload:
     return ReceiveUpload(staging, clock)
 
 
-async def test_the_fields_of_a_target_admit_its_file_until_it_expires(
+async def test_the_signed_fields_of_a_target_are_valid_until_it_expires(
     receive: ReceiveUpload,
     fields: dict[str, str],
     *,
@@ -54,7 +54,7 @@ async def test_the_fields_of_a_target_admit_its_file_until_it_expires(
         receive.admit(target.id, fields)
 
 
-async def test_the_fields_of_another_target_admit_nothing(
+async def test_the_fields_of_another_target_are_refused(
     receive: ReceiveUpload, fields: dict[str, str]
 ) -> None:
     with pytest.raises(UploadForbidden, match="do not belong to this target"):
@@ -63,7 +63,7 @@ async def test_the_fields_of_another_target_admit_nothing(
 
 @pytest.mark.parametrize("name", ["Content-Type", "byteSize", "expires", "signature"])
 @pytest.mark.parametrize("change", [lambda text: text + "0", lambda _: "", lambda _: "\ud800é"])
-async def test_altered_fields_admit_nothing(
+async def test_altered_fields_are_refused(
     name: str,
     change: Callable[[str], str],
     *,
@@ -84,7 +84,7 @@ async def test_a_missing_field_is_named(
         receive.admit(target.id, fields)
 
 
-async def test_fields_cannot_be_cut_otherwise(
+async def test_a_value_moved_between_fields_invalidates_the_signature(
     receive: ReceiveUpload, fields: dict[str, str], target: UploadTarget
 ) -> None:
     moved = {
@@ -96,7 +96,7 @@ async def test_fields_cannot_be_cut_otherwise(
         receive.admit(target.id, fields | moved)
 
 
-async def test_a_server_with_another_secret_admits_nothing(
+async def test_a_signature_by_another_secret_is_refused(
     fields: dict[str, str], target: UploadTarget, clock: SettableClock
 ) -> None:
     other = ReceiveUpload(MemoryStaging(clock, secret=b"another"), clock)
@@ -107,7 +107,7 @@ async def test_a_server_with_another_secret_admits_nothing(
 @pytest.mark.parametrize(
     ("size", "refusal"), [(len(DATA) + 1, TooLarge), (len(DATA) - 1, InvalidContent)]
 )
-async def test_another_size_is_refused_and_nothing_kept(  # noqa: PLR0913 - all that it takes
+async def test_another_size_is_refused_and_nothing_is_written(  # noqa: PLR0913 - one parameter for each fixture
     size: int,
     refusal: type[Exception],
     *,
@@ -116,7 +116,7 @@ async def test_another_size_is_refused_and_nothing_kept(  # noqa: PLR0913 - all 
     target: UploadTarget,
     staging: MemoryStaging,
 ) -> None:
-    ticket = receive.admit(target.id, fields)
+    form = receive.admit(target.id, fields)
     with pytest.raises(refusal, match="announced"):
-        await receive(ticket, chunks_of(DATA), size=size)
+        await receive(form, chunks_of(DATA), size=size)
     assert {} == staging.files

@@ -1,4 +1,4 @@
-"""Taking in what a list names."""
+"""Reconciling the known objects with a manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from domain import UseCases
     from domain.use_cases.imports.summary import ImportSummary
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.places import MemoryObjectListing
+    from tests.fakes.object_listing import MemoryObjectListing
 
 ROOT = "s3://photos/"
 
@@ -29,13 +29,13 @@ async def entries(*named: str | ManifestEntry) -> AsyncIterator[ManifestEntry]:
 
 
 @pytest.fixture
-def places(places: MemoryObjectListing) -> MemoryObjectListing:
+def object_listing(object_listing: MemoryObjectListing) -> MemoryObjectListing:
     for number in range(5):
-        places.put(f"{ROOT}{number}", picture_file(words=str(number)))
-    return places
+        object_listing.put(f"{ROOT}{number}", picture_file(words=str(number)))
+    return object_listing
 
 
-async def sources(catalog: MemoryCatalog) -> set[Source | None]:
+async def image_sources(catalog: MemoryCatalog) -> set[Source | None]:
     return {image.source for image in catalog._images.values()}  # noqa: SLF001 - all of them
 
 
@@ -44,60 +44,60 @@ async def index(use_cases: UseCases) -> None:
         pass
 
 
-async def test_what_is_named_is_looked_up_and_indexed_and_nothing_else(
+async def test_only_the_objects_of_a_manifest_are_looked_up_and_indexed(
     use_cases: UseCases,
-    places: MemoryObjectListing,
+    object_listing: MemoryObjectListing,
     catalog: MemoryCatalog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "OBJECT_BATCH_SIZE", 2)
-    told: list[int] = []
+    counts: list[int] = []
 
-    def tell(stock: ImportSummary) -> None:
-        told.append(stock.listed)
+    def record(summary: ImportSummary) -> None:
+        counts.append(summary.listed)
 
     named = [f"{ROOT}{number}" for number in (3, 1, 9, 1)]
-    stock = await use_cases.reconcile_manifest(entries(*named), progress=tell)
-    assert {ObjectChange.NEW: 2, ObjectChange.UNFINISHED: 1} == stock.counts
-    assert (3, 3) == (told[-1], stock.listed)
-    assert (1, f"{ROOT}9") == (stock.missing_count, stock.missing[0].location)
-    assert KeyRange.below(ROOT) == stock.key_range
+    summary = await use_cases.reconcile_manifest(entries(*named), progress=record)
+    assert {ObjectChange.NEW: 2, ObjectChange.UNFINISHED: 1} == summary.counts
+    assert (3, 3) == (counts[-1], summary.listed)
+    assert (1, f"{ROOT}9") == (summary.missing_count, summary.missing[0].location)
+    assert KeyRange.below(ROOT) == summary.key_range
     await index(use_cases)
-    assert {Source(f"{ROOT}{number}", "1") for number in (1, 3)} == await sources(catalog)
-    assert 5 == len(places.sources.objects)
+    assert {Source(f"{ROOT}{number}", "1") for number in (1, 3)} == await image_sources(catalog)
+    assert 5 == len(object_listing.external_files.files)
 
 
-async def test_nothing_vanishes_because_it_is_not_named(
-    use_cases: UseCases, places: MemoryObjectListing, catalog: MemoryCatalog
+async def test_objects_that_a_manifest_does_not_name_are_kept(
+    use_cases: UseCases, object_listing: MemoryObjectListing, catalog: MemoryCatalog
 ) -> None:
     await use_cases.reconcile(ROOT)
     await index(use_cases)
-    places.put(f"{ROOT}2", picture_file(words="new"), version="2")
-    stock = await use_cases.reconcile_manifest(entries(f"{ROOT}1", f"{ROOT}2"))
-    assert {ObjectChange.UNCHANGED: 1, ObjectChange.CHANGED: 1} == stock.counts
+    object_listing.put(f"{ROOT}2", picture_file(words="new"), version="2")
+    summary = await use_cases.reconcile_manifest(entries(f"{ROOT}1", f"{ROOT}2"))
+    assert {ObjectChange.UNCHANGED: 1, ObjectChange.CHANGED: 1} == summary.counts
     await index(use_cases)
-    assert set(places.sources.objects) == await sources(catalog)
+    assert set(object_listing.external_files.files) == await image_sources(catalog)
 
 
-async def test_what_a_manifest_says_is_believed_until_the_bytes_are_read(
-    use_cases: UseCases, places: MemoryObjectListing, catalog: MemoryCatalog
+async def test_the_version_of_a_manifest_is_checked_when_the_bytes_are_read(
+    use_cases: UseCases, object_listing: MemoryObjectListing, catalog: MemoryCatalog
 ) -> None:
-    assert f"{ROOT}1" in {source.location for source in places.sources.objects}
+    assert f"{ROOT}1" in {source.location for source in object_listing.external_files.files}
     right = ManifestEntry(f"{ROOT}1", "1", 20)
-    stock = await use_cases.reconcile_manifest(entries(right, ManifestEntry(f"{ROOT}2", "0", 20)))
-    assert {ObjectChange.NEW: 2} == stock.counts
+    summary = await use_cases.reconcile_manifest(entries(right, ManifestEntry(f"{ROOT}2", "0", 20)))
+    assert {ObjectChange.NEW: 2} == summary.counts
     await index(use_cases)
-    assert {Source(f"{ROOT}1", "1")} == await sources(catalog)
-    count, [refused] = await use_cases.index_found.refused(stock.key_range)
+    assert {Source(f"{ROOT}1", "1")} == await image_sources(catalog)
+    count, [refused] = await use_cases.index_found.refused(summary.key_range)
     assert (1, f"{ROOT}2") == (count, refused.location)
 
 
 async def test_a_dry_run_of_a_manifest_changes_nothing(
-    use_cases: UseCases, places: MemoryObjectListing, catalog: MemoryCatalog
+    use_cases: UseCases, object_listing: MemoryObjectListing, catalog: MemoryCatalog
 ) -> None:
-    assert places.sources.objects
+    assert object_listing.external_files.files
     for _ in range(2):
-        stock = await use_cases.reconcile_manifest(entries(f"{ROOT}1"), dry_run=True)
-        assert {ObjectChange.NEW: 1} == stock.counts
+        summary = await use_cases.reconcile_manifest(entries(f"{ROOT}1"), dry_run=True)
+        assert {ObjectChange.NEW: 1} == summary.counts
     await index(use_cases)
-    assert set() == await sources(catalog)
+    assert set() == await image_sources(catalog)

@@ -1,4 +1,4 @@
-"""One scale for how well pictures answer."""
+"""Relevance: bands and calibration curves."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MARGINS = st.floats(allow_nan=False)
         (0.0, RelevanceBand.WEAK),
     ],
 )
-def test_a_band_begins_at_its_bound(relevance: float, band: RelevanceBand) -> None:
+def test_a_band_includes_its_lower_bound(relevance: float, band: RelevanceBand) -> None:
     assert band == band_of(relevance)
 
 
 @given(MARGINS, MARGINS)
-def test_more_margin_is_never_less_relevance(one: float, other: float) -> None:
+def test_relevance_never_falls_with_the_margin(one: float, other: float) -> None:
     smaller, larger = sorted((one, other))
     assert 0 <= CURVE(smaller) <= CURVE(larger) <= 1
 
 
 @given(st.floats(-100, 100), st.floats(0.01, 100))
-def test_the_chance_is_even_at_the_midpoint_and_nearly_three_in_four_a_spread_above(
+def test_relevance_is_a_half_at_the_midpoint_and_0_73_one_spread_above(
     midpoint: float, spread: float
 ) -> None:
     curve = Curve(midpoint, spread)
@@ -46,7 +46,7 @@ def test_the_chance_is_even_at_the_midpoint_and_nearly_three_in_four_a_spread_ab
 
 
 @pytest.mark.parametrize("curve", [CLIP.text, CLIP.image, Curve(0.0, 1e-9)])
-def test_no_margin_is_too_much_for_a_curve(curve: Curve) -> None:
+def test_extreme_margins_do_not_overflow(curve: Curve) -> None:
     for margin, relevance in ((1e308, 1), (math.inf, 1), (-1e308, 0), (-math.inf, 0)):
         assert relevance == curve(margin)
 
@@ -54,6 +54,6 @@ def test_no_margin_is_too_much_for_a_curve(curve: Curve) -> None:
 @pytest.mark.parametrize(
     ("midpoint", "spread"), [(0.0, 0.0), (0.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))]
 )
-def test_what_does_not_rise_is_no_curve(midpoint: float, spread: float) -> None:
+def test_a_curve_that_does_not_rise_is_refused(midpoint: float, spread: float) -> None:
     with pytest.raises(ValueError, match="no rising curve"):
         Curve(midpoint, spread)

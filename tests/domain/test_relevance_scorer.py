@@ -1,4 +1,4 @@
-"""Telling hits from noise."""
+"""Scoring the relevance of hits."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MODEL = EmbeddingModel("fake", 2, calibration=CURVES)
 POINT = (1.0, 0.0)
 
 
-class ToldSpace:
-    """Knows the margins of what is here, and notes whose it was asked for."""
+class FixedMargins:
+    """Has fixed margins by image, and records the requested ids."""
 
     def __init__(self, *margins: tuple[float, ...]) -> None:
         self.margins_of: dict[UUID, tuple[float, ...]] = {uuid7(): each for each in margins}
-        self.asked: list[UUID] = []
+        self.requested: list[UUID] = []
 
     @property
     def hits(self) -> list[Hit]:
@@ -40,7 +40,7 @@ class ToldSpace:
     async def margins(
         self, parts: Sequence[QueryPart], ids: Sequence[UUID]
     ) -> dict[UUID, Sequence[float]]:
-        self.asked += ids
+        self.requested += ids
         found = {id_: self.margins_of[id_] for id_ in reversed(ids) if id_ in self.margins_of}
         assert all(len(parts) == len(margins) for margins in found.values())
         return dict(found)
@@ -55,21 +55,21 @@ def blend(*parts: tuple[QueryKind, float]) -> Query:
     )
 
 
-async def relevances(space: ToldSpace, query: Query) -> list[float | None]:
+async def relevances(space: FixedMargins, query: Query) -> list[float | None]:
     return [hit.relevance for hit in await RelevanceScorer(space, MODEL)(query, space.hits)]
 
 
 @pytest.mark.parametrize(("kind", "curve"), [(TEXT, CURVES.text), (IMAGE, CURVES.image)])
-async def test_a_text_and_a_picture_are_judged_by_their_own_curves(
+async def test_texts_and_pictures_are_scored_by_their_own_curves(
     kind: QueryKind, curve: Curve
 ) -> None:
-    space = ToldSpace((7.0,), (18.0,), (-3.0,))
+    space = FixedMargins((7.0,), (18.0,), (-3.0,))
     expected = [curve(7.0), curve(18.0), curve(-3.0)]
     assert pytest.approx(expected) == await relevances(space, Query(POINT, kind))
 
 
-async def test_what_is_wanted_counts_by_its_weight_in_a_geometric_mean() -> None:
-    space = ToldSpace((8.0, 15.0), (6.0, 30.0))
+async def test_like_parts_are_combined_by_a_weighted_geometric_mean() -> None:
+    space = FixedMargins((8.0, 15.0), (6.0, 30.0))
     expected = [
         CURVES.text(text) ** 0.75 * CURVES.image(picture) ** 0.25
         for text, picture in space.margins_of.values()
@@ -78,8 +78,8 @@ async def test_what_is_wanted_counts_by_its_weight_in_a_geometric_mean() -> None
     assert pytest.approx(expected) == await relevances(space, query)
 
 
-async def test_what_is_not_wanted_takes_away_as_much_as_it_fits() -> None:
-    space = ToldSpace((9.0, 5.0, 20.0), (9.0, 50.0, 0.0), (9.0, -50.0, -50.0))
+async def test_unlike_parts_lower_the_relevance_by_their_own() -> None:
+    space = FixedMargins((9.0, 5.0, 20.0), (9.0, 50.0, 0.0), (9.0, -50.0, -50.0))
     strong = CURVES.text(9.0)
     expected = [strong * (1 - CURVES.text(5.0)) * (1 - CURVES.image(20.0)), 0.0, strong]
     query = blend((TEXT, 2.0), (TEXT, -1.0), (IMAGE, -1.0))
@@ -93,10 +93,10 @@ async def test_what_is_not_wanted_takes_away_as_much_as_it_fits() -> None:
         max_size=20,
     )
 )
-async def test_a_blend_is_no_surer_than_its_surest_part_and_at_most_sure(
+async def test_the_relevance_of_a_blend_is_between_0_and_that_of_its_best_part(
     parts: list[tuple[QueryKind, float, float]],
 ) -> None:
-    space = ToldSpace(tuple(margin for *_, margin in parts))
+    space = FixedMargins(tuple(margin for *_, margin in parts))
     [relevance] = await relevances(space, blend(*((kind, weight) for kind, weight, _ in parts)))
     assert relevance is not None
     assert math.isfinite(relevance)
@@ -105,39 +105,39 @@ async def test_a_blend_is_no_surer_than_its_surest_part_and_at_most_sure(
     assert 0 <= relevance <= max(fits) + 1e-12
 
 
-async def test_hits_keep_their_order_and_those_that_are_gone_drop_out() -> None:
-    space = ToldSpace((5.0,), (9.0,), (7.0,))
-    first, gone, last = space.hits
-    del space.margins_of[gone.image_id]
-    judged = await RelevanceScorer(space, MODEL)(Query(POINT, TEXT), [first, gone, last])
-    assert [first.image_id, last.image_id] == [hit.image_id for hit in judged]
-    assert [CURVES.text(5.0), CURVES.text(7.0)] == [hit.relevance for hit in judged]
+async def test_hits_keep_their_order_and_deleted_ones_are_left_out() -> None:
+    space = FixedMargins((5.0,), (9.0,), (7.0,))
+    first, deleted, last = space.hits
+    del space.margins_of[deleted.image_id]
+    scored = await RelevanceScorer(space, MODEL)(Query(POINT, TEXT), [first, deleted, last])
+    assert [first.image_id, last.image_id] == [hit.image_id for hit in scored]
+    assert [CURVES.text(5.0), CURVES.text(7.0)] == [hit.relevance for hit in scored]
 
 
-async def test_what_was_judged_is_not_judged_again() -> None:
-    space = ToldSpace((5.0,), (9.0,))
-    judge, query = RelevanceScorer(space, MODEL), Query(POINT, TEXT)
+async def test_hits_with_a_relevance_are_not_scored_again() -> None:
+    space = FixedMargins((5.0,), (9.0,))
+    score, query = RelevanceScorer(space, MODEL), Query(POINT, TEXT)
     known = Hit(uuid7(), 0.4, relevance=0.625, collapsed_count=3)
     new = space.hits
-    assert known == (await judge(query, [new[0], known, new[1]]))[1]
-    assert [hit.image_id for hit in new] == space.asked
-    await judge(query, await judge(query, new))
-    assert 2 * [hit.image_id for hit in new] == space.asked
+    assert known == (await score(query, [new[0], known, new[1]]))[1]
+    assert [hit.image_id for hit in new] == space.requested
+    await score(query, await score(query, new))
+    assert 2 * [hit.image_id for hit in new] == space.requested
 
 
-async def test_nothing_is_asked_where_nothing_was_found() -> None:
-    space = ToldSpace()
+async def test_no_hits_need_no_margins() -> None:
+    space = FixedMargins()
     assert [] == await RelevanceScorer(space, MODEL)(Query(POINT, TEXT), [])
-    assert [] == space.asked
+    assert [] == space.requested
 
 
 @pytest.mark.parametrize(
     ("least", "kept"), [(None, 2), (0.0, 4), (0.5, 2), (0.51, 1), (0.9999, 1), (1.0, 0)]
 )
-async def test_what_is_likely_is_relevant_unless_another_bound_is_set(
+async def test_likely_hits_are_relevant_unless_a_minimum_is_given(
     least: float | None, kept: int
 ) -> None:
-    space = ToldSpace((20.0,), (7.0,), (math.nextafter(7.0, 0) - 1e-9,), (-9.0,))
+    space = FixedMargins((20.0,), (7.0,), (math.nextafter(7.0, 0) - 1e-9,), (-9.0,))
     relevant = await RelevanceScorer(space, MODEL).relevant(
         Query(POINT, TEXT), space.hits, least=least
     )

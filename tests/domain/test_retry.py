@@ -1,4 +1,4 @@
-"""Looking again after a failure."""
+"""Retrying failed calls."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from domain.concurrency import RETRY_CONCURRENCY, Retry
 from domain.errors import ImageNotFound
 
 
-class Look:
-    """Something that fails so many times."""
+class FailingCall:
+    """Raises the given failures first, and then returns the number of calls."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
-        self.looked = 0
+        self.calls = 0
 
     async def __call__(self) -> int:
-        self.looked += 1
+        self.calls += 1
         if self.failures:
             raise self.failures.pop()
-        return self.looked
+        return self.calls
 
 
-async def test_what_fails_is_done_again() -> None:
-    assert 3 == await Retry((0.0, 0.0))(Look(OSError(), OSError()))
+async def test_a_failed_call_is_retried() -> None:
+    assert 3 == await Retry((0.0, 0.0))(FailingCall(OSError(), OSError()))
 
 
-async def test_what_stays_is_raised() -> None:
-    look = Look(*[ConnectionResetError()] * 4)
+async def test_the_last_failure_is_raised() -> None:
+    call = FailingCall(*[ConnectionResetError()] * 4)
     with pytest.raises(ConnectionResetError):
-        await Retry((0.0, 0.0))(look)
-    assert 3 == look.looked
+        await Retry((0.0, 0.0))(call)
+    assert 3 == call.calls
 
 
-async def test_a_refusal_is_an_answer() -> None:
-    look = Look(ImageNotFound("gone"))
+async def test_a_refusal_is_not_retried() -> None:
+    call = FailingCall(ImageNotFound("gone"))
     with pytest.raises(ImageNotFound):
-        await Retry()(look)
-    assert 1 == look.looked
+        await Retry()(call)
+    assert 1 == call.calls
 
 
-async def test_some_look_at_a_time_and_nobody_while_they_pause() -> None:
-    patience = Retry((0.0,))
-    looking, most = 0, 0
+async def test_the_number_of_concurrent_calls_is_bounded() -> None:
+    retry = Retry((0.0,))
+    running, most = 0, 0
 
-    async def look() -> None:
-        nonlocal looking, most
-        looking += 1
-        most = max(most, looking)
+    async def run() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
         await asyncio.sleep(0)
-        looking -= 1
+        running -= 1
 
-    await asyncio.gather(*(patience(look) for _ in range(20)))
+    await asyncio.gather(*(retry(run) for _ in range(20)))
     assert RETRY_CONCURRENCY == most

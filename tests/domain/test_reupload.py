@@ -1,4 +1,4 @@
-"""Sending the bytes of a picture that is here already."""
+"""Uploading the bytes of an existing image again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from domain.entities.images import Variant
 from domain.entities.uploads import UploadedImage
 from domain.use_cases.uploads.reupload import reupload
-from tests.domain.libraries import RED, Library
+from tests.domain.library_with_tasks import RED, LibraryWithTasks
 from tests.fakes.files import upload
 
 if TYPE_CHECKING:
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from domain.use_cases.indexing import IndexImages
 
 
-@pytest.mark.parametrize("is_gone", [False, True])
-async def test_who_sends_a_picture_that_lies_elsewhere_has_it_kept(
-    use_cases: UseCases, index: IndexImages, library: Library, *, is_gone: bool
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_uploading_a_picture_with_an_external_source_copies_its_original(
+    use_cases: UseCases, index: IndexImages, library: LibraryWithTasks, *, is_deleted: bool
 ) -> None:
-    found = library.find()
+    found = library.add_object()
     assert [1] == [ended async for ended in index()]
-    if is_gone:
+    if is_deleted:
         await library.catalog.delete([found.id])
-    [taken] = await use_cases.upload([upload(RED)], tags=["mine"])
-    assert isinstance(taken, UploadedImage)
-    assert (is_gone, not is_gone) == (taken.image.id != found.id, taken.is_duplicate)
-    assert (None, ("mine",)) == (taken.image.source, taken.image.tags)
-    library.sources.objects.clear()
-    assert RED == library.storage.objects[Variant.ORIGINAL.key_of(taken.image.id)]
+    [outcome] = await use_cases.upload([upload(RED)], tags=["mine"])
+    assert isinstance(outcome, UploadedImage)
+    assert (is_deleted, not is_deleted) == (outcome.image.id != found.id, outcome.is_duplicate)
+    assert (None, ("mine",)) == (outcome.image.source, outcome.image.tags)
+    library.external_files.files.clear()
+    assert RED == library.storage.objects[Variant.ORIGINAL.key_of(outcome.image.id)]
 
 
-async def test_an_image_that_is_deleted_while_it_is_sent_again_leaves_nothing(
-    library: Library, index: IndexImages, monkeypatch: pytest.MonkeyPatch
+async def test_an_image_deleted_while_it_is_uploaded_again_leaves_no_bytes(
+    library: LibraryWithTasks, index: IndexImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = library.find()
+    found = library.add_object()
     assert [1] == [ended async for ended in index()]
     image = await library.image(found.id)
-    keep = library.catalog.mark_copied
+    mark_copied = library.catalog.mark_copied
 
-    async def delete_and_keep(image_id: UUID) -> Image | None:
+    async def delete_and_mark_copied(image_id: UUID) -> Image | None:
         await library.catalog.delete([image_id])
-        return await keep(image_id)
+        return await mark_copied(image_id)
 
-    monkeypatch.setattr(library.catalog, "mark_copied", delete_and_keep)
+    monkeypatch.setattr(library.catalog, "mark_copied", delete_and_mark_copied)
     assert await reupload(library.catalog, library.storage, image, RED, tags=()) is None
     assert Variant.ORIGINAL.key_of(image.id) not in library.storage.objects

@@ -1,4 +1,4 @@
-"""Finding images by what they show."""
+"""Searching by text, example, image and kept search."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from domain.entities.queries import SearchBy
     from domain.entities.searches import SearchPage
     from tests.fakes.clock import SettableClock
-    from tests.fakes.searches import MemoryKeptSearches
+    from tests.fakes.kept_searches import MemoryKeptSearches
 
 SEA = ImageFilter(tags_any=("sea",))
 
@@ -79,26 +79,26 @@ async def test_an_image_finds_itself_first(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_filter_narrows_what_is_found(use_cases: UseCases) -> None:
+async def test_only_images_that_match_the_filter_are_found(use_cases: UseCases) -> None:
     assert names(await use_cases.search(ByText("red"), SearchOptions(SEA))) in (
         ["blue", "green"],
         ["green", "blue"],
     )
 
 
-async def test_an_empty_library_answers_with_an_empty_page(use_cases: UseCases) -> None:
+async def test_a_search_of_an_empty_library_returns_an_empty_page(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"))
     assert (page.found, page.has_next, page.has_previous) == ((), False, False)
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_an_empty_page_still_tells_whether_something_was_found(use_cases: UseCases) -> None:
+async def test_an_empty_page_tells_whether_there_are_hits(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"), first=0)
     assert (page.found, page.has_next) == ((), True)
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_white_space_makes_no_other_question(
+async def test_queries_that_differ_in_white_space_only_are_the_same(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     page = await use_cases.search(ByText(" red \n car "), first=1)
@@ -115,7 +115,7 @@ async def test_white_space_makes_no_other_question(
         ("\ud800", "The text has the character U+D800 in it; leave that out."),
     ],
 )
-async def test_a_text_that_says_nothing_is_refused(
+async def test_a_blank_overlong_or_unstorable_text_is_refused(
     use_cases: UseCases, text: str, message: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
@@ -123,7 +123,7 @@ async def test_a_text_that_says_nothing_is_refused(
     assert (refusal.value.location, message) == (("text",), refusal.value.message)
 
 
-async def test_a_text_of_the_largest_size_is_read(
+async def test_a_text_of_the_maximum_length_is_accepted(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     await use_cases.search(ByText("x" * 2_000 + "  "))
@@ -131,7 +131,7 @@ async def test_a_text_of_the_largest_size_is_read(
 
 
 @pytest.mark.parametrize("first", [-1, 101])
-async def test_a_page_beyond_its_bounds_is_refused(use_cases: UseCases, first: int) -> None:
+async def test_a_page_size_out_of_range_is_refused(use_cases: UseCases, first: int) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(ByText("red"), first=first)
     assert refusal.value.location == ("first",)
@@ -147,14 +147,16 @@ async def test_a_page_beyond_its_bounds_is_refused(use_cases: UseCases, first: i
         (BySearch(uuid7()), SearchExpired),
     ],
 )
-async def test_what_cannot_be_looked_for_is_refused(
+async def test_an_invalid_query_is_refused(
     use_cases: UseCases, by: SearchBy, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal):
         await use_cases.search(by)
 
 
-async def test_a_busy_encoder_refuses_a_search(use_cases: UseCases, encoder: FakeEncoder) -> None:
+async def test_a_search_is_refused_while_the_encoder_is_overloaded(
+    use_cases: UseCases, encoder: FakeEncoder
+) -> None:
     encoder.overloaded = True
     for by in (ByText("red"), ByUpload(upload(file("red")))):
         with pytest.raises(Overloaded):
@@ -162,7 +164,7 @@ async def test_a_busy_encoder_refuses_a_search(use_cases: UseCases, encoder: Fak
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_search_can_be_asked_again_with_other_conditions(
+async def test_a_kept_search_can_be_run_again_with_another_filter(
     use_cases: UseCases, encoder: FakeEncoder
 ) -> None:
     whole = await use_cases.search(ByText("green"))
@@ -175,7 +177,7 @@ async def test_a_search_can_be_asked_again_with_other_conditions(
     assert encoder.texts == ["green"]
 
 
-async def test_a_search_asked_again_unchanged_answers_as_it_did(
+async def test_a_kept_search_run_again_unchanged_returns_the_same_hits(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     first = await use_cases.search(ByText("red"), first=3)
@@ -187,7 +189,7 @@ async def test_a_search_asked_again_unchanged_answers_as_it_did(
     assert names(first)[1:] == names(again)[:2]
 
 
-async def test_a_kept_search_says_what_it_was_made_from(
+async def test_a_kept_search_stores_its_kind_model_and_time(
     use_cases: UseCases,
     by_colour: dict[str, Image],
     *,
@@ -204,33 +206,33 @@ async def test_a_kept_search_says_what_it_was_made_from(
         assert (kept.query.kind, kept.model, kept.created_at) == (kind, "fake", clock.now)
 
 
-class Crowded(FakeImaging):
-    """Decodes when as many examples as may be in memory are there, and counts them."""
+class CountingImaging(FakeImaging):
+    """Counts the examples in memory. Decoding waits until as many as allowed are there."""
 
     def __init__(self) -> None:
         super().__init__()
         self.examples = self.most = 0
-        self.crowd = asyncio.Event()
+        self.is_full = asyncio.Event()
 
     def example(self, number: int) -> Upload:
         async def read() -> bytes:
             self.examples += 1
             self.most = max(self.most, self.examples)
             if self.examples == MAX_FILES_IN_MEMORY:
-                self.crowd.set()
+                self.is_full.set()
             return picture_file(words=str(number))
 
         return Upload("picture.png", 1, read)
 
     async def decode_pixels(self, data: bytes) -> Pixels:
-        await self.crowd.wait()
+        await self.is_full.wait()
         self.examples -= 1
         return await super().decode_pixels(data)
 
 
-async def test_only_so_many_examples_are_in_memory_at_once(use_cases: UseCases) -> None:
-    crowded = Crowded()
-    questions = replace(use_cases.search.encode_query, imaging=crowded)
-    search = replace(use_cases.search, encode_query=questions)
-    await asyncio.gather(*(search(ByUpload(crowded.example(number))) for number in range(30)))
-    assert crowded.most == MAX_FILES_IN_MEMORY
+async def test_the_number_of_examples_in_memory_is_bounded(use_cases: UseCases) -> None:
+    imaging = CountingImaging()
+    encode_query = replace(use_cases.search.encode_query, imaging=imaging)
+    search = replace(use_cases.search, encode_query=encode_query)
+    await asyncio.gather(*(search(ByUpload(imaging.example(number))) for number in range(30)))
+    assert imaging.most == MAX_FILES_IN_MEMORY

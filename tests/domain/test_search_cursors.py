@@ -1,4 +1,4 @@
-"""Going on with a search: cursors, and searches that are kept."""
+"""Cursors of kept searches."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from domain.entities.queries import SearchBy
     from tests.fakes.clock import SettableClock
 
-LITTLE = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 SEA = ImageFilter(tags_any=("sea",))
 IN_SEA = SearchOptions(SEA)
 RED = ByText("red")
 RED_FILE = picture_file(COLOURS["red"])
 
 
-async def test_a_search_by_an_image_goes_on_after_the_image_is_deleted(
+async def test_a_search_by_an_image_continues_after_the_image_is_deleted(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     by = ByImage(by_colour["red"].id)
@@ -52,7 +52,7 @@ async def test_a_search_by_an_image_goes_on_after_the_image_is_deleted(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_cursor_goes_on_with_any_way_to_ask_the_same(use_cases: UseCases) -> None:
+async def test_a_cursor_is_valid_for_every_form_of_the_same_query(use_cases: UseCases) -> None:
     whole = await use_cases.search(ByText("red"), IN_SEA)
     page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     by_search = BySearch(whole.search_id)
@@ -63,7 +63,7 @@ async def test_a_cursor_goes_on_with_any_way_to_ask_the_same(use_cases: UseCases
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_cursor_of_a_narrowed_search_goes_on_with_the_first_question(
+async def test_a_cursor_of_a_filtered_search_is_valid_for_the_original_query(
     use_cases: UseCases,
 ) -> None:
     whole = await use_cases.search(RED)
@@ -75,7 +75,7 @@ async def test_a_cursor_of_a_narrowed_search_goes_on_with_the_first_question(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: UseCases) -> None:
+async def test_a_cursor_of_an_example_is_valid_for_the_same_bytes(use_cases: UseCases) -> None:
     page = await use_cases.search(ByUpload(upload(RED_FILE, "a.png")), first=2)
     rest = await use_cases.search(ByUpload(upload(RED_FILE, "b.png")), after=page.found[-1].cursor)
     assert len(COLOURS) - 2 == len(rest.found)
@@ -83,7 +83,7 @@ async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: Use
 
 
 @dataclass(frozen=True)
-class Request:
+class SearchRequest:
     """A search that a cursor of ``ByText("red")`` does not belong to."""
 
     by: SearchBy = RED
@@ -92,24 +92,26 @@ class Request:
 
 @pytest.mark.usefixtures("by_colour")
 @pytest.mark.parametrize(
-    "asked",
+    "other",
     [
-        Request(by=ByText("blue")),
-        Request(by=ByUpload(upload(RED_FILE))),
-        Request(by=ByImage(uuid7())),
-        Request(options=SearchOptions()),
-        Request(options=SearchOptions(ImageFilter(tags_any=("sea", "beach")))),
-        Request(options=SearchOptions(ImageFilter(tags_all=("sea",)))),
-        Request(options=SearchOptions(SEA, exact=True)),
-        Request(options=SearchOptions(SEA, min_relevance=0.0)),
-        Request(options=SearchOptions(SEA, collapse=Collapse.EXACT_COPIES)),
-        Request(by=ByBlend((WeightedTerm(RED),))),
+        SearchRequest(by=ByText("blue")),
+        SearchRequest(by=ByUpload(upload(RED_FILE))),
+        SearchRequest(by=ByImage(uuid7())),
+        SearchRequest(options=SearchOptions()),
+        SearchRequest(options=SearchOptions(ImageFilter(tags_any=("sea", "beach")))),
+        SearchRequest(options=SearchOptions(ImageFilter(tags_all=("sea",)))),
+        SearchRequest(options=SearchOptions(SEA, exact=True)),
+        SearchRequest(options=SearchOptions(SEA, min_relevance=0.0)),
+        SearchRequest(options=SearchOptions(SEA, collapse=Collapse.EXACT_COPIES)),
+        SearchRequest(by=ByBlend((WeightedTerm(RED),))),
     ],
 )
-async def test_a_cursor_of_another_search_is_refused(use_cases: UseCases, asked: Request) -> None:
+async def test_a_cursor_of_another_search_is_refused(
+    use_cases: UseCases, other: SearchRequest
+) -> None:
     page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     with pytest.raises(InvalidArgument) as refusal:
-        await use_cases.search(asked.by, asked.options, after=page.found[0].cursor)
+        await use_cases.search(other.by, other.options, after=page.found[0].cursor)
     assert refusal.value.location == ("after",)
     assert (
         refusal.value.message
@@ -127,9 +129,7 @@ async def test_a_cursor_of_another_kept_search_is_refused(use_cases: UseCases) -
 
 @pytest.mark.usefixtures("by_colour")
 @pytest.mark.parametrize("rank", [-1, -100, len(COLOURS) + 1, 10**30])
-async def test_a_cursor_outside_of_what_was_found_is_refused(
-    use_cases: UseCases, rank: int
-) -> None:
+async def test_a_cursor_outside_the_hits_is_refused(use_cases: UseCases, rank: int) -> None:
     page = await use_cases.search(ByText("red"))
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(ByText("red"), after=SearchCursor(page.search_id, rank))
@@ -138,7 +138,7 @@ async def test_a_cursor_outside_of_what_was_found_is_refused(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_the_last_cursor_leads_to_an_empty_page(use_cases: UseCases) -> None:
+async def test_the_page_after_the_last_hit_is_empty(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"))
     rest = await use_cases.search(ByText("red"), after=page.found[-1].cursor)
     assert (rest.found, rest.has_next, rest.has_previous) == ((), False, True)
@@ -153,7 +153,7 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
     assert (await use_cases.search(by)).found
     assert (await use_cases.search(ByText("red"), after=after)).found
 
-    clock.pass_time(LITTLE)
+    clock.pass_time(MICROSECOND)
     with pytest.raises(SearchExpired):
         await use_cases.search(by)
     with pytest.raises(SearchExpired):
@@ -165,8 +165,8 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
 @pytest.mark.usefixtures("by_colour")
 async def test_a_search_made_with_another_model_has_expired(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"), first=1)
-    judge = replace(use_cases.search.score, model=FakeEncoder(name="another").model)
-    another = replace(use_cases.search, score=judge)
+    scorer = replace(use_cases.search.score, model=FakeEncoder(name="another").model)
+    another = replace(use_cases.search, score=scorer)
     for by, after in (
         (BySearch(page.search_id), None),
         (ByText("red"), page.found[0].cursor),

@@ -1,4 +1,4 @@
-"""Going on with a search when another model answers: the one that made it does."""
+"""Searches made by a model that is not active any more."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from domain.entities.queries import BySearch, ByText, SearchOptions
 from domain.errors import SearchExpired
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import FakeEncoder
-from tests.fakes.space import FakeEmbeddingSpace
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -24,7 +24,7 @@ RELEVANT = SearchOptions(min_relevance=0.5)
 
 @pytest.fixture
 async def later(use_cases: UseCases, by_colour: dict[str, Image]) -> SearchImages:
-    """What searches the same images by another model, with the one before still loaded."""
+    """A search of the same images by another model, while the earlier one is loaded."""
     encoder = FakeEncoder(dimensions=24, name="another")
     catalog = MemoryCatalog(encoder.model)
     for image in by_colour.values():
@@ -41,7 +41,7 @@ async def later(use_cases: UseCases, by_colour: dict[str, Image]) -> SearchImage
     )
 
 
-async def test_the_pages_of_an_earlier_model_go_on_as_they_would_have(
+async def test_pages_of_a_search_are_continued_by_the_model_that_made_it(
     use_cases: UseCases, later: SearchImages
 ) -> None:
     before = use_cases.search
@@ -55,19 +55,19 @@ async def test_the_pages_of_an_earlier_model_go_on_as_they_would_have(
     assert first.search.model != again.search.model
 
 
-async def test_a_kept_search_is_asked_again_by_the_model_that_made_it(
+async def test_a_kept_search_is_run_again_by_the_model_that_made_it(
     use_cases: UseCases, later: SearchImages
 ) -> None:
     kept = BySearch((await use_cases.search(RED)).search_id)
     assert await ids(use_cases.search, kept, RELEVANT) == await ids(later, kept, RELEVANT)
     assert "fake" == (await later(kept, RELEVANT)).search.model
-    # A cursor may belong to a search that asks the same by another id.
+    # A cursor may belong to a search that has the same query and another id.
     page = await later(kept, RELEVANT, first=0)
     assert "fake" == (await later(kept, RELEVANT, first=1)).search.model
     assert page.search.query_digest == (await later(RED)).search.query_digest
 
 
-async def test_an_earlier_answer_is_judged_and_explained_by_the_model_that_gave_it(
+async def test_relevance_plan_and_recall_come_from_the_model_that_made_the_search(
     use_cases: UseCases, later: SearchImages
 ) -> None:
     before = use_cases.search
@@ -79,7 +79,7 @@ async def test_an_earlier_answer_is_judged_and_explained_by_the_model_that_gave_
     assert await before.recall(inexact) == await later.recall(inexact)
 
 
-async def test_what_a_model_found_has_expired_when_it_is_dropped(
+async def test_a_search_expires_when_its_model_is_dropped(
     use_cases: UseCases, later: SearchImages
 ) -> None:
     page = await use_cases.search(RED, first=1)
@@ -89,6 +89,6 @@ async def test_what_a_model_found_has_expired_when_it_is_dropped(
             await alone(by, after=after)
 
 
-async def ids(search: SearchImages, *asked: object, **more: object) -> list[object]:
-    page = await search(*asked, **more)  # type: ignore[arg-type]  # whatever a search takes
+async def ids(search: SearchImages, *arguments: object, **options: object) -> list[object]:
+    page = await search(*arguments, **options)  # type: ignore[arg-type]  # the arguments of a search
     return [(found.image.id, found.score) for found in page.found]

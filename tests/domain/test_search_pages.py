@@ -1,4 +1,4 @@
-"""Pages of a search while pictures come and go."""
+"""Pages of a search while images are added and deleted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from domain.use_cases.search.search_images import SearchImages
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
+from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.searches import MemoryKeptSearches
-from tests.fakes.space import FakeEmbeddingSpace
+from tests.fakes.kept_searches import MemoryKeptSearches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class CountingCatalog(MemoryCatalog):
-    """Counts how often images are asked for."""
+    """Counts its queries for images."""
 
-    asked = 0
+    queries = 0
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        self.asked += 1
+        self.queries += 1
         return await super().get(ids)
 
 
 @dataclass
-class Library:
-    """Images at angles to each other, and a search among them."""
+class SearchedLibrary:
+    """Images with two-dimensional embeddings, and a search among them."""
 
     catalog: CountingCatalog = field(default_factory=CountingCatalog)
     clock: SettableClock = field(default_factory=SettableClock)
@@ -79,7 +79,7 @@ class Library:
 DEGREES = st.integers(0, 359)
 
 
-# Angles of pictures that come, and numbers (of all that ever came) of those that go.
+# Angles of images to add, and indexes, among all ever added, of images to delete.
 CHANGES = st.tuples(st.lists(DEGREES, max_size=3), st.lists(st.integers(0, 60), max_size=8))
 
 
@@ -89,24 +89,24 @@ CHANGES = st.tuples(st.lists(DEGREES, max_size=3), st.lists(st.integers(0, 60), 
     sizes=st.lists(st.integers(0, 7), min_size=1, max_size=4),
     changes=st.lists(CHANGES, max_size=12),
 )
-async def test_whatever_was_there_throughout_is_found_once_and_in_order(
+async def test_images_that_exist_throughout_are_found_once_and_in_order(
     here: list[int], sizes: list[int], changes: list[tuple[list[int], list[int]]]
 ) -> None:
-    library = Library()
-    came = [await library.insert(degrees) for degrees in here]
+    library = SearchedLibrary()
+    added = [await library.insert(degrees) for degrees in here]
     whole = await library.search(ByText("red"), first=100)
     ranked = [found.image.id for found in whole.found]
     scores = {found.image.id: found.score for found in whole.found}
-    assert set(came) == set(ranked)
+    assert set(added) == set(ranked)
 
-    pending, alive = iter(changes), set(came)
+    pending, alive = iter(changes), set(added)
     seen: list[UUID] = []
-    place, after, turn = 0, None, 0
+    rank, after, page_number = 0, None, 0
     while True:
-        # Without a cursor, an empty page would ask anew; with empty pages only, none is the last.
-        size = max(after is None, sizes[turn % len(sizes)] if turn < 20 else 7)
+        # The first page must return a cursor, and empty pages alone would never end.
+        size = max(after is None, sizes[page_number % len(sizes)] if page_number < 20 else 7)
         page = await library.search(ByText("red"), first=size, after=after)
-        waiting = [id_ for id_ in ranked[place:] if id_ in alive]
+        waiting = [id_ for id_ in ranked[rank:] if id_ in alive]
         assert waiting[:size] == [found.image.id for found in page.found]
         assert all(scores[found.image.id] == found.score for found in page.found)
         assert page.has_next == (len(waiting) > size)
@@ -114,20 +114,20 @@ async def test_whatever_was_there_throughout_is_found_once_and_in_order(
         seen += [found.image.id for found in page.found]
         if page.found:
             after = page.found[-1].cursor
-            place = ranked.index(seen[-1]) + 1
+            rank = ranked.index(seen[-1]) + 1
         elif not page.has_next:
             break
-        turn += 1
-        coming, going = next(pending, ([], []))
-        came += [await library.insert(degrees) for degrees in coming]
-        alive -= await library.catalog.delete([came[n] for n in going if n < len(came)])
+        page_number += 1
+        adding, deleting = next(pending, ([], []))
+        added += [await library.insert(degrees) for degrees in adding]
+        alive -= await library.catalog.delete([added[n] for n in deleting if n < len(added)])
 
     assert len(set(seen)) == len(seen)
     assert [id_ for id_ in ranked if id_ in alive] == [id_ for id_ in seen if id_ in alive]
 
 
 async def test_a_thousand_hits_can_be_paged_through_and_no_more() -> None:
-    library = Library()
+    library = SearchedLibrary()
     for number in range(1_003):
         await library.insert(number % 360)
     seen: list[UUID] = []
@@ -140,8 +140,8 @@ async def test_a_thousand_hits_can_be_paged_through_and_no_more() -> None:
     assert len(set(seen)) == len(seen) == 1_000
 
 
-async def test_a_page_behind_a_mass_of_deletions_is_full_and_takes_few_steps() -> None:
-    library = Library()
+async def test_a_page_after_many_deleted_hits_is_full_and_takes_few_queries() -> None:
+    library = SearchedLibrary()
     for number in range(1_000):
         await library.insert(number % 360)
     start = await library.search(ByText("red"), first=1)
@@ -149,10 +149,10 @@ async def test_a_page_behind_a_mass_of_deletions_is_full_and_takes_few_steps() -
     hits = [hit.image_id for hit in ranking.hits]
     await library.catalog.delete(hits[1:-3])
 
-    library.catalog.asked = 0
+    library.catalog.queries = 0
     after = start.found[-1].cursor
     page = await library.search(ByText("red"), first=2, after=after)
     assert hits[-3:-1] == [found.image.id for found in page.found]
     assert page.has_next
     # 3 + 6 + 12 + ... + 384 < 999 <= the same and 768.
-    assert library.catalog.asked == 9
+    assert library.catalog.queries == 9

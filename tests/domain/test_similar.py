@@ -1,4 +1,4 @@
-"""Finding images that look like one of the library."""
+"""Finding images similar to an image."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_similar_images_never_show_the_image_itself(
     assert len(COLOURS) - 1 == len(seen)
 
 
-async def test_similar_images_keep_to_the_filter_and_what_it_leaves_out(
+async def test_similar_images_match_the_filter_and_its_excluded_ids(
     use_cases: UseCases, by_colour: dict[str, Image]
 ) -> None:
     without_green = replace(SEA, ids_not_in=(by_colour["green"].id,))
@@ -45,6 +45,6 @@ async def test_similar_images_keep_to_the_filter_and_what_it_leaves_out(
     assert (await use_cases.similar(by_colour["blue"].id, criteria=without_green)).found == ()
 
 
-async def test_what_is_like_a_missing_image_is_refused(use_cases: UseCases) -> None:
+async def test_images_similar_to_a_missing_image_are_refused(use_cases: UseCases) -> None:
     with pytest.raises(ImageNotFound):
         await use_cases.similar(uuid7())

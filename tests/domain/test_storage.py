@@ -13,7 +13,7 @@ ID = "01890000-0000-7000-8000-00000000000a"
 
 
 @pytest.mark.parametrize("variant", Variant)
-def test_a_key_comes_apart_into_what_it_was_made_of(variant: Variant) -> None:
+def test_parsing_a_key_returns_its_parts(variant: Variant) -> None:
     image_id = uuid7()
     assert (image_id, variant) == parse_key(variant.key_of(image_id))
 
@@ -35,7 +35,7 @@ def test_a_key_comes_apart_into_what_it_was_made_of(variant: Variant) -> None:
         f"../{ID}/original",
     ],
 )
-def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
+def test_a_foreign_key_is_refused(key: str) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the text is asserted below
         parse_key(key)
     assert f"{key!r} is not a key of an image" == str(refusal.value)
@@ -53,7 +53,7 @@ def test_what_is_no_key_of_an_image_is_refused_by_name(key: str) -> None:
         (ByteRange(-99), (0, 10)),
     ],
 )
-def test_a_range_is_a_first_byte_and_a_count(
+def test_a_range_resolves_to_an_offset_and_a_count(
     byte_range: ByteRange, first_and_count: tuple[int, int]
 ) -> None:
     assert first_and_count == byte_range.within(10)
@@ -63,7 +63,7 @@ def test_a_range_is_a_first_byte_and_a_count(
     ("byte_range", "size"),
     [(ByteRange(10), 10), (ByteRange(5, 4), 10), (ByteRange(0), 0), (ByteRange(-1), 0)],
 )
-def test_a_range_without_a_byte_is_refused(byte_range: ByteRange, size: int) -> None:
+def test_a_range_that_contains_no_byte_is_refused(byte_range: ByteRange, size: int) -> None:
     with pytest.raises(ValueError, match=f"^the range contains none of {size} bytes$"):
         byte_range.within(size)
 
@@ -73,13 +73,15 @@ def test_a_range_without_a_byte_is_refused(byte_range: ByteRange, size: int) -> 
     first=st.integers(-25, 25),
     last=st.none() | st.integers(0, 25),
 )
-def test_a_range_means_what_slicing_means(data: bytes, first: int, last: int | None) -> None:
-    meant = data[first:] if first < 0 or last is None else data[first : last + 1]
+def test_a_range_selects_the_same_bytes_as_slicing(
+    data: bytes, first: int, last: int | None
+) -> None:
+    expected = data[first:] if first < 0 or last is None else data[first : last + 1]
     byte_range = ByteRange(first, None if first < 0 else last)
-    if not meant:
+    if not expected:
         with pytest.raises(ValueError, match="range contains none"):
             byte_range.within(len(data))
         return
     start, count = byte_range.within(len(data))
-    assert meant == data[start : start + count]
-    assert len(meant) == count
+    assert expected == data[start : start + count]
+    assert len(expected) == count

@@ -1,4 +1,4 @@
-"""Collecting what crashes and time leave behind."""
+"""Sweeping orphaned bytes and expired searches."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from domain import UseCases
     from domain.entities.images import Image
     from tests.fakes.clock import SettableClock
-    from tests.fakes.searches import MemoryKeptSearches
+    from tests.fakes.kept_searches import MemoryKeptSearches
     from tests.fakes.storage import MemoryStorage
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 AN_ID = UUID("01a20ef3-7f68-76c9-b1dc-bca94db9a249")
 
 
@@ -40,27 +40,27 @@ async def test_an_empty_library_has_nothing_to_sweep(use_cases: UseCases) -> Non
     assert SweepReport(0, 0, 0) == await use_cases.sweep()
 
 
-async def test_bytes_that_no_image_points_at_go_and_those_of_images_stay(
+async def test_orphaned_bytes_are_deleted_and_those_of_images_are_kept(
     use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     [outcome] = await use_cases.upload([upload(picture_file())])
     assert isinstance(outcome, UploadedImage)
     await storage.write(Variant.LARGE.key_of(uuid7()), b"lost", content_type="image/webp")
-    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MICROSECOND)
 
     assert SweepReport(4, 1, 0) == await use_cases.sweep()
     assert {variant.key_of(outcome.image.id) for variant in Variant} == set(storage.objects)
     assert SweepReport(3, 0, 0) == await use_cases.sweep()
 
 
-async def test_bytes_stay_as_long_as_their_row_may_still_come(
+async def test_young_orphans_are_kept_for_the_grace_period(
     use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
     clock.pass_time(ORPHAN_GRACE_PERIOD)
 
     assert SweepReport(1, 0, 0) == await use_cases.sweep(force=True)
-    clock.pass_time(MOMENT)
+    clock.pass_time(MICROSECOND)
     assert SweepReport(1, 1, 0) == await use_cases.sweep(force=True)
 
 
@@ -75,7 +75,7 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
         f"backup/{AN_ID}/original",
     ],
 )
-async def test_what_somebody_else_keeps_in_the_bucket_stays(
+async def test_foreign_objects_in_the_bucket_are_kept(
     key: str, *, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     storage.objects[key] = b"foreign"
@@ -86,8 +86,8 @@ async def test_what_somebody_else_keeps_in_the_bucket_stays(
     assert {key: b"foreign"} == storage.objects
 
 
-class LabelRequest(MemoryCatalog):
-    """Remembers for how many images it was asked at once."""
+class CountingCatalog(MemoryCatalog):
+    """Records the largest number of images that one query asks for."""
 
     most = 0
 
@@ -96,42 +96,40 @@ class LabelRequest(MemoryCatalog):
         return await super().get(ids)
 
 
-async def test_the_catalog_is_asked_for_a_chunk_at_most(
+async def test_the_catalog_is_queried_in_batches(
     storage: MemoryStorage, searches: MemoryKeptSearches, clock: SettableClock
 ) -> None:
-    asked = LabelRequest()
+    counting = CountingCatalog()
     for _ in range(2 * SWEEP_BATCH_SIZE + 7):
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
-    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MICROSECOND)
 
-    await Sweep(asked, storage, searches, clock)(force=True)
-    assert (asked.most, storage.objects) == (SWEEP_BATCH_SIZE, {})
+    await Sweep(counting, storage, searches, clock)(force=True)
+    assert (counting.most, storage.objects) == (SWEEP_BATCH_SIZE, {})
 
 
 @pytest.mark.parametrize(
     "orphans",
     [SWEEP_BATCH_SIZE - 1, SWEEP_BATCH_SIZE, SWEEP_BATCH_SIZE + 1, 2 * SWEEP_BATCH_SIZE + 7],
 )
-async def test_a_large_storage_is_swept_a_chunk_at_a_time(
+async def test_a_large_storage_is_swept_in_batches(
     orphans: int, *, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     for number in range(orphans):
         if number == 3:
             await use_cases.upload([upload(picture_file())])
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
-    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
-    looked_at: list[int] = []
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MICROSECOND)
+    checked: list[int] = []
 
-    assert SweepReport(orphans + 3, orphans, 0) == await use_cases.sweep(progress=looked_at.append)
+    assert SweepReport(orphans + 3, orphans, 0) == await use_cases.sweep(progress=checked.append)
     assert len(storage.objects) == 3
-    assert [*range(SWEEP_BATCH_SIZE, orphans + 4, SWEEP_BATCH_SIZE), orphans + 3] == looked_at
+    assert [*range(SWEEP_BATCH_SIZE, orphans + 4, SWEEP_BATCH_SIZE), orphans + 3] == checked
 
 
-async def test_searches_go_when_they_have_expired(
-    use_cases: UseCases, clock: SettableClock
-) -> None:
+async def test_expired_searches_are_deleted(use_cases: UseCases, clock: SettableClock) -> None:
     old = (await use_cases.search(ByText("red"))).search_id
-    clock.pass_time(MOMENT)
+    clock.pass_time(MICROSECOND)
     young = (await use_cases.search(ByText("red"))).search_id
     clock.pass_time(SEARCH_LIFETIME)
 
@@ -141,12 +139,12 @@ async def test_searches_go_when_they_have_expired(
         await use_cases.search(BySearch(old))
 
 
-async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
+async def test_bytes_left_by_a_crash_during_a_deletion_are_swept(
     use_cases: UseCases, catalog: MemoryCatalog, *, storage: MemoryStorage, clock: SettableClock
 ) -> None:
     [outcome] = await use_cases.upload([upload(picture_file())])
     assert isinstance(outcome, UploadedImage)
-    clock.pass_time(ORPHAN_GRACE_PERIOD + MOMENT)
+    clock.pass_time(ORPHAN_GRACE_PERIOD + MICROSECOND)
     # A crash between the row and the bytes.
     await catalog.delete([outcome.image.id])
 
@@ -154,7 +152,7 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
     assert storage.objects == {}
 
 
-async def test_a_sweep_of_an_empty_library_removes_nothing_unless_told_to(
+async def test_a_sweep_of_an_empty_library_has_to_be_forced(
     storage: MemoryStorage, use_cases: UseCases, clock: SettableClock
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"left", content_type="image/png")

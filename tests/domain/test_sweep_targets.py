@@ -1,4 +1,4 @@
-"""Collecting what uploads that were never completed leave behind."""
+"""Sweeping expired upload targets and their files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from domain.use_cases.maintenance.sweep_targets import (
 )
 from tests.fakes.imaging import picture_file
 from tests.fakes.staging import MemoryStaging
-from tests.fakes.targets import MemoryUploadTargets
+from tests.fakes.upload_targets import MemoryUploadTargets
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from domain import UseCases
     from tests.fakes.clock import SettableClock
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 DATA = picture_file()
 
 
@@ -39,71 +39,71 @@ async def sent(use_cases: UseCases, staging: MemoryStaging) -> UUID:
     return offer.target.id
 
 
-async def test_expired_targets_go_with_what_was_sent_to_them_and_others_stay(
+async def test_expired_targets_are_deleted_with_their_files_and_valid_ones_are_kept(
     use_cases: UseCases,
     staging: MemoryStaging,
     *,
-    targets: MemoryUploadTargets,
+    upload_targets: MemoryUploadTargets,
     clock: SettableClock,
 ) -> None:
     await sent(use_cases, staging)
-    clock.pass_time(MOMENT)
-    young = await sent(use_cases, staging)
-    clock.pass_time(TARGET_LIFETIME - MOMENT)
+    clock.pass_time(MICROSECOND)
+    valid = await sent(use_cases, staging)
+    clock.pass_time(TARGET_LIFETIME - MICROSECOND)
 
     assert 1 == (await use_cases.sweep_targets()).targets
-    assert [young] == list(targets.kept)
-    assert [young] == list(staging.files)
-    [outcome] = await use_cases.complete_uploads([young])
+    assert [valid] == list(upload_targets.kept)
+    assert [valid] == list(staging.files)
+    [outcome] = await use_cases.complete_uploads([valid])
     assert isinstance(outcome, UploadedImage)
     assert TargetSweepReport(0, 0) == await use_cases.sweep_targets()
 
 
-async def test_bytes_that_belong_to_no_target_go_when_none_can_be_that_old(
+async def test_files_without_a_target_are_deleted_when_they_are_too_old_for_any(
     use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
 ) -> None:
     staging.put(uuid7(), b"sent again after it was completed")
     clock.pass_time(STAGED_FILE_LIFETIME)
     assert TargetSweepReport(0, 0) == await use_cases.sweep_targets()
-    clock.pass_time(MOMENT)
+    clock.pass_time(MICROSECOND)
     assert TargetSweepReport(0, 1) == await use_cases.sweep_targets()
     assert {} == staging.files
 
 
-async def test_many_are_removed_a_chunk_at_a_time(
+async def test_many_files_are_deleted_in_batches(
     use_cases: UseCases, staging: MemoryStaging, clock: SettableClock
 ) -> None:
     for _ in range(STAGED_BATCH_SIZE + 1):
         staging.put(uuid7(), b"")
-    clock.pass_time(STAGED_FILE_LIFETIME + MOMENT)
+    clock.pass_time(STAGED_FILE_LIFETIME + MICROSECOND)
     assert TargetSweepReport(0, STAGED_BATCH_SIZE + 1) == await use_cases.sweep_targets()
     assert {} == staging.files
 
 
 class FlakyTargets(MemoryUploadTargets):
-    """Fails the first time, and tells when it was asked a third time."""
+    """Fails the first call, and sets an event at the third one."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = 0
-        self.asked_thrice = asyncio.Event()
+        self.calls = 0
+        self.third_call = asyncio.Event()
 
     async def delete_expired(self, expired_by: datetime) -> list[UUID]:
-        self.asked += 1
-        if self.asked == 1:
+        self.calls += 1
+        if self.calls == 1:
             raise ConnectionRefusedError
-        if self.asked == 3:
-            self.asked_thrice.set()
+        if self.calls == 3:
+            self.third_call.set()
         return await super().delete_expired(expired_by)
 
 
-async def test_expired_targets_are_forgotten_again_and_again_also_after_an_outage(
+async def test_expired_targets_are_deleted_periodically_also_after_an_outage(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     targets = FlakyTargets()
     sweep = SweepTargets(targets, MemoryStaging(), lambda: datetime.now(UTC))
-    tidying = asyncio.create_task(delete_expired_targets(sweep, every=0))
-    await asyncio.wait_for(targets.asked_thrice.wait(), timeout=30)
-    tidying.cancel()
-    await asyncio.wait([tidying])
+    deleting = asyncio.create_task(delete_expired_targets(sweep, every=0))
+    await asyncio.wait_for(targets.third_call.wait(), timeout=30)
+    deleting.cancel()
+    await asyncio.wait([deleting])
     assert ["expired upload targets could not be deleted; trying again"] == caplog.messages

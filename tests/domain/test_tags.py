@@ -32,20 +32,20 @@ def test_two_spellings_of_one_word_in_unicode_are_one_tag() -> None:
     assert clean_tags(["cafe\u0301", "caf\u00e9"]) == ("café",)
 
 
-def test_no_tags_are_no_tags() -> None:
+def test_no_tags_stay_no_tags() -> None:
     assert clean_tags([]) == ()
 
 
-def test_white_space_of_every_kind_is_one_space() -> None:
+def test_runs_of_any_white_space_become_one_space() -> None:
     assert clean_tags(["\u3000東京\u3000タワー", "東京\u00a0 タワー"]) == ("東京 タワー",)
 
 
 @pytest.mark.parametrize("tag", ["नमस्\u200dते", "👨\u200d👩\u200d👧"])
-def test_words_and_emoji_that_hold_together_by_joiners_are_tags(tag: str) -> None:
+def test_words_and_emoji_with_joiners_are_valid_tags(tag: str) -> None:
     assert (tag,) == clean_tags([tag])
 
 
-def test_as_many_and_as_long_tags_as_are_allowed_pass() -> None:
+def test_tags_at_the_limits_are_accepted() -> None:
     tags = [f"{number:0{MAX_TAG_CHARACTERS}}" for number in range(MAX_TAGS_PER_CALL)]
     assert tuple(tags) == clean_tags(reversed(tags))
 
@@ -63,7 +63,7 @@ def test_as_many_and_as_long_tags_as_are_allowed_pass() -> None:
         ([str(number) for number in range(51)], "51 tags are too many; send at most 50."),
     ],
 )
-def test_what_is_no_tag_is_refused_with_the_way_out(tags: list[str], message: str) -> None:
+def test_an_invalid_tag_is_refused_with_the_way_out(tags: list[str], message: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         clean_tags(tags)
     assert refusal.value.location == ("tags",)
@@ -71,7 +71,7 @@ def test_what_is_no_tag_is_refused_with_the_way_out(tags: list[str], message: st
 
 
 @given(st.lists(st.text(max_size=70), max_size=60))
-def test_cleaning_tags_twice_changes_nothing_and_every_answer_can_be_sent(tags: list[str]) -> None:
+def test_cleaning_tags_is_idempotent_and_every_refusal_can_be_encoded(tags: list[str]) -> None:
     try:
         cleaned = clean_tags(tags)
     except InvalidArgument as refusal:

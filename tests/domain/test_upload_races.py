@@ -1,4 +1,4 @@
-"""Uploads that meet each other, deletions, outages and impatient clients."""
+"""Races of uploads with each other, with deletions, outages and cancellations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from domain.use_cases.uploads.upload import UploadImages
 from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
-from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
-from tests.fakes.searches import MemoryKeptSearches
+from tests.fakes.interleaving import InterleavedCatalog, InterleavedStorage, Interleaving
+from tests.fakes.kept_searches import MemoryKeptSearches
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 RED = picture_file((255, 0, 0))
 BLUE = picture_file((0, 0, 255))
-TAKING_IN = [
+NEW_IMAGE_POINTS = [
     f"{when} {what}"
     for what in ("find_by_digest", "write original", "write large", "write thumbnail", "add")
     for when in ("before", "after")
 ]
-LOSING = ["before forget", "after forget", "before tag", "after tag"]
+LOST_RACE_POINTS = ["before delete bytes", "after delete bytes", "before tag", "after tag"]
 
 
 @pytest.fixture
-def moments() -> Moments:
-    return Moments(random=Random(7))
+def interleaving() -> Interleaving:
+    return Interleaving(random=Random(7))
 
 
 @pytest.fixture
-def catalog(moments: Moments) -> MemoryCatalog:
-    return MomentousCatalog(moments)
+def catalog(interleaving: Interleaving) -> MemoryCatalog:
+    return InterleavedCatalog(interleaving)
 
 
 @pytest.fixture
-def storage(moments: Moments) -> MemoryStorage:
-    return MomentousStorage(moments)
+def storage(interleaving: Interleaving) -> MemoryStorage:
+    return InterleavedStorage(interleaving)
 
 
 @pytest.fixture
@@ -89,11 +89,11 @@ async def test_a_hundred_concurrent_uploads_of_twenty_pictures_leave_twenty(  # 
     *,
     use_cases: UseCases,
     other_server: UploadImages,
-    moments: Moments,
+    interleaving: Interleaving,
     encoder: FakeEncoder,
     storage: MemoryStorage,
 ) -> None:
-    moments.random.seed(seed)
+    interleaving.random.seed(seed)
     files = [picture_file((number, 0, 0)) for number in range(20)]
 
     outcomes = await asyncio.gather(
@@ -103,19 +103,25 @@ async def test_a_hundred_concurrent_uploads_of_twenty_pictures_leave_twenty(  # 
         )
     )
 
-    taken = [each for [each] in outcomes if isinstance(each, UploadedImage)]
-    here = {image.id for image in await images(use_cases)}
-    assert here == {each.image.id for each in taken}
-    assert len(here) == sum(not each.is_duplicate for each in taken) == 20
-    assert {variant.key_of(id_) for id_ in here for variant in Variant} == set(storage.objects)
-    # Each server works once on a picture; only the other one's work can be in vain.
+    uploaded = [each for [each] in outcomes if isinstance(each, UploadedImage)]
+    existing = {image.id for image in await images(use_cases)}
+    assert existing == {each.image.id for each in uploaded}
+    assert len(existing) == sum(not each.is_duplicate for each in uploaded) == 20
+    assert {variant.key_of(id_) for id_ in existing for variant in Variant} == set(storage.objects)
+    # Each server encodes a picture once; only the loser of a race encodes it in vain.
     assert encoder.calls <= 40
 
 
-async def test_whoever_loses_the_race_takes_its_bytes_away_and_its_tags_along(
-    use_cases: UseCases, other_server: UploadImages, *, moments: Moments, storage: MemoryStorage
+async def test_the_loser_of_a_race_deletes_its_bytes_and_adds_its_tags_to_the_winner(
+    use_cases: UseCases,
+    other_server: UploadImages,
+    *,
+    interleaving: Interleaving,
+    storage: MemoryStorage,
 ) -> None:
-    moments.deeds["before add"] = lambda: other_server([upload(RED, "winner.png")], tags=["won"])
+    interleaving.actions["before add"] = lambda: other_server(
+        [upload(RED, "winner.png")], tags=["won"]
+    )
 
     [loser] = await use_cases.upload([upload(RED, "loser.png")], tags=["lost"])
 
@@ -125,12 +131,12 @@ async def test_whoever_loses_the_race_takes_its_bytes_away_and_its_tags_along(
     assert {variant.key_of(image.id) for variant in Variant} == set(storage.objects)
 
 
-async def test_an_image_deleted_before_its_duplicate_is_tagged_is_taken_in_anew(
-    use_cases: UseCases, *, moments: Moments, storage: MemoryStorage
+async def test_an_image_deleted_before_its_duplicate_is_tagged_is_uploaded_as_new(
+    use_cases: UseCases, *, interleaving: Interleaving, storage: MemoryStorage
 ) -> None:
     await use_cases.upload([upload(RED)])
     [old] = await images(use_cases)
-    moments.deeds["before tag"] = lambda: use_cases.delete([old.id])
+    interleaving.actions["before tag"] = lambda: use_cases.delete([old.id])
 
     [outcome] = await use_cases.upload([upload(RED)], tags=["sea"])
 
@@ -140,14 +146,18 @@ async def test_an_image_deleted_before_its_duplicate_is_tagged_is_taken_in_anew(
     assert {variant.key_of(image.id) for variant in Variant} == set(storage.objects)
 
 
-async def test_a_winner_deleted_before_the_loser_tags_it_is_taken_in_anew(
-    use_cases: UseCases, other_server: UploadImages, *, moments: Moments, storage: MemoryStorage
+async def test_a_winner_deleted_before_the_loser_tags_it_is_uploaded_as_new(
+    use_cases: UseCases,
+    other_server: UploadImages,
+    *,
+    interleaving: Interleaving,
+    storage: MemoryStorage,
 ) -> None:
     async def delete_winner() -> None:
         await use_cases.delete([image.id for image in await images(use_cases)])
 
-    moments.deeds["before add"] = lambda: other_server([upload(RED)])
-    moments.deeds["before tag"] = delete_winner
+    interleaving.actions["before add"] = lambda: other_server([upload(RED)])
+    interleaving.actions["before tag"] = delete_winner
 
     [outcome] = await use_cases.upload([upload(RED)], tags=["sea"])
 
@@ -157,15 +167,15 @@ async def test_a_winner_deleted_before_the_loser_tags_it_is_taken_in_anew(
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_uploads_and_deletions_of_one_picture_leave_it_whole_or_not_at_all(
+async def test_concurrent_uploads_and_deletions_leave_the_whole_image_or_nothing(
     seed: int,
     *,
     use_cases: UseCases,
     other_server: UploadImages,
-    moments: Moments,
+    interleaving: Interleaving,
     storage: MemoryStorage,
 ) -> None:
-    moments.random.seed(seed)
+    interleaving.random.seed(seed)
 
     async def delete_everything() -> None:
         for _ in range(10):
@@ -177,66 +187,66 @@ async def test_uploads_and_deletions_of_one_picture_leave_it_whole_or_not_at_all
         delete_everything(),
     )
 
-    here = await images(use_cases)
-    assert len(here) <= 1
-    expected = {variant.key_of(image.id) for image in here for variant in Variant}
+    existing = await images(use_cases)
+    assert len(existing) <= 1
+    expected = {variant.key_of(image.id) for image in existing for variant in Variant}
     assert expected == set(storage.objects)
 
 
-@pytest.mark.parametrize("moment", [*TAKING_IN, *LOSING])
-async def test_an_upload_cut_off_at_any_moment_leaves_no_row_without_bytes(
-    moment: str,
+@pytest.mark.parametrize("point", [*NEW_IMAGE_POINTS, *LOST_RACE_POINTS])
+async def test_an_upload_cancelled_at_any_point_leaves_no_row_without_bytes(
+    point: str,
     *,
     use_cases: UseCases,
     other_server: UploadImages,
-    moments: Moments,
+    interleaving: Interleaving,
     storage: MemoryStorage,
 ) -> None:
-    if moment in LOSING:
-        moments.deeds["before add"] = lambda: other_server([upload(RED)])
-    cut = asyncio.create_task(use_cases.upload([upload(RED)], tags=["sea"]))
+    if point in LOST_RACE_POINTS:
+        interleaving.actions["before add"] = lambda: other_server([upload(RED)])
+    uploading = asyncio.create_task(use_cases.upload([upload(RED)], tags=["sea"]))
 
-    async def cut_off() -> None:
-        cut.cancel()
+    async def cancel() -> None:
+        uploading.cancel()
         await asyncio.sleep(0)
 
-    moments.deeds[moment] = cut_off
+    interleaving.actions[point] = cancel
     with pytest.raises(asyncio.CancelledError):
-        await cut
+        await uploading
 
-    assert moment not in moments.deeds
+    assert point not in interleaving.actions
     assert await has_all_bytes(use_cases, storage)
-    await _again_and_sweep(use_cases, storage)
+    await _upload_again_and_sweep(use_cases, storage)
 
 
-@pytest.mark.parametrize("moment", [*TAKING_IN, *LOSING])
-async def test_an_outage_at_any_moment_is_raised_as_it_is_and_loses_no_other_file(
-    moment: str,
+@pytest.mark.parametrize("point", [*NEW_IMAGE_POINTS, *LOST_RACE_POINTS])
+async def test_an_outage_at_any_point_is_raised_and_loses_no_other_file(
+    point: str,
     *,
     use_cases: UseCases,
     other_server: UploadImages,
-    moments: Moments,
+    interleaving: Interleaving,
     storage: MemoryStorage,
 ) -> None:
-    if moment in LOSING:
-        moments.deeds["before add"] = lambda: other_server([upload(RED), upload(BLUE)])
+    if point in LOST_RACE_POINTS:
+        interleaving.actions["before add"] = lambda: other_server([upload(RED), upload(BLUE)])
     outage = ConnectionRefusedError("the store is away")
 
     async def fail() -> None:
         raise outage
 
-    moments.deeds[moment] = fail
+    interleaving.actions[point] = fail
     with pytest.raises(ConnectionRefusedError) as raised:
         await use_cases.upload([upload(RED), upload(b"GIF89a"), upload(BLUE)], tags=["sea"])
 
     assert outage is raised.value
     assert len(await images(use_cases)) in {1, 2}
     assert await has_all_bytes(use_cases, storage)
-    await _again_and_sweep(use_cases, storage)
+    await _upload_again_and_sweep(use_cases, storage)
 
 
-async def _again_and_sweep(use_cases: UseCases, storage: MemoryStorage) -> None:
-    """Send the files again, sweep, and find nothing left of what went wrong."""
+async def _upload_again_and_sweep(use_cases: UseCases, storage: MemoryStorage) -> None:
+    """Send the files again, sweep, and check that nothing is left of the failure."""
     red, gif, blue = await use_cases.upload([upload(RED), upload(b"GIF89a"), upload(BLUE)])
     assert isinstance(red, UploadedImage)
     assert isinstance(gif, UnsupportedFormat)

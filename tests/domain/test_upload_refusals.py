@@ -1,4 +1,4 @@
-"""Targets that are not found, and files that were sent and become no images."""
+"""Targets and sent files that are refused."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
     from tests.fakes.storage import MemoryStorage
 
 
-async def test_a_target_is_not_found_for_reasons_that_are_told(
+async def test_an_unknown_unsent_or_expired_target_is_refused_with_the_reason(
     use_cases: UseCases, clock: SettableClock, *, staging: MemoryStaging
 ) -> None:
     assert "no such upload target" in (await refusal_of(use_cases, uuid7())).message
     unsent = (await offered(use_cases, announced())).target
     assert "No file was sent" in (await refusal_of(use_cases, unsent.id)).message
-    late = await sent(use_cases, staging)
+    expired = await sent(use_cases, staging)
     clock.pass_time(TARGET_LIFETIME)
-    refusal = await refusal_of(use_cases, late)
+    refusal = await refusal_of(use_cases, expired)
     assert isinstance(refusal, TargetNotFound)
     assert "“a.png” has expired" in refusal.message
 
 
-async def test_one_refused_target_holds_up_no_other(
+async def test_a_refused_target_does_not_block_the_others(
     use_cases: UseCases, staging: MemoryStaging
 ) -> None:
     good = await sent(use_cases, staging)
@@ -67,7 +67,7 @@ async def test_one_refused_target_holds_up_no_other(
         (picture_file(size=(9_000, 9_000)), TooManyPixels, "pixels"),
     ],
 )
-async def test_what_is_no_picture_is_refused_before_there_is_a_row(  # noqa: PLR0913 - all it leaves alone
+async def test_a_file_that_is_not_a_picture_is_refused_and_leaves_nothing(  # noqa: PLR0913 - all that must stay unchanged
     data: bytes,
     refusal: type[Refusal],
     *,
@@ -96,7 +96,7 @@ async def test_another_size_than_announced_is_refused(
     assert "announced" in refusal.message
 
 
-async def test_another_sha256_than_announced_is_refused_and_may_be_made_good(
+async def test_another_sha256_than_announced_is_refused_until_the_right_file_is_sent(
     use_cases: UseCases, staging: MemoryStaging
 ) -> None:
     other = picture_file((0, 255, 0))
@@ -108,7 +108,7 @@ async def test_another_sha256_than_announced_is_refused_and_may_be_made_good(
     assert digest(DATA.ljust(30)) == (await completed(use_cases, target_id)).image.sha256
 
 
-async def test_bad_tags_are_refused_before_anything_is_read(
+async def test_invalid_tags_are_refused_before_any_file_is_read(
     use_cases: UseCases, staging: MemoryStaging
 ) -> None:
     target_id = await sent(use_cases, staging)

@@ -1,4 +1,4 @@
-"""Being told where to put files, and making images of them."""
+"""Creating and completing upload targets."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from tests.fakes.clock import SettableClock
     from tests.fakes.staging import MemoryStaging
     from tests.fakes.storage import MemoryStorage
-    from tests.fakes.targets import MemoryUploadTargets
+    from tests.fakes.upload_targets import MemoryUploadTargets
 
 
-async def test_a_file_gets_a_target_for_an_hour(
-    use_cases: UseCases, clock: SettableClock, targets: MemoryUploadTargets
+async def test_an_announced_file_gets_a_target_that_expires_after_an_hour(
+    use_cases: UseCases, clock: SettableClock, upload_targets: MemoryUploadTargets
 ) -> None:
     file = AnnouncedFile("../holiday\0/a.png", " Image/PNG ", 5, digest(b"x").upper())
     offer = await offered(use_cases, file)
@@ -66,7 +66,7 @@ async def test_a_file_gets_a_target_for_an_hour(
     assert offer.existing is None
     assert offer.form
     assert offer.form.fields
-    assert {offer.target.id: offer.target} == targets.kept
+    assert {offer.target.id: offer.target} == upload_targets.kept
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_file_gets_a_target_for_an_hour(
         (AnnouncedFile("a.png", "image/png", 1, ""), InvalidArgument, "64 hex digits"),
     ],
 )
-async def test_what_would_be_refused_is_refused_before_a_byte_is_sent_and_holds_up_no_other(
+async def test_an_announcement_that_is_not_acceptable_is_refused_and_the_others_are_not(
     file: AnnouncedFile, refusal: type[Refusal], *, sentence: str, use_cases: UseCases
 ) -> None:
     first, second = await use_cases.create_upload_targets([file, announced()])
@@ -95,15 +95,15 @@ async def test_what_would_be_refused_is_refused_before_a_byte_is_sent_and_holds_
     assert isinstance(second, OfferedTarget)
 
 
-async def test_a_known_picture_is_answered_and_completing_it_gives_it_again(
+async def test_an_announced_file_that_exists_gets_its_image_in_place_of_a_form(
     use_cases: UseCases,
 ) -> None:
     [known] = await use_cases.upload([upload(DATA)])
     assert isinstance(known, UploadedImage)
     offer = await offered(use_cases, announced(sha256=digest(DATA)))
     assert (offer.existing, offer.form) == (known.image, None)
-    done = await completed(use_cases, offer.target.id, tags=("sea",))
-    assert done == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
+    outcome = await completed(use_cases, offer.target.id, tags=("sea",))
+    assert outcome == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
 
 
 async def test_a_hundred_files_are_announced_at_once_and_no_more(
@@ -123,7 +123,7 @@ async def test_a_hundred_files_are_announced_at_once_and_no_more(
         await use_cases.complete_uploads([*ids, uuid7()])
 
 
-async def test_what_was_sent_becomes_an_image_that_is_processing_and_then_ready(
+async def test_a_sent_file_becomes_a_processing_image_and_then_a_ready_one(
     use_cases: UseCases,
     index: IndexImages,
     *,
@@ -131,10 +131,10 @@ async def test_what_was_sent_becomes_an_image_that_is_processing_and_then_ready(
     storage: MemoryStorage,
     clock: SettableClock,
 ) -> None:
-    done = await completed(use_cases, await sent(use_cases, staging), tags=("sea", " red "))
-    assert not done.is_duplicate
-    assert done.image == Image(
-        id=done.image.id,
+    outcome = await completed(use_cases, await sent(use_cases, staging), tags=("sea", " red "))
+    assert not outcome.is_duplicate
+    assert outcome.image == Image(
+        id=outcome.image.id,
         filename="a.png",
         content_type="image/png",
         byte_size=len(DATA),
@@ -143,25 +143,25 @@ async def test_what_was_sent_becomes_an_image_that_is_processing_and_then_ready(
         status=ImageStatus.PROCESSING,
         tags=("red", "sea"),
     )
-    assert {Variant.ORIGINAL.key_of(done.image.id): DATA} == storage.objects
+    assert {Variant.ORIGINAL.key_of(outcome.image.id): DATA} == storage.objects
     assert {} == staging.files
     assert [1] == [ended async for ended in index()]
-    image = (await use_cases.get([done.image.id]))[done.image.id]
+    image = (await use_cases.get([outcome.image.id]))[outcome.image.id]
     assert (image.status, image.width, image.tags) == (ImageStatus.READY, 8, ("red", "sea"))
 
 
-async def test_completing_again_gives_the_same_image_and_reads_nothing(
+async def test_completing_a_target_again_returns_the_same_image_and_reads_no_file(
     use_cases: UseCases, staging: MemoryStaging
 ) -> None:
     target_id = await sent(use_cases, staging)
     first = await completed(use_cases, target_id)
     # The policy of a bucket lets it be sent again.
     staging.put(target_id, b"something else")
-    again = await completed(use_cases, target_id, tags=("late",))
-    assert again == UploadedImage(replace(first.image, tags=("late",)), is_duplicate=False)
+    again = await completed(use_cases, target_id, tags=("again",))
+    assert again == UploadedImage(replace(first.image, tags=("again",)), is_duplicate=False)
 
 
-async def test_completing_at_once_and_twice_in_a_call_makes_one_image(
+async def test_concurrent_and_repeated_completions_of_a_target_make_one_image(
     use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
 ) -> None:
     target_id = await sent(use_cases, staging)
@@ -173,7 +173,7 @@ async def test_completing_at_once_and_twice_in_a_call_makes_one_image(
     assert [Variant.ORIGINAL.key_of(image)] == list(storage.objects)
 
 
-async def test_the_same_bytes_sent_to_two_targets_are_one_image(
+async def test_two_targets_with_the_same_bytes_become_one_image(
     use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
 ) -> None:
     ids = [await sent(use_cases, staging) for _ in range(2)]
@@ -183,7 +183,7 @@ async def test_the_same_bytes_sent_to_two_targets_are_one_image(
     assert [Variant.ORIGINAL.key_of(image.id)] == list(storage.objects)
 
 
-async def test_completing_races_an_ordinary_upload_of_the_same_bytes(
+async def test_a_completion_and_an_upload_of_the_same_bytes_make_one_image(
     use_cases: UseCases, staging: MemoryStaging, storage: MemoryStorage
 ) -> None:
     target_id = await sent(use_cases, staging)
@@ -197,7 +197,7 @@ async def test_completing_races_an_ordinary_upload_of_the_same_bytes(
     assert {} == staging.files
 
 
-async def test_an_image_deleted_right_after_stays_deleted(
+async def test_an_image_deleted_right_after_completion_stays_deleted(
     use_cases: UseCases, staging: MemoryStaging, *, storage: MemoryStorage, index: IndexImages
 ) -> None:
     target_id = await sent(use_cases, staging)
@@ -208,7 +208,7 @@ async def test_an_image_deleted_right_after_stays_deleted(
     assert {} == storage.objects
 
 
-async def test_bytes_that_failed_get_another_chance(
+async def test_a_failed_image_is_replaced_when_its_bytes_are_sent_again(
     use_cases: UseCases, staging: MemoryStaging, *, catalog: MemoryCatalog, storage: MemoryStorage
 ) -> None:
     first = (await completed(use_cases, await sent(use_cases, staging))).image
@@ -222,7 +222,7 @@ async def test_bytes_that_failed_get_another_chance(
     assert [Variant.ORIGINAL.key_of(second.image.id)] == list(storage.objects)
 
 
-async def test_a_picture_that_was_known_and_is_gone_when_it_is_completed_has_to_be_sent(
+async def test_a_target_whose_existing_image_was_deleted_is_refused(
     use_cases: UseCases, catalog: MemoryCatalog
 ) -> None:
     await use_cases.upload([upload(DATA)])

@@ -1,4 +1,4 @@
-"""Files on their way in."""
+"""Files to upload, and their admission."""
 
 from __future__ import annotations
 
@@ -32,19 +32,21 @@ from tests.fakes.files import upload
         ("x" * 300 + ".jpeg", "x" * 250 + ".jpeg"),
     ],
 )
-def test_a_name_is_what_people_can_see_of_it(filename: str, name: str) -> None:
+def test_a_display_name_has_no_folders_and_no_unprintable_characters(
+    filename: str, name: str
+) -> None:
     assert name == upload(b"", filename).name
 
 
 @given(st.text(max_size=300))
-def test_every_name_can_be_kept(filename: str) -> None:
+def test_every_display_name_can_be_stored(filename: str) -> None:
     name = upload(b"", filename).name
     assert name.encode()
     assert not {"/", "\\", "\0"} & set(name)
     assert len(name) <= MAX_FILENAME_CHARACTERS
 
 
-async def test_a_file_of_the_largest_size_is_read() -> None:
+async def test_a_file_of_the_maximum_size_is_read() -> None:
     assert await upload(b"12345").bytes_within(5) == b"12345"
 
 
@@ -56,7 +58,7 @@ async def test_a_file_that_is_too_large_is_refused_before_it_is_read() -> None:
     )
 
 
-async def test_a_file_that_is_larger_than_it_claims_is_refused_too() -> None:
+async def test_a_file_larger_than_its_claimed_size_is_refused() -> None:
     with pytest.raises(TooLarge) as refusal:
         await upload(b"123456", "sea.png", size=1).bytes_within(5)
     assert refusal.value.message == (
@@ -70,39 +72,39 @@ async def test_an_empty_file_is_refused() -> None:
     assert refusal.value.message == "“sea.png” is empty. Send a file that has bytes."
 
 
-async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:
+async def test_the_digest_is_the_sha_256_of_the_bytes() -> None:
     assert hashlib.sha256(b"sea").hexdigest() == await sha256_of(b"sea")
 
 
-async def test_those_that_find_no_room_to_wait_are_refused_and_the_others_served() -> None:
-    room = AdmissionLimit(1, max_waiting=2)
+async def test_callers_beyond_the_queue_limit_are_refused_and_the_others_admitted() -> None:
+    admission = AdmissionLimit(1, max_waiting=2)
     done: list[int] = []
 
-    async def visit(number: int) -> None:
-        async with room:
+    async def admit(number: int) -> None:
+        async with admission:
             await asyncio.sleep(0)
             done.append(number)
 
-    outcomes = await asyncio.gather(*(visit(n) for n in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(admit(n) for n in range(5)), return_exceptions=True)
     refused = [outcome for outcome in outcomes if isinstance(outcome, Overloaded)]
     assert ["Too many pictures are waiting; send this one again in a minute."] * len(refused) == [
         refusal.message for refusal in refused
     ]
     assert len(refused) + len(done) == 5
     assert 2 <= len(done) <= 3
-    async with room:
+    async with admission:
         done.append(5)
 
 
-async def test_who_gives_up_waiting_makes_room() -> None:
-    room = AdmissionLimit(1, max_waiting=1)
-    async with room:
-        waiting = asyncio.create_task(room.__aenter__())
+async def test_a_cancelled_waiter_frees_its_place_in_the_queue() -> None:
+    admission = AdmissionLimit(1, max_waiting=1)
+    async with admission:
+        waiting = asyncio.create_task(admission.__aenter__())
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await room.__aenter__()
+            await admission.__aenter__()
         waiting.cancel()
         await asyncio.wait([waiting])
-        waiting = asyncio.create_task(room.__aenter__())
+        waiting = asyncio.create_task(admission.__aenter__())
         await asyncio.sleep(0)
     await waiting

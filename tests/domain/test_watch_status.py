@@ -1,4 +1,4 @@
-"""Watching images until the work on them is done."""
+"""Watching the status of images."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ PROCESSING, READY, FAILED = ImageStatus.PROCESSING, ImageStatus.READY, ImageStat
 
 
 class FlakyCatalog(MemoryCatalog):
-    """A catalog that fails so many times, and lets a test step in after a look."""
+    """Fails ``failures`` times, and can change an image right after a query."""
 
     failures = 0
-    after_look: Image | None = None
+    change_after_get: Image | None = None
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         if self.failures:
             self.failures -= 1
             raise ConnectionResetError
-        here = await super().get(ids)
-        if change := self.after_look:
-            self.after_look = None
+        existing = await super().get(ids)
+        if change := self.change_after_get:
+            self.change_after_get = None
             self.put(change)
-        return here
+        return existing
 
 
 @pytest.fixture
@@ -60,12 +60,12 @@ async def images(catalog: FlakyCatalog) -> list[Image]:
     return images
 
 
-async def soon(images: AsyncIterator[Image]) -> Image:
+async def next_image(images: AsyncIterator[Image]) -> Image:
     return await asyncio.wait_for(anext(images), 60)
 
 
 async def take(watched: AsyncIterator[Image], count: int) -> list[Image]:
-    return [await soon(watched) for _ in range(count)]
+    return [await next_image(watched) for _ in range(count)]
 
 
 async def rest(watched: AsyncIterator[Image]) -> list[Image]:
@@ -73,25 +73,25 @@ async def rest(watched: AsyncIterator[Image]) -> list[Image]:
         return [image async for image in watched]
 
 
-def become(catalog: FlakyCatalog, image: Image, status: ImageStatus) -> Image:
+def set_status(catalog: FlakyCatalog, image: Image, status: ImageStatus) -> Image:
     changed = replace(image, status=status)
     catalog.put(changed)
     return changed
 
 
-async def test_each_image_comes_as_it_is_and_then_as_it_changes_until_all_are_done(
+async def test_each_image_is_yielded_at_first_and_after_each_change_until_all_are_done(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([image.id for image in reversed(images)]) as watched:
         assert [*reversed(images)] == await take(watched, 3)
-        ready = become(catalog, images[1], READY)
-        assert ready == await soon(watched)
-        failed = become(catalog, images[2], FAILED)
+        ready = set_status(catalog, images[1], READY)
+        assert ready == await next_image(watched)
+        failed = set_status(catalog, images[2], FAILED)
         assert [failed] == await rest(watched)
     assert not catalog.events.listeners
 
 
-async def test_images_that_are_done_come_once_and_that_is_all(
+async def test_images_that_are_done_are_yielded_once(
     catalog: FlakyCatalog, watch: WatchStatus
 ) -> None:
     done = [image_with(), image_with(status=FAILED)]
@@ -101,92 +101,92 @@ async def test_images_that_are_done_come_once_and_that_is_all(
         assert done == await rest(watched)
 
 
-async def test_a_change_right_behind_the_first_look_is_not_missed(
+async def test_a_change_right_after_the_first_query_is_not_missed(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
-    ready = catalog.after_look = replace(images[1], status=READY)
+    ready = catalog.change_after_get = replace(images[1], status=READY)
     async with watch([images[1].id]) as watched:
         assert [images[1], ready] == await rest(watched)
 
 
-async def test_the_same_status_does_not_come_twice(
+async def test_an_unchanged_status_is_not_yielded_again(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id, images[2].id]) as watched:
         await take(watched, 2)
-        catalog.events.tell(images[1].id, images[2].id)
-        catalog.events.lose()
+        catalog.events.emit(images[1].id, images[2].id)
+        catalog.events.lose_events()
         await catalog.tag([images[1].id], add=["new"])
-        ready = become(catalog, images[2], READY)
-        assert ready == await soon(watched)
-        become(catalog, images[1], FAILED)
+        ready = set_status(catalog, images[2], READY)
+        assert ready == await next_image(watched)
+        set_status(catalog, images[1], FAILED)
         assert 1 == len(await rest(watched))
 
 
-async def test_what_was_missed_is_looked_up(
+async def test_changes_missed_in_a_gap_are_queried(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id]) as watched:
         await take(watched, 1)
-        catalog._images[images[1].id] = ready = replace(images[1], status=READY)  # noqa: SLF001 - in silence
-        catalog.events.lose()
+        catalog._images[images[1].id] = ready = replace(images[1], status=READY)  # noqa: SLF001 - without an event
+        catalog.events.lose_events()
         assert [ready] == await rest(watched)
 
 
-async def test_an_image_that_is_tried_again_is_watched_on(
+async def test_an_image_that_is_processed_again_is_watched_further(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id, images[2].id]) as watched:
         await take(watched, 2)
         for status in (FAILED, PROCESSING, READY):
-            assert become(catalog, images[1], status) == await soon(watched)
-        become(catalog, images[2], READY)
+            assert set_status(catalog, images[1], status) == await next_image(watched)
+        set_status(catalog, images[2], READY)
         assert 1 == len(await rest(watched))
 
 
-async def test_images_that_go_are_waited_for_no_longer(
+async def test_deleted_images_are_not_waited_for(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id, images[2].id]) as watched:
         await take(watched, 2)
         await catalog.delete([images[1].id])
-        ready = become(catalog, images[2], READY)
+        ready = set_status(catalog, images[2], READY)
         assert [ready] == await rest(watched)
 
 
-async def test_an_outage_is_waited_for(
+async def test_a_failed_call_is_retried_until_the_outage_is_over(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id]) as watched:
         await take(watched, 1)
-        ready = become(catalog, images[1], READY)
+        ready = set_status(catalog, images[1], READY)
         catalog.failures = 2
         assert [ready] == await rest(watched)
 
 
-async def test_what_fails_every_time_is_raised(
+async def test_a_failure_of_every_retry_is_raised(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id]) as watched:
         await take(watched, 1)
-        become(catalog, images[1], READY)
+        set_status(catalog, images[1], READY)
         catalog.failures = 3
         with pytest.raises(ConnectionResetError):
             await rest(watched)
     assert not catalog.events.listeners
 
 
-async def test_it_ends_when_there_is_nobody_to_listen_to(
+async def test_the_iteration_ends_when_the_subscription_is_closed(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     async with watch([images[1].id]) as watched:
         await take(watched, 1)
-        for listener in catalog.events.listeners:
-            listener.close()
+        for subscriber in catalog.events.listeners:
+            subscriber.close()
         assert [] == await rest(watched)
 
 
-async def test_ids_that_are_not_here_are_named(
+async def test_missing_ids_are_named(
     catalog: FlakyCatalog, watch: WatchStatus, images: list[Image]
 ) -> None:
     unknown = [uuid7() for _ in range(5)]
@@ -197,12 +197,12 @@ async def test_ids_that_are_not_here_are_named(
     assert not catalog.events.listeners
 
 
-async def test_at_most_a_hundred_are_watched(watch: WatchStatus) -> None:
+async def test_at_most_a_hundred_images_can_be_watched(watch: WatchStatus) -> None:
     with pytest.raises(InvalidArgument, match="101 images"):
         async with watch([uuid7() for _ in range(101)]):
             pass
 
 
-async def test_nothing_is_watched_in_no_time(watch: WatchStatus) -> None:
+async def test_watching_no_images_ends_at_once(watch: WatchStatus) -> None:
     async with watch([]) as watched:
         assert [] == await rest(watched)

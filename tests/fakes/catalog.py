@@ -1,4 +1,4 @@
-"""The catalog in memory: every comparison made, nothing approximated but the keyword syntax."""
+"""The catalog in memory: exact searches, and a simple keyword syntax."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.entities.models import KnownModel, ModelState
 from domain.errors import ImageNotFound
 from tests.fakes.events import MemoryEvents
 from tests.fakes.facets import values_of
-from tests.fakes.orders import order_of
+from tests.fakes.sort_orders import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,16 +34,16 @@ MODEL = EmbeddingModel("fake", 16)
 
 
 class MemoryCatalog:
-    """A catalog of dictionaries. Keywords are plain words that must all be there."""
+    """Stores images and embeddings in dictionaries. Keywords are words that must all occur."""
 
     def __init__(self, model: EmbeddingModel = MODEL) -> None:
         self._model = model
         self._images: dict[UUID, Image] = {}
         self._embeddings: dict[UUID, Embedding] = {}
-        self.expected: list[UUID] = []
-        """What work was written down on."""
+        self.pending: list[UUID] = []
+        """Images added by ``add_pending``, for which the work queue has no task yet."""
         self.events = MemoryEvents()
-        """What tells of images, as the database's triggers do."""
+        """Emits the ids of changed images, as the database's triggers do."""
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._ready_at: dict[UUID, datetime] = {}
 
@@ -60,11 +60,11 @@ class MemoryCatalog:
         return list(self._images.values())
 
     def is_embedded(self, image_id: UUID) -> bool:
-        """Whether there is an embedding of an image."""
+        """Return whether an image has an embedding."""
         return bool(self._embeddings.get(image_id))
 
     def put(self, image: Image, embedding: Embedding | None = None) -> None:
-        """Let an image that is here be otherwise."""
+        """Replace a stored image, and its embedding if one is given."""
         if embedding is not None:
             self._embeddings[image.id] = embedding
         self._keep(image)
@@ -75,12 +75,12 @@ class MemoryCatalog:
         if before is None or before.status is not image.status:
             if image.status is ImageStatus.READY:
                 self._ready_at[image.id] = self.now()
-            self.events.tell(image.id)
+            self.events.emit(image.id)
 
     async def add_pending(self, image: Image) -> Image:
         kept = await self.add(image, ())
         if kept is image:
-            self.expected.append(image.id)
+            self.pending.append(image.id)
         return kept
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
@@ -93,9 +93,9 @@ class MemoryCatalog:
     async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
         return {image.id for image in self._matching(criteria) if image.id in ids}
 
-    async def ready_after(self, place: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
-        places = sorted((instant, id_) for id_, instant in self._ready_at.items())
-        return [each for each in places if each > place][:limit]
+    async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
+        positions = sorted((instant, id_) for id_, instant in self._ready_at.items())
+        return [each for each in positions if each > position][:limit]
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         order = order_of(sort)
@@ -121,7 +121,7 @@ class MemoryCatalog:
         criteria: ImageFilter,
         *,
         limit: int,
-        exact: bool = False,  # noqa: ARG002 - this catalog is always exact
+        exact: bool = False,  # noqa: ARG002 - every search is exact
     ) -> Ranking:
         hits = [
             Hit(image.id, _dot(query.embedding, self._embeddings[image.id]))
@@ -133,7 +133,7 @@ class MemoryCatalog:
 
     async def explain(
         self,
-        query: Query,  # noqa: ARG002 - it looks at everything whatever the question
+        query: Query,  # noqa: ARG002 - the plan does not depend on the query
         criteria: ImageFilter,
         *,
         limit: int,
@@ -165,7 +165,7 @@ class MemoryCatalog:
         counts = [0] * len(points)
         if not points:
             return counts
-        ids = [image.id for image in self._meant(selection)]
+        ids = [image.id for image in self._selected(selection)]
         for cosines in (await self.cosines(ids, points)).values():
             counts[cosines.index(max(cosines))] += 1
         return counts
@@ -173,7 +173,7 @@ class MemoryCatalog:
     async def facets(
         self, selection: Selection, most: Mapping[Facet, int | None]
     ) -> dict[Facet, tuple[FacetValue, ...]]:
-        images = self._meant(selection)
+        images = self._selected(selection)
         return {facet: values_of(images, facet)[:first] for facet, first in most.items()}
 
     async def known(self) -> Sequence[KnownModel]:
@@ -202,15 +202,15 @@ class MemoryCatalog:
         return await self.get(ids)
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
-        gone = set(await self.get(ids))
-        for id_ in gone:
+        deleted = set(await self.get(ids))
+        for id_ in deleted:
             del self._images[id_]
             del self._embeddings[id_]
             self._ready_at.pop(id_, None)
-        self.events.tell(*gone)
-        return gone
+        self.events.emit(*deleted)
+        return deleted
 
-    def _meant(self, selection: Selection) -> tuple[Image, ...]:
+    def _selected(self, selection: Selection) -> tuple[Image, ...]:
         if isinstance(selection, ImageFilter):
             return self._matching(selection)
         return tuple(self._images[id_] for id_ in dict.fromkeys(selection) if id_ in self._images)
@@ -220,7 +220,7 @@ class MemoryCatalog:
 
 
 def matches(image: Image, criteria: ImageFilter) -> bool:
-    """Say whether all conditions hold."""
+    """Return whether all conditions hold."""
     exif = image.exif or Exif()
     size = (image.width, image.height)
     return (
@@ -276,8 +276,8 @@ def _one_of(value: object, accepted: tuple[object, ...] | None) -> bool:
     return accepted is None or value in accepted
 
 
-def _is_near(place: GeoPoint | None, near: GeoNear) -> bool:
-    return place is not None and distance_km(place, near) <= max(near.radius_km, MICROMETRE)
+def _is_near(location: GeoPoint | None, near: GeoNear) -> bool:
+    return location is not None and distance_km(location, near) <= max(near.radius_km, MICROMETRE)
 
 
 def _words(text: str) -> set[str]:

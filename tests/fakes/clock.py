@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told what time it is."""
+"""A clock that tests set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass
 class SettableClock:
-    """``now`` can be set; ``pass_time`` moves it on."""
+    """Returns ``now``, which tests set or advance."""
 
     now: datetime = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

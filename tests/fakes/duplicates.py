@@ -1,4 +1,4 @@
-"""Duplicates in memory: every pair compared, and each once."""
+"""Duplicates in memory: compares every pair once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from tests.fakes.catalog import MemoryCatalog
 
-# ruff: noqa: SLF001 - what a database is to the adapters, the catalog's dictionaries are here
+# ruff: noqa: SLF001 - this fake reads the catalog's dictionaries as an adapter reads tables
 
 
 @dataclass
 class MemoryDuplicates:
-    """Links between the images of a catalog."""
+    """Pairs among the images of a catalog."""
 
     catalog: MemoryCatalog
     compared: set[UUID] = field(default_factory=set)
@@ -33,22 +33,22 @@ class MemoryDuplicates:
         images = [image for image in self._comparable() if image.id not in self.compared]
         for image in images:
             earlier = [other for other in self._comparable() if other.id in self.compared]
-            self.found += self._linked((other, image) for other in earlier)
+            self.found += self._alike((other, image) for other in earlier)
             self.compared.add(image.id)
         return len(images)
 
     async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
-        here = self.catalog._images
+        images = self.catalog._images
         return [
-            link
-            for link in self.found
-            if link.one in here and link.other in here and (link.exact or _wants_near(kind))
+            pair
+            for pair in self.found
+            if pair.one in images and pair.other in images and (pair.exact or _wants_near(kind))
         ]
 
     async def pairs_among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[DuplicatePair]:
         wanted = [image for image in self._comparable() if image.id in ids]
-        links = self._linked(combinations(wanted, 2))
-        return [link for link in links if link.exact or _wants_near(kind)]
+        found = self._alike(combinations(wanted, 2))
+        return [pair for pair in found if pair.exact or _wants_near(kind)]
 
     async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
         return [
@@ -78,8 +78,8 @@ class MemoryDuplicates:
             if image.status is ImageStatus.READY and image.perceptual_hash is not None
         ]
 
-    def _linked(self, pairs: Iterable[tuple[Image, Image]]) -> list[DuplicatePair]:
-        links = []
+    def _alike(self, pairs: Iterable[tuple[Image, Image]]) -> list[DuplicatePair]:
+        found = []
         for one, other in pairs:
             exact = one.pixel_sha256 is not None and one.pixel_sha256 == other.pixel_sha256
             near = (
@@ -87,8 +87,8 @@ class MemoryDuplicates:
                 and self._similarity(one.id, other.id) >= NEAR_SIMILARITY
             )
             if exact or near:
-                links.append(DuplicatePair(one.id, other.id, exact))
-        return links
+                found.append(DuplicatePair(one.id, other.id, exact))
+        return found
 
     def _similarity(self, one: UUID, other: UUID) -> float:
         return math.fsum(map(mul, self.catalog._embeddings[one], self.catalog._embeddings[other]))

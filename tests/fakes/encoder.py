@@ -1,4 +1,4 @@
-"""An encoder without a model: pictures lie where their colours are, texts where their words say."""
+"""An encoder without a model: embeds pictures and texts by their colours."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _NOISE = 0.01
 
 
 class FakeEncoder:
-    """Pictures embed by mean colour and what their quarters add to it, texts by colours they name.
+    """Embeds pictures by mean colour and the colours of their quarters, texts by colour names.
 
     "red" and a red picture are near (cosine above 0.9), "red" and a blue one far (below 0).
-    A text that names no colour lies anywhere, the same text always in the same place.
+    A text that names no colour has a random embedding that depends on the text alone.
     """
 
     def __init__(self, *, dimensions: int = 16, name: str = "fake") -> None:
         self.model = EmbeddingModel(name, dimensions)
         self.calls = 0
-        """How many calls were answered, of both kinds."""
+        """The number of calls that were not refused."""
         self.texts: list[str] = []
         """Every text that was encoded, in order."""
         self.pictures: list[Pixels] = []
         """Every picture that was encoded, in order."""
         self.overloaded = False
-        """Set it, and every call is refused until it is taken back."""
+        """While it is set, every call is refused."""
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
         self._admit()
@@ -63,7 +63,7 @@ class FakeEncoder:
 
     def _admit(self) -> None:
         if self.overloaded:
-            raise Overloaded("Too much is waiting to be encoded; try again in a moment.")
+            raise Overloaded("The queue of the encoder is full; try again in a minute.")
         self.calls += 1
 
     def _text(self, text: str) -> Embedding:
@@ -85,7 +85,7 @@ class FakeEncoder:
         return self._embedding(features, f"{shape}".encode() + pixels.rgb)
 
     def _embedding(self, features: np.ndarray, seed: bytes) -> Embedding:
-        """Return the features at length 1, with a little noise that tells near twins apart."""
+        """Return the features at length 1, with a little noise that tells equal features apart."""
         digest = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big")
         vector = _NOISE * np.random.default_rng(digest).standard_normal(self.model.dimensions)
         known = features[: self.model.dimensions]

@@ -1,4 +1,4 @@
-"""Events in memory: one process, and a connection that is lost when a test says so."""
+"""Events in memory: one process, and losses on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MemoryEvents:
-    """Tells whoever listens what it is told."""
+    """Emits ids to all subscribers."""
 
     def __init__(self, *, most: int = 1_000) -> None:
         self.listeners: set[SubscriberBuffer] = set()
@@ -27,20 +27,20 @@ class MemoryEvents:
     @asynccontextmanager
     async def _images(self) -> AsyncIterator[SubscriberBuffer]:
         if len(self.listeners) >= self._most:
-            raise Overloaded("Too many listen.")
-        listener = SubscriberBuffer()
-        self.listeners.add(listener)
+            raise Overloaded("Too many subscribers.")
+        subscriber = SubscriberBuffer()
+        self.listeners.add(subscriber)
         try:
-            yield listener
+            yield subscriber
         finally:
-            self.listeners.remove(listener)
+            self.listeners.remove(subscriber)
 
-    def tell(self, *ids: UUID) -> None:
-        """Let something have happened to images."""
-        for listener in self.listeners:
-            listener.add(ids)
+    def emit(self, *ids: UUID) -> None:
+        """Emit the ids of changed images."""
+        for subscriber in self.listeners:
+            subscriber.add(ids)
 
-    def lose(self) -> None:
-        """Let news be lost."""
-        for listener in self.listeners:
-            listener.mark_gap()
+    def lose_events(self) -> None:
+        """Let every subscriber lose events."""
+        for subscriber in self.listeners:
+            subscriber.mark_gap()

@@ -1,4 +1,4 @@
-"""Facets in memory: what the values of a fact are, and how often each is there."""
+"""Facets in memory: the values of a fact, and their counts."""
 
 from __future__ import annotations
 

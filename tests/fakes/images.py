@@ -1,4 +1,4 @@
-"""Images to fill a catalog with."""
+"""Images for tests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
-def image_with(id_: UUID | None = None, **facts: Any) -> Image:  # noqa: ANN401 - of as many types as facts
-    """Return an image of bytes that no other has, with these facts."""
+def image_with(id_: UUID | None = None, **facts: Any) -> Image:  # noqa: ANN401 - each fact has its own type
+    """Return an image with a unique digest and these facts."""
     id_ = id_ or uuid7()
     plain = Image(
         id=id_,

@@ -25,16 +25,16 @@ def picture_file(
     *,
     words: str = "",
 ) -> bytes:
-    """Return a file that FakeImaging understands; ``words`` make its bytes differ."""
+    """Return a file that FakeImaging understands; ``words`` make the bytes unique."""
     header = "PICTURE {}x{} {} {} {}".format(*size, *colour)
     return f"{header} {words}".rstrip().encode()
 
 
 @dataclass
 class FakeImaging:
-    """Pictures of one colour. ``exif`` says which files bring what.
+    """Decodes pictures of one colour. ``exif`` has the facts by file.
 
-    Each colour has a perceptual hash of its own, far from the others'; greys are flat.
+    Each colour has its own perceptual hash, far from the others. Greys are FLAT.
     """
 
     exif: dict[bytes, Exif] = field(default_factory=dict)

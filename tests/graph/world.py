@@ -12,16 +12,16 @@ import httpx
 from domain import Limits, Ports, UseCases, build_use_cases
 from domain.concurrency import Retry
 from tests.fakes.duplicates import MemoryDuplicates
+from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import FakeEncoder
+from tests.fakes.external_files import MemoryExternalFiles
+from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.objects import MemoryExternalObjects
-from tests.fakes.places import MemoryObjectListing
-from tests.fakes.searches import MemoryKeptSearches
-from tests.fakes.sources import MemoryExternalFiles
-from tests.fakes.space import FakeEmbeddingSpace
+from tests.fakes.kept_searches import MemoryKeptSearches
+from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.staging import MemoryStaging
-from tests.fakes.targets import MemoryUploadTargets
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.upload_targets import MemoryUploadTargets
+from tests.fakes.work_queue import MemoryWorkQueue
 from tests.graph.requests import KEY, upload_form
 from tests.graph.watched import WatchedCatalog, WatchedKeys, WatchedStorage
 

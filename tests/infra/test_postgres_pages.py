@@ -30,10 +30,10 @@ from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
 from infra.postgres.searches import PostgresKeptSearches
 from infra.postgres.vectors.planner import Estimate, Planner
+from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import FakeEncoder
 from tests.fakes.images import NOON, image_with
 from tests.fakes.imaging import FakeImaging
-from tests.fakes.space import FakeEmbeddingSpace
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from domain.entities.external_objects import KeyRange, ListedObject
 from domain.entities.images import Source
 from domain.errors import BytesMissing
-from tests.fakes.sources import MemoryExternalFiles
+from tests.fakes.external_files import MemoryExternalFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryObjectListing:
-    """What lies in ``sources``, one version at each location.
+    """Lists ``external_files``, which have one version at each location.
 
-    A place is divided at ``cuts``, and its listing breaks off behind ``breaks_behind`` objects.
+    A root is split at ``cuts``, and its listing fails after ``fails_after`` objects.
     """
 
-    sources: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
+    external_files: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
     cuts: tuple[str, ...] = ()
-    breaks_behind: int | None = None
+    fails_after: int | None = None
 
     def put(self, location: str, data: bytes, *, version: str = "1") -> None:
-        """Let bytes lie at a location, in place of others."""
+        """Write a file, in place of an earlier version."""
         self.remove(location)
-        self.sources.objects[Source(location, version)] = data
+        self.external_files.files[Source(location, version)] = data
 
     def remove(self, location: str) -> None:
-        """Let nothing lie at a location."""
-        for source in [each for each in self.sources.objects if each.location == location]:
-            del self.sources.objects[source]
+        """Remove a file."""
+        for source in [each for each in self.external_files.files if each.location == location]:
+            del self.external_files.files[source]
 
     async def split(self, root: str) -> Sequence[KeyRange]:
         whole = KeyRange.below(root)
@@ -42,19 +42,21 @@ class MemoryObjectListing:
         return [KeyRange(*pair) for pair in pairwise(bounds)]
 
     async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        here = sorted(self.sources.objects, key=lambda source: source.location)
+        sources = sorted(self.external_files.files, key=lambda source: source.location)
         within = [
-            each for each in here if each.location.startswith(root) and each.location in key_range
+            each
+            for each in sources
+            if each.location.startswith(root) and each.location in key_range
         ]
         for count, source in enumerate(within):
-            if count == self.breaks_behind:
+            if count == self.fails_after:
                 raise ConnectionResetError
-            yield ListedObject(source, len(self.sources.objects[source]))
-        if self.breaks_behind is not None:
+            yield ListedObject(source, len(self.external_files.files[source]))
+        if self.fails_after is not None:
             raise ConnectionResetError
 
     async def stat(self, location: str) -> ListedObject:
-        for source, data in self.sources.objects.items():
+        for source, data in self.external_files.files.items():
             if source.location == location:
                 return ListedObject(source, len(data))
         raise BytesMissing(location)

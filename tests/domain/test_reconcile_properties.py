@@ -1,4 +1,4 @@
-"""Whatever happens to a bucket and to the library, imports end with the right set."""
+"""Imports end with the right images after any sequence of changes and crashes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from domain.use_cases.library.read import ReadImage, read_all
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.encoder import FakeEncoder
+from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging, picture_file
-from tests.fakes.objects import MemoryExternalObjects
-from tests.fakes.places import MemoryObjectListing
+from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.storage import MemoryStorage
-from tests.fakes.work import MemoryWorkQueue
+from tests.fakes.work_queue import MemoryWorkQueue
 
 ROOT = "s3://photos/"
 NAMES = st.sampled_from(["a", "b", "c/d", "c/e", "f"])
@@ -37,67 +37,69 @@ STEP = st.one_of(
 
 
 @dataclass
-class Story:
-    """A library, a bucket, and what a user has deleted of it."""
+class Scenario:
+    """A library, a bucket, and the versions whose images a user deleted."""
 
-    places: MemoryObjectListing = field(default_factory=lambda: MemoryObjectListing(cuts=("c/",)))
+    object_listing: MemoryObjectListing = field(
+        default_factory=lambda: MemoryObjectListing(cuts=("c/",))
+    )
     storage: MemoryStorage = field(default_factory=MemoryStorage)
     clock: SettableClock = field(default_factory=SettableClock)
     versions: int = 0
-    unwanted: set[tuple[str, str]] = field(default_factory=set)
+    deleted_versions: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Open the library."""
         self.catalog = MemoryCatalog()
-        self.work = MemoryWorkQueue(self.catalog, self.clock)
-        sources = self.places.sources
+        self.work_queue = MemoryWorkQueue(self.catalog, self.clock)
+        external_files = self.object_listing.external_files
         self.index_images = IndexImages(
             FakeEncoder(),
             FakeImaging(),
             self.storage,
-            sources,
-            ReadImage(self.storage, sources),
-            self.work,
+            external_files,
+            ReadImage(self.storage, external_files),
+            self.work_queue,
             self.clock,
             1_000,
         )
         self.reconcile = ReconcileObjects(
-            self.places, MemoryExternalObjects(self.work), self.storage
+            self.object_listing, MemoryExternalObjects(self.work_queue), self.storage
         )
 
     async def put(self, name: str, number: int) -> None:
         self.versions += 1
         data = picture_file(words=str(number))
-        self.places.put(ROOT + name, data, version=str(self.versions))
+        self.object_listing.put(ROOT + name, data, version=str(self.versions))
 
     async def remove(self, name: str, _: int) -> None:
-        self.places.remove(ROOT + name)
+        self.object_listing.remove(ROOT + name)
 
     async def delete(self, _: str, number: int) -> None:
-        """A user deletes an image, and does not want what it was found as any more."""
+        """A user deletes an image, so its present versions must not come back."""
         images = sorted(self.catalog._images)  # noqa: SLF001 - all of them
         if images:
             image_id = images[number % len(images)]
-            for id_, became in self.work.became.items():
+            for id_, became in self.work_queue.became.items():
                 if became == image_id:
-                    source = self.work.objects[id_].source
-                    self.unwanted.add((source.location, source.version))
+                    source = self.work_queue.objects[id_].source
+                    self.deleted_versions.add((source.location, source.version))
             await DeleteImages(self.catalog, self.storage)([image_id])
 
     async def list(self, _: str, number: int) -> None:
-        """An import is killed while it lists."""
-        self.places.breaks_behind = number
+        """An import fails while it lists."""
+        self.object_listing.fails_after = number
         try:
             await self.reconcile(ROOT, force=True)
         except ConnectionResetError:
             pass
         finally:
-            self.places.breaks_behind = None
+            self.object_listing.fails_after = None
 
     async def index(self, _: str, number: int) -> None:
-        """A worker is killed when it has ended so many tasks, and its leases run out."""
+        """A worker is killed after some tasks, and its leases expire."""
         async with aclosing(self.index_images()) as ended:
-            for _turn in range(number):
+            for _step in range(number):
                 await anext(ended, 0)
         self.clock.now = self.clock.now.replace(year=self.clock.now.year + 1)
 
@@ -107,37 +109,39 @@ class Story:
             pass
 
     async def check(self) -> None:
-        listed = [each async for each in self.places.list(ROOT, KeyRange.below(ROOT))]
+        listed = [each async for each in self.object_listing.list(ROOT, KeyRange.below(ROOT))]
         wanted = {
-            self.places.sources.objects[each.source]
+            self.object_listing.external_files.files[each.source]
             for each in listed
-            if (each.source.location, each.source.version) not in self.unwanted
+            if (each.source.location, each.source.version) not in self.deleted_versions
         }
         images = self.catalog._images.values()  # noqa: SLF001 - all of them
-        read = ReadImage(self.storage, self.places.sources)
+        read = ReadImage(self.storage, self.object_listing.external_files)
         here = [await read_all(await read(image, Variant.ORIGINAL)) for image in images]
         assert sorted(wanted) == sorted(here)
         renditions = (Variant.LARGE, Variant.THUMBNAIL)
         keys = {variant.key_of(image.id) for image in images for variant in renditions}
         assert keys == set(self.storage.objects)
-        assert {} == self.work.entries
+        assert {} == self.work_queue.entries
 
 
 @given(st.lists(STEP, max_size=25))
-def test_any_story_ends_with_the_right_set(steps: list[tuple[str, str, int]]) -> None:
-    async def tell() -> None:
-        story = Story()
-        deeds = {
-            "put": story.put,
-            "remove": story.remove,
-            "delete": story.delete,
-            "import": story.run,
-            "list": story.list,
-            "index": story.index,
+def test_any_sequence_of_changes_and_crashes_ends_with_the_right_images(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    async def run_steps() -> None:
+        scenario = Scenario()
+        actions = {
+            "put": scenario.put,
+            "remove": scenario.remove,
+            "delete": scenario.delete,
+            "import": scenario.run,
+            "list": scenario.list,
+            "index": scenario.index,
         }
-        for deed, name, number in steps:
-            await deeds[deed](name, number)
-        await story.run("", 0)
-        await story.check()
+        for action, name, number in steps:
+            await actions[action](name, number)
+        await scenario.run("", 0)
+        await scenario.check()
 
-    asyncio.run(tell())
+    asyncio.run(run_steps())

@@ -1,4 +1,4 @@
-"""A library with work on it."""
+"""A library with tasks in its work queue."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.sources import MemoryExternalFiles
+    from tests.fakes.external_files import MemoryExternalFiles
     from tests.fakes.storage import MemoryStorage
-    from tests.fakes.work import MemoryWorkQueue
+    from tests.fakes.work_queue import MemoryWorkQueue
 
 RED = picture_file(COLOURS["red"])
 
 
-class Library:
-    """What there is to work on."""
+class LibraryWithTasks:
+    """Adds images and external objects together with their tasks."""
 
     def __init__(
         self,
         catalog: MemoryCatalog,
         storage: MemoryStorage,
-        sources: MemoryExternalFiles,
-        work: MemoryWorkQueue,
+        external_files: MemoryExternalFiles,
+        work_queue: MemoryWorkQueue,
     ) -> None:
-        self.catalog, self.storage, self.sources, self.work = catalog, storage, sources, work
+        self.catalog = catalog
+        self.storage = storage
+        self.external_files = external_files
+        self.work_queue = work_queue
 
-    async def expect(self, data: bytes = RED) -> Image:
-        """Let an image be PROCESSING, its bytes in storage."""
+    async def add_pending(self, data: bytes = RED) -> Image:
+        """Add a PROCESSING image, with its original in storage."""
         image = image_with(
             status=ImageStatus.PROCESSING,
             sha256=await sha256_of(data),
@@ -48,12 +51,12 @@ class Library:
         )
         return await self.catalog.add_pending(image)
 
-    def find(self, data: bytes = RED, name: str = "a.png", **facts: object) -> FoundObject:
-        """Let there be an object elsewhere, and work on it."""
+    def add_object(self, data: bytes = RED, name: str = "a.png", **facts: object) -> FoundObject:
+        """Add an external object with its file."""
         source = Source(f"s3://bucket/{name}", "1")
-        self.sources.objects[source] = data
-        found = FoundObject(uuid7(), source, len(data), **facts)  # type: ignore[arg-type]  # tags alone
-        self.work.add(found)
+        self.external_files.files[source] = data
+        found = FoundObject(uuid7(), source, len(data), **facts)  # type: ignore[arg-type]  # only tags are passed
+        self.work_queue.add(found)
         return found
 
     async def image(self, image_id: UUID) -> Image:

@@ -1,4 +1,4 @@
-"""The groups of duplicates are made once for those who ask, and anew when they may be others."""
+"""The cache of duplicate groups, and its invalidation."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
 
 
 class SlowDuplicates(MemoryDuplicates):
-    """Counts what is asked of it, and lets others have their turn before it answers."""
+    """Counts its calls, and returns pairs only when it may."""
 
     def __init__(self, catalog: MemoryCatalog) -> None:
         super().__init__(catalog)
         self.updates = 0
-        self.links_read = 0
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
+        self.pairs_reads = 0
+        self.may_return = asyncio.Event()
+        self.may_return.set()
 
     async def update(self) -> int:
         self.updates += 1
@@ -45,10 +45,10 @@ class SlowDuplicates(MemoryDuplicates):
         return await super().update()
 
     async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
-        self.links_read += 1
-        links = await super().pairs(kind)
-        await self.may_answer.wait()
-        return links
+        self.pairs_reads += 1
+        pairs = await super().pairs(kind)
+        await self.may_return.wait()
+        return pairs
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def add(catalog: MemoryCatalog, bits: int, pixels: str) -> Image:
 
 @pytest.fixture
 async def three(catalog: MemoryCatalog) -> list[Image]:
-    """Two copies, and one that is like them."""
+    """Two exact copies and a near duplicate."""
     return [await add(catalog, bits, pixels) for bits, pixels in ((0, "1"), (0, "1"), (5, "2"))]
 
 
@@ -76,43 +76,43 @@ def sizes(page: module.DuplicatesPage) -> list[tuple[Collapse, int]]:
     return [(group.kind, len(group.images)) for group in page.groups]
 
 
-async def test_those_who_ask_at_once_have_it_done_once(
+async def test_concurrent_calls_compute_the_groups_once(
     find: FindDuplicates, duplicates: SlowDuplicates, three: list[Image]
 ) -> None:
     pages = await asyncio.gather(*(find() for _ in range(8)))
     assert [[(NEAR, len(three))]] * 8 == [sizes(page) for page in pages]
     assert 2 == duplicates.updates
-    assert 1 == duplicates.links_read
+    assert 1 == duplicates.pairs_reads
     await find(kind=EXACT)
     await find()
-    assert 2 == duplicates.links_read
+    assert 2 == duplicates.pairs_reads
 
 
-async def test_what_is_uploaded_while_groups_are_made_is_in_the_next_answer(
+async def test_an_upload_during_the_computation_is_in_the_next_result(
     find: FindDuplicates, duplicates: SlowDuplicates, catalog: MemoryCatalog, three: list[Image]
 ) -> None:
-    duplicates.may_answer.clear()
+    duplicates.may_return.clear()
     first = asyncio.create_task(find())
-    await until(lambda: duplicates.links_read == 1)
+    await wait_until(lambda: duplicates.pairs_reads == 1)
     await add(catalog, 0, "1")
     second = asyncio.create_task(find())
-    await until(lambda: duplicates.updates == 2)
-    duplicates.may_answer.set()
+    await wait_until(lambda: duplicates.updates == 2)
+    duplicates.may_return.set()
     assert [(NEAR, len(three))] == sizes(await first)
     assert [(NEAR, len(three) + 1)] == sizes(await second)
 
 
-async def test_what_is_left_when_images_are_deleted_may_be_another_group(
+async def test_the_groups_are_computed_again_after_a_deletion(
     find: FindDuplicates, duplicates: SlowDuplicates, catalog: MemoryCatalog, three: list[Image]
 ) -> None:
     assert [(NEAR, 3)] == sizes(await find())
     await catalog.delete([three[2].id])
     pages = await asyncio.gather(*(find() for _ in range(8)))
     assert [[(EXACT, 2)]] * 8 == [sizes(page) for page in pages]
-    assert 2 == duplicates.links_read
+    assert 2 == duplicates.pairs_reads
 
 
-async def test_what_another_server_compared_is_seen_after_some_seconds(
+async def test_pairs_of_another_server_are_seen_when_the_cache_expires(
     find: FindDuplicates,
     duplicates: SlowDuplicates,
     catalog: MemoryCatalog,
@@ -127,33 +127,33 @@ async def test_what_another_server_compared_is_seen_after_some_seconds(
     assert [(NEAR, len(three) + 1)] == sizes(await find())
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        for _ in iter(condition, True):  # noqa: FBT003 - iter takes its end so
+        for _ in iter(condition, True):  # noqa: FBT003 - the sentinel of iter is positional
             await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_those_who_go_through_all_miss_no_group_however_many_images_are_deleted_meanwhile(
+async def test_paging_forward_misses_no_group_while_images_are_deleted(
     find: FindDuplicates, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(module, "GROUPS_CACHE_SECONDS", -1)
     monkeypatch.setattr(module, "MAX_GROUP_SIZE", 4)
     random = Random(seed)
     here = [await add(catalog, 0, str(random.randrange(20))) for _ in range(120)]
-    shown, page = set(), await find(kind=EXACT, first=1)
+    seen, page = set(), await find(kind=EXACT, first=1)
     while page.groups:
-        shown |= {image.id for group in page.groups for image in group.images}
+        seen |= {image.id for group in page.groups for image in group.images}
         gone = {here.pop(random.randrange(len(here))).id for _ in range(2)}
         await catalog.delete([*gone])
         page = await find(kind=EXACT, first=1, after=page.groups[-1].cursor)
     copies = Counter(image.pixel_sha256 for image in here)
-    assert len(shown) < 120
-    assert shown >= {image.id for image in here if copies[image.pixel_sha256] > 1}
+    assert len(seen) < 120
+    assert seen >= {image.id for image in here if copies[image.pixel_sha256] > 1}
 
 
-class ManyDuplicates(MemoryDuplicates):
-    """Compares one image at a time, as if there were thousands."""
+class OneByOneDuplicates(MemoryDuplicates):
+    """Compares one image at a time, as an adapter compares a batch."""
 
     async def update(self) -> int:
         images = [image for image in self._comparable() if image.id not in self.compared]
@@ -162,15 +162,15 @@ class ManyDuplicates(MemoryDuplicates):
         return len(images[:1])
 
 
-async def test_who_asks_waits_for_some_thousand_images_and_the_rest_is_done_beside(
+async def test_a_call_compares_one_batch_and_the_background_task_the_rest(
     use_cases: UseCases, catalog: MemoryCatalog, three: list[Image]
 ) -> None:
-    duplicates = ManyDuplicates(catalog)
+    duplicates = OneByOneDuplicates(catalog)
     find = replace(use_cases.duplicates, duplicates=duplicates)
     await find()
     assert 1 == len(duplicates.compared)
-    all_of_it = replace(use_cases, duplicates=find)
-    beside = asyncio.create_task(compare_new_images(lambda: [all_of_it], every=60))
-    await until(lambda: len(duplicates.compared) == len(three))
-    beside.cancel()
-    await asyncio.wait([beside])
+    with_fake = replace(use_cases, duplicates=find)
+    comparing = asyncio.create_task(compare_new_images(lambda: [with_fake], every=60))
+    await wait_until(lambda: len(duplicates.compared) == len(three))
+    comparing.cancel()
+    await asyncio.wait([comparing])

@@ -1,4 +1,4 @@
-"""What the library in memory lacks."""
+"""The repair queue in memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.fakes.catalog import MemoryCatalog
-    from tests.fakes.work import MemoryWorkQueue
+    from tests.fakes.work_queue import MemoryWorkQueue
 
 
 @dataclass
 class MemoryRepairQueue:
-    """Gaps of a catalog and the work of its one model."""
+    """Over a catalog and the work queue of its one model."""
 
     catalog: MemoryCatalog
-    work: MemoryWorkQueue
+    work_queue: MemoryWorkQueue
 
     async def unembedded(self) -> Sequence[UUID]:
         return [
@@ -28,20 +28,20 @@ class MemoryRepairQueue:
             for image in self.catalog.all()
             if image.status is not ImageStatus.FAILED
             and not self.catalog.is_embedded(image.id)
-            and not self.work.is_on(image.id)
+            and not self.work_queue.has_task(image.id)
         ]
 
     async def enqueue_unembedded(self) -> int:
-        lacking = await self.unembedded()
-        for image in (await self.catalog.get(lacking)).values():
-            self.work.add(image)
-        return len(lacking)
+        unembedded = await self.unembedded()
+        for image in (await self.catalog.get(unembedded)).values():
+            self.work_queue.add(image)
+        return len(unembedded)
 
     async def reprocess(self, ids: Sequence[UUID]) -> int:
         for image in (await self.catalog.get(ids)).values():
             again = replace(image, status=ImageStatus.PROCESSING)
             self.catalog.put(again)
-            self.work.add(again)
+            self.work_queue.add(again)
         return len(ids)
 
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:

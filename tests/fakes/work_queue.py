@@ -1,4 +1,4 @@
-"""Work in memory, over the catalog in memory."""
+"""The work queue in memory, over the catalog in memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-DIED = "Workers stopped before they were done with it, again and again; save it in another form."
+STALLED_REASON = (
+    "Its workers stopped again and again before they finished; upload it in another format."
+)
 
 
 @dataclass
 class Entry:
-    """A row of work."""
+    """A task as it is stored."""
 
     due_at: datetime
     lease: UUID | None = None
@@ -30,7 +32,7 @@ class Entry:
 
 @dataclass
 class MemoryWorkQueue:
-    """The work of one model. Objects are put into ``objects``, images into the catalog."""
+    """The tasks of one model. External objects are in ``objects``, images in the catalog."""
 
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -41,19 +43,19 @@ class MemoryWorkQueue:
     replaced: list[UUID] = field(default_factory=list)
 
     def add(self, subject: Image | FoundObject) -> None:
-        """Let there be work on an object, or on an image of the catalog."""
+        """Add a task for an external object, or for an image of the catalog."""
         if isinstance(subject, FoundObject):
             self.objects[subject.id] = subject
         self.entries[subject.id] = Entry(self.clock())
 
-    def is_on(self, image_id: UUID) -> bool:
-        """Whether there is work on it that somebody may take."""
-        self._hear_of_new_images()
+    def has_task(self, image_id: UUID) -> bool:
+        """Return whether an image has a task that can be leased now or later."""
+        self._add_pending_tasks()
         entry = self.entries.get(image_id)
         return entry is not None and entry.due_at != NEVER
 
     async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
-        self._hear_of_new_images()
+        self._add_pending_tasks()
         now, lease = self.clock(), uuid4()
         due = sorted(
             (entry.due_at, id_) for id_, entry in self.entries.items() if entry.due_at <= now
@@ -72,7 +74,7 @@ class MemoryWorkQueue:
             if task.attempts <= MAX_ATTEMPTS:
                 tasks.append(task)
             else:
-                await self.fail(task, entry.error or DIED)
+                await self.fail(task, entry.error or STALLED_REASON)
         return tasks
 
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
@@ -80,16 +82,16 @@ class MemoryWorkQueue:
             entry.due_at = self.clock() + timedelta(seconds=seconds)
 
     async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
-        kept = set()
+        stored = set()
         for each in done:
             if self._held([each.task]):
                 del self.entries[each.image.id]
-                if await self._keep(each):
-                    kept.add(each.image.id)
-        lost = [each.image.id for each in done if each.image.id not in kept] + self.replaced
+                if await self._store(each):
+                    stored.add(each.image.id)
+        lost = [each.image.id for each in done if each.image.id not in stored] + self.replaced
         self.replaced = []
-        here = await self.catalog.get(lost)
-        return [id_ for id_ in lost if id_ not in here and id_ not in self.entries]
+        existing = await self.catalog.get(lost)
+        return [id_ for id_ in lost if id_ not in existing and id_ not in self.entries]
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
         for entry in self._held(tasks):
@@ -114,16 +116,16 @@ class MemoryWorkQueue:
             del self.entries[task.image_id]
 
     async def counts(self) -> WorkCounts:
-        self._hear_of_new_images()
+        self._add_pending_tasks()
         now = self.clock()
         entries = self.entries.values()
-        aside = sum(entry.due_at == NEVER for entry in entries)
+        dead_letters = sum(entry.due_at == NEVER for entry in entries)
         leased = sum(entry.lease is not None and now < entry.due_at < NEVER for entry in entries)
-        return WorkCounts(len(entries) - aside - leased, leased, aside)
+        return WorkCounts(len(entries) - dead_letters - leased, leased, dead_letters)
 
-    def _hear_of_new_images(self) -> None:
-        while self.catalog.expected:
-            self.entries[self.catalog.expected.pop()] = Entry(datetime.min.replace(tzinfo=UTC))
+    def _add_pending_tasks(self) -> None:
+        while self.catalog.pending:
+            self.entries[self.catalog.pending.pop()] = Entry(datetime.min.replace(tzinfo=UTC))
 
     def _held(self, tasks: Sequence[Task]) -> list[Entry]:
         return [
@@ -138,7 +140,7 @@ class MemoryWorkQueue:
             return None if image.status is ImageStatus.FAILED else image
         return None if image_id in self.became else self.objects.get(image_id)
 
-    async def _keep(self, each: IndexedImage) -> bool:
+    async def _store(self, each: IndexedImage) -> bool:
         subject = each.task.subject
         if isinstance(subject, FoundObject):
             if self.objects.get(subject.id) != subject:
@@ -148,11 +150,11 @@ class MemoryWorkQueue:
                 self.replaced += await self.catalog.delete([same.id])
                 followers = [id_ for id_, became in self.became.items() if became == same.id]
                 self.became |= dict.fromkeys(followers, each.image.id)
-            kept = await self.catalog.add(each.image, each.embedding)
-            self.became[subject.id] = kept.id
-            if kept.id != subject.id:
-                await self.catalog.tag([kept.id], add=subject.tags)
-            return kept.id == subject.id
+            added = await self.catalog.add(each.image, each.embedding)
+            self.became[subject.id] = added.id
+            if added.id != subject.id:
+                await self.catalog.tag([added.id], add=subject.tags)
+            return added.id == subject.id
         here = (await self.catalog.get([subject.id])).get(subject.id)
         if here is None:
             return False

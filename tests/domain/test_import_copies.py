@@ -1,4 +1,4 @@
-"""Taking in more pictures than one request may bring."""
+"""Importing more pictures than one request accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.use_cases.imports.import_copies import UPLOAD_CONCURRENCY
 from tests.domain.conftest import LIMITS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
-from tests.fakes.moments import MomentousCatalog, MomentousStorage, Moments
+from tests.fakes.interleaving import InterleavedCatalog, InterleavedStorage, Interleaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,18 +30,18 @@ MANY = 3 * UPLOAD_CONCURRENCY + 1
 
 
 @pytest.fixture
-def moments() -> Moments:
-    return Moments()
+def interleaving() -> Interleaving:
+    return Interleaving()
 
 
 @pytest.fixture
-def catalog(moments: Moments) -> MemoryCatalog:
-    return MomentousCatalog(moments)
+def catalog(interleaving: Interleaving) -> MemoryCatalog:
+    return InterleavedCatalog(interleaving)
 
 
 @pytest.fixture
-def storage(moments: Moments) -> MemoryStorage:
-    return MomentousStorage(moments)
+def storage(interleaving: Interleaving) -> MemoryStorage:
+    return InterleavedStorage(interleaving)
 
 
 def pictures(count: int) -> Iterator[Upload]:
@@ -52,50 +52,50 @@ def running() -> set[str]:
     return {task.get_name() for task in asyncio.all_tasks()}
 
 
-async def test_any_number_of_pictures_goes_in_and_each_tells_what_became_of_it(
+async def test_any_number_of_pictures_is_imported_and_each_has_an_outcome(
     use_cases: UseCases,
 ) -> None:
     assert MANY > LIMITS.max_files_per_request
-    taken = {}
+    uploaded = {}
     async for sent, outcome in use_cases.import_copies(pictures(MANY), tags=iter(["sea"])):
         assert isinstance(outcome, UploadedImage)
         assert sent.filename == outcome.image.filename
         assert outcome.image.tags == ("sea",)
-        taken[sent.filename] = outcome.image.id
+        uploaded[sent.filename] = outcome.image.id
 
-    assert {f"{number}.png" for number in range(MANY)} == set(taken)
-    assert len(set(taken.values())) == MANY == await use_cases.list.count(ImageFilter())
+    assert {f"{number}.png" for number in range(MANY)} == set(uploaded)
+    assert len(set(uploaded.values())) == MANY == await use_cases.list.count(ImageFilter())
 
 
-async def test_a_refused_file_and_one_that_is_here_already_stop_nothing(
+async def test_refused_files_and_duplicates_do_not_stop_the_import(
     use_cases: UseCases,
 ) -> None:
     files = [upload(b"GIF89a", "bad.gif"), *pictures(1), *pictures(2)]
     outcomes = [(sent.filename, outcome) async for sent, outcome in use_cases.import_copies(files)]
 
     assert isinstance(dict(outcomes)["bad.gif"], UnsupportedFormat)
-    taken = [outcome for _, outcome in outcomes if isinstance(outcome, UploadedImage)]
-    assert sorted(each.is_duplicate for each in taken) == [False, False, True]
+    uploaded = [outcome for _, outcome in outcomes if isinstance(outcome, UploadedImage)]
+    assert sorted(each.is_duplicate for each in uploaded) == [False, False, True]
 
 
-async def test_nothing_to_import_is_no_outcome(use_cases: UseCases) -> None:
+async def test_an_empty_import_has_no_outcomes(use_cases: UseCases) -> None:
     assert [each async for each in use_cases.import_copies([])] == []
 
 
-async def test_a_bad_tag_ends_the_import_before_anything_is_taken_in(use_cases: UseCases) -> None:
+async def test_an_invalid_tag_ends_the_import_before_any_upload(use_cases: UseCases) -> None:
     with pytest.raises(InvalidArgument, match="A tag is empty"):
         _ = [each async for each in use_cases.import_copies(pictures(3), tags=[""])]
     assert await use_cases.list.count(ImageFilter()) == 0
 
 
-async def test_files_are_named_only_a_little_ahead_of_their_turn(use_cases: UseCases) -> None:
-    named = done = most = 0
+async def test_files_are_consumed_a_bounded_number_ahead(use_cases: UseCases) -> None:
+    consumed = done = most = 0
 
     def counted() -> Iterator[Upload]:
-        nonlocal named, most
+        nonlocal consumed, most
         for sent in pictures(MANY):
-            named += 1
-            most = max(most, named - done)
+            consumed += 1
+            most = max(most, consumed - done)
             yield sent
 
     async for _ in use_cases.import_copies(counted()):
@@ -103,14 +103,14 @@ async def test_files_are_named_only_a_little_ahead_of_their_turn(use_cases: UseC
     assert (most, done) == (UPLOAD_CONCURRENCY, MANY)
 
 
-async def test_an_outage_ends_the_import_and_beginning_again_takes_in_what_is_missing(
-    use_cases: UseCases, moments: Moments, storage: MemoryStorage
+async def test_an_outage_ends_the_import_and_the_next_import_uploads_what_is_missing(
+    use_cases: UseCases, interleaving: Interleaving, storage: MemoryStorage
 ) -> None:
     async def fail() -> None:
         raise ConnectionRefusedError
 
     before = running()
-    moments.deeds["before write large"] = fail
+    interleaving.actions["before write large"] = fail
     with pytest.raises(ConnectionRefusedError):
         _ = [each async for each in use_cases.import_copies(pictures(MANY))]
     assert before == running()
@@ -121,7 +121,7 @@ async def test_an_outage_ends_the_import_and_beginning_again_takes_in_what_is_mi
     assert {variant.key_of(id_) for id_ in ids for variant in Variant} <= set(storage.objects)
 
 
-async def test_an_import_that_is_left_early_leaves_nothing_running(use_cases: UseCases) -> None:
+async def test_an_import_that_is_closed_early_leaves_no_task_running(use_cases: UseCases) -> None:
     before = running()
     async with aclosing(use_cases.import_copies(pictures(MANY))) as outcomes:
         await anext(outcomes)

@@ -1,4 +1,4 @@
-"""Upload targets in memory, beside the catalog in memory."""
+"""Upload targets in memory, over the catalog in memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class MemoryUploadTargets:
 
     async def save(self, targets: Sequence[UploadTarget]) -> None:
         for target in targets:
-            gone = target.image_id and not await self.catalog.get([target.image_id])
-            self.kept[target.id] = replace(target, image_id=None) if gone else target
+            is_deleted = target.image_id and not await self.catalog.get([target.image_id])
+            self.kept[target.id] = replace(target, image_id=None) if is_deleted else target
 
     async def find(self, target_id: UUID) -> UploadTarget | None:
         target = self.kept.get(target_id)

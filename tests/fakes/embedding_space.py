@@ -1,4 +1,4 @@
-"""A space of few dimensions: everything is compared with the mean of the library."""
+"""Arithmetic over embeddings of few dimensions."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ STEEPNESS = 100.0
 
 
 class FakeEmbeddingSpace:
-    """Margins are cosines less 0.8, a hundredfold: alike at 18 and above, else far below."""
+    """A margin is ``100 * (cosine - 0.8)``: 18 and above for what is alike, otherwise far below."""
 
     def __init__(self, vectors: VectorIndex) -> None:
         self._vectors = vectors
         self.judged = 0
-        """How many images were compared with something."""
+        """The number of images whose margins were computed."""
 
     async def margins(
         self, parts: Sequence[QueryPart], ids: Sequence[UUID]
     ) -> dict[UUID, Sequence[float]]:
-        here = await self._vectors.embeddings(ids)
-        self.judged += len(here)
+        embeddings = await self._vectors.embeddings(ids)
+        self.judged += len(embeddings)
         return {
             id_: [STEEPNESS * (float(np.dot(part.embedding, each)) - 0.8) for part in parts]
-            for id_, each in here.items()
+            for id_, each in embeddings.items()
         }
 
     async def blend(self, parts: Sequence[QueryPart]) -> Embedding:

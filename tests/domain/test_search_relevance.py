@@ -1,4 +1,4 @@
-"""Which hits are an answer, and what can be asked about it."""
+"""Relevance, collapsed copies, recall, plans and stages of a search."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Query
     from domain.entities.images import Image
     from domain.entities.searches import SearchPage
+    from tests.fakes.embedding_space import FakeEmbeddingSpace
     from tests.fakes.encoder import FakeEncoder
-    from tests.fakes.searches import MemoryKeptSearches
-    from tests.fakes.space import FakeEmbeddingSpace
+    from tests.fakes.kept_searches import MemoryKeptSearches
 
 RED = ByText("red")
 LIKELY_ONLY = SearchOptions(min_relevance=LIKELY)
@@ -46,7 +46,7 @@ async def add_copies(use_cases: UseCases, colour: str, number: int) -> None:
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_only_what_is_as_relevant_as_asked_for_is_found(use_cases: UseCases) -> None:
+async def test_only_hits_with_the_minimum_relevance_are_found(use_cases: UseCases) -> None:
     everything = await use_cases.search(RED, SearchOptions(min_relevance=0.0))
     assert len(COLOURS) == len(everything.found)
     relevances = {found.image.id: found.hit.relevance or 0.0 for found in everything.found}
@@ -60,22 +60,22 @@ async def test_only_what_is_as_relevant_as_asked_for_is_found(use_cases: UseCase
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_pages_of_what_is_relevant_are_cut_from_what_is_relevant(
-    use_cases: UseCases, space: FakeEmbeddingSpace
+async def test_pages_of_relevant_hits_are_cut_from_the_kept_hits(
+    use_cases: UseCases, embedding_space: FakeEmbeddingSpace
 ) -> None:
-    narrowing = SearchOptions(min_relevance=1e-6)
-    whole = await use_cases.search(RED, narrowing)
-    judged = space.judged
-    page = await use_cases.search(BySearch(whole.search_id), narrowing, first=1)
-    rest = await use_cases.search(RED, narrowing, after=page.found[0].cursor)
+    options = SearchOptions(min_relevance=1e-6)
+    whole = await use_cases.search(RED, options)
+    scored = embedding_space.judged
+    page = await use_cases.search(BySearch(whole.search_id), options, first=1)
+    rest = await use_cases.search(RED, options, after=page.found[0].cursor)
     assert 1 < len(whole.found) < len(COLOURS)
     assert (True, False) == (page.has_next, rest.has_next)
     assert names(whole) == names(page) + names(rest)
-    assert judged == space.judged
+    assert scored == embedding_space.judged
 
 
 @pytest.mark.parametrize("bound", [-0.01, 1.01, 50.0, float("nan"), float("inf")])
-def test_a_relevance_that_is_none_is_refused_by_name(bound: float) -> None:
+def test_a_minimum_relevance_out_of_range_is_refused(bound: float) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         SearchOptions(min_relevance=bound)
     assert ("min_relevance",) == refusal.value.location
@@ -83,7 +83,7 @@ def test_a_relevance_that_is_none_is_refused_by_name(bound: float) -> None:
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_cursor_belongs_to_one_bound_of_relevance_and_one_way_to_collapse(
+async def test_a_cursor_is_valid_for_the_same_options_only(
     use_cases: UseCases,
 ) -> None:
     mine = SearchOptions(min_relevance=0.0, collapse=Collapse.EXACT_COPIES)
@@ -101,7 +101,7 @@ async def test_a_cursor_belongs_to_one_bound_of_relevance_and_one_way_to_collaps
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_what_is_likely_is_relevant_on_all_pages_where_nothing_was_asked_for(
+async def test_without_a_minimum_likely_hits_of_all_pages_are_relevant(
     use_cases: UseCases,
 ) -> None:
     expected = await use_cases.search(RED, LIKELY_ONLY)
@@ -112,18 +112,18 @@ async def test_what_is_likely_is_relevant_on_all_pages_where_nothing_was_asked_f
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_what_was_asked_for_is_relevant_and_not_judged_again(
-    use_cases: UseCases, space: FakeEmbeddingSpace
+async def test_hits_with_a_minimum_relevance_are_not_scored_again(
+    use_cases: UseCases, embedding_space: FakeEmbeddingSpace
 ) -> None:
     page = await use_cases.search(RED, SearchOptions(min_relevance=0.0), first=2)
-    judged = space.judged
+    scored = embedding_space.judged
     relevant = await use_cases.search.relevant(page)
     assert len(COLOURS) == len(relevant)
-    assert judged == space.judged
+    assert scored == embedding_space.judged
 
 
 @pytest.mark.parametrize("least", [None, 0.0])
-async def test_what_was_deleted_is_relevant_no_more(
+async def test_deleted_hits_are_not_relevant(
     use_cases: UseCases, by_colour: dict[str, Image], least: float | None
 ) -> None:
     page = await use_cases.search(RED, SearchOptions(min_relevance=least))
@@ -135,7 +135,7 @@ async def test_what_was_deleted_is_relevant_no_more(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_copies_collapse_into_the_best_of_them_which_stands_for_all(
+async def test_copies_collapse_into_the_best_of_them_and_are_counted(
     use_cases: UseCases,
 ) -> None:
     plain = await use_cases.search(RED)
@@ -153,7 +153,7 @@ async def test_copies_collapse_into_the_best_of_them_which_stands_for_all(
         )
 
 
-async def test_only_relevant_copies_are_counted_and_the_best_is_shown(
+async def test_only_relevant_copies_are_counted_and_the_best_one_is_the_hit(
     use_cases: UseCases, catalog: MemoryCatalog, encoder: FakeEncoder
 ) -> None:
     [red, far] = await encoder.encode_texts(["red", "cyan"])
@@ -171,7 +171,7 @@ async def test_only_relevant_copies_are_counted_and_the_best_is_shown(
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_a_kept_search_remembers_how_many_each_hit_stands_for(
+async def test_a_kept_search_stores_the_collapsed_counts(
     use_cases: UseCases, searches: MemoryKeptSearches
 ) -> None:
     await add_copies(use_cases, "red", 2)
@@ -182,8 +182,8 @@ async def test_a_kept_search_remembers_how_many_each_hit_stands_for(
     assert page.found == again.found
 
 
-class HastyCatalog(MemoryCatalog):
-    """Passes over pictures when it need not be exact."""
+class ApproximateCatalog(MemoryCatalog):
+    """Misses some images unless the search is exact."""
 
     missed: frozenset[str] = frozenset()
 
@@ -201,19 +201,19 @@ class HastyCatalog(MemoryCatalog):
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         plan = await super().explain(query, criteria, limit=limit, exact=exact)
-        return plan if exact else f"{plan}, hastily"
+        return plan if exact else f"{plan}, approximately"
 
 
-class TestHaste:
-    """A catalog that misses some, as a walk of an index does."""
+class TestApproximateSearch:
+    """A catalog that misses images, as an approximate index scan does."""
 
     @pytest.fixture
-    def catalog(self) -> HastyCatalog:
-        return HastyCatalog()
+    def catalog(self) -> ApproximateCatalog:
+        return ApproximateCatalog()
 
     @pytest.mark.usefixtures("by_colour")
-    async def test_recall_is_the_part_of_the_exact_page_that_a_page_holds(
-        self, use_cases: UseCases, catalog: HastyCatalog
+    async def test_recall_is_the_share_of_the_exact_page_that_a_page_has(
+        self, use_cases: UseCases, catalog: ApproximateCatalog
     ) -> None:
         ranked = names(await use_cases.search(RED, SearchOptions(exact=True)))
         catalog.missed = frozenset({ranked[0], ranked[2], ranked[7]})
@@ -224,7 +224,7 @@ class TestHaste:
         assert [ranked[place] for place in (6, 8, 9, 10)] == names(page)
         assert 0.25 == await use_cases.search.recall(page)
 
-    async def test_what_was_deleted_counts_neither_for_nor_against_recall(
+    async def test_deleted_images_do_not_change_recall(
         self, use_cases: UseCases, by_colour: dict[str, Image]
     ) -> None:
         page = await use_cases.search(RED, first=4)
@@ -244,19 +244,19 @@ class TestHaste:
             assert await use_cases.search.recall(page) is None
 
     @pytest.mark.usefixtures("by_colour")
-    async def test_a_plan_is_that_of_the_search_as_it_was_carried_out(
+    async def test_the_plan_is_that_of_the_search_as_it_was_executed(
         self, use_cases: UseCases
     ) -> None:
         sea = ImageFilter(tags_any=("sea",))
-        hasty = await use_cases.search(RED, SearchOptions(sea))
+        approximate = await use_cases.search(RED, SearchOptions(sea))
         exact = await use_cases.search(RED, SearchOptions(exact=True))
-        plan = await use_cases.search.plan(hasty)
-        assert "Compare 2 images, and keep 1000, hastily" == plan
+        plan = await use_cases.search.plan(approximate)
+        assert "Compare 2 images, and keep 1000, approximately" == plan
         assert "Compare 12 images, and keep 1000" == await use_cases.search.plan(exact)
 
 
 @pytest.mark.usefixtures("by_colour")
-async def test_the_stages_are_in_order_and_what_was_kept_took_no_time(use_cases: UseCases) -> None:
+async def test_stages_are_in_order_and_skipped_ones_took_no_time(use_cases: UseCases) -> None:
     page = await use_cases.search(ByBlend((WeightedTerm(RED),)), first=1)
     assert ["encode", "search", "fetch"] == [stage.name for stage in page.stages]
     assert all(stage.milliseconds > 0 for stage in page.stages)

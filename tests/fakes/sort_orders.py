@@ -1,4 +1,4 @@
-"""The orders of listings, in memory."""
+"""Sort orders in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def order_of(sort: Sort) -> Callable[[Position], SupportsDunderLT[Any]]:  # Any as typeshed has it
-    """Return the key of the order: places without a value last, whatever the direction."""
+    """Return the sort key. Positions without a value come last in both directions."""
 
     def compare(left: Position, right: Position) -> int:
         if (left.value is None) != (right.value is None):

@@ -1,4 +1,4 @@
-"""Places outside of the library, in memory."""
+"""External files in memory."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryExternalFiles:
-    """Bytes under their location and version."""
+    """Files by location and version."""
 
-    objects: dict[Source, bytes] = field(default_factory=dict)
+    files: dict[Source, bytes] = field(default_factory=dict)
     refusal: Exception | None = None
-    """What is raised for every one of them."""
+    """Set it, and every file raises it."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         if self.refusal:
             raise self.refusal
-        if source not in self.objects:
+        if source not in self.files:
             raise BytesMissing(source.location)
-        data = self.objects[source]
+        data = self.files[source]
         first, count = byte_range.within(len(data)) if byte_range else (0, len(data))
         return Blob(len(data), chunks_of(data[first : first + count]))

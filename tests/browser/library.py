@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.clip.checkpoint import digest
+from infra.clip.checkpoint import weights_digest
 from pictograph.cli.demo import seeds
 from postcards import MODEL
 from postcards.back import Back
@@ -110,7 +110,7 @@ def clear(server: Server) -> None:
 
 def data_dir() -> Path:
     """Return the folder of the library of many. It outlives a run: filling it takes a minute."""
-    recipe = sha256(Path(__file__).read_bytes() + _recipe().encode() + digest(MODEL).encode())
+    recipe = sha256(Path(__file__).read_bytes() + _recipe().encode() + weights_digest(MODEL).encode())
     return BUILD / f"library-{recipe.hexdigest()[:12]}"
 
 

@@ -119,7 +119,7 @@ def compose(
             events=shared.events,
             external_files=shared.outside,
             external_objects=PostgresExternalObjects(engine, model),
-            imaging=shared.imaging.seeing(encoder.input_side),
+            imaging=shared.imaging.with_encoder_side(encoder.input_side),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),

@@ -83,7 +83,7 @@ def test_what_cannot_be_read_is_one_sentence(search: Search, tmp_path: Path) -> 
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")
     refused = search("--image", str(notes), status=1)
-    assert refused.startswith("notes.txt: This file is no picture that is accepted; send one of ")
+    assert refused.startswith("notes.txt: This file is not in a supported format; send one of ")
     assert 1 == refused.count("\n")
     refused = search("a boat", "--near", "43.47,11.88", status=1)
     assert refused.startswith("--near: 43.47,11.88 is no place; write latitude, longitude and ")

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from domain.entities.images import Pixels
 from infra.clip import checkpoint
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.picture_files import Bounds
+from infra.pillow.picture_files import PictureLimits
 from tests.checkpoints import full_size_clip, small_clip
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def large_photo() -> bytes:
 
 
 def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
-    decoder = PictureDecoder(Bounds(50_000_000, 1), encoder.input_side)
+    decoder = PictureDecoder(PictureLimits(50_000_000, 1), encoder.input_side)
     for data in files:
         inputs = [decode_full_size(data), decoder.decode_pixels(data), decoder.decode(data).pixels]
         full_size, decoded_pixels, decoded = np.array(
@@ -66,7 +66,7 @@ def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
         yield float(full_size @ decoded)
 
 
-@pytest.mark.skipif(not PHOTOS, reason="the photos of ../shared/data are not here")
+@pytest.mark.skipif(not PHOTOS, reason="the photos in ../shared/data are missing")
 def test_photos_decoded_at_a_reduced_scale_keep_their_embedding(
     encoder: DualEncoder,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which model a server begins with."""
+"""The model that a server loads at its start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.infra.changing import Changing
 
 
-async def test_a_server_that_starts_while_a_model_is_promoted_answers_by_that(
+async def test_a_server_that_starts_during_a_promotion_loads_the_promoted_model(
     library: Changing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await library.upload()
@@ -34,8 +34,8 @@ async def test_a_server_that_starts_while_a_model_is_promoted_answers_by_that(
 
     monkeypatch.setattr(composition, "open_encoder", loading)
     monkeypatch.setattr(composition, "compose", lambda _, live, *__: live)
-    nothing: Any = None  # which is what is done with the rest here
-    shared = composition.Shared(read_settings(), library.engine, *[nothing] * 4)
-    async with shared.edition(None, nothing) as live:
+    unused: Any = None
+    shared = composition.Shared(read_settings(), library.engine, *[unused] * 4)
+    async with shared.edition(None, unused) as live:
         assert (NEW.name, AT_NEW) == (live.name, live.source)  # type: ignore[attr-defined]
     assert [AT_OLD, AT_NEW] == loaded

@@ -38,7 +38,7 @@ from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
 from tests.e2e.process import COMMAND, environment
-from tests.s3_server import KEY, bucket_of
+from tests.s3_server import KEY, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ async def side_by_side(model: Path, url: str, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = [make_file(number) for number in range(3 * count)]
         pictures = fill_folder(Path(folder, "pictures"), files[:count])
-        bucket = await asyncio.to_thread(bucket_of, url)
+        bucket = await asyncio.to_thread(create_bucket, url)
         named = ((f"{number}.jpg", data) for number, data in enumerate(files[count : 2 * count]))
         await put(url, bucket, named)
         settings = read_settings(
@@ -204,7 +204,7 @@ async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
     """Kill an import again and again, run it to the end, and count what is found."""
     luck = random.Random(seed)
     files = await draw(folder, count)
-    bucket = await asyncio.to_thread(bucket_of, url)
+    bucket = await asyncio.to_thread(create_bucket, url)
     await put(url, bucket, ((file.name, file.read_bytes()) for file in files))
     data = Path(tempfile.mkdtemp(prefix="pictograph-import-"))
     settings = {"model": str(MODEL), "data_dir": data, "log_level": "error", **store(url)}

@@ -110,7 +110,9 @@ def clear(server: Server) -> None:
 
 def data_dir() -> Path:
     """Return the folder of the library of many. It outlives a run: filling it takes a minute."""
-    recipe = sha256(Path(__file__).read_bytes() + _recipe().encode() + weights_digest(MODEL).encode())
+    recipe = sha256(
+        Path(__file__).read_bytes() + _recipe().encode() + weights_digest(MODEL).encode()
+    )
     return BUILD / f"library-{recipe.hexdigest()[:12]}"
 
 

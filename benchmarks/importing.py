@@ -38,7 +38,7 @@ from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
 from tests.e2e.process import COMMAND, environment
-from tests.s3_server import KEY, create_bucket
+from tests.s3_server import ACCESS_KEY, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ MEBIBYTE = 1 << 20
 async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None:
     """Fill a bucket."""
     async with S3Client.connect(
-        endpoint_url=url, region="us-east-1", access_key_id=KEY, secret_access_key=KEY
+        endpoint_url=url, region="us-east-1", access_key_id=ACCESS_KEY, secret_access_key=ACCESS_KEY
     ) as client:
         while some := list(itertools.islice(files, AHEAD)):
             await asyncio.gather(
@@ -85,7 +85,11 @@ def s3_process() -> Iterator[str]:
 
 def store(url: str) -> dict[str, object]:
     """Return the settings by which a bucket of this machine is reached."""
-    return {"s3_endpoint_url": url, "s3_access_key_id": KEY, "s3_secret_access_key": KEY}
+    return {
+        "s3_endpoint_url": url,
+        "s3_access_key_id": ACCESS_KEY,
+        "s3_secret_access_key": ACCESS_KEY,
+    }
 
 
 async def import_rate(use_cases: UseCases, place: str) -> float:

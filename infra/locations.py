@@ -28,20 +28,20 @@ def bucket_and_key(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-def root_of(place: str) -> str:
+def root_of(given: str) -> str:
     """Return the location, with a trailing slash, of a folder or bucket given by a user.
 
     Raises Misconfigured for anything else.
     """
-    if place.startswith(S3_SCHEME):
-        bucket, key = bucket_and_key(place)
+    if given.startswith(S3_SCHEME):
+        bucket, key = bucket_and_key(given)
         if not bucket:
-            raise Misconfigured(f"{place} names no bucket: write s3://bucket/prefix.")
+            raise Misconfigured(f"{given} names no bucket: write s3://bucket/prefix.")
         prefix = key.strip("/")
         return f"{S3_SCHEME}{bucket}/{prefix}/" if prefix else f"{S3_SCHEME}{bucket}/"
-    if "://" in place and not place.startswith(FILE_SCHEME):
-        raise Misconfigured(f"{place} is no folder and no bucket: write s3://bucket/prefix.")
-    folder = path_of(place) if place.startswith(FILE_SCHEME) else Path(place).expanduser()
+    if "://" in given and not given.startswith(FILE_SCHEME):
+        raise Misconfigured(f"{given} is no folder and no bucket: write s3://bucket/prefix.")
+    folder = path_of(given) if given.startswith(FILE_SCHEME) else Path(given).expanduser()
     if not folder.is_dir():
         raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
     return f"{location_of(folder.resolve()).rstrip('/')}/"

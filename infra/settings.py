@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.errors import Misconfigured
 
-PREFIX = "PICTOGRAPH_"
+ENV_PREFIX = "PICTOGRAPH_"
 MEBIBYTE = 1 << 20
 
 
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     """The settings of one process, built once and passed down in parts."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -51,7 +51,9 @@ class Settings(BaseSettings):
         Field((), description="CORS origins that may send requests, separated by commas.")
     )
     api_key: SecretStr | None = Field(
-        None, min_length=16, description="A key with every scope, beside those in the database."
+        None,
+        min_length=16,
+        description="An API key with every scope, in addition to those in the database.",
     )
     public_reading: bool = Field(
         default=True, description="Whether reading needs no key. Changes always need one."
@@ -140,25 +142,25 @@ class Settings(BaseSettings):
     @property
     def summary(self) -> str:
         """The server's address, and the names of the settings in effect, without their values."""
-        names = sorted(PREFIX + name.upper() for name in self.model_fields_set)
-        reading = "public" if self.public_reading else "closed"
+        names = sorted(ENV_PREFIX + name.upper() for name in self.model_fields_set)
+        reading = "needs no key" if self.public_reading else "needs a key"
         return (
-            f"The server will be at {self.host}, port {self.port}; reading is {reading}. "
-            f"{' '.join(names) or 'Nothing'} is set."
+            f"The server listens on {self.host}, port {self.port}. Reading {reading}. "
+            f"Set in the environment: {', '.join(names) or 'nothing'}."
         )
 
 
 def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
     """Read the environment. Raises Misconfigured with the name of the invalid variable."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
     for name in os.environ:
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(ENV_PREFIX) and name not in known:
             [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
             raise Misconfigured(f"{name} is no setting. Did you mean {nearest}?")
     try:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = PREFIX + str(first["loc"][0]).upper()
+        name = ENV_PREFIX + str(first["loc"][0]).upper()
         reason = str(first["msg"]).removeprefix("Value error, ")
         raise Misconfigured(f"{name} cannot be used: {reason}.") from None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-KEY = "pictures"
+ACCESS_KEY = "pictures"
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def connect(
         bucket,
         endpoint_url=url,
         region="us-east-1",
-        access_key_id=KEY,
-        secret_access_key=KEY,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=ACCESS_KEY,
         prefix=prefix,
         deadline_seconds=deadline,
         read_timeout_seconds=read_timeout,

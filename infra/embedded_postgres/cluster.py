@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped] # it ships no types
+import psutil  # type: ignore[import-untyped] # no types
 
 from domain.errors import Misconfigured
 
@@ -30,7 +30,7 @@ POSTGRES_VERSION = "18"
 SYSTEM_USER = "pictograph"
 MAX_SOCKET_PATH_BYTES = 103  # the limit of macOS, the shortest of all
 MAX_LOG_BYTES = 10_000_000  # a longer log is deleted when the server starts
-STOP_TIMEOUT_SECONDS = 60.0  # of a fast shutdown, before an immediate one
+STOP_TIMEOUT_SECONDS = 60.0  # of a fast shutdown, then of an immediate one
 ALTERNATIVES = "choose another data folder, or set PICTOGRAPH_DATABASE_URL to a server of your own"
 
 SERVER_SETTINGS = {

@@ -9,7 +9,7 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg  # type: ignore[import-untyped] # no types
 from sqlalchemy import URL
 
 from domain.errors import Misconfigured

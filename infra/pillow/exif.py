@@ -30,10 +30,10 @@ ReferenceBlackWhite TransferFunction PageNumber ExifOffset GPSInfo ExifInteroper
 MakerNote MakerNoteSafety DNGPrivateData XMLPacket IptcNAAInfo ImageResources InterColorProfile
 PrintImageMatching
 """
-_DATE_TIME = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
-_OFFSET = re.compile(r"\s*([+-])(\d\d):?(\d\d)\s*")
+_DATE_TIME_PATTERN = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
+_UTC_OFFSET_PATTERN = re.compile(r"\s*([+-])(\d\d):?(\d\d)\s*")
 _MAX_ISO = 2**31 - 1  # GraphQL's and PostgreSQL's Int
-# The maximum of the 16-bit tag. It says that the sensitivity is in another tag (EXIF 3.0).
+# The maximum of the 16-bit tag means that the sensitivity is in another tag (EXIF 3.0).
 _ISO_OVERFLOW = 65_535
 # The length of the character code in front of a UserComment.
 _CHARACTER_CODE_BYTES = 8
@@ -129,7 +129,7 @@ def _iso(tags: Mapping[str, TagValue]) -> int | None:
 
 
 def _taken_at(tags: Mapping[str, TagValue], which: str) -> datetime | None:
-    match = _DATE_TIME.match(_text(tags.get(f"DateTime{which}")) or "")
+    match = _DATE_TIME_PATTERN.match(_text(tags.get(f"DateTime{which}")) or "")
     if not match:
         return None
     year, month, day, hour, minute, second = map(int, match.groups())
@@ -145,7 +145,7 @@ def _taken_at(tags: Mapping[str, TagValue], which: str) -> datetime | None:
 
 def _utc_offset(tags: Mapping[str, TagValue], which: str) -> timezone:
     """Return the time zone of the camera's clock; UTC without a readable offset."""
-    match = _OFFSET.fullmatch(_text(tags.get(f"OffsetTime{which}")) or "")
+    match = _UTC_OFFSET_PATTERN.fullmatch(_text(tags.get(f"OffsetTime{which}")) or "")
     if not match:
         return UTC
     sign, hours, minutes = match.groups()

@@ -100,7 +100,7 @@ class ExternalBuckets:
         return [KeyRange(first, end) for first, end in pairwise(bounds) if first < end]
 
     async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        """Prefetches one page."""
+        """Prefetch one page while the current one is consumed."""
         bucket, prefix = bucket_and_key(root)
         options: dict[str, Any] = {"Prefix": prefix}
         if first := bucket_and_key(key_range.first)[1]:
@@ -131,7 +131,7 @@ class ExternalBuckets:
             await asyncio.gather(next_page, return_exceptions=True)
 
     async def look(self, location: str) -> ListedObject:
-        """Treats 403 as missing: S3 returns it for missing keys of buckets that may not be listed.
+        """Treat 403 as missing: S3 returns it for missing keys of buckets that may not be listed.
 
         Raises Misconfigured for other errors of the store.
         """

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped] # brings no types
+from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.upload_targets import StagedFile, UploadForm
 from domain.errors import BytesMissing

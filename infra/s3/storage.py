@@ -104,7 +104,7 @@ class S3Storage:
                 raise ClientError({"Error": refused}, "DeleteObjects")
 
     async def list(self) -> AsyncIterator[StoredObject]:
-        """Leaves out objects whose keys are not ``<uuid>/<variant>``."""
+        """Leave out objects whose keys are not ``<uuid>/<variant>``."""
         async for full_key, modified_at in self.list_objects(self.prefix):
             key = full_key.removeprefix(self.prefix)
             if _is_storage_key(key):

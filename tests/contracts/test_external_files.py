@@ -21,7 +21,7 @@ from infra.locations import bucket_and_key, location_of, path_of
 from infra.s3.client import S3Client
 from infra.s3.external import ExternalBuckets
 from tests.fakes.places import MemoryObjectListing
-from tests.s3_server import KEY, create_bucket, s3_server
+from tests.s3_server import ACCESS_KEY, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -120,8 +120,8 @@ async def external(
         S3Client.connect,
         endpoint_url=s3_url,
         region="us-east-1",
-        access_key_id=KEY,
-        secret_access_key=KEY,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=ACCESS_KEY,
     )
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(ExternalBuckets(connect))

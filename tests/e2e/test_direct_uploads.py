@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, pictograph
-from tests.s3_server import KEY as S3_KEY
+from tests.s3_server import ACCESS_KEY as S3_KEY
 from tests.s3_server import s3_server
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from infra.s3.client import S3Client
 from tests.e2e.pictures import picture
 from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
-from tests.s3_server import KEY as S3_KEY
+from tests.s3_server import ACCESS_KEY as S3_KEY
 from tests.s3_server import create_bucket, s3_server
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def test_what_cannot_be_imported_is_said_in_one_sentence(
     for arguments, sentence in {
         (): "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE.",
         ("/no/such/folder",): "There is no folder /no/such/folder; check how it is spelled.",
-        ("http://x/y",): "http://x/y is no folder, and no bucket: write s3://bucket/prefix.",
+        ("http://x/y",): "http://x/y is no folder and no bucket: write s3://bucket/prefix.",
         ("s3://",): "s3:// names no bucket: write s3://bucket/prefix.",
         ("s3://nowhere",): "There is no bucket 'nowhere' in the store at",
         (bucket.name,): "is where Pictograph keeps its own files",

@@ -11,7 +11,7 @@ import pytest
 from graphql import build_schema, parse, validate
 from typer.main import get_command
 
-from infra.settings import PREFIX, Settings
+from infra.settings import ENV_PREFIX, Settings
 from pictograph.cli import main as cli
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def test_a_command_that_is_not_there_would_be_found() -> None:
 
 @document
 def test_every_setting_is_one(path: Path) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    named = set(re.findall(rf"\b{PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    named = set(re.findall(rf"\b{ENV_PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
     assert set() == named - known
 
 

@@ -15,7 +15,7 @@ from domain.errors import BytesMissing, InvalidContent, Misconfigured
 from infra.s3 import external
 from infra.s3.client import S3Client
 from infra.s3.external import ExternalBuckets
-from tests.s3_server import KEY, create_bucket, s3_server
+from tests.s3_server import ACCESS_KEY, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,8 +36,8 @@ class Bucket:
             S3Client.connect,
             endpoint_url=url,
             region="us-east-1",
-            access_key_id=KEY,
-            secret_access_key=KEY,
+            access_key_id=ACCESS_KEY,
+            secret_access_key=ACCESS_KEY,
             deadline_seconds=20,
         )
 

@@ -17,7 +17,7 @@ from domain.entities.images import uuid7
 from domain.entities.upload_targets import LIFETIME, UploadTarget
 from infra.s3.staging import S3Staging
 from infra.s3.storage import S3Storage, addressing_style
-from tests.s3_server import KEY, connect, create_bucket, s3_server
+from tests.s3_server import ACCESS_KEY, connect, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -99,8 +99,8 @@ async def test_on_aws_a_form_goes_to_the_region_of_the_bucket(region: str, host:
     async with get_session().create_client(
         "s3",
         region_name=region,
-        aws_access_key_id=KEY,
-        aws_secret_access_key=KEY,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
         config=config,
     ) as client:
         form = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).slot(a_target())

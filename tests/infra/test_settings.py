@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Misconfigured
-from infra.settings import PREFIX, Settings, read_settings
+from infra.settings import ENV_PREFIX, Settings, read_settings
 
 README = Path(__file__).parents[2] / "README.md"
-ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
+ROW = re.compile(rf"^\| `{ENV_PREFIX}(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 
 
 def test_the_readme_lists_every_setting_with_its_default_and_description() -> None:
@@ -73,7 +73,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_invalid_variable_is_reported_with_a_correction(
     variable: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PREFIX + variable, value)
+    monkeypatch.setenv(ENV_PREFIX + variable, value)
     with pytest.raises(Misconfigured, match=re.escape(sentence)):
         read_settings()
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 import strawberry
 
 from domain.entities import filters, images
-from domain.entities.filters import Orientation
+from domain.entities.filters import Orientation, SortField
 from domain.entities.images import ImageStatus
-from domain.entities.listing import Sort, SortField
+from domain.entities.listing import Sort
 from graph.schema.context import Info
 from graph.schema.fields import described, given
 from graph.schema.ids import global_id, uuids_of

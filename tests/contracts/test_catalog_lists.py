@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
-from domain.entities.listing import Page, Position, Sort, SortField, Window, position_of
+from domain.entities.listing import Page, Position, Sort, Window, position_of
 from tests.fakes.images import NOON, image_with
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import ImageChanges, Variant, uuid7
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import ByteRange
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound, InvalidArgument

@@ -9,9 +9,9 @@ import pytest
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.facets import Facet
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import uuid7
-from domain.entities.listing import Position, Sort, SortField, Window
+from domain.entities.listing import Position, Sort, Window
 from tests.fakes.images import image_with
 from tests.infra.watched import EVERYTHING, IMAGES, Watched
 

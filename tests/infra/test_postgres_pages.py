@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.queries import ByText, SearchOptions
 from domain.entities.searches import MAX_SEARCH_DEPTH
 from domain.use_cases.library.browse import ListImages

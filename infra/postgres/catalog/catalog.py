@@ -14,9 +14,8 @@ from infra.postgres.catalog.filters import conditions
 from infra.postgres.catalog.listing import read_page
 from infra.postgres.catalog.ready_feed import those_matching, those_ready_after
 from infra.postgres.engine import autocommit
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from domain.entities.queries import Term
 
 ID = uuid7()
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "commands.md")
 
 
 def typed(*arguments: str) -> SearchArguments:
@@ -227,8 +228,9 @@ def test_a_refusal_of_what_nobody_typed_stays_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("photo")
-def test_the_readme_shows_what_can_be_typed() -> None:
-    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+def test_the_documents_show_what_can_be_typed() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", text, re.MULTILINE)
     words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
     assert ByText("a dog on a beach") == words.by()
     assert (

@@ -55,8 +55,8 @@ graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it th
 train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
 	$(BIN)/python -m postcards.train
 
-eval-postcards: $(READY)  ## Measure the model in the box, and write the figures into README and card.
-	$(BIN)/python -m postcards.evaluate --into README.md postcards/model/README.md
+eval-postcards: $(READY)  ## Measure the model in the box, and write the figures into docs/figures.md and the card.
+	$(BIN)/python -m postcards.evaluate --into docs/figures.md postcards/model/README.md
 
 clean:  ## Forget the virtual environment and every cache, not the data.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

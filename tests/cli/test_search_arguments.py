@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from domain.entities.queries import Term
 
 ID = uuid7()
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "commands.md")
 
 
 def typed(*arguments: str) -> SearchArguments:
@@ -238,8 +239,9 @@ def test_a_refusal_at_any_filter_or_option_names_an_option() -> None:
 
 
 @pytest.mark.usefixtures("photo")
-def test_the_readme_shows_what_can_be_typed() -> None:
-    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+def test_the_documents_show_what_can_be_typed() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", text, re.MULTILINE)
     words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
     assert ByText("a dog on a beach") == words.by()
     assert (

@@ -112,6 +112,7 @@ class ImageFilter:
     camera_model_in: tuple[str, ...] | None = None
     near: GeoNear | None = None
     has_location: bool | None = None
+    rating: IntRange | None = None
     tags_all: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_none: tuple[str, ...] | None = None
@@ -160,6 +161,7 @@ class SortField(StrEnum):
     TAKEN_AT = "taken_at"
     FILENAME = "filename"
     BYTE_SIZE = "byte_size"
+    RATING = "rating"
 
 
 class SortType(StrEnum):
@@ -207,4 +209,5 @@ SORT_KEYS = {
     SortField.TAKEN_AT: SortKey(_taken_at, SortType.INSTANT, nullable=True),
     SortField.FILENAME: SortKey(lambda image: image.filename, SortType.TEXT),
     SortField.BYTE_SIZE: SortKey(lambda image: image.byte_size, SortType.INTEGER),
+    SortField.RATING: SortKey(lambda image: image.rating, SortType.INTEGER, nullable=True),
 }

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import (
     BYTEA,
     DOUBLE_PRECISION,
     JSONB,
+    SMALLINT,
     TIMESTAMP,
     TSVECTOR,
 )
@@ -41,6 +42,7 @@ class ImageRow(SQLModel, table=True):
     perceptual_hash: bytes | None = Field(sa_type=BYTEA)
     pixel_sha256: str | None = Field(sa_type=Text)
     alt_text: str | None = Field(sa_type=Text)
+    rating: int | None = Field(sa_type=SMALLINT)
     tags: list[str] = Field(sa_type=ARRAY(Text))
     taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
     camera_make: str | None = Field(sa_type=Text)
@@ -58,6 +60,7 @@ RANGE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
     "created_at": col(ImageRow.created_at),
     "width": col(ImageRow.width),
     "height": col(ImageRow.height),
+    "rating": col(ImageRow.rating),
 }
 """The column of each range in ``ImageFilter``, by the name of its field."""
 
@@ -100,6 +103,7 @@ def image_row(image: Image) -> ImageRow:
         perceptual_hash=image.perceptual_hash,
         pixel_sha256=image.pixel_sha256,
         alt_text=image.alt_text,
+        rating=image.rating,
         tags=list(image.tags),
         taken_at=exif.taken_at,
         camera_make=exif.camera_make,
@@ -131,6 +135,7 @@ def image_of(row: ImageRow) -> Image:
         pixel_sha256=row.pixel_sha256,
         failure_reason=row.failure_reason,
         alt_text=row.alt_text,
+        rating=row.rating,
         tags=tuple(row.tags),
         exif=_exif_of(row),
         source=Source(row.source, row.source_version or "") if row.source else None,
@@ -165,6 +170,8 @@ SORT_INDEXES = {
     "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
     "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
     "images_by_byte_size": "byte_size",
+    "images_by_rating": "COALESCE(rating, 2147483647)",
+    "images_by_rating_desc": "COALESCE(rating, -1)",
 }
 """Missing values come last in both directions, so a nullable key has an index for each."""
 for _name, _expression in SORT_INDEXES.items():

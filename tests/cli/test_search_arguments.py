@@ -137,6 +137,8 @@ def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
         (["--min-width", "10", "--max-width", "20"], ImageFilter(width=IntRange(10, 20))),
         (["--min-height", "10"], ImageFilter(height=IntRange(10))),
         (["--max-height", "20"], ImageFilter(height=IntRange(None, 20))),
+        (["--min-rating", "3"], ImageFilter(rating=IntRange(3))),
+        (["--max-rating", "4"], ImageFilter(rating=IntRange(None, 4))),
         (["--status", "ready"], ImageFilter(status_in=(ImageStatus.READY,))),
         (["--not", str(ID)], ImageFilter(ids_not_in=(ID,))),
         (
@@ -171,6 +173,7 @@ def test_no_condition_is_left_without_an_option() -> None:
         *("boat", "--tag", "a", "--any-tag", "a", "--no-tag", "a", "--keywords", "a"),
         *("--make", "a", "--camera", "a", "--type", "png", "--near", "1,2,3", "--with-location"),
         *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
+        *("--min-rating", "1"),
         *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
     ).options()
     unset = [

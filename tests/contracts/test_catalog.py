@@ -37,6 +37,7 @@ FULL = image_with(
     placeholder="3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
     perceptual_hash=bytes(range(32)),
     pixel_sha256="c" * 64,
+    rating=3,
     alt_text="A “boat”, \N{SNOWMAN} — and \\N, 'quotes'",
     tags=("boat", "Ärger", "été"),
     filename="Übersee ☃ (1).jpeg",
@@ -192,6 +193,16 @@ async def test_alt_text_is_set_and_removed(catalog: ImageLibrary) -> None:
     assert changed == await catalog.update(image.id, ImageChanges(alt_text="a boat"))
     assert {image.id: changed} == await catalog.get([image.id])
     assert image == await catalog.update(image.id, ImageChanges(alt_text=None))
+
+
+async def test_a_rating_is_set_beside_an_alt_text_and_removed(catalog: ImageLibrary) -> None:
+    image = await catalog.add(image_with(), NORTH)
+    changed = await catalog.update(image.id, ImageChanges(alt_text="a boat", rating=5))
+    assert replace(image, alt_text="a boat", rating=5) == changed
+    unrated = replace(changed, rating=None)
+    assert unrated == await catalog.update(image.id, ImageChanges(rating=None))
+    assert unrated == await catalog.update(image.id, ImageChanges())
+    assert {image.id: unrated} == await catalog.get([image.id])
 
 
 async def test_alt_text_of_nothing_is_refused(catalog: ImageLibrary) -> None:

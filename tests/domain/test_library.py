@@ -136,6 +136,14 @@ async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
     assert {image.id: updated} == await use_cases.get([image.id])
 
 
+@pytest.mark.parametrize("rating", [-1, 0, 6, 2**40])
+def test_a_rating_out_of_range_is_refused(rating: int) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        ImageChanges(rating=rating)
+    assert ("rating",) == refusal.value.location
+    assert f"The rating is {rating}; it may be 1 to 5." == refusal.value.message
+
+
 @pytest.mark.parametrize(
     ("alt_text", "message"),
     [

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 # Aliased rows have the attributes of the class, so they are typed as it.
 Rows = type[ImageRow]
 
+LEAST_INTEGER, GREATEST_INTEGER = -1, 2**31 - 1
+
 LEAST: dict[SortType, ColumnElement[Any]] = {
     SortType.INSTANT: literal_column("'-infinity'::timestamptz"),
-    SortType.INTEGER: literal_column("-1"),
+    SortType.INTEGER: literal_column(str(LEAST_INTEGER)),
 }
 GREATEST: dict[SortType, ColumnElement[Any]] = {
     SortType.INSTANT: literal_column("'infinity'::timestamptz"),
-    SortType.INTEGER: literal_column("2147483647"),
+    SortType.INTEGER: literal_column(str(GREATEST_INTEGER)),
 }
 """What stands for a missing value, so that it comes last. The indexes have the same constants."""
 
@@ -105,7 +107,9 @@ def _value(value: SortValue, sort: Sort) -> ColumnElement[Any]:
     if isinstance(value, str):
         return literal(value).collate("C")
     if sort.key.type is SortType.INTEGER:
-        return whole(value)
+        return whole(
+            max(LEAST_INTEGER, min(value, GREATEST_INTEGER)) if sort.key.nullable else value
+        )
     try:
         return literal(EPOCH + timedelta(microseconds=value), TIMESTAMP(timezone=True))
     except OverflowError:

@@ -126,3 +126,9 @@ def test_every_declared_package_is_pinned() -> None:
     assert pins == sorted(pins, key=lambda pin: pin.partition("==")[0].lower())
     assert [] == [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)]
     assert set() == declared("dev") - {distribution_name(pin) for pin in pins}
+
+
+def test_the_distribution_holds_every_package_that_is_checked_and_measured() -> None:
+    tools = PROJECT["tool"]
+    assert tools["importlinter"]["root_packages"] == sorted(PRODUCT)
+    assert tools["coverage"]["run"]["source"] == sorted(PRODUCT)

@@ -3,13 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
 # A worker takes half a gigabyte, hence four at most. In the order in which they are collected: what
 # takes longest begins first.
 BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -51,6 +52,17 @@ bench: $(READY)  ## Measure this machine: search end to end beside its parts, up
 
 graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql
+
+# Resolves in a fresh environment without the current pins. Fails where a package came from a file or
+# a URL: its pin would not install elsewhere. torch's local version (+cpu) names a build, not a release.
+pins:  ## Renew constraints.txt: the newest releases that pyproject.toml allows.
+	rm -rf $(PINS)
+	$(PYTHON) -m venv $(PINS)
+	$(PINS)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PINS)/bin/pip freeze --all --exclude pip --exclude-editable > $(PINS)/frozen.txt
+	@! grep -Ev '^[A-Za-z0-9._-]+==[A-Za-z0-9.+]+$$' $(PINS)/frozen.txt || { echo "These lines are not pins."; exit 1; }
+	sed 's/+.*//' $(PINS)/frozen.txt > constraints.txt
+	rm -rf $(PINS)
 
 train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
 	$(BIN)/python -m postcards.train

@@ -35,13 +35,14 @@ screenshots: $(READY)  ## Take the README's pictures of the gallery anew, in Int
 	$(BIN)/python -m tests.browser.prepare
 	FONTCONFIG_FILE=$(CURDIR)/tests/browser/fonts.conf $(BIN)/pytest tests/browser/screenshots.py
 
-check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
+check: $(READY)  ## Hold format, lint, types, the direction of imports, container files and workflow.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
 format: $(READY)  ## Put files into the house's format.
 	$(BIN)/ruff format .

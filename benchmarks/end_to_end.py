@@ -23,7 +23,7 @@ from benchmarks.encoder import captions, make_true_size
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import Pixels
-from domain.entities.searches import DEPTH
+from domain.entities.searches import MAX_SEARCH_DEPTH
 from infra.settings import read_settings
 from pictograph import app
 from tests.e2e.process import KEY, Server
@@ -118,7 +118,7 @@ async def parts(settings: dict[str, object]) -> tuple[dict[int, float], float]:
     sums = {}
     async with app.open_pictograph(read_settings(**settings)) as pictograph:
         search = pictograph.use_cases.search
-        encoder = search.questions.encoder
+        encoder = search.encode_query.encoder
 
         async def encode(text: str) -> None:
             await encoder.encode_texts([text])
@@ -127,7 +127,7 @@ async def parts(settings: dict[str, object]) -> tuple[dict[int, float], float]:
         query = Query(embedding, QueryKind.TEXT)
 
         async def sql(_: str) -> None:
-            ranking = await search.vectors.search(query, EVERYTHING, limit=DEPTH)
+            ranking = await search.vectors.search(query, EVERYTHING, limit=MAX_SEARCH_DEPTH)
             await search.catalog.get([hit.image_id for hit in ranking.hits[:21]])
 
         await latencies(encode, 4)

@@ -29,9 +29,9 @@ from PIL import Image
 from benchmarks.drawn import draw
 from benchmarks.encoder import make_true_size
 from benchmarks.end_to_end import make_file
-from domain.entities.filters import EVERYTHING
+from domain.entities.filters import EVERYTHING, SortField
 from domain.entities.images import Pixels
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from infra.locations import root_of
 from infra.s3.client import S3Client
 from infra.settings import read_settings

@@ -10,7 +10,7 @@ from domain.entities.embeddings import Query, QueryKind, QueryPart
 from domain.entities.facets import Facet
 from domain.entities.filters import EVERYTHING
 from domain.entities.queries import ByText
-from domain.entities.searches import DEPTH, SearchCursor
+from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages
@@ -116,11 +116,11 @@ class Asker:
 
     def faceted(self, kind: QueryKind) -> Ask:
         """Search, say of every hit how relevant it is, and count facets over all."""
-        search = self.plain(kind, EVERYTHING, DEPTH)
+        search = self.plain(kind, EVERYTHING, MAX_SEARCH_DEPTH)
 
         async def ask(number: int, *, exact: bool) -> Ranking:
             ranking = await search(number, exact=exact)
-            await self.search.judge(self.queries[kind][number], ranking.hits)
+            await self.search.score(self.queries[kind][number], ranking.hits)
             ids = [hit.image_id for hit in ranking.hits]
             await self.catalog.facets(ids, dict.fromkeys(Facet, 20))
             return ranking
@@ -129,5 +129,5 @@ class Asker:
 
     async def page(self, number: int, *, after: UUID | None) -> SearchPage:
         """Return the first 20 hits of a text's search, or the last of a search that is kept."""
-        cursor = SearchCursor(after, DEPTH - 20) if after else None
+        cursor = SearchCursor(after, MAX_SEARCH_DEPTH - 20) if after else None
         return await self.search(ByText(str(number)), first=20, after=cursor)

@@ -21,7 +21,7 @@ from benchmarks.bulk import load
 from benchmarks.questions import Asker
 from domain.entities.embeddings import QueryKind
 from domain.entities.filters import EVERYTHING, ImageFilter
-from domain.entities.searches import DEPTH
+from domain.entities.searches import MAX_SEARCH_DEPTH
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
@@ -91,12 +91,12 @@ def searches(asker: Asker) -> Iterator[Search]:
     }
     for name, criteria in every.items():
         for kind in (QueryKind.IMAGE, QueryKind.TEXT):
-            for hits in (20, DEPTH):
+            for hits in (20, MAX_SEARCH_DEPTH):
                 yield Search(name, kind.value, hits, asker.plain(kind, criteria, hits))
-    for hits in (20, DEPTH):
+    for hits in (20, MAX_SEARCH_DEPTH):
         yield Search("blended", "texts", hits, asker.blended(hits))
     for kind in (QueryKind.IMAGE, QueryKind.TEXT):
-        yield Search("faceted", kind.value, DEPTH, asker.faceted(kind))
+        yield Search("faceted", kind.value, MAX_SEARCH_DEPTH, asker.faceted(kind))
 
 
 async def measured(search: Search, questions: int) -> str:

@@ -1,37 +1,71 @@
-"""The refusals: what went wrong in words that a user can act on. Everything else is a bug."""
+"""Refusals: errors in words that a user can act on. Every other exception is a bug or an outage."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Location: TypeAlias = "tuple[str | int, ...]"
+"""Where in the input a refusal points, in the domain's own names.
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the program
-    """One sentence for people that names the culprit and the way out.
+``("blend", "like", 2, "weight")`` is the weight of the third wanted term. The API spells it as a
+path of its arguments, the command line as an option.
+"""
 
-    ``argument`` is what it is about as the API spells it, where that is known.
+
+class Remedy(StrEnum):
+    """A way out that the domain cannot name, since it is a setting, an option or a command.
+
+    The command line turns it into a sentence of its own.
     """
 
-    argument: str | None = None
+    CHECK_STORAGE = "check_storage"
+    """The storage may belong to another database. The caller can insist."""
+    CHECK_PLACE = "check_place"
+    """A folder or bucket may be unavailable. The caller can insist."""
+    LIST_OBJECTS = "list_objects"
+    """The objects can be named in a manifest."""
+    START_SERVER = "start_server"
+    """A new library gets its first model when the server starts."""
+    SHOW_MODELS = "show_models"
+    """The states of the models show what can be promoted."""
+    WATCH_MODELS = "watch_models"
+    """The progress of the backfill can be watched."""
+    ADD_MODEL = "add_model"
+    """A dropped model can be added again."""
+    PROMOTE_INCOMPLETE = "promote_incomplete"
+    """The errors can be listed, and the caller can insist."""
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the program
+    """One sentence for people that names the culprit and the way out."""
+
+    location: Location = ()
+    """Empty where no single part of the input is at fault."""
+    remedy: Remedy | None = None
 
     @property
     def message(self) -> str:
         """The sentence."""
         return str(self)
 
+    def with_remedy(self, remedy: Remedy) -> Refusal:
+        """Return this refusal with a way out that the sentence does not name."""
+        self.remedy = remedy
+        return self
+
 
 class InvalidArgument(Refusal):
-    """An argument makes no sense."""
+    """An argument is not valid."""
 
-    argument: str
-
-    def __init__(self, argument: str, message: str) -> None:
-        """Keep the name of the argument beside the sentence."""
+    def __init__(self, location: Location, message: str) -> None:
+        """Keep the location beside the sentence."""
         super().__init__(message)
-        self.argument = argument
+        self.location = location
 
 
 class ImageNotFound(Refusal):
@@ -39,15 +73,15 @@ class ImageNotFound(Refusal):
 
 
 class SearchExpired(Refusal):
-    """What a search found is no longer kept."""
+    """The results of a search are no longer kept."""
 
 
 class Overloaded(Refusal):
-    """More work is waiting than can be done soon. Asking again later helps."""
+    """The queue is full. A retry later can succeed."""
 
 
 class Unauthorized(Refusal):
-    """The key is missing, unknown, revoked, or lacks the scope."""
+    """The key is missing, unknown or revoked, or it lacks the scope."""
 
 
 class UploadRefusal(Refusal):
@@ -55,46 +89,46 @@ class UploadRefusal(Refusal):
 
 
 class UnsupportedFormat(UploadRefusal):
-    """The bytes are of no image format that is accepted."""
+    """The bytes have no accepted image format."""
 
 
 class TooLarge(UploadRefusal):
-    """The file has more bytes than is allowed."""
+    """The file has more bytes than the limit."""
 
 
 class TooManyPixels(UploadRefusal):
-    """The picture has more pixels or frames than is allowed."""
+    """The picture has more pixels or frames than the limit."""
 
 
 class InvalidContent(UploadRefusal):
-    """The bytes start like a picture and cannot be decoded, or not in the time allowed."""
+    """The bytes begin like a picture, but decoding fails or exceeds its limits."""
 
 
 class TooManyFiles(UploadRefusal):
-    """One request brings more files than is allowed."""
+    """One request has more files than the limit."""
 
 
 class TargetNotFound(UploadRefusal):
-    """A target is unknown or has expired, or nothing was sent to it."""
+    """An upload target is unknown or expired, or no file was sent to it."""
 
 
 class UploadForbidden(UploadRefusal):
-    """What a client shows to put bytes at a target was not handed out, or has expired."""
+    """The signed form of an upload is invalid or expired."""
 
 
 class Misconfigured(Refusal):
-    """The settings or the surroundings do not let the program start: a model, database or key."""
+    """The program cannot start or go on with these settings: a model, database, storage or key."""
 
 
 class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError
-    """Storage holds nothing under this key."""
+    """Storage has no object under this key."""
 
 
 @contextmanager
-def blaming(argument: str) -> Iterator[None]:
-    """Name the argument that a refusal is about, where it does not do so itself."""
+def locating(*location: str | int) -> Iterator[None]:
+    """Add a location to a refusal that is raised inside without one."""
     try:
         yield
     except Refusal as refusal:
-        refusal.argument = refusal.argument or argument
+        refusal.location = refusal.location or location
         raise

@@ -1,4 +1,4 @@
-"""Facets: which values the facts of many images have, and how often."""
+"""Facets: facts of images whose values are counted."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from uuid import UUID
 from domain.entities.filters import ImageFilter
 from domain.errors import InvalidArgument
 
-MAX_VALUES = 100
+MAX_FACET_VALUES = 100
 
 Selection: TypeAlias = ImageFilter | Sequence[UUID]
-"""Images that are meant: all that match, or these, of which deleted ones drop out."""
+"""The images to count: all that match a filter, or these. Deleted images are left out."""
 
 
 class Facet(StrEnum):
-    """A fact whose values can be counted. An image without it is not counted."""
+    """A fact whose values can be counted. An image without the fact is not counted."""
 
     CAMERA = "camera"
-    """The model, as the camera calls itself."""
+    """The model name that the camera wrote."""
     TAG = "tag"
     MONTH = "month"
     """``YYYY-MM`` of when it was taken, in UTC."""
@@ -38,14 +38,15 @@ class FacetValue:
 
 @dataclass(frozen=True, slots=True)
 class FacetRequest:
-    """The ``first`` values of a facet; None is all of them."""
+    """A facet, and how many of its values to return; None means all."""
 
     facet: Facet
     first: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for none at all and for too many."""
-        if self.first is not None and not 1 <= self.first <= MAX_VALUES:
+        """Raise InvalidArgument for a number out of range."""
+        if self.first is not None and not 1 <= self.first <= MAX_FACET_VALUES:
             raise InvalidArgument(
-                "first", f"first is {self.first}; it may be 1 to {MAX_VALUES} for a facet."
+                ("first",),
+                f"first is {self.first}; it may be 1 to {MAX_FACET_VALUES} for a facet.",
             )

@@ -1,27 +1,45 @@
-"""Which images are meant: conditions over their facts, and orders to list them in."""
+"""Filters and sort keys: which images, and in which order."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.entities.text import is_printable
+from domain.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from domain.entities.images import Image
+
+
+import math
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from domain.entities.text import check_text
-from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.images import ImageStatus
 
-MAX_CONDITION = 1_001
-"""Entries of a list, characters of a text: a thousand, and the image that likeness leaves out."""
+MAX_CONDITION_LENGTH = 1_001
+"""Entries of a list, or characters of a text.
+
+It is a thousand, and the image itself that a search for similar images leaves out.
+"""
+
+MAX_RADIUS_KM = 20_100
+"""More than half the circumference of the Earth, so that a circle can cover all of it."""
 
 
 class Orientation(StrEnum):
-    """How an upright picture lies: by its width against its height."""
+    """The shape of an upright picture: its width compared with its height."""
 
     LANDSCAPE = "landscape"
     PORTRAIT = "portrait"
@@ -41,13 +59,13 @@ class TimeRange:
             if bound is None:
                 continue
             if bound.tzinfo is None:
-                raise InvalidArgument("filter", f"{bound} has no offset; append Z or +01:00.")
+                raise InvalidArgument(("filter",), f"{bound} has no offset; append Z or +01:00.")
             try:
                 bound.astimezone(UTC)
             except OverflowError:
                 raise InvalidArgument(
-                    "filter",
-                    f"{bound} lies outside the years 1 to 9999 in UTC; leave the bound out.",
+                    ("filter",),
+                    f"{bound} is outside the years 1 to 9999 in UTC; leave the bound out.",
                 ) from None
 
 
@@ -68,23 +86,24 @@ class GeoNear:
     radius_km: float
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for what lies on no globe."""
-        for name, value, least, most in (
-            ("latitude", self.latitude, -90, 90),
-            ("longitude", self.longitude, -180, 180),
-            ("radiusKm", self.radius_km, 0, 20_100),
+        """Raise InvalidArgument for coordinates or a radius out of range."""
+        for field, name, value, least, most in (
+            ("latitude", "The latitude", self.latitude, -90, 90),
+            ("longitude", "The longitude", self.longitude, -180, 180),
+            ("radius_km", "The radius in km", self.radius_km, 0, MAX_RADIUS_KM),
         ):
             if not (math.isfinite(value) and least <= value <= most):
                 raise InvalidArgument(
-                    f"filter.near.{name}", f"{name} is {value:g}; it may be {least} to {most:,}."
+                    ("filter", "near", field),
+                    f"{name} is {value:g}; it may be {least} to {most:,}.",
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """All conditions that are given must hold; None is no condition, an empty ``any`` matches none.
+    """All given conditions must hold. None is no condition; an empty ``any`` list matches nothing.
 
-    ``keywords`` is PostgreSQL's web search syntax over file name, alt text and tags.
+    ``keywords`` uses the syntax of PostgreSQL's web search over file name, alt text and tags.
     """
 
     taken_at: TimeRange | None = None
@@ -93,6 +112,7 @@ class ImageFilter:
     camera_model_in: tuple[str, ...] | None = None
     near: GeoNear | None = None
     has_location: bool | None = None
+    rating: IntRange | None = None
     tags_all: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_none: tuple[str, ...] | None = None
@@ -105,26 +125,89 @@ class ImageFilter:
     ids_not_in: tuple[UUID, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for a list or a text beyond any use, or that cannot be kept."""
+        """Raise InvalidArgument for an overlong list or text, and for text that is unstorable."""
         for field in fields(self):
             value = getattr(self, field.name)
-            parts = value if isinstance(value, tuple) else (value,)
-            name = _camel_case(field.name)
-            if isinstance(value, tuple | str) and len(value) > MAX_CONDITION:
+            location = ("filter", field.name)
+            name = f"The condition “{field.name.replace('_', ' ')}”"
+            if isinstance(value, tuple | str) and len(value) > MAX_CONDITION_LENGTH:
                 raise InvalidArgument(
-                    f"filter.{name}",
-                    f"{name} has a length of {len(value):,}; at most {MAX_CONDITION:,} is read.",
+                    location,
+                    f"{name} has a length of {len(value):,}; at most {MAX_CONDITION_LENGTH:,} is "
+                    "read.",
                 )
-            for part in parts:
+            for part in value if isinstance(value, tuple) else (value,):
                 if isinstance(part, str):
-                    check_text(f"filter.{name}", name, text=part)
-
-
-def _camel_case(name: str) -> str:
-    """Return a field's name as the API spells it."""
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
+                    check_text(location, name, text=part)
 
 
 EVERYTHING = ImageFilter()
-"""No condition."""
+"""No condition: all images match."""
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MAX_INTEGER = 2**63 - 1
+"""The largest value of a 64-bit column."""
+
+SortValue: TypeAlias = "str | int | None"
+"""A value of a sort key: text, a number, or microseconds since 1970 in UTC. None sorts last."""
+
+
+class SortField(StrEnum):
+    """What a listing is sorted by."""
+
+    CREATED_AT = "created_at"
+    TAKEN_AT = "taken_at"
+    FILENAME = "filename"
+    BYTE_SIZE = "byte_size"
+    RATING = "rating"
+
+
+class SortType(StrEnum):
+    """The type of a sort key's values."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    INSTANT = "instant"
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """Describes a sort field: where an image has its value, and which values are possible."""
+
+    value_of: Callable[[Image], SortValue]
+    type: SortType
+    nullable: bool = False
+
+    def check(self, value: object) -> SortValue:
+        """Return a value that was read from a cursor. Raises ValueError or OverflowError."""
+        match self.type, value:
+            case _, None if self.nullable:
+                return None
+            case SortType.TEXT, str(text) if is_printable(text):
+                return text
+            case SortType.INTEGER, int(number) if 0 <= number <= MAX_INTEGER:
+                return number
+            case SortType.INSTANT, int(number):
+                _ = EPOCH + timedelta(microseconds=number)
+                return number
+        raise ValueError(value)
+
+
+def microseconds(instant: datetime) -> int:
+    """Return the whole microseconds from 1970 in UTC to ``instant``, without rounding."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _taken_at(image: Image) -> int | None:
+    return microseconds(image.exif.taken_at) if image.exif and image.exif.taken_at else None
+
+
+SORT_KEYS = {
+    SortField.CREATED_AT: SortKey(lambda image: microseconds(image.created_at), SortType.INSTANT),
+    SortField.TAKEN_AT: SortKey(_taken_at, SortType.INSTANT, nullable=True),
+    SortField.FILENAME: SortKey(lambda image: image.filename, SortType.TEXT),
+    SortField.BYTE_SIZE: SortKey(lambda image: image.byte_size, SortType.INTEGER),
+    SortField.RATING: SortKey(lambda image: image.rating, SortType.INTEGER, nullable=True),
+}

@@ -1,14 +1,17 @@
-"""The nouns of the library: an image, what its file says, and the renditions it is served in."""
+"""Images: their facts, the renditions they are served in, and changes to them."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
+
+from domain.entities.text import check_text
+from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,22 +19,26 @@ if TYPE_CHECKING:
 
 LARGE_SIDE = 1600
 THUMBNAIL_SIDE = 320
+"""Longest sides of the renditions, in pixels."""
+
+MAX_ALT_TEXT_CHARACTERS = 2_000
+MIN_RATING, MAX_RATING = 1, 5
 
 
 class Variant(StrEnum):
-    """The forms in which an image is kept: the bytes sent, and two upright ones for screens."""
+    """The stored forms of an image: the original bytes, and two upright renditions."""
 
     ORIGINAL = "original"
     LARGE = "large"
     THUMBNAIL = "thumbnail"
 
     def key_of(self, image_id: UUID) -> str:
-        """Where storage keeps this form. The id, never the digest, never a client's words."""
+        """Return the storage key: made of the image's id, never of its digest or file name."""
         return f"{image_id}/{self.value}"
 
 
 class ImageStatus(StrEnum):
-    """How far the work on an image has come. Only READY images have an embedding."""
+    """The progress of indexing. Only READY images have an embedding."""
 
     PROCESSING = "processing"
     READY = "ready"
@@ -48,10 +55,10 @@ class GeoPoint:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What the camera wrote into the file, as far as it could be read."""
+    """EXIF facts of a file, as far as they are readable."""
 
     taken_at: datetime | None = None
-    """An instant. Where the camera gave no offset, its clock is read as UTC."""
+    """An instant. A time without an offset is read as UTC."""
     camera_make: str | None = None
     camera_model: str | None = None
     lens: str | None = None
@@ -66,16 +73,16 @@ class Exif:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the bytes of a picture lie that were not copied: a file or an object of a bucket."""
+    """The place of an original that was not copied: a file, or an object of a bucket."""
 
     location: str
     """``s3://bucket/key`` or ``file:///folder/name``."""
     version: str
-    """What changes with the bytes: an ETag, or a file's time and size."""
+    """Changes with the bytes: an ETag, or the modification time and size of a file."""
 
     @property
     def name(self) -> str:
-        """The last part of the location, as people read it."""
+        """The last part of the location, decoded for people."""
         last = self.location.rpartition("/")[2]
         return unquote(last) if self.location.startswith("file:") else last
 
@@ -98,19 +105,21 @@ class Image:
     placeholder: str | None = None
     """A thumbhash of at most 25 bytes, in base64."""
     perceptual_hash: bytes | None = None
-    """As ``Picture`` has it; None for an image that was kept before there were any."""
+    """As in ``Picture``. None for an image that an earlier version indexed without a hash."""
     pixel_sha256: str | None = None
-    """As ``Picture`` has it; None also where the file can no longer be read."""
+    """As in ``Picture``. None also where the file is no longer readable."""
     failure_reason: str | None = None
     alt_text: str | None = None
+    rating: int | None = None
+    """1 to 5, given by people."""
     tags: tuple[str, ...] = ()
     """Without duplicates, in alphabetical order."""
     exif: Exif | None = None
     source: Source | None = None
-    """Where the original lies; None where it is in storage, as LARGE and THUMBNAIL always are."""
+    """The place of the original; None where storage has it. Renditions are always in storage."""
 
     def with_picture(self, picture: Picture) -> Image:
-        """Return the image READY, with all that its file says."""
+        """Return the image as READY, with the facts of its decoded file."""
         return replace(
             self,
             content_type=picture.content_type,
@@ -124,13 +133,60 @@ class Image:
         )
 
 
+class Unchanged(Enum):
+    """The type of a fact that an update leaves as it is."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+Kept: TypeAlias = Literal[Unchanged.UNCHANGED]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChanges:
+    """New values of the facts that people edit. None removes a value, UNCHANGED keeps it."""
+
+    alt_text: str | Kept | None = UNCHANGED
+    """Trimmed; a blank one is None."""
+    rating: int | Kept | None = UNCHANGED
+
+    def __post_init__(self) -> None:
+        """Normalise the values. Raises InvalidArgument."""
+        if isinstance(self.alt_text, str):
+            object.__setattr__(self, "alt_text", _clean_alt_text(self.alt_text))
+        if isinstance(self.rating, int) and not MIN_RATING <= self.rating <= MAX_RATING:
+            raise InvalidArgument(
+                ("rating",), f"The rating is {self.rating}; it may be {MIN_RATING} to {MAX_RATING}."
+            )
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The facts that change, by the name of the image's field."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in named.items() if value is not UNCHANGED}
+
+
+def _clean_alt_text(alt_text: str) -> str | None:
+    cleaned = alt_text.strip()
+    if len(cleaned) > MAX_ALT_TEXT_CHARACTERS:
+        raise InvalidArgument(
+            ("alt_text",),
+            f"The alt text has {len(cleaned):,} characters; at most {MAX_ALT_TEXT_CHARACTERS:,} "
+            "fit.",
+        )
+    check_text(("alt_text",), "The alt text", text=cleaned)
+    return cleaned or None
+
+
 ReadyPosition: TypeAlias = "tuple[datetime, UUID]"
-"""When an image became READY, and its id: a place in the order of that."""
+"""When an image became READY, and its id: a position in that order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoded picture: upright, sRGB, on white where it was transparent."""
+    """A decoded picture: upright, in sRGB, transparent parts on white."""
 
     width: int
     height: int
@@ -140,20 +196,18 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What one decoding of an image file yields: facts, renditions, and pixels to encode."""
+    """The result of decoding an image file once: facts, renditions, and pixels to encode."""
 
     content_type: str
     width: int
     height: int
     placeholder: str
     perceptual_hash: bytes
-    """256 bits of what the picture shows: few differ after re-encoding, reducing or brightening.
-
-    ``FLAT`` where it shows nothing that noise could not.
-    """
+    """256 bits of the picture's structure, of which few change by re-encoding, scaling or
+    brightening. FLAT for a picture without structure."""
     pixel_sha256: str
-    """Of its size and its upright pixels, as far as they are looked at, lower-case hex: the same
-    for files that differ in packing or metadata alone."""
+    """Of the size and the upright pixels that were decoded, lower-case hex. Equal for files that
+    differ only in compression or metadata."""
     exif: Exif | None
     pixels: Pixels
     large: bytes
@@ -161,7 +215,7 @@ class Picture:
 
 
 FLAT = bytes(32)
-"""The perceptual hash of pictures without structure. It says nothing, so it is like no other."""
+"""The perceptual hash of pictures without structure. It equals no other hash, not even itself."""
 
 RENDITION_CONTENT_TYPE = "image/webp"
 """The media type of LARGE and THUMBNAIL."""

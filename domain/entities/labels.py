@@ -1,4 +1,4 @@
-"""Labels for zero-shot classification, and their scores."""
+"""Candidate labels of a zero-shot classification, and the scores that images get."""
 
 from __future__ import annotations
 
@@ -12,55 +12,58 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from domain.errors import Location
 
 MAX_CANDIDATES = 50
-
-MAX_LENGTH = 100
+MAX_LABEL_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Labels of which each image gets the one that fits. White space around them is dropped."""
+    """Labels to classify images by, without duplicates and surrounding white space."""
 
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, candidates: Sequence[str], *, argument: str = "candidates") -> Candidates:
-        """Take labels as they were sent. Raises InvalidArgument for one that is none."""
+    def of(cls, candidates: Sequence[str]) -> Candidates:
+        """Validate labels as they were sent. Raises InvalidArgument."""
         if not 1 <= len(candidates) <= MAX_CANDIDATES:
             raise InvalidArgument(
-                argument, f"{len(candidates)} labels were sent; send 1 to {MAX_CANDIDATES}."
+                ("candidates",),
+                f"{len(candidates)} labels were sent; send 1 to {MAX_CANDIDATES}.",
             )
         labels: dict[str, int] = {}
-        for place, candidate in enumerate(candidates):
-            label = _checked(candidate, argument=f"{argument}.{place}")
-            if labels.setdefault(label, place) != place:
+        for index, candidate in enumerate(candidates):
+            location = ("candidates", index)
+            label = _checked(candidate, location)
+            if labels.setdefault(label, index) != index:
                 raise InvalidArgument(
-                    f"{argument}.{place}", f"The label “{label}” was sent twice; send it once."
+                    location, f"The label “{label}” was sent twice; send it once."
                 )
         return cls(tuple(labels))
 
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """A label, and its share of what speaks for all of them, 0 to 1."""
+    """A label and its share of the softmax over all candidates, 0 to 1."""
 
     label: str
     share: float
 
 
 LabelRequest: TypeAlias = "tuple[UUID, Candidates]"
-"""An image, and what it might show."""
+"""An image, and the labels to classify it by."""
 
 
-def _checked(candidate: str, *, argument: str) -> str:
+def _checked(candidate: str, location: Location) -> str:
     label = " ".join(candidate.split())
     if not label:
-        raise InvalidArgument(argument, "A label is blank; give it a word, or leave it out.")
-    if len(label) > MAX_LENGTH:
+        raise InvalidArgument(location, "A label is blank; give it a word, or leave it out.")
+    if len(label) > MAX_LABEL_CHARACTERS:
         raise InvalidArgument(
-            argument,
-            f"The label “{label[:20]}…” has {len(label):,} characters; at most {MAX_LENGTH} fit.",
+            location,
+            f"The label “{label[:20]}…” has {len(label):,} characters; at most "
+            f"{MAX_LABEL_CHARACTERS} fit.",
         )
-    check_text(argument, "The label", text=label)
+    check_text(location, "The label", text=label)
     return label

@@ -1,4 +1,4 @@
-"""A search that is kept, so that its pages stay what they were while images come and go."""
+"""Kept searches: their hits are stored, so that pages stay stable while images come and go."""
 
 from __future__ import annotations
 
@@ -12,39 +12,36 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Hit, Query
     from domain.entities.images import Image
-    from domain.entities.queries import (
-        SearchOptions,
-    )
+    from domain.entities.queries import SearchOptions
 
-DEPTH = 1_000
+MAX_SEARCH_DEPTH = 1_000
 """How many hits of a search can be paged through."""
 
-LIFETIME = timedelta(hours=1)
-"""How long a search is kept."""
+SEARCH_LIFETIME = timedelta(hours=1)
 
-MOST_KEPT = 20_000
-"""How many searches are kept at a time, a gigabyte of them: more would be somebody's attack."""
+MAX_KEPT_SEARCHES = 20_000
+"""The most searches that are kept at a time, about a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSearch:
-    """An embedded query and what it found, in order."""
+    """An embedded query with its hits, best first."""
 
     id: UUID
     created_at: datetime
     model: str
     query: Query
-    question: str
-    """A digest of what was asked (text, file or id): a cursor belongs to one question."""
-    conditions: str
-    """A digest of everything else that decides which hits there are and in what order."""
+    query_digest: str
+    """Tells queries apart. A cursor is valid for one query only."""
+    options_digest: str
+    """Tells options apart: whatever else decides on the hits and their order."""
     hits: tuple[Hit, ...]
     exact: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCursor:
-    """A place in what a kept search found: ``rank`` hits, from the best, lie behind it."""
+    """A position in the hits of a kept search, after the best ``rank`` of them."""
 
     search_id: UUID
     rank: int
@@ -66,7 +63,7 @@ class FoundImage:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the work on an answer, and how long it took."""
+    """A step of a search and its duration."""
 
     name: str
     milliseconds: float
@@ -74,17 +71,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """One page of what a search found; images deleted since then have dropped out."""
+    """One page of results. Images that were deleted since the search are left out."""
 
     search: KeptSearch
-    narrowing: SearchOptions
+    options: SearchOptions
     found: tuple[FoundImage, ...]
     has_next: bool
     has_previous: bool
     stages: tuple[Stage, ...]
-    """What was done for this page, in order; what was kept took no time."""
+    """The steps in order. A step that was not needed took no time."""
 
     @property
     def search_id(self) -> UUID:
-        """The search that can be asked again."""
+        """The search that can be run again."""
         return self.search.id

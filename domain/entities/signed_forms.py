@@ -64,7 +64,7 @@ def verify_form(
     given = fields[SIGNATURE].encode(errors="surrogatepass")
     if not hmac.compare_digest(given, signature.encode()):
         raise UploadForbidden(
-            "The fields are not those of this target; send them as `createUploadTargets` gave them."
+            "The fields are not those of this target; send them as they were handed out."
         )
     if datetime.fromtimestamp(int(fields[EXPIRES]), UTC) <= now:
         raise UploadForbidden("This upload target has expired; create a new one.")

@@ -1,11 +1,11 @@
-"""Tags: short words that people put on images."""
+"""Tags: short labels that people give to images."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING
 
-from domain.entities.text import is_legible
+from domain.entities.text import is_printable
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -13,46 +13,47 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
 
-MAX_LENGTH = 64
-MAX_TAGS = 50
-"""Of one call."""
+MAX_TAG_CHARACTERS = 64
+MAX_TAGS_PER_CALL = 50
+MAX_TAGS_PER_IMAGE = 200
 
-MAX_TAGS_OF_IMAGE = 200
+LOCATION = ("tags",)
 
 
-def clean_tags(tags: Iterable[str], *, argument: str = "tags") -> tuple[str, ...]:
-    """Return the tags in Unicode's composed form, sorted and without duplicates.
+def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags normalised to NFC, sorted, without duplicates.
 
-    White space is trimmed, and within a tag becomes one space. Raises InvalidArgument for an
-    empty or overlong tag, for control characters, and for too many.
+    White space is trimmed, and runs of it inside a tag become one space. Raises InvalidArgument
+    for an empty or overlong tag, for control characters, and for too many tags.
     """
     cleaned = sorted({" ".join(unicodedata.normalize("NFC", tag).split()) for tag in tags})
-    if len(cleaned) > MAX_TAGS:
+    if len(cleaned) > MAX_TAGS_PER_CALL:
         raise InvalidArgument(
-            argument, f"{len(cleaned)} tags are too many; send at most {MAX_TAGS}."
+            LOCATION, f"{len(cleaned)} tags are too many; send at most {MAX_TAGS_PER_CALL}."
         )
     for tag in cleaned:
         if not tag:
-            raise InvalidArgument(argument, "A tag is empty; leave it out or give it a word.")
-        if not is_legible(tag):
+            raise InvalidArgument(LOCATION, "A tag is empty; leave it out or give it a word.")
+        if not is_printable(tag):
             raise InvalidArgument(
-                argument, f"The tag {tag[:20]!r} has control characters in it; leave them out."
+                LOCATION, f"The tag {tag[:20]!r} has control characters in it; leave them out."
             )
-        if len(tag) > MAX_LENGTH:
+        if len(tag) > MAX_TAG_CHARACTERS:
             raise InvalidArgument(
-                argument,
-                f"The tag “{tag[:20]}…” has {len(tag)} characters; at most {MAX_LENGTH} fit.",
+                LOCATION,
+                f"The tag “{tag[:20]}…” has {len(tag)} characters; at most {MAX_TAG_CHARACTERS} "
+                "fit.",
             )
     return tuple(cleaned)
 
 
-def check_tags_fit(images: Iterable[Image], tags: Iterable[str], *, argument: str) -> None:
-    """Raise InvalidArgument where an image would have more tags than it may."""
+def check_tags_fit(images: Iterable[Image], tags: Iterable[str]) -> None:
+    """Raise InvalidArgument where an image would have more tags than the limit."""
     for image in images:
         count = len({*image.tags, *tags})
-        if count > MAX_TAGS_OF_IMAGE:
+        if count > MAX_TAGS_PER_IMAGE:
             raise InvalidArgument(
-                argument,
-                f"“{image.filename}” would have {count} tags; at most {MAX_TAGS_OF_IMAGE} fit. "
+                LOCATION,
+                f"“{image.filename}” would have {count} tags; at most {MAX_TAGS_PER_IMAGE} fit. "
                 "Take some off first.",
             )

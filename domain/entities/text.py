@@ -1,26 +1,31 @@
-"""Text that people type: what of it can be kept and shown."""
+"""Text from users: which characters can be stored and displayed."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from domain.errors import InvalidArgument
 
+if TYPE_CHECKING:
+    from domain.errors import Location
+
 JOINERS = str.maketrans("", "", "\u200c\u200d")
-"""Nothing to see, but Persian words and families of emoji hold together by them."""
+"""Zero-width joiners. They are invisible, but Persian words and family emoji need them."""
 
-ALIEN = re.compile("[\0\ud800-\udfff]")
-"""What JSON can say and no database keeps: NUL, and halves of surrogate pairs."""
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that JSON can carry and PostgreSQL cannot store: NUL and lone surrogates."""
 
 
-def is_legible(text: str) -> bool:
-    """Whether there are no line breaks, controls or other invisible characters in it."""
+def is_printable(text: str) -> bool:
+    """Return whether a text has no line breaks, control characters or invisible characters."""
     return text.translate(JOINERS).isprintable()
 
 
-def check_text(argument: str, name: str, *, text: str) -> None:
-    """Raise InvalidArgument for text that cannot be kept; ``name`` opens the sentence."""
-    if alien := ALIEN.search(text):
+def check_text(location: Location, name: str, *, text: str) -> None:
+    """Raise InvalidArgument for text that cannot be stored. ``name`` begins the sentence."""
+    if unstorable := UNSTORABLE.search(text):
         raise InvalidArgument(
-            argument, f"{name} has the character U+{ord(alien[0]):04X} in it; leave that out."
+            location,
+            f"{name} has the character U+{ord(unstorable[0]):04X} in it; leave that out.",
         )

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
 
-LIFETIME = timedelta(hours=1)
+TARGET_LIFETIME = timedelta(hours=1)
 """How long a target is there: for a file to be sent to it, and for that to be said."""
 
-MAX_TARGETS = 100
+MAX_TARGETS_PER_CALL = 100
 """Of one call."""
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.entities.text import is_legible
+from domain.entities.text import is_printable
 from domain.errors import InvalidContent, Refusal, TooLarge
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Upload:
     @property
     def name(self) -> str:
         """The file name for people to see: without folders and control characters, not empty."""
-        return legible_name(self.filename)
+        return display_name(self.filename)
 
     async def bytes_within(self, limit: int) -> bytes:
         """Read the file. Raises TooLarge over ``limit`` bytes, and InvalidContent for none."""
@@ -51,10 +51,10 @@ class UploadedImage:
     """The same bytes were here already, and ``image`` is what they became then."""
 
 
-def legible_name(filename: str) -> str:
+def display_name(filename: str) -> str:
     """Return a file name for people to see: without folders and control characters, not empty."""
     last = unicodedata.normalize("NFC", filename).replace("\\", "/").rpartition("/")[2]
-    printable = "".join(character for character in last if is_legible(character))
+    printable = "".join(character for character in last if is_printable(character))
     return printable.strip()[-MAX_FILENAME:] or "unnamed"
 
 
@@ -68,7 +68,7 @@ def check_size(name: str, size: int, *, limit: int) -> None:
         raise InvalidContent(f"“{name}” is empty. Check that it was read to the end.")
 
 
-async def fingerprint(data: bytes) -> str:
+async def sha256_of(data: bytes) -> str:
     """Return the SHA-256 of a file, lower-case hex, without holding up the event loop."""
     return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 

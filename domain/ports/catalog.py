@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.facets import Facet, FacetValue, Selection
     from domain.entities.filters import ImageFilter
-    from domain.entities.images import Image, ReadyPosition
+    from domain.entities.images import Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Page, Sort, Window
     from domain.entities.near_duplicates import Collapse, DuplicatePair
     from domain.entities.searches import KeptSearch
@@ -41,8 +41,8 @@ class Catalog(Protocol):
         Ordered by falling count, ties by code point; months from the newest on.
         """
 
-    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
-        """Change one fact. Raises ImageNotFound."""
+    async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
+        """Change facts of an image, and return it. Raises ImageNotFound."""
 
     async def mark_copied(self, image_id: UUID) -> Image | None:
         """Note that storage has the original now. Returns None when the image is gone."""

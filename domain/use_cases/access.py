@@ -60,10 +60,12 @@ class IssueKey:
     async def __call__(self, name: str, scopes: Iterable[Scope]) -> tuple[str, ApiKey]:
         cleaned = name.strip()
         if not cleaned or len(cleaned) > MAX_NAME or not cleaned.isprintable():
-            raise InvalidArgument("name", f"A key's name has 1 to {MAX_NAME} printable characters.")
+            raise InvalidArgument(
+                ("name",), f"A key's name has 1 to {MAX_NAME} printable characters."
+            )
         allowed = frozenset(scopes)
         if not allowed:
-            raise InvalidArgument("scopes", "A key needs a scope; give it READ, WRITE or ADMIN.")
+            raise InvalidArgument(("scopes",), "A key needs a scope; give it READ, WRITE or ADMIN.")
         secret = new_key()
         key = ApiKey(uuid7(), cleaned, digest(secret), allowed, self.clock())
         await self.keys.add(key)

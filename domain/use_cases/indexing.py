@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Image, ImageStatus, Variant
-from domain.entities.uploads import Upload, fingerprint
+from domain.entities.uploads import Upload, sha256_of
 from domain.entities.work import FoundObject, IndexedImage
 from domain.errors import BytesMissing, ImageNotFound, Overloaded, Refusal, UploadRefusal
 from domain.use_cases.library.read import read_all
@@ -103,7 +103,7 @@ class IndexImages:
             filename=upload.name,
             content_type="",
             byte_size=len(data),
-            sha256=await fingerprint(data),
+            sha256=await sha256_of(data),
             created_at=self.clock(),
             status=ImageStatus.PROCESSING,
             tags=found.tags,

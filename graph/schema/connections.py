@@ -14,7 +14,7 @@ from domain.entities.keys import Scope
 from domain.entities.labels import Candidates
 from domain.entities.listing import Page, Sort, position_of
 from domain.entities.relevance import RelevanceBand, band_of
-from domain.entities.searches import DEPTH, FoundImage, SearchPage
+from domain.entities.searches import MAX_SEARCH_DEPTH, FoundImage, SearchPage
 from domain.use_cases.search.watch_matches import Match
 from graph.schema.context import Info
 from graph.schema.facets import ImageFacets, LabelScore
@@ -50,7 +50,7 @@ class Image(ImageFields, Node):
             self.image.id,
             criteria=criteria_of(criteria),
             first=first,
-            after=None if cursor is None else search_at(cursor, argument="after"),
+            after=None if cursor is None else search_at(cursor, location=("after",)),
         )
         return ImageSearchConnection.of(page, info)
 
@@ -255,7 +255,7 @@ class ImageSearchConnection:
         search = info.context.use_cases.search.of(page.search)
 
         async def judged() -> dict[Any, float]:
-            hits = await search.judge(page.search.query, [found.hit for found in page.found])
+            hits = await search.score(page.search.query, [found.hit for found in page.found])
             return {hit.image_id: hit.relevance or 0.0 for hit in hits}
 
         relevances = Lazy(judged)
@@ -280,7 +280,7 @@ class ImageSearchConnection:
         )
 
     @described(
-        f"How many images are relevant, in the same sense; exact up to {DEPTH:,}, then a floor."
+        f"How many images are relevant, in the same sense; exact up to {MAX_SEARCH_DEPTH:,}, then a floor."
     )
     async def relevant_count(self) -> int:
         """Judge every hit."""

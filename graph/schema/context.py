@@ -88,7 +88,7 @@ class Context:
         self._searches += number
         if self._searches > MAX_SEARCHES:
             raise InvalidArgument(
-                "query",
+                ("query",),
                 f"One request runs at most {MAX_SEARCHES} searches, and a blend counts as one for "
                 "every two of its terms; send another request.",
             )

@@ -23,7 +23,7 @@ from graphql import (
     VariableNode,
 )
 
-from domain.entities.listing import MAX_PAGE
+from domain.entities.listing import MAX_PAGE_SIZE
 from domain.use_cases.duplicates.find_duplicates import MAX_GROUP
 from graph.schema.context import MAX_SEARCHES
 
@@ -216,7 +216,7 @@ class _Measure:
         given = self._plain(value)
         if given is None:
             return DEFAULT_PAGE
-        return given if isinstance(given, int) and 0 <= given <= MAX_PAGE else MAX_PAGE
+        return given if isinstance(given, int) and 0 <= given <= MAX_PAGE_SIZE else MAX_PAGE_SIZE
 
     def _length(self, value: ValueNode) -> int:
         given = self._plain(value)
@@ -232,7 +232,7 @@ class _Measure:
 
 def _plain(value: ValueNode) -> object:
     if isinstance(value, IntValueNode):
-        return int(value.value) if len(value.value) < len(str(10**9)) else MAX_PAGE
+        return int(value.value) if len(value.value) < len(str(10**9)) else MAX_PAGE_SIZE
     return value.values if isinstance(value, ListValueNode) else None
 
 

@@ -7,7 +7,7 @@ from graphql import GraphQLError
 
 from domain import errors
 from domain.entities.keys import Caller
-from domain.errors import Refusal
+from domain.errors import Location, Refusal
 
 logger = logging.getLogger("pictograph")
 
@@ -28,9 +28,29 @@ _CODES: dict[type[Refusal], str] = {
 }
 
 
+QUERY_FIELDS = {"text", "image", "image_id", "search_id", "blend"}
+"""Locations that begin with these are part of the argument ``by``."""
+
+
 def code_of(refusal: Refusal) -> str | None:
     """Return the code that programs tell a refusal by; None for one that no request causes."""
     return _CODES.get(type(refusal))
+
+
+def argument_of(location: Location) -> str:
+    """Return the path of the argument at a location, as ``by.blend.like.2.weight``."""
+    root = ["by"] if location[0] in QUERY_FIELDS else []
+    return ".".join([*root, *map(_camel_case, location)])
+
+
+def input_path(location: Location) -> list[str]:
+    """Return the path of the field of a mutation's input at a location."""
+    return ["input", *map(_camel_case, location)]
+
+
+def _camel_case(name: str | int) -> str:
+    first, *rest = str(name).split("_")
+    return first + "".join(word.title() for word in rest)
 
 
 def present(
@@ -71,6 +91,6 @@ def _shown(
         message, extensions = cause.message, {"code": code}
     elif isinstance(cause, Refusal) and (known := code_of(cause)):
         message, extensions = cause.message, {"code": known}
-        if cause.argument:
-            extensions["argument"] = cause.argument
+        if cause.location:
+            extensions["argument"] = argument_of(cause.location)
     return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from domain.errors import InvalidArgument
+from domain.errors import InvalidArgument, Location
 
 IMAGE, UPLOAD_TARGET = "Image", "UploadTarget"
 """The types whose ids are handed out."""
@@ -21,7 +21,7 @@ def global_id(uuid: UUID, kind: str = IMAGE) -> strawberry.ID:
     return strawberry.ID(base64.b64encode(f"{kind}:{uuid}".encode()).decode())
 
 
-def uuid_of(given: str, *, argument: str, kind: str = IMAGE) -> UUID:
+def uuid_of(given: str, *, location: Location, kind: str = IMAGE) -> UUID:
     """Take an id apart. Raises InvalidArgument for what was never handed out."""
     try:
         uuid = UUID(base64.b64decode(given, validate=True).decode().partition(":")[2])
@@ -29,15 +29,15 @@ def uuid_of(given: str, *, argument: str, kind: str = IMAGE) -> UUID:
         uuid = UUID(int=0)
     if global_id(uuid, kind) != given:
         shown = given if len(given) <= len(global_id(uuid, kind)) else given[:20] + "…"
-        raise InvalidArgument(argument, f"“{shown}” is no id of this API; send one it returned.")
+        raise InvalidArgument(location, f"“{shown}” is no id of this API; send one it returned.")
     return uuid
 
 
-def uuids_of(given: Sequence[str], *, argument: str, most: int = MAX_IDS) -> list[UUID]:
+def uuids_of(given: Sequence[str], *, location: Location, most: int = MAX_IDS) -> list[UUID]:
     """Take ids apart, in order. Raises InvalidArgument for a wrong one, and for too many."""
     if len(given) > most:
-        raise InvalidArgument(argument, f"{len(given)} ids are too many; send at most {most}.")
-    return [uuid_of(id_, argument=f"{argument}.{place}") for place, id_ in enumerate(given)]
+        raise InvalidArgument(location, f"{len(given)} ids are too many; send at most {most}.")
+    return [uuid_of(id_, location=(*location, index)) for index, id_ in enumerate(given)]
 
 
 @strawberry.interface

@@ -14,13 +14,13 @@ from graph.schema.connections import Image
 from graph.schema.context import Info
 from graph.schema.fields import given
 from graph.schema.ids import uuid_of, uuids_of
+from graph.schema.image import UpdateImageInput
 from graph.schema.payloads import (
     DeleteImagesInput,
     DeleteImagesPayload,
     ImageUserError,
     TagImagesInput,
     TagImagesPayload,
-    UpdateImageInput,
     UpdateImagePayload,
     UploadImagesInput,
     UploadImagesPayload,
@@ -93,13 +93,8 @@ class Mutation:
         """Change what is said about an image."""
         use_cases = info.context.may(Scope.WRITE)
         try:
-            image_id = uuid_of(input.id, argument="input.id")
-            if input.alt_text is strawberry.UNSET:
-                image = (await use_cases.get([image_id])).get(image_id)
-                if image is None:
-                    raise _not_found(input.id)
-            else:
-                image = await use_cases.update(image_id, alt_text=input.alt_text)
+            image_id = uuid_of(input.id, location=("id",))
+            image = await use_cases.update(image_id, input.changes())
         except Refusal as refusal:
             wrong = ImageUserError.of(refusal, field=("input", "id"))
             return UpdateImagePayload(image=None, user_errors=[wrong])
@@ -132,7 +127,7 @@ class Mutation:
         """Delete images with all that was made of them."""
         use_cases = info.context.may(Scope.WRITE)
         try:
-            ids = uuids_of(input.ids, argument="input.ids")
+            ids = uuids_of(input.ids, location=("ids",))
             gone = await use_cases.delete(ids)
         except Refusal as refusal:
             wrong = ImageUserError.of(refusal, field=("input", "ids"))
@@ -149,7 +144,7 @@ async def _retag(
     wanted: TagImagesInput,
 ) -> TagImagesPayload:
     try:
-        ids = uuids_of(wanted.image_ids, argument="input.imageIds")
+        ids = uuids_of(wanted.image_ids, location=("image_ids",))
         here = await change(ids, wanted.tags)
     except Refusal as refusal:
         wrong = ImageUserError.of(refusal, field=("input", "imageIds"))

@@ -4,18 +4,18 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import strawberry
 
-from domain.entities.listing import EPOCH, Position, Sort, SortField, SortValue
+from domain.entities.filters import SORT_KEYS, SortField
+from domain.entities.listing import Position, Sort
 from domain.entities.near_duplicates import Collapse
-from domain.entities.searches import DEPTH, SearchCursor
-from domain.entities.text import is_legible
-from domain.errors import InvalidArgument
+from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor
+from domain.errors import InvalidArgument, Location
 from domain.use_cases.duplicates.find_duplicates import GroupCursor
+from graph.schema.errors import argument_of
 
 
 @strawberry.type
@@ -38,27 +38,25 @@ class PageInfo:
         )
 
 
-INT64 = 2**63
-
-
 def position_cursor(place: Position, sort: Sort) -> str:
     """Return a place as a cursor that only listings in the same order accept."""
     return _encode([_order(sort), place.value, str(place.id)])
 
 
-def position_at(cursor: str, sort: Sort, *, argument: str) -> Position:
+def position_at(cursor: str, sort: Sort, *, location: Location) -> Position:
     """Read a cursor back. Raises InvalidArgument for one of another order, or of none."""
-    order, value, image_id = _decode(cursor, argument=argument, length=3)
+    order, value, image_id = _decode(cursor, location=location, length=3)
     try:
         known = SortField(str(order).partition(" ")[0])
-        place = Position(_checked(value, known), UUID(image_id))
+        position = Position(SORT_KEYS[known].check(value), UUID(image_id))
     except (ValueError, TypeError, AttributeError, OverflowError):
-        raise _malformed(argument) from None
+        raise _malformed(location) from None
     if order != _order(sort):
         raise InvalidArgument(
-            argument, f"The cursor `{argument}` belongs to another sort; repeat that, or drop it."
+            location,
+            f"The cursor `{argument_of(location)}` belongs to another sort; repeat that, or drop it.",
         )
-    return place
+    return position
 
 
 def search_cursor(cursor: SearchCursor) -> str:
@@ -66,12 +64,12 @@ def search_cursor(cursor: SearchCursor) -> str:
     return _encode([str(cursor.search_id), cursor.rank])
 
 
-def search_at(cursor: str, *, argument: str) -> SearchCursor:
+def search_at(cursor: str, *, location: Location) -> SearchCursor:
     """Read a search's cursor back. Raises InvalidArgument."""
-    search_id, rank = _decode(cursor, argument=argument, length=2)
-    if type(rank) is not int or not 0 <= rank <= DEPTH:
-        raise _malformed(argument)
-    return SearchCursor(search_uuid(search_id, argument=argument), rank)
+    search_id, rank = _decode(cursor, location=location, length=2)
+    if type(rank) is not int or not 0 <= rank <= MAX_SEARCH_DEPTH:
+        raise _malformed(location)
+    return SearchCursor(search_uuid(search_id, location=location), rank)
 
 
 def group_cursor(cursor: GroupCursor) -> str:
@@ -79,40 +77,25 @@ def group_cursor(cursor: GroupCursor) -> str:
     return _encode([cursor.kind.value, str(cursor.newest), str(cursor.last)])
 
 
-def group_at(cursor: str, *, argument: str) -> GroupCursor:
+def group_at(cursor: str, *, location: Location) -> GroupCursor:
     """Read a cursor among groups back. Raises InvalidArgument."""
-    kind, newest, last = _decode(cursor, argument=argument, length=3)
+    kind, newest, last = _decode(cursor, location=location, length=3)
     try:
         return GroupCursor(Collapse(kind), UUID(newest), UUID(last))
     except (ValueError, TypeError, AttributeError):
-        raise _malformed(argument) from None
+        raise _malformed(location) from None
 
 
-def search_uuid(search_id: object, *, argument: str) -> UUID:
+def search_uuid(search_id: object, *, location: Location) -> UUID:
     """Return the id of a search. Raises InvalidArgument."""
     try:
         return UUID(str(search_id))
     except ValueError:
-        raise _malformed(argument) from None
+        raise _malformed(location) from None
 
 
 def _order(sort: Sort) -> str:
     return f"{sort.field.value} {'desc' if sort.descending else 'asc'}"
-
-
-def _checked(value: object, field: SortField) -> SortValue:
-    """Return a value that the field can have. Raises ValueError, TypeError or OverflowError."""
-    match field, value:
-        case SortField.FILENAME, str(text) if is_legible(text):
-            return text
-        case SortField.TAKEN_AT, None:
-            return None
-        case SortField.BYTE_SIZE, int(number) if 0 <= number < INT64:
-            return number
-        case ((SortField.TAKEN_AT | SortField.CREATED_AT), int(number)):
-            _ = EPOCH + timedelta(microseconds=number)
-            return number
-    raise ValueError(value)
 
 
 def _encode(parts: list[str | int | None]) -> str:
@@ -121,18 +104,19 @@ def _encode(parts: list[str | int | None]) -> str:
 
 
 # Any: a client may have put anything into what it claims to be a cursor.
-def _decode(cursor: str, *, argument: str, length: int) -> list[Any]:
+def _decode(cursor: str, *, location: Location, length: int) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
-        raise _malformed(argument) from None
+        raise _malformed(location) from None
     if not isinstance(parts, list) or len(parts) != length:
-        raise _malformed(argument)
+        raise _malformed(location)
     return parts
 
 
-def _malformed(argument: str) -> InvalidArgument:
+def _malformed(location: Location) -> InvalidArgument:
     return InvalidArgument(
-        argument, f"`{argument}` is none that this API returned; send one as it came, or drop it."
+        location,
+        f"`{argument_of(location)}` was not returned by this API; send one as it came, or drop it.",
     )

@@ -9,7 +9,7 @@ from domain import errors
 from domain.entities import uploads
 from domain.entities.uploads import Upload
 from graph.schema.connections import Image
-from graph.schema.errors import code_of
+from graph.schema.errors import code_of, input_path
 
 
 @strawberry.enum
@@ -53,7 +53,7 @@ class UploadUserError(UserError):
     def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "UploadUserError":
         """Return a refusal as the API shows it. Raises it where no code fits."""
         if isinstance(refusal, errors.InvalidArgument):
-            path, code = refusal.argument.split("."), UploadErrorCode.INVALID_CONTENT
+            path, code = input_path(refusal.location), UploadErrorCode.INVALID_CONTENT
         else:
             known = code_of(refusal)
             if known is None or known not in UploadErrorCode.__members__:
@@ -72,7 +72,7 @@ class ImageUserError(UserError):
     def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "ImageUserError":
         """Return a refusal as the API shows it. Raises it where no code fits."""
         if isinstance(refusal, errors.InvalidArgument):
-            path, code = refusal.argument.split("."), ImageErrorCode.INVALID
+            path, code = input_path(refusal.location), ImageErrorCode.INVALID
         elif isinstance(refusal, errors.ImageNotFound):
             path, code = list(field), ImageErrorCode.NOT_FOUND
         else:
@@ -135,16 +135,6 @@ class UploadImagesInput:
 
     files: list[Upload]
     tags: list[str] | None = strawberry.UNSET
-
-
-@strawberry.input
-class UpdateImageInput:
-    """Which image, and what is said about it."""
-
-    id: strawberry.ID
-    alt_text: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Null removes it, leaving it out keeps it."
-    )
 
 
 @strawberry.input

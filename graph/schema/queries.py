@@ -74,18 +74,18 @@ class Query:
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - Relay's name
         """Look one image up."""
-        return await _image(info, uuid_of(id, argument="id"))
+        return await _image(info, uuid_of(id, location=("id",)))
 
     @described("At most 100, in the order asked, null where there is none.")
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         """Look several images up at once."""
-        wanted = uuids_of(ids, argument="ids", most=MAX_NODES)
+        wanted = uuids_of(ids, location=("ids",), most=MAX_NODES)
         return list(await asyncio.gather(*(_image(info, image_id) for image_id in wanted)))
 
     @strawberry.field
     async def image(self, info: Info, id: strawberry.ID) -> Image | None:  # noqa: A002 - Relay's
         """Look one image up."""
-        return await _image(info, uuid_of(id, argument="id"))
+        return await _image(info, uuid_of(id, location=("id",)))
 
     @described("The library, filtered and sorted; keyset cursors.")
     async def images(  # noqa: PLR0913 - Relay's arguments
@@ -133,14 +133,14 @@ class Query:
         """Find images."""
         use_cases = info.context.may(Scope.READ)
         question = by.to_domain()
-        terms = len(question.terms) if isinstance(question, ByBlend) else 1
+        terms = len([*question.terms()]) if isinstance(question, ByBlend) else 1
         info.context.count_searches((terms + 1) // 2)
         cursor = given(after)
         page = await use_cases.search(
             question,
             SearchOptions(criteria_of(criteria), given(min_relevance), collapse, exact),
             first=first,
-            after=None if cursor is None else search_at(cursor, argument="after"),
+            after=None if cursor is None else search_at(cursor, location=("after",)),
         )
         return ImageSearchConnection.of(page, info)
 
@@ -163,7 +163,7 @@ class Query:
         page = await use_cases.duplicates(
             kind=kind,
             first=first,
-            after=None if cursor is None else group_at(cursor, argument="after"),
+            after=None if cursor is None else group_at(cursor, location=("after",)),
         )
         return DuplicateGroupConnection.of(page)
 
@@ -199,11 +199,11 @@ def _window(
 ) -> Window:
     """Return the stretch that Relay's arguments mean. Raises InvalidArgument."""
     if first is not None and last is not None:
-        raise InvalidArgument("last", "`first` and `last` exclude each other; send one of them.")
+        raise InvalidArgument(("last",), "`first` and `last` exclude each other; send one of them.")
     size = first if last is None else last
     return Window(
         size=DEFAULT_PAGE if size is None else size,
-        after=None if after is None else position_at(after, sort, argument="after"),
-        before=None if before is None else position_at(before, sort, argument="before"),
+        after=None if after is None else position_at(after, sort, location=("after",)),
+        before=None if before is None else position_at(before, sort, location=("before",)),
         from_end=last is not None,
     )

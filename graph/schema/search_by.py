@@ -13,13 +13,14 @@ from domain.entities.queries import (
 )
 from domain.entities.queries import Term as DomainTerm
 from domain.entities.uploads import Upload
+from domain.errors import Location
 from graph.schema.fields import given
 from graph.schema.ids import uuid_of
 from graph.schema.pagination import search_uuid
 
 
 def _term(
-    text: str | None, image: Upload | None, image_id: strawberry.ID | None, *, argument: str
+    text: str | None, image: Upload | None, image_id: strawberry.ID | None, *, location: Location
 ) -> "DomainTerm | None":
     """Return the one that is given. Raises InvalidArgument."""
     if (words := given(text)) is not None:
@@ -27,7 +28,7 @@ def _term(
     if (upload := given(image)) is not None:
         return ByUpload(upload)
     if (known := given(image_id)) is not None:
-        return ByImage(uuid_of(known, argument=f"{argument}.imageId"))
+        return ByImage(uuid_of(known, location=(*location, "image_id")))
     return None
 
 
@@ -47,10 +48,10 @@ class BlendTerm:
     term: Term
     weight: float = 1.0
 
-    def to_domain(self, argument: str) -> WeightedTerm:
+    def to_domain(self, location: Location) -> WeightedTerm:
         """Return the term that is meant. Raises InvalidArgument."""
         term = _term(
-            self.term.text, self.term.image, self.term.image_id, argument=f"{argument}.term"
+            self.term.text, self.term.image, self.term.image_id, location=(*location, "term")
         )
         assert term is not None  # noqa: S101 - GraphQL demands exactly one
         return WeightedTerm(term, self.weight)
@@ -72,9 +73,7 @@ class Blend:
     def to_domain(self) -> ByBlend:
         """Return the blend that is meant. Raises InvalidArgument."""
         like, unlike = (
-            tuple(
-                term.to_domain(f"by.blend.{side}.{place}") for place, term in enumerate(terms or ())
-            )
+            tuple(term.to_domain(("blend", side, index)) for index, term in enumerate(terms or ()))
             for side, terms in (("like", self.like), ("unlike", given(self.unlike)))
         )
         return ByBlend(like, unlike)
@@ -105,6 +104,6 @@ class ImageSearchBy:
         """Return what is looked for. Raises InvalidArgument."""
         if (blend := given(self.blend)) is not None:
             return blend.to_domain()
-        if term := _term(self.text, self.image, self.image_id, argument="by"):
+        if term := _term(self.text, self.image, self.image_id, location=()):
             return term
-        return BySearch(search_uuid(self.search_id, argument="by.searchId"))
+        return BySearch(search_uuid(self.search_id, location=("search_id",)))

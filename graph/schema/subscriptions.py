@@ -46,7 +46,7 @@ class Subscription:
     ) -> AsyncGenerator[Image]:
         """Watch images; those that are deleted meanwhile are waited for no longer."""
         use_cases = info.context.may(Scope.READ)
-        watching = use_cases.watch_status(uuids_of(image_ids, argument="imageIds"))
+        watching = use_cases.watch_status(uuids_of(image_ids, location=("image_ids",)))
         async with aclosing(_each(watching, info.context)) as images:
             async for image in images:
                 yield Image.of(image)
@@ -65,7 +65,7 @@ class Subscription:
         """Search what becomes READY from now on."""
         use_cases = info.context.may(Scope.READ)
         question = by.to_domain()
-        terms = len(question.terms) if isinstance(question, ByBlend) else 1
+        terms = len([*question.terms()]) if isinstance(question, ByBlend) else 1
         info.context.count_searches((terms + 1) // 2)
         narrowing = SearchOptions(criteria_of(criteria), given(min_relevance))
         watching = use_cases.watch_matches(question, narrowing)

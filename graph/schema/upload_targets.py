@@ -142,7 +142,7 @@ async def completed(use_cases: UseCases, wanted: CompleteUploadsInput) -> Comple
 
 def _target_id(id_: str) -> UUID | Refusal:
     try:
-        return uuid_of(id_, argument="input.targetIds", kind=UPLOAD_TARGET)
+        return uuid_of(id_, location=("target_ids",), kind=UPLOAD_TARGET)
     except InvalidArgument:
         return TargetNotFound(
             f"“{id_:.80}” is no id of an upload target; send one that `createUploadTargets` gave."

@@ -79,7 +79,7 @@ def _load_from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
 
 
 def _read_calibration(folder: Path) -> Calibration:
-    """Return the calibration beside the weights, or CLIP's where there is none."""
+    """Return the calibration beside the weights, or CLIP's if the file is missing."""
     file = folder / CALIBRATION_FILE
     if not file.exists():
         return CLIP

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DATABASE = "postgres"
 POLL_INTERVAL_SECONDS = 0.05
-CONNECT_TIMEOUT_SECONDS = 5.0
+PROBE_TIMEOUT_SECONDS = 5.0
 RECOVERY_LOG_INTERVAL_SECONDS = 5.0
 
 # Every process holds the first lock shared while it uses the server. The second one serializes
@@ -108,7 +108,7 @@ async def _reachable_socket(cluster: Cluster) -> Path | None:
             host=str(socket),
             user=cluster.superuser,
             database=DATABASE,
-            timeout=CONNECT_TIMEOUT_SECONDS,
+            timeout=PROBE_TIMEOUT_SECONDS,
         )
     except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
         return None

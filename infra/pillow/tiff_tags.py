@@ -22,7 +22,7 @@ TagValue: TypeAlias = str | bytes | tuple[int | float | Fraction | None, ...]
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
 _NUMBER_FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
-_SIZES = {
+_FIELD_TYPE_SIZES = {
     **{kind: struct.calcsize(letter) for kind, letter in _NUMBER_FORMATS.items()},
     _ASCII: 1,
     _UNDEFINED: 1,
@@ -86,7 +86,7 @@ class _TiffBlock:
             if entry + 12 > len(self._tiff):
                 return
             tag, kind, length = struct.unpack_from(self._order + "HHI", self._tiff, entry)
-            size = _SIZES.get(kind, 0) * length
+            size = _FIELD_TYPE_SIZES.get(kind, 0) * length
             if 0 < size <= _MAX_VALUE_BYTES:
                 # A value of up to four bytes is in the entry itself, a longer one at an offset.
                 start = entry + 8 if size <= 4 else self._integer(entry + 8)  # noqa: PLR2004
@@ -109,6 +109,6 @@ class _TiffBlock:
             pairs = zip(numbers[::2], numbers[1::2], strict=True)
             return tuple(Fraction(over, under) if under else None for over, under in pairs)
         numbers = struct.unpack(
-            f"{self._order}{len(raw) // _SIZES[kind]}{_NUMBER_FORMATS[kind]}", raw
+            f"{self._order}{len(raw) // _FIELD_TYPE_SIZES[kind]}{_NUMBER_FORMATS[kind]}", raw
         )
         return tuple(number if math.isfinite(number) else None for number in numbers)

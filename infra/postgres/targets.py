@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.entities.upload_targets import UploadTarget
-from infra.postgres.tables import ImageRow, UploadTargetRow
+from infra.postgres.images import ImageRow
+from infra.postgres.tables import UploadTargetRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from domain.entities.images import ImageChanges
 from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
@@ -150,4 +151,4 @@ def _name(seed: int) -> str:
 async def _label(use_cases: UseCases, image_id: UUID, back: Back) -> None:
     """Put onto an image what stands on the postcard's back, and in no EXIF tag."""
     await use_cases.tag([image_id], back.tags)
-    await use_cases.update(image_id, alt_text=back.caption)
+    await use_cases.update(image_id, ImageChanges(alt_text=back.caption))

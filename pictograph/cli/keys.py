@@ -68,6 +68,6 @@ def revoke_key(
 
     if not run(revoked()):
         raise InvalidArgument(
-            "id", f"No key in force has the id {key_id}; `pictograph keys list` shows them."
+            (), f"No key in force has the id {key_id}; `pictograph keys list` shows them."
         )
     out.print("Revoked.")

@@ -15,6 +15,7 @@ from pictograph.cli.imports import import_pictures
 from pictograph.cli.keys import keys
 from pictograph.cli.maintenance import check, doctor, sweep
 from pictograph.cli.models import models
+from pictograph.cli.remedies import sentence_of
 from pictograph.cli.search_arguments import SearchArguments, taking_options
 from pictograph.cli.search_result import answer_to
 from pictograph.cli.tables import shows_pictures
@@ -38,7 +39,7 @@ def main() -> None:
     try:
         cli()
     except Refusal as refusal:
-        sentence = refusal.message
+        sentence = sentence_of(refusal)
     except Exception as error:
         if os.environ.get("PICTOGRAPH_LOG_LEVEL") == "debug":
             raise
@@ -77,17 +78,21 @@ cli.command("import")(import_pictures)
 
 @cli.command()
 @taking_options
-def search(options: SearchArguments) -> None:
+def search(arguments: SearchArguments) -> None:
     """Find pictures by what they show, and by what is known of them."""
-    run(_search(settings_of(), options))
+    run(_search(settings_of(), arguments))
 
 
-async def _search(settings: Settings, options: SearchArguments) -> None:
-    asked = options.by(), options.narrowing()
-    with err.status("Searching"):
+async def _search(settings: Settings, arguments: SearchArguments) -> None:
+    with arguments.spelled(), err.status("Searching"):
+        by, options = arguments.by(), arguments.options()
         async with app.open_pictograph(settings) as pictograph:
             answer = await answer_to(
-                pictograph.use_cases, *asked, first=options.first, pictures=shows_pictures(out)
+                pictograph.use_cases,
+                by,
+                options,
+                first=arguments.first,
+                pictures=shows_pictures(out),
             )
     out.print(answer, crop=False)
 

@@ -12,6 +12,7 @@ from domain.errors import Refusal
 from domain.use_cases.maintenance.check import SAMPLE
 from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.remedies import sentence_of
 from pictograph.cli.tables import UUID_WIDTH
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     async with app.open_library(settings) as library:
         with err.status("Looking at what is stored") as status:
             swept = await library.sweep(
-                even_everything=even_everything,
+                force=even_everything,
                 progress=lambda count: status.update(f"Looked at {count:,} objects"),
             )
         targets = await library.sweep_targets()
@@ -64,7 +65,7 @@ async def _check(settings: Settings, *, repair: bool, sample: int, even_everythi
             faults = await library.check(
                 repair=repair,
                 sample=sample,
-                even_everything=even_everything,
+                force=even_everything,
                 progress=lambda what, count: status.update(f"Looked at {count:,} {what}"),
             )
     out.print(f"{faults.images:,} images looked at, {faults.originals_read:,} originals read.")
@@ -99,6 +100,6 @@ async def _doctor(settings: Settings) -> None:
                 table.add_row("[green]✓", part, Text(await look(settings)))
         except Refusal as refusal:
             ill = 1
-            table.add_row("[red]✗", part, Text(refusal.message))
+            table.add_row("[red]✗", part, Text(sentence_of(refusal)))
     out.print(table)
     raise typer.Exit(ill)

@@ -103,7 +103,7 @@ async def comparison_table(
 async def _cells(
     edition: LoadedModel, page: SearchPage, both: set[UUID], *, pictures: bool
 ) -> list[RenderableType]:
-    judged = await edition.use_cases.search.judge(
+    judged = await edition.use_cases.search.score(
         page.search.query, [found.hit for found in page.found]
     )
     relevances = {hit.image_id: hit.relevance or 0.0 for hit in judged}

@@ -92,7 +92,7 @@ def compare_models(
     """Ask the model that answers and another one the same, and show what each finds."""
     texts = [text for query in queries for text in _texts(query)]
     if not texts:
-        raise InvalidArgument("queries", "There is nothing to ask; the file has no line.")
+        raise InvalidArgument((), "There is nothing to ask; the file has no line.")
     run(_compare(settings_of(), texts, against, first=first))
 
 
@@ -152,7 +152,7 @@ def _texts(query: str) -> list[str]:
     try:
         lines = Path(query[1:]).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument("queries", f"{query[1:]} cannot be read: {error}.") from None
+        raise InvalidArgument((), f"{query[1:]} cannot be read: {error}.") from None
     return [line.strip() for line in lines if line.strip()]
 
 

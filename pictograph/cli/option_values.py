@@ -34,7 +34,7 @@ def words(option: str, text: str, *, as_file: str) -> ByText:
     # os.path, because a text may be too long for a name.
     if Path(text).suffix and os.path.isfile(text):  # noqa: PTH113
         raise InvalidArgument(
-            option, f"{option}: {text} is a file; {as_file}{text} looks for what it shows."
+            (), f"{option}: {text} is a file; {as_file}{text} looks for what it shows."
         )
     return ByText(text)
 
@@ -43,7 +43,7 @@ def example(option: str, name: str) -> ByUpload:
     """Take the name of a picture's file."""
     path = Path(name).expanduser()
     if not path.is_file():
-        raise InvalidArgument(option, f"{option}: there is no file {name}; check its spelling.")
+        raise InvalidArgument((), f"{option}: there is no file {name}; check its spelling.")
     return ByUpload(upload_of(path, path.name))
 
 
@@ -53,7 +53,7 @@ def image_id(option: str, text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise InvalidArgument(
-            option, f"{option}: {text} is no id; take one from the last column of a search."
+            (), f"{option}: {text} is no id; take one from the last column of a search."
         ) from None
 
 
@@ -82,7 +82,7 @@ def instant(option: str, text: str | None) -> datetime | None:
         read = datetime.fromisoformat(text + missing)
     except ValueError:
         raise InvalidArgument(
-            option,
+            (),
             f"{option}: {text} is no day; write it as 2024, 2024-05, 2024-05-31 or "
             "2024-05-31T18:00+02:00.",
         ) from None
@@ -97,7 +97,7 @@ def circle(option: str, text: str | None) -> GeoNear | None:
         latitude, longitude, radius_km = (float(number) for number in text.split(","))
     except ValueError:
         raise InvalidArgument(
-            option,
+            (),
             f"{option}: {text} is no place; write latitude, longitude and kilometres as "
             "43.47,11.88,25.",
         ) from None
@@ -109,5 +109,5 @@ def media_type(option: str, text: str, *, known: Sequence[str]) -> str:
     full = text.lower() if "/" in text else f"image/{text.lower()}"
     if full not in known:
         names = ", ".join(each.removeprefix("image/") for each in known)
-        raise InvalidArgument(option, f"{option}: no picture is of type {text}; types are {names}.")
+        raise InvalidArgument((), f"{option}: no picture is of type {text}; types are {names}.")
     return full

@@ -50,7 +50,7 @@ def hits_table(
     """Lay hits out in rows, the best first, each with its picture where there are any."""
     how = "Every picture was compared." if page.search.exact else "Found by walking the HNSW index."
     pictured = ["Picture"] if thumbnails else []
-    alike = [] if page.narrowing.collapse is Collapse.NONE else ["Alike"]
+    alike = [] if page.options.collapse is Collapse.NONE else ["Alike"]
     last = Column("Id", min_width=UUID_WIDTH)
     longest = max((cell_len(hit.image.filename) for hit in page.found), default=0)
     name = Column("File", min_width=min(longest, NAME_WIDTH), overflow="fold")

@@ -18,13 +18,14 @@ from domain.entities.images import ImageStatus, uuid7
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.errors import InvalidArgument
-from pictograph.cli.search_arguments import SearchArguments, options_named, taking_options
+from pictograph.cli.search_arguments import SearchArguments, taking_options
 
 if TYPE_CHECKING:
     from domain.entities.queries import Term
 
 ID = uuid7()
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "commands.md")
 
 
 def typed(*arguments: str) -> SearchArguments:
@@ -38,13 +39,13 @@ def typed(*arguments: str) -> SearchArguments:
 
 
 def criteria(*arguments: str) -> ImageFilter:
-    return typed("boat", *arguments).narrowing().criteria
+    return typed("boat", *arguments).options().criteria
 
 
 def refusal(*arguments: str) -> str:
     options = typed(*arguments)
-    with pytest.raises(InvalidArgument) as refused:
-        _ = options.by(), options.narrowing()
+    with pytest.raises(InvalidArgument) as refused, options.spelled():
+        _ = options.by(), options.options()
     return refused.value.message
 
 
@@ -64,7 +65,7 @@ def file_of(term: Term) -> str:
 def test_words_are_looked_for() -> None:
     options = typed("a harbour")
     assert ByText("a harbour") == options.by()
-    assert SearchOptions() == options.narrowing()
+    assert SearchOptions() == options.options()
     assert 10 == options.first
 
 
@@ -136,6 +137,8 @@ def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
         (["--min-width", "10", "--max-width", "20"], ImageFilter(width=IntRange(10, 20))),
         (["--min-height", "10"], ImageFilter(height=IntRange(10))),
         (["--max-height", "20"], ImageFilter(height=IntRange(None, 20))),
+        (["--min-rating", "3"], ImageFilter(rating=IntRange(3))),
+        (["--max-rating", "4"], ImageFilter(rating=IntRange(None, 4))),
         (["--status", "ready"], ImageFilter(status_in=(ImageStatus.READY,))),
         (["--not", str(ID)], ImageFilter(ids_not_in=(ID,))),
         (
@@ -170,8 +173,9 @@ def test_no_condition_is_left_without_an_option() -> None:
         *("boat", "--tag", "a", "--any-tag", "a", "--no-tag", "a", "--keywords", "a"),
         *("--make", "a", "--camera", "a", "--type", "png", "--near", "1,2,3", "--with-location"),
         *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
+        *("--min-rating", "1"),
         *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
-    ).narrowing()
+    ).options()
     unset = [
         field.name
         for field in fields(ImageFilter)
@@ -182,7 +186,7 @@ def test_no_condition_is_left_without_an_option() -> None:
 
 def test_relevance_duplicates_and_exactness_are_chosen() -> None:
     options = typed(*("boat", "--min-relevance", "0.9", "--collapse", "near-duplicates", "--exact"))
-    assert options.narrowing() == SearchOptions(
+    assert options.options() == SearchOptions(
         min_relevance=0.9, collapse=Collapse.NEAR_DUPLICATES, exact=True
     )
 
@@ -199,16 +203,19 @@ def test_relevance_duplicates_and_exactness_are_chosen() -> None:
         (["a", "--unlike", "@foto.jpg"], "--unlike: there is no file foto.jpg; "),
         (["--image-id", "12"], "--image-id: 12 is no id; take one from the last column "),
         (["a", "--not", "12"], "--not: 12 is no id; "),
-        (["a", "--like", "b^0"], "TEXT or --like: The weight is 0; what is wanted weighs "),
+        (["a", "--like", "b^0"], "--like: The weight is 0; a like term weighs "),
         (["a", *["--unlike", "b"] * 11], "--unlike: unlike has 11 terms; at most 10."),
         (["a", "--near", "1,2"], "--near: 1,2 is no place; write latitude, longitude and "),
-        (["a", "--near", "91,2,3"], "--near: latitude is 91; it may be -90 to 90."),
-        (["a", "--near", "nan,2,3"], "--near: latitude is nan; it may be -90 to 90."),
+        (["a", "--near", "91,2,3"], "--near: The latitude is 91; it may be -90 to 90."),
+        (["a", "--near", "nan,2,3"], "--near: The latitude is nan; it may be -90 to 90."),
         (["a", "--taken-from", "June"], "--taken-from: June is no day; write it as 2024, "),
         (["a", "--created-before", "2024-13"], "--created-before: 2024-13 is no day; "),
         (["a", "--type", "jpg"], "--type: no picture is of type jpg; types are jpeg, png, "),
         (["a", "--status", "failed"], "--status: only pictures that are ready can be found; "),
-        (["a", "--keywords", "\udcff"], "--keywords: keywords has the character U+DCFF in it; "),
+        (
+            ["a", "--keywords", "\udcff"],
+            "--keywords: The condition “keywords” has the character U+DCFF in it; ",
+        ),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
@@ -221,20 +228,29 @@ def test_a_text_too_long_for_a_name_is_no_file() -> None:
     assert ByText(text) == typed(text).by()
 
 
-def test_a_refusal_of_what_nobody_typed_stays_as_it_is() -> None:
-    with pytest.raises(InvalidArgument, match=r"^A sentence\.$"), options_named():
-        raise InvalidArgument("elsewhere", "A sentence.")
+def test_a_refusal_of_no_option_stays_as_it_is() -> None:
+    with pytest.raises(InvalidArgument, match=r"^A sentence\.$"), typed("boat").spelled():
+        raise InvalidArgument(("elsewhere",), "A sentence.")
+
+
+def test_a_refusal_at_any_filter_or_option_names_an_option() -> None:
+    arguments = typed("boat")
+    located = [("filter", name) for name in ("tags_all", "camera_make_in", "near", "ids_not_in")]
+    for location in (*located, ("min_relevance",), ("blend", "unlike", 0, "weight"), ("text",)):
+        with pytest.raises(InvalidArgument, match=r"^(--[a-z-]+|TEXT): "), arguments.spelled():
+            raise InvalidArgument(location, "A sentence.")
 
 
 @pytest.mark.usefixtures("photo")
-def test_the_readme_shows_what_can_be_typed() -> None:
-    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+def test_the_documents_show_what_can_be_typed() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", text, re.MULTILINE)
     words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
     assert ByText("a dog on a beach") == words.by()
     assert (
         ByBlend((WeightedTerm(ByText("a harbour")),), (WeightedTerm(ByText("boats")),))
         == harbour.by()
     )
-    assert GeoNear(43.47, 11.88, 25) == harbour.narrowing().criteria.near
+    assert GeoNear(43.47, 11.88, 25) == harbour.options().criteria.near
     assert isinstance(photo.by(), ByBlend)
-    assert SearchOptions(min_relevance=0.5, collapse=Collapse.NEAR_DUPLICATES) == photo.narrowing()
+    assert SearchOptions(min_relevance=0.5, collapse=Collapse.NEAR_DUPLICATES) == photo.options()

@@ -15,6 +15,7 @@ from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
+from pictograph.cli.search_arguments import SearchArguments
 from pictograph.cli.search_result import answer_to
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
@@ -57,12 +58,12 @@ async def printed(
     *,
     first: int = 10,
     pictures: bool = False,
-    **narrowing: object,
+    **options: object,
 ) -> str:
     answer = await answer_to(
         use_cases,
         by,
-        SearchOptions(**narrowing),  # type: ignore[arg-type]  # its fields
+        SearchOptions(**options),  # type: ignore[arg-type]  # its fields
         first=first,
         pictures=pictures,
     )
@@ -149,8 +150,14 @@ async def test_a_file_that_is_no_picture_is_named(use_cases: UseCases) -> None:
 
 
 async def test_a_text_that_is_blank_is_named(use_cases: UseCases) -> None:
-    with pytest.raises(InvalidArgument, match=r"^TEXT or --like: The text is blank; "):
-        await printed(use_cases, ByText(" "))
-    blend = ByBlend((WeightedTerm(RED),), (WeightedTerm(ByText(" ")),))
-    with pytest.raises(InvalidArgument, match=r"^--unlike: The text is blank; "):
-        await printed(use_cases, blend)
+    for arguments, option in (
+        (SearchArguments(text=" "), "TEXT"),
+        (SearchArguments(like=[" "]), "--like"),
+        (SearchArguments(text="red", like=["blue", " "]), "--like"),
+        (SearchArguments(text="red", unlike=[" "]), "--unlike"),
+    ):
+        with (
+            pytest.raises(InvalidArgument, match=rf"^{option}: The text is blank; "),
+            arguments.spelled(),
+        ):
+            await printed(use_cases, arguments.by())

@@ -25,8 +25,8 @@ def page(*, exact: bool = True, collapse: Collapse = Collapse.NONE) -> SearchPag
         created_at=image.created_at,
         model="tests/small",
         query=Query((1.0, 0.0, 0.0), QueryKind.TEXT),
-        question="",
-        conditions="",
+        query_digest="",
+        options_digest="",
         hits=(hit,),
         exact=exact,
     )

@@ -151,7 +151,7 @@ test("what the server refuses is an error of the query, with its message", async
   const query = await artifact("galleryPaginationQuery");
   const asked = relay.fetchQuery(environment, query, { count: 20, cursor: "nonsense" });
   const error = await asked.toPromise().catch((error) => error);
-  assert.match(error.source.errors[0].message, /`after` is none that this API returned/);
+  assert.match(error.source.errors[0].message, /`after` was not returned by this API/);
   assert.equal(error.source.errors[0].extensions.code, "BAD_USER_INPUT");
 });
 

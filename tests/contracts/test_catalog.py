@@ -14,7 +14,7 @@ import pytest
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import ImageFilter
-from domain.entities.images import Exif, GeoPoint, ImageStatus, Source, uuid7
+from domain.entities.images import Exif, GeoPoint, ImageChanges, ImageStatus, Source, uuid7
 from domain.errors import ImageNotFound
 from tests.fakes.images import image_with
 
@@ -37,6 +37,7 @@ FULL = image_with(
     placeholder="3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
     perceptual_hash=bytes(range(32)),
     pixel_sha256="c" * 64,
+    rating=3,
     alt_text="A “boat”, \N{SNOWMAN} — and \\N, 'quotes'",
     tags=("boat", "Ärger", "été"),
     filename="Übersee ☃ (1).jpeg",
@@ -189,14 +190,24 @@ async def test_an_image_that_is_not_ready_is_listed_and_cannot_be_searched(
 async def test_alt_text_is_set_and_removed(catalog: ImageLibrary) -> None:
     image = await catalog.add(image_with(), NORTH)
     changed = replace(image, alt_text="a boat")
-    assert changed == await catalog.set_alt_text(image.id, "a boat")
+    assert changed == await catalog.update(image.id, ImageChanges(alt_text="a boat"))
     assert {image.id: changed} == await catalog.get([image.id])
-    assert image == await catalog.set_alt_text(image.id, None)
+    assert image == await catalog.update(image.id, ImageChanges(alt_text=None))
+
+
+async def test_a_rating_is_set_beside_an_alt_text_and_removed(catalog: ImageLibrary) -> None:
+    image = await catalog.add(image_with(), NORTH)
+    changed = await catalog.update(image.id, ImageChanges(alt_text="a boat", rating=5))
+    assert replace(image, alt_text="a boat", rating=5) == changed
+    unrated = replace(changed, rating=None)
+    assert unrated == await catalog.update(image.id, ImageChanges(rating=None))
+    assert unrated == await catalog.update(image.id, ImageChanges())
+    assert {image.id: unrated} == await catalog.get([image.id])
 
 
 async def test_alt_text_of_nothing_is_refused(catalog: ImageLibrary) -> None:
     with pytest.raises(ImageNotFound):
-        await catalog.set_alt_text(uuid7(), "a boat")
+        await catalog.update(uuid7(), ImageChanges(alt_text="a boat"))
 
 
 async def test_tags_come_and_go_and_stay_sorted_without_duplicates(catalog: ImageLibrary) -> None:

@@ -32,6 +32,7 @@ MEANT = image_with(
     tags=("boat", "sea"),
     width=640,
     height=480,
+    rating=4,
     exif=EXIF,
 )
 CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: of as many types as facts
@@ -49,8 +50,9 @@ CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: of as many types as 
     "orientation": (Orientation.LANDSCAPE, {"width": 480}),
     "width": (IntRange(400, 640), {"width": 641}),
     "height": (IntRange(400, 640), {"height": 399}),
+    "rating": (IntRange(4), {"rating": None}),
     "status_in": ((ImageStatus.READY,), {"status": ImageStatus.FAILED}),
-    "ids_not_in": ((UUID(int=17),), {}),
+    "ids_not_in": ((UUID(int=18),), {}),
 }
 """To each condition, which the image that is meant satisfies, facts of one that fails it alone."""
 

@@ -170,6 +170,7 @@ IMAGES = st.builds(
     created_at=TIMES,
     width=st.none() | SIDES,
     height=st.none() | SIDES,
+    rating=st.none() | st.integers(1, 5),
     exif=st.none() | EXIFS,
 )
 INTS = st.builds(IntRange, st.none() | st.integers(), st.none() | st.integers())
@@ -189,6 +190,7 @@ CONDITIONS: dict[str, st.SearchStrategy[Any]] = {  # Any: of as many types as co
     "orientation": st.sampled_from(Orientation),
     "width": INTS,
     "height": INTS,
+    "rating": st.builds(IntRange, st.none() | st.integers(0, 6), st.none() | st.integers(0, 6)),
     "status_in": st.lists(st.sampled_from(ImageStatus)).map(tuple),
     "ids_not_in": st.lists(st.uuids(), max_size=2).map(tuple),
 }

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
-from domain.entities.listing import Page, Position, Sort, SortField, Window, position_of
+from domain.entities.listing import Page, Position, Sort, Window, position_of
 from tests.fakes.images import NOON, image_with
 
 if TYPE_CHECKING:
@@ -32,16 +32,19 @@ def sort(request: pytest.FixtureRequest) -> Sort:
 
 
 async def library(catalog: ImageLibrary) -> dict[int, Image]:
-    """Fill the catalog with images that tie in every fact; two have no taken time."""
+    """Fill the catalog with images that tie in every fact; some have no taken time or no rating."""
     hours = (2, 0, None, 1, 1, None, 0)
     names = ("b.jpg", "B.jpg", "ä.jpg", "b.jpg", "a.jpg", "\N{WHALE}.jpg", "\uffee.jpg")
     images = {}
-    for number, (hour, name) in enumerate(zip(hours, names, strict=True), start=1):
+    ratings = (3, None, 1, 3, None, None, 1)
+    facts = zip(hours, names, ratings, strict=True)
+    for number, (hour, name, rating) in enumerate(facts, start=1):
         images[number] = await catalog.add(
             image_with(
                 UUID(int=number),
                 filename=name,
                 byte_size=number // 3,
+                rating=rating,
                 created_at=NOON + timedelta(microseconds=number // 2),
                 exif=Exif() if hour is None else Exif(taken_at=NOON + timedelta(hours=hour)),
             ),
@@ -55,16 +58,20 @@ ORDERS = {
     SortField.BYTE_SIZE: [1, 2, 3, 4, 5, 6, 7],
     SortField.TAKEN_AT: [2, 7, 4, 5, 1, 3, 6],
     SortField.FILENAME: [2, 5, 1, 4, 3, 7, 6],
+    SortField.RATING: [3, 7, 1, 4, 2, 5, 6],
 }
 
 
-async def test_an_order_is_by_the_field_then_by_id_with_missing_times_last(
+MISSING = {SortField.TAKEN_AT: [3, 6], SortField.RATING: [2, 5, 6]}
+
+
+async def test_an_order_is_by_the_field_then_by_id_with_missing_values_last(
     catalog: ImageLibrary, sort: Sort
 ) -> None:
     await library(catalog)
     expected = ORDERS[sort.field]
     if sort.descending:
-        missing = [3, 6] if sort.field is SortField.TAKEN_AT else []
+        missing = MISSING.get(sort.field, [])
         present = [number for number in expected if number not in missing]
         expected = present[::-1] + missing[::-1]
     page = await catalog.list(EVERYTHING, sort, Window(100))
@@ -131,5 +138,5 @@ async def test_places_beyond_all_numbers_lie_at_the_ends(
     await library(catalog)
     place = Position(value, UUID(int=0))
     page = await catalog.list(EVERYTHING, Sort(field, descending=False), Window(9, after=place))
-    missing = 2 if field is SortField.TAKEN_AT else 0
+    missing = len(MISSING.get(field, []))
     assert (7 if value < 0 else missing) == len(page.images)

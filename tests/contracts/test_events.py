@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 import pytest_asyncio
 
-from domain.entities.images import ImageStatus
+from domain.entities.images import ImageChanges, ImageStatus
 from domain.errors import Overloaded
 from infra.postgres.engine import open_engine
 from infra.postgres.events import PostgresEvents
@@ -71,7 +71,7 @@ async def test_images_are_heard_of_when_they_come_and_go(
         await hear(changes, ready.id)
         await catalog.add_pending(expected)
         await hear(changes, expected.id)
-        await catalog.set_alt_text(ready.id, "says nothing")
+        await catalog.update(ready.id, ImageChanges(alt_text="says nothing"))
         await catalog.tag([ready.id], add=["nor this"])
         await catalog.delete([ready.id, expected.id])
         await hear(changes, ready.id, expected.id)

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
 from domain.entities.images import uuid7
-from domain.entities.searches import DEPTH, KeptSearch
+from domain.entities.searches import MAX_SEARCH_DEPTH, KeptSearch
 from domain.errors import SearchExpired
 from infra.postgres.engine import open_engine
 from infra.postgres.searches import PostgresKeptSearches
@@ -29,9 +29,9 @@ SEARCH = KeptSearch(
     created_at=NOON,
     model="tests/small",
     query=Query([0.1, -1 / 3, 1e-30], QueryKind.TEXT),
-    question="a" * 64,
-    conditions="b" * 64,
-    hits=tuple(Hit(UUID(int=number), 1 / (number + 3)) for number in range(DEPTH)),
+    query_digest="a" * 64,
+    options_digest="b" * 64,
+    hits=tuple(Hit(UUID(int=number), 1 / (number + 3)) for number in range(MAX_SEARCH_DEPTH)),
     exact=True,
 )
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME, UploadTarget
+from domain.entities.upload_targets import TARGET_LIFETIME, UploadTarget
 from domain.errors import BytesMissing
 from infra.filesystem.staging import FolderStaging
 from infra.s3.staging import S3Staging
@@ -39,7 +39,7 @@ class Subject:
 
 
 def a_target(data: bytes = DATA) -> UploadTarget:
-    expires_at = datetime.now(UTC) + LIFETIME
+    expires_at = datetime.now(UTC) + TARGET_LIFETIME
     return UploadTarget(uuid7(), "a.png", "image/png", len(data), None, expires_at)
 
 

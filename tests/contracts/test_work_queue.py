@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.images import ImageChanges
 from domain.entities.work import ATTEMPTS, WorkCounts
 from tests.contracts.desks import (
     EAST,
@@ -67,11 +68,11 @@ async def test_an_image_that_is_processed_is_ready_and_what_users_said_meanwhile
     await desk.catalog.add_pending(image)
     [task] = await desk.work.lease(1, seconds=MINUTE)
     await desk.catalog.tag([image.id], add=["b"])
-    await desk.catalog.set_alt_text(image.id, "words")
+    await desk.catalog.update(image.id, ImageChanges(alt_text="words", rating=4))
     assert [] == await desk.work.finish([made(task)])
     kept = await the(desk, image)
     assert (READY, 640, "mine.jpg") == (kept.status, kept.width, kept.filename)
-    assert (("a", "b"), "words") == (kept.tags, kept.alt_text)
+    assert (("a", "b"), "words", 4) == (kept.tags, kept.alt_text, kept.rating)
     assert [EAST] == [tuple(each) for each in (await desk.catalog.embeddings([image.id])).values()]
     assert WorkCounts(0, 0, 0) == await desk.work.counts()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Image, ImageStatus, Source, Variant, uuid7
-from domain.entities.uploads import fingerprint
+from domain.entities.uploads import sha256_of
 from domain.entities.work import FoundObject
 from tests.fakes.encoder import COLOURS
 from tests.fakes.images import image_with
@@ -38,7 +38,7 @@ class Library:
         """Let an image be PROCESSING, its bytes in storage."""
         image = image_with(
             status=ImageStatus.PROCESSING,
-            sha256=await fingerprint(data),
+            sha256=await sha256_of(data),
             byte_size=len(data),
             width=None,
             height=None,

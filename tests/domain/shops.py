@@ -62,8 +62,8 @@ class Shop:
         if model.name in self.oversized:
             raise MemoryError
         encoder, name = FakeEncoder(name=model.name), model.name
-        judge = replace(self.use_cases.search.judge, model=encoder.model)
-        search = replace(self.use_cases.search, judge=judge)
+        judge = replace(self.use_cases.search.score, model=encoder.model)
+        search = replace(self.use_cases.search, score=judge)
         describe = replace(self.use_cases.describe, encoder=encoder)
         index = self.use_cases.index
         facts = {each.name: getattr(index, each.name) for each in fields(index)}

@@ -169,13 +169,13 @@ async def test_a_key_is_kept_without_its_secret(
 async def test_a_key_without_a_proper_name_is_refused(use_cases: UseCases, name: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.issue_key(name, [Scope.READ])
-    assert refusal.value.argument == "name"
+    assert refusal.value.location == ("name",)
     assert refusal.value.message == "A key's name has 1 to 100 printable characters."
 
 
 async def test_a_key_that_allows_nothing_is_refused(keys: MemoryKeys, clock: SettableClock) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await IssueKey(keys, clock)("phone", [])
-    assert refusal.value.argument == "scopes"
+    assert refusal.value.location == ("scopes",)
     assert refusal.value.message == "A key needs a scope; give it READ, WRITE or ADMIN."
     assert await keys.list() == []

@@ -78,8 +78,8 @@ async def test_pages_of_what_is_relevant_are_cut_from_what_is_relevant(
 def test_a_relevance_that_is_none_is_refused_by_name(bound: float) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         SearchOptions(min_relevance=bound)
-    assert "minRelevance" == refusal.value.argument
-    assert f"minRelevance is {bound:g}; it may be 0 to 1" in refusal.value.message
+    assert ("min_relevance",) == refusal.value.location
+    assert f"The minimum relevance is {bound:g}; it may be 0 to 1" in refusal.value.message
 
 
 @pytest.mark.usefixtures("by_colour")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain import UseCases
     from domain.entities.images import Image
     from domain.entities.queries import Term
+    from domain.errors import Location
     from tests.fakes.encoder import FakeEncoder
 
 RED, BLUE, GREEN = ByText("red"), ByText("blue"), ByText("green")
@@ -64,13 +65,13 @@ async def test_the_parts_of_a_blend_keep_their_kinds_and_weights_in_order(
         (WeightedTerm(image, 2.0), WeightedTerm(RED, 0.5)),
         (WeightedTerm(ByUpload(upload(RED_FILE)), 0.75), WeightedTerm(BLUE)),
     )
-    _, query = await use_cases.search.questions(by)
+    _, query = await use_cases.search.encode_query(by)
     text, picture = QueryKind.TEXT, QueryKind.IMAGE
     assert [(picture, 2.0), (text, 0.5), (picture, -0.75), (text, -1.0)] == [
         (part.kind, part.weight) for part in query.parts
     ]
-    for term, part in zip(by.terms, query.parts, strict=True):
-        _, alone = await use_cases.search.questions(term[1].term)
+    for term, part in zip(by.terms(), query.parts, strict=True):
+        _, alone = await use_cases.search.encode_query(term[2].term)
         assert part.embedding == alone.embedding
 
 
@@ -83,12 +84,12 @@ async def test_a_blend_walks_as_far_as_its_wanted_texts_need(
         (blend(image, RED), QueryKind.TEXT),
         (blend(RED, unlike=(image,)), QueryKind.TEXT),
     ):
-        _, query = await use_cases.search.questions(by)
+        _, query = await use_cases.search.encode_query(by)
         assert kind == query.kind
 
 
 async def test_a_search_for_one_thing_is_blended_from_nothing(use_cases: UseCases) -> None:
-    _, query = await use_cases.search.questions(RED)
+    _, query = await use_cases.search.encode_query(RED)
     assert () == query.blended
     [part] = query.parts
     assert (query.embedding, query.kind, 1.0) == (part.embedding, part.kind, part.weight)
@@ -108,34 +109,38 @@ NOTHING = ByImage(uuid7())
 
 
 @pytest.mark.parametrize(
-    ("by", "argument", "refusal"),
+    ("by", "location", "refusal"),
     [
-        (blend(RED, RED, RED, ByText(" ")), "by.blend.like.3.term.text", InvalidArgument),
-        (blend(RED, unlike=(ByText("a\0"),)), "by.blend.unlike.0.term.text", InvalidArgument),
-        (blend(ByText("x" * 2_001)), "by.blend.like.0.term.text", InvalidArgument),
-        (blend(RED, NOTHING), "by.blend.like.1.term.imageId", ImageNotFound),
-        (blend(RED, unlike=(NOTHING,)), "by.blend.unlike.0.term.imageId", ImageNotFound),
-        (NOTHING, "by.imageId", ImageNotFound),
+        (blend(RED, RED, RED, ByText(" ")), ("blend", "like", 3, "term", "text"), InvalidArgument),
+        (
+            blend(RED, unlike=(ByText("a\0"),)),
+            ("blend", "unlike", 0, "term", "text"),
+            InvalidArgument,
+        ),
+        (blend(ByText("x" * 2_001)), ("blend", "like", 0, "term", "text"), InvalidArgument),
+        (blend(RED, NOTHING), ("blend", "like", 1, "term", "image_id"), ImageNotFound),
+        (blend(RED, unlike=(NOTHING,)), ("blend", "unlike", 0, "term", "image_id"), ImageNotFound),
+        (NOTHING, ("image_id",), ImageNotFound),
         (
             blend(RED, ByUpload(upload(b"GIF89a"))),
-            "by.blend.like.1.term.image",
+            ("blend", "like", 1, "term", "image"),
             UnsupportedFormat,
         ),
         (
             blend(RED, unlike=(ByUpload(upload(b"x" * 1_001)),)),
-            "by.blend.unlike.0.term.image",
+            ("blend", "unlike", 0, "term", "image"),
             TooLarge,
         ),
-        (ByUpload(upload(b"GIF89a")), "by.image", UnsupportedFormat),
-        (ByText(""), "by.text", InvalidArgument),
+        (ByUpload(upload(b"GIF89a")), ("image",), UnsupportedFormat),
+        (ByText(""), ("text",), InvalidArgument),
     ],
 )
 async def test_a_term_that_cannot_be_is_refused_by_name(
-    use_cases: UseCases, by: ByBlend | Term, argument: str, refusal: type[Refusal]
+    use_cases: UseCases, by: ByBlend | Term, location: Location, refusal: type[Refusal]
 ) -> None:
     with pytest.raises(refusal) as caught:
         await use_cases.search(by)
-    assert argument == caught.value.argument
+    assert location == caught.value.location
 
 
 @pytest.mark.usefixtures("by_colour")
@@ -146,36 +151,38 @@ async def test_an_example_that_is_too_large_for_a_second_page_is_refused_by_name
     large = blend(RED, ByUpload(upload(b"x" * 1_001)))
     with pytest.raises(TooLarge) as caught:
         await use_cases.search(large, after=page.found[0].cursor)
-    assert "by.blend.like.1.term.image" == caught.value.argument
+    assert ("blend", "like", 1, "term", "image") == caught.value.location
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, 1e-46, float("nan"), float("inf"), 100.5])
 def test_a_weight_that_is_none_is_refused_by_name(weight: float) -> None:
     wrong, right = WeightedTerm(RED, weight), WeightedTerm(RED)
-    for like, unlike, argument in (
-        ((right, wrong), (), "by.blend.like.1.weight"),
-        ((right,), (wrong,), "by.blend.unlike.0.weight"),
+    for like, unlike, location in (
+        ((right, wrong), (), ("blend", "like", 1, "weight")),
+        ((right,), (wrong,), ("blend", "unlike", 0, "weight")),
     ):
         with pytest.raises(InvalidArgument) as refusal:
             ByBlend(like, unlike)
-        assert argument == refusal.value.argument
+        assert location == refusal.value.location
         assert "0.01 to 100" in refusal.value.message
 
 
 @pytest.mark.parametrize(
-    ("like", "unlike", "argument"),
+    ("like", "unlike", "location"),
     [
-        (0, 0, "by.blend.like"),
-        (0, 1, "by.blend.like"),
-        (11, 0, "by.blend.like"),
-        (1, 11, "by.blend.unlike"),
-        (10, 11, "by.blend.unlike"),
+        (0, 0, ("blend", "like")),
+        (0, 1, ("blend", "like")),
+        (11, 0, ("blend", "like")),
+        (1, 11, ("blend", "unlike")),
+        (10, 11, ("blend", "unlike")),
     ],
 )
-def test_no_terms_and_too_many_are_refused_by_name(like: int, unlike: int, argument: str) -> None:
+def test_no_terms_and_too_many_are_refused_by_name(
+    like: int, unlike: int, location: Location
+) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         ByBlend((WeightedTerm(RED),) * like, (WeightedTerm(RED),) * unlike)
-    assert argument == refusal.value.argument
+    assert location == refusal.value.location
 
 
 @pytest.mark.usefixtures("by_colour")
@@ -219,10 +226,10 @@ async def test_a_cursor_of_another_blend_is_refused(
     use_cases: UseCases, other: ByBlend | Term
 ) -> None:
     page = await use_cases.search(WEIGHTED, first=1)
-    assert page.search.question != await use_cases.search.questions.digest(other)
+    assert page.search.query_digest != await use_cases.search.encode_query.digest(other)
     with pytest.raises(InvalidArgument, match="belongs to another search") as refusal:
         await use_cases.search(other, after=page.found[0].cursor)
-    assert "after" == refusal.value.argument
+    assert ("after",) == refusal.value.location
 
 
 async def test_a_question_has_the_digest_that_its_answer_is_kept_with(
@@ -230,5 +237,5 @@ async def test_a_question_has_the_digest_that_its_answer_is_kept_with(
 ) -> None:
     picture = ByUpload(upload(RED_FILE))
     for by in (RED, image, picture, blend(RED, image, picture, unlike=(picture, BLUE))):
-        digest, _ = await use_cases.search.questions(by)
-        assert digest == await use_cases.search.questions.digest(by)
+        digest, _ = await use_cases.search.encode_query(by)
+        assert digest == await use_cases.search.encode_query.digest(by)

@@ -92,7 +92,7 @@ async def test_where_most_originals_are_missing_nothing_is_changed_unless_it_is_
     with pytest.raises(Misconfigured, match="1 of 1 originals are missing"):
         await check(repair=True)
     assert image == (await use_cases.get([image.id]))[image.id]
-    assert 1 == (await check(repair=True, even_everything=True)).mended
+    assert 1 == (await check(repair=True, force=True)).mended
 
 
 async def test_an_original_that_is_not_what_it_was_is_found_when_it_is_read(

@@ -158,21 +158,21 @@ async def test_the_largest_group_that_comes_as_one_has_a_hundred_images(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "argument"),
+    ("arguments", "location"),
     [
-        ({"kind": Collapse.NONE}, "kind"),
-        ({"first": 101}, "first"),
-        ({"first": -1}, "first"),
-        ({"after": GroupCursor(EXACT, uuid7(), uuid7())}, "after"),
-        ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7(), uuid7())}, "after"),
+        ({"kind": Collapse.NONE}, ("kind",)),
+        ({"first": 101}, ("first",)),
+        ({"first": -1}, ("first",)),
+        ({"after": GroupCursor(EXACT, uuid7(), uuid7())}, ("after",)),
+        ({"kind": EXACT, "after": GroupCursor(NEAR, uuid7(), uuid7())}, ("after",)),
     ],
 )
 async def test_what_makes_no_sense_is_refused_by_name(
-    find: FindDuplicates, arguments: dict[str, object], argument: str
+    find: FindDuplicates, arguments: dict[str, object], location: tuple[str]
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await find(**arguments)  # type: ignore[arg-type]  # each is right for its name
-    assert argument == refused.value.argument
+    assert location == refused.value.location
 
 
 async def test_an_upload_is_found_to_be_a_copy_at_once(use_cases: UseCases) -> None:

@@ -47,4 +47,4 @@ async def test_a_filter_or_ids_say_what_is_counted(
 def test_less_than_one_value_and_more_than_a_hundred_are_refused(first: int) -> None:
     with pytest.raises(InvalidArgument, match=r"first is -?\d+; it may be 1 to 100") as refused:
         FacetRequest(Facet.TAG, first)
-    assert "first" == refused.value.argument
+    assert ("first",) == refused.value.location

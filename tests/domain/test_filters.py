@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.entities.filters import GeoNear, ImageFilter, TimeRange
+from domain.entities.filters import EPOCH, GeoNear, ImageFilter, SortField, TimeRange, microseconds
 from domain.entities.images import Exif, Image, ImageStatus, uuid7
-from domain.entities.listing import EPOCH, Position, Sort, SortField, microseconds, position_of
+from domain.entities.listing import Position, Sort, position_of
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from domain.errors import Location
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 IMAGE = Image(
@@ -31,10 +33,10 @@ IMAGE = Image(
 )
 
 
-def refused(make: Callable[[], object]) -> tuple[str, str]:
+def refused(make: Callable[[], object]) -> tuple[Location, str]:
     with pytest.raises(InvalidArgument) as refusal:
         make()
-    return refusal.value.argument, refusal.value.message
+    return refusal.value.location, refusal.value.message
 
 
 def test_a_list_of_a_thousand_and_one_passes() -> None:
@@ -43,69 +45,69 @@ def test_a_list_of_a_thousand_and_one_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "argument", "message"),
+    ("make", "location", "message"),
     [
         (
             lambda: ImageFilter(camera_make_in=("x",) * 1_002),
-            "filter.cameraMakeIn",
-            "cameraMakeIn has a length of 1,002; at most 1,001 is read.",
+            ("filter", "camera_make_in"),
+            "The condition “camera make in” has a length of 1,002; at most 1,001 is read.",
         ),
         (
             lambda: ImageFilter(keywords="x" * 1_002),
-            "filter.keywords",
-            "keywords has a length of 1,002; at most 1,001 is read.",
+            ("filter", "keywords"),
+            "The condition “keywords” has a length of 1,002; at most 1,001 is read.",
         ),
         (
             lambda: ImageFilter(keywords="a\0b"),
-            "filter.keywords",
-            "keywords has the character U+0000 in it; leave that out.",
+            ("filter", "keywords"),
+            "The condition “keywords” has the character U+0000 in it; leave that out.",
         ),
         (
             lambda: ImageFilter(tags_any=("fine", "\ud83d")),
-            "filter.tagsAny",
-            "tagsAny has the character U+D83D in it; leave that out.",
+            ("filter", "tags_any"),
+            "The condition “tags any” has the character U+D83D in it; leave that out.",
         ),
         (
             lambda: TimeRange(gte=datetime(2026, 1, 31, 12)),  # noqa: DTZ001 - what is refused
-            "filter",
+            ("filter",),
             "2026-01-31 12:00:00 has no offset; append Z or +01:00.",
         ),
         (
             lambda: TimeRange(lt=datetime(2026, 1, 31, 12)),  # noqa: DTZ001 - what is refused
-            "filter",
+            ("filter",),
             "2026-01-31 12:00:00 has no offset; append Z or +01:00.",
         ),
         (
             lambda: GeoNear(90.5, 0, 1),
-            "filter.near.latitude",
-            "latitude is 90.5; it may be -90 to 90.",
+            ("filter", "near", "latitude"),
+            "The latitude is 90.5; it may be -90 to 90.",
         ),
         (
             lambda: GeoNear(0, -181, 1),
-            "filter.near.longitude",
-            "longitude is -181; it may be -180 to 180.",
+            ("filter", "near", "longitude"),
+            "The longitude is -181; it may be -180 to 180.",
         ),
         (
             lambda: GeoNear(0, 0, -1),
-            "filter.near.radiusKm",
-            "radiusKm is -1; it may be 0 to 20,100.",
+            ("filter", "near", "radius_km"),
+            "The radius in km is -1; it may be 0 to 20,100.",
         ),
         (
             lambda: GeoNear(math.nan, 0, 1),
-            "filter.near.latitude",
-            "latitude is nan; it may be -90 to 90.",
+            ("filter", "near", "latitude"),
+            "The latitude is nan; it may be -90 to 90.",
         ),
         (
             lambda: GeoNear(0, 0, math.inf),
-            "filter.near.radiusKm",
-            "radiusKm is inf; it may be 0 to 20,100.",
+            ("filter", "near", "radius_km"),
+            "The radius in km is inf; it may be 0 to 20,100.",
         ),
     ],
 )
 def test_a_condition_beyond_any_use_is_refused_with_the_way_out(
-    make: Callable[[], object], argument: str, message: str
+    make: Callable[[], object], location: Location, message: str
 ) -> None:
-    assert (argument, message) == refused(make)
+    assert (location, message) == refused(make)
 
 
 def test_the_corners_of_the_globe_pass() -> None:
@@ -125,8 +127,8 @@ def test_the_corners_of_the_globe_pass() -> None:
 def test_an_instant_outside_the_calendar_is_refused(instant: datetime, shown: str) -> None:
     for make in (lambda: TimeRange(gte=instant), lambda: TimeRange(lt=instant)):
         assert (
-            "filter",
-            f"{shown} lies outside the years 1 to 9999 in UTC; leave the bound out.",
+            ("filter",),
+            f"{shown} is outside the years 1 to 9999 in UTC; leave the bound out.",
         ) == refused(make)
 
 

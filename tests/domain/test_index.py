@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import ImageStatus, Variant
-from domain.entities.uploads import fingerprint
+from domain.entities.uploads import sha256_of
 from domain.entities.work import WorkCounts
 from domain.use_cases.indexing import AT_ONCE, KEPT_AT_ONCE
 from tests.domain.libraries import RED, Library
@@ -52,7 +52,7 @@ async def test_an_object_becomes_an_image_whose_original_stays_where_it_is(
     assert 1 == await do_all(index)
     image = await library.image(found.id)
     assert ("boat%20one.png", ("a",), found.source) == (image.filename, image.tags, image.source)
-    assert await fingerprint(RED) == image.sha256
+    assert await sha256_of(RED) == image.sha256
     kept = {Variant.LARGE.key_of(image.id), Variant.THUMBNAIL.key_of(image.id)}
     assert kept == set(library.storage.objects)
 

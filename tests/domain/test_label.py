@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from domain import UseCases
     from domain.entities.images import Image
+    from domain.errors import Location
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.encoder import FakeEncoder
 
@@ -115,24 +116,28 @@ def test_white_space_around_labels_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("candidates", "argument", "says"),
+    ("candidates", "location", "says"),
     [
-        ([], "candidates", "0 labels were sent; send 1 to 50."),
-        ([str(n) for n in range(51)], "candidates", "51 labels were sent; send 1 to 50."),
-        (["a", "b", " "], "candidates.2", "A label is blank; give it a word, or leave it out."),
-        (["a", "b", "a "], "candidates.2", "The label “a” was sent twice; send it once."),
+        ([], ("candidates",), "0 labels were sent; send 1 to 50."),
+        ([str(n) for n in range(51)], ("candidates",), "51 labels were sent; send 1 to 50."),
+        (["a", "b", " "], ("candidates", 2), "A label is blank; give it a word, or leave it out."),
+        (["a", "b", "a "], ("candidates", 2), "The label “a” was sent twice; send it once."),
         (
             ["b" * 101],
-            "candidates.0",
+            ("candidates", 0),
             "The label “bbbbbbbbbbbbbbbbbbbb…” has 101 characters; at most 100 fit.",
         ),
-        (["\ud83d"], "candidates.0", "The label has the character U+D83D in it; leave that out."),
-        (["a\0"], "candidates.0", "The label has the character U+0000 in it; leave that out."),
+        (
+            ["\ud83d"],
+            ("candidates", 0),
+            "The label has the character U+D83D in it; leave that out.",
+        ),
+        (["a\0"], ("candidates", 0), "The label has the character U+0000 in it; leave that out."),
     ],
 )
 def test_candidates_that_make_no_sense_are_refused(
-    candidates: Sequence[str], argument: str, says: str
+    candidates: Sequence[str], location: Location, says: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refused:
         Candidates.of(candidates)
-    assert (argument, says) == (refused.value.argument, refused.value.message)
+    assert (location, says) == (refused.value.location, refused.value.message)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
-from domain.entities.images import Variant, uuid7
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.filters import ImageFilter, SortField
+from domain.entities.images import ImageChanges, Variant, uuid7
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import ByteRange
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound, InvalidArgument
@@ -86,14 +86,14 @@ async def test_a_listing_goes_both_ways(use_cases: UseCases, by_colour: dict[str
 
 
 @pytest.mark.parametrize("size", [-1, 101])
-@pytest.mark.parametrize(("from_end", "argument"), [(False, "first"), (True, "last")])
+@pytest.mark.parametrize(("from_end", "location"), [(False, ("first",)), (True, ("last",))])
 async def test_a_page_beyond_its_bounds_is_refused_by_the_argument_that_asked(
-    use_cases: UseCases, size: int, *, from_end: bool, argument: str
+    use_cases: UseCases, size: int, *, from_end: bool, location: tuple[str]
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.list(EVERYTHING, Sort(), Window(size, from_end=from_end))
-    assert argument == refusal.value.argument
-    assert f"{argument} is {size}; it may be 0 to 100." == refusal.value.message
+    assert location == refusal.value.location
+    assert f"{location[0]} is {size}; it may be 0 to 100." == refusal.value.message
 
 
 @pytest.mark.parametrize("size", [0, 100])
@@ -130,10 +130,18 @@ async def test_the_library_describes_itself(use_cases: UseCases) -> None:
 async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
     use_cases: UseCases, image: Image, *, given: str | None, kept: str | None
 ) -> None:
-    await use_cases.update(image.id, alt_text="before")
-    updated = await use_cases.update(image.id, alt_text=given)
+    await use_cases.update(image.id, ImageChanges(alt_text="before"))
+    updated = await use_cases.update(image.id, ImageChanges(alt_text=given))
     assert kept == updated.alt_text
     assert {image.id: updated} == await use_cases.get([image.id])
+
+
+@pytest.mark.parametrize("rating", [-1, 0, 6, 2**40])
+def test_a_rating_out_of_range_is_refused(rating: int) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        ImageChanges(rating=rating)
+    assert ("rating",) == refusal.value.location
+    assert f"The rating is {rating}; it may be 1 to 5." == refusal.value.message
 
 
 @pytest.mark.parametrize(
@@ -148,14 +156,14 @@ async def test_an_alt_text_that_cannot_be_kept_is_refused(
     use_cases: UseCases, image: Image, *, alt_text: str, message: str
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        await use_cases.update(image.id, alt_text=alt_text)
-    assert (refusal.value.argument, message) == ("input.altText", refusal.value.message)
+        await use_cases.update(image.id, ImageChanges(alt_text=alt_text))
+    assert (refusal.value.location, message) == (("alt_text",), refusal.value.message)
     assert {image.id: image} == await use_cases.get([image.id])
 
 
 async def test_what_is_not_here_cannot_be_changed(use_cases: UseCases) -> None:
     with pytest.raises(ImageNotFound):
-        await use_cases.update(uuid7(), alt_text="The sea")
+        await use_cases.update(uuid7(), ImageChanges(alt_text="The sea"))
 
 
 async def test_tags_are_added_and_removed_on_those_that_are_here(
@@ -173,7 +181,7 @@ async def test_a_bad_tag_changes_nothing(use_cases: UseCases, image: Image) -> N
     for change in (use_cases.tag, use_cases.untag):
         with pytest.raises(InvalidArgument) as refusal:
             await change([image.id], ["beach", ""])
-        assert refusal.value.argument == "input.tags"
+        assert refusal.value.location == ("tags",)
     assert {image.id: image} == await use_cases.get([image.id])
 
 

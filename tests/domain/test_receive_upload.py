@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME, UploadTarget
+from domain.entities.upload_targets import TARGET_LIFETIME, UploadTarget
 from domain.errors import InvalidContent, TooLarge, UploadForbidden
 from domain.use_cases.uploads.receive_upload import ReceiveUpload
 from tests.fakes.staging import MemoryStaging
@@ -24,7 +24,7 @@ DATA = b"five!"
 
 @pytest.fixture
 def target(clock: SettableClock) -> UploadTarget:
-    expires_at = clock.now + LIFETIME
+    expires_at = clock.now + TARGET_LIFETIME
     return UploadTarget(uuid7(), "a.png", "image/png", len(DATA), None, expires_at)
 
 
@@ -46,7 +46,7 @@ async def test_the_fields_of_a_target_admit_its_file_until_it_expires(
     clock: SettableClock,
     staging: MemoryStaging,
 ) -> None:
-    clock.pass_time(LIFETIME - timedelta(seconds=1))
+    clock.pass_time(TARGET_LIFETIME - timedelta(seconds=1))
     await receive(receive.admit(target.id, fields), chunks_of(DATA), size=len(DATA))
     assert {target.id: DATA} == staging.files
     clock.pass_time(timedelta(seconds=1))

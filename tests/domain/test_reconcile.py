@@ -107,7 +107,7 @@ async def test_where_the_same_bytes_lie_elsewhere_the_image_stays_and_is_read_th
     after = next(each for each in (await take_in.images()).values() if each.id == before.id)
     assert Source(f"{ROOT}{other}", other) == after.source
     places.remove(f"{ROOT}{other}")
-    await take_in(even_everything=True)
+    await take_in(force=True)
     assert before.id not in {image.id for image in (await take_in.images()).values()}
 
 

@@ -88,7 +88,7 @@ class Story:
         """An import is killed while it lists."""
         self.places.breaks_behind = number
         try:
-            await self.reconcile(ROOT, even_everything=True)
+            await self.reconcile(ROOT, force=True)
         except ConnectionResetError:
             pass
         finally:
@@ -102,7 +102,7 @@ class Story:
         self.clock.now = self.clock.now.replace(year=self.clock.now.year + 1)
 
     async def run(self, _: str, __: int) -> None:
-        await self.reconcile(ROOT, even_everything=True)
+        await self.reconcile(ROOT, force=True)
         async for _ended in self.index_images():
             pass
 

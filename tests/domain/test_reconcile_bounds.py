@@ -10,7 +10,7 @@ from domain.entities.external_objects import KeyRange, ListedObject, ObjectChang
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import Source
 from domain.entities.uploads import UploadedImage
-from domain.errors import InvalidArgument, Misconfigured
+from domain.errors import InvalidArgument, Misconfigured, Remedy
 from domain.use_cases.imports import reconcile as module
 from domain.use_cases.imports import summary as stock_module
 from tests.domain.imports import ROOT, Import, picture, put
@@ -55,10 +55,11 @@ async def test_a_place_with_nothing_left_is_not_believed_unless_that_is_asked(
     await take_in()
     for name in (1, 2):
         places.remove(f"{ROOT}{name}")
-    with pytest.raises(Misconfigured, match=r"all 2 objects would be removed: .*even-everything"):
+    with pytest.raises(Misconfigured, match=r"all 2 objects would be deleted\.") as refusal:
         await take_in()
+    assert Remedy.CHECK_PLACE is refusal.value.remedy
     assert {"1", "2"} == await take_in.names()
-    assert {ObjectChange.VANISHED: 2} == (await take_in(even_everything=True)).counts
+    assert {ObjectChange.VANISHED: 2} == (await take_in(force=True)).counts
     assert set() == await take_in.names()
 
 
@@ -144,6 +145,9 @@ async def test_a_listing_out_of_order_is_refused_and_nothing_vanishes(
             yield ListedObject(Source(f"{ROOT}{number}", "1"), 1)
 
     monkeypatch.setattr(places, "list", backwards)
-    with pytest.raises(Misconfigured, match=r"not listed in order .* use --manifest"):
+    with pytest.raises(
+        Misconfigured, match=r"not listed in order: s3.*/1 follows s3.*/3\."
+    ) as refusal:
         await take_in()
+    assert Remedy.LIST_OBJECTS is refusal.value.remedy
     assert {"1", "2", "3"} == await take_in.names()

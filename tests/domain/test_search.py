@@ -120,7 +120,7 @@ async def test_a_text_that_says_nothing_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(ByText(text))
-    assert (refusal.value.argument, message) == ("by.text", refusal.value.message)
+    assert (refusal.value.location, message) == (("text",), refusal.value.message)
 
 
 async def test_a_text_of_the_largest_size_is_read(
@@ -134,7 +134,7 @@ async def test_a_text_of_the_largest_size_is_read(
 async def test_a_page_beyond_its_bounds_is_refused(use_cases: UseCases, first: int) -> None:
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(ByText("red"), first=first)
-    assert refusal.value.argument == "first"
+    assert refusal.value.location == ("first",)
     assert f"first is {first}; it may be 0 to 100." == refusal.value.message
 
 
@@ -230,7 +230,7 @@ class Crowded(FakeImaging):
 
 async def test_only_so_many_examples_are_in_memory_at_once(use_cases: UseCases) -> None:
     crowded = Crowded()
-    questions = replace(use_cases.search.questions, imaging=crowded)
-    search = replace(use_cases.search, questions=questions)
+    questions = replace(use_cases.search.encode_query, imaging=crowded)
+    search = replace(use_cases.search, encode_query=questions)
     await asyncio.gather(*(search(ByUpload(crowded.example(number))) for number in range(30)))
     assert crowded.most == MAX_FILES_IN_MEMORY

@@ -20,7 +20,7 @@ from domain.entities.queries import (
     SearchOptions,
     WeightedTerm,
 )
-from domain.entities.searches import LIFETIME, SearchCursor
+from domain.entities.searches import SEARCH_LIFETIME, SearchCursor
 from domain.errors import InvalidArgument, SearchExpired
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
@@ -83,36 +83,34 @@ async def test_a_cursor_of_an_example_goes_on_with_the_same_bytes(use_cases: Use
 
 
 @dataclass(frozen=True)
-class LabelRequest:
+class Request:
     """A search that a cursor of ``ByText("red")`` does not belong to."""
 
     by: SearchBy = RED
-    narrowing: SearchOptions = IN_SEA
+    options: SearchOptions = IN_SEA
 
 
 @pytest.mark.usefixtures("by_colour")
 @pytest.mark.parametrize(
     "asked",
     [
-        LabelRequest(by=ByText("blue")),
-        LabelRequest(by=ByUpload(upload(RED_FILE))),
-        LabelRequest(by=ByImage(uuid7())),
-        LabelRequest(narrowing=SearchOptions()),
-        LabelRequest(narrowing=SearchOptions(ImageFilter(tags_any=("sea", "beach")))),
-        LabelRequest(narrowing=SearchOptions(ImageFilter(tags_all=("sea",)))),
-        LabelRequest(narrowing=SearchOptions(SEA, exact=True)),
-        LabelRequest(narrowing=SearchOptions(SEA, min_relevance=0.0)),
-        LabelRequest(narrowing=SearchOptions(SEA, collapse=Collapse.EXACT_COPIES)),
-        LabelRequest(by=ByBlend((WeightedTerm(RED),))),
+        Request(by=ByText("blue")),
+        Request(by=ByUpload(upload(RED_FILE))),
+        Request(by=ByImage(uuid7())),
+        Request(options=SearchOptions()),
+        Request(options=SearchOptions(ImageFilter(tags_any=("sea", "beach")))),
+        Request(options=SearchOptions(ImageFilter(tags_all=("sea",)))),
+        Request(options=SearchOptions(SEA, exact=True)),
+        Request(options=SearchOptions(SEA, min_relevance=0.0)),
+        Request(options=SearchOptions(SEA, collapse=Collapse.EXACT_COPIES)),
+        Request(by=ByBlend((WeightedTerm(RED),))),
     ],
 )
-async def test_a_cursor_of_another_search_is_refused(
-    use_cases: UseCases, asked: LabelRequest
-) -> None:
+async def test_a_cursor_of_another_search_is_refused(use_cases: UseCases, asked: Request) -> None:
     page = await use_cases.search(ByText("red"), IN_SEA, first=1)
     with pytest.raises(InvalidArgument) as refusal:
-        await use_cases.search(asked.by, asked.narrowing, after=page.found[0].cursor)
-    assert refusal.value.argument == "after"
+        await use_cases.search(asked.by, asked.options, after=page.found[0].cursor)
+    assert refusal.value.location == ("after",)
     assert (
         refusal.value.message
         == "The cursor belongs to another search; repeat that one, or leave it out."
@@ -135,7 +133,7 @@ async def test_a_cursor_outside_of_what_was_found_is_refused(
     page = await use_cases.search(ByText("red"))
     with pytest.raises(InvalidArgument) as refusal:
         await use_cases.search(ByText("red"), after=SearchCursor(page.search_id, rank))
-    assert refusal.value.argument == "after"
+    assert refusal.value.location == ("after",)
     assert refusal.value.message == "The cursor is made up; take one from a page."
 
 
@@ -151,7 +149,7 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
     page = await use_cases.search(ByText("red"), first=1)
     by, after = BySearch(page.search_id), page.found[0].cursor
 
-    clock.pass_time(LIFETIME)
+    clock.pass_time(SEARCH_LIFETIME)
     assert (await use_cases.search(by)).found
     assert (await use_cases.search(ByText("red"), after=after)).found
 
@@ -167,8 +165,8 @@ async def test_a_search_expires_after_an_hour(use_cases: UseCases, clock: Settab
 @pytest.mark.usefixtures("by_colour")
 async def test_a_search_made_with_another_model_has_expired(use_cases: UseCases) -> None:
     page = await use_cases.search(ByText("red"), first=1)
-    judge = replace(use_cases.search.judge, model=FakeEncoder(name="another").model)
-    another = replace(use_cases.search, judge=judge)
+    judge = replace(use_cases.search.score, model=FakeEncoder(name="another").model)
+    another = replace(use_cases.search, score=judge)
     for by, after in (
         (BySearch(page.search_id), None),
         (ByText("red"), page.found[0].cursor),

@@ -33,11 +33,11 @@ async def later(use_cases: UseCases, by_colour: dict[str, Image]) -> SearchImage
     before, space = use_cases.search, FakeEmbeddingSpace(catalog)
     return replace(
         before,
-        questions=replace(before.questions, encoder=encoder, vectors=catalog, space=space),
-        judge=replace(before.judge, space=space, model=encoder.model),
+        encode_query=replace(before.encode_query, encoder=encoder, vectors=catalog, space=space),
+        score=replace(before.score, space=space, model=encoder.model),
         catalog=catalog,
         vectors=catalog,
-        others={"fake": before}.get,
+        search_of={"fake": before}.get,
     )
 
 
@@ -64,7 +64,7 @@ async def test_a_kept_search_is_asked_again_by_the_model_that_made_it(
     # A cursor may belong to a search that asks the same by another id.
     page = await later(kept, RELEVANT, first=0)
     assert "fake" == (await later(kept, RELEVANT, first=1)).search.model
-    assert page.search.question == (await later(RED)).search.question
+    assert page.search.query_digest == (await later(RED)).search.query_digest
 
 
 async def test_an_earlier_answer_is_judged_and_explained_by_the_model_that_gave_it(
@@ -83,7 +83,7 @@ async def test_what_a_model_found_has_expired_when_it_is_dropped(
     use_cases: UseCases, later: SearchImages
 ) -> None:
     page = await use_cases.search(RED, first=1)
-    alone = replace(later, others=lambda _: None)
+    alone = replace(later, search_of=lambda _: None)
     for by, after in ((BySearch(page.search_id), None), (RED, page.found[0].cursor)):
         with pytest.raises(SearchExpired, match="not in use any more; search again"):
             await alone(by, after=after)

@@ -10,9 +10,9 @@ import pytest
 
 from domain.entities.images import Variant, uuid7
 from domain.entities.queries import BySearch, ByText
-from domain.entities.searches import LIFETIME
+from domain.entities.searches import SEARCH_LIFETIME
 from domain.entities.uploads import UploadedImage
-from domain.errors import Misconfigured, SearchExpired
+from domain.errors import Misconfigured, Remedy, SearchExpired
 from domain.use_cases.maintenance.sweep import CHUNK, GRACE, Sweep, SweepReport
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.files import upload
@@ -54,9 +54,9 @@ async def test_bytes_stay_as_long_as_their_row_may_still_come(
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"young", content_type="image/png")
     clock.pass_time(GRACE)
 
-    assert SweepReport(1, 0, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(1, 0, 0) == await use_cases.sweep(force=True)
     clock.pass_time(MOMENT)
-    assert SweepReport(1, 1, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(1, 1, 0) == await use_cases.sweep(force=True)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_the_catalog_is_asked_for_a_chunk_at_most(
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
     clock.pass_time(GRACE + MOMENT)
 
-    await Sweep(asked, storage, searches, clock)(even_everything=True)
+    await Sweep(asked, storage, searches, clock)(force=True)
     assert (asked.most, storage.objects) == (CHUNK, {})
 
 
@@ -125,7 +125,7 @@ async def test_searches_go_when_they_have_expired(
     old = (await use_cases.search(ByText("red"))).search_id
     clock.pass_time(MOMENT)
     young = (await use_cases.search(ByText("red"))).search_id
-    clock.pass_time(LIFETIME)
+    clock.pass_time(SEARCH_LIFETIME)
 
     assert SweepReport(0, 0, 1) == await use_cases.sweep()
     assert young == (await use_cases.search(BySearch(young))).search_id
@@ -142,7 +142,7 @@ async def test_what_a_crash_in_the_middle_of_a_deletion_leaves_is_swept(
     # A crash between the row and the bytes.
     await catalog.delete([outcome.image.id])
 
-    assert SweepReport(3, 3, 0) == await use_cases.sweep(even_everything=True)
+    assert SweepReport(3, 3, 0) == await use_cases.sweep(force=True)
     assert storage.objects == {}
 
 
@@ -151,7 +151,8 @@ async def test_a_sweep_of_an_empty_library_removes_nothing_unless_told_to(
 ) -> None:
     await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"left", content_type="image/png")
     clock.pass_time(timedelta(days=2))
-    with pytest.raises(Misconfigured, match=r"The library has no image, .* add --even-everything"):
+    with pytest.raises(Misconfigured, match=r"^The library has no image, ") as refusal:
         await use_cases.sweep()
+    assert Remedy.CHECK_STORAGE is refusal.value.remedy
     assert 1 == len(storage.objects)
-    assert 1 == (await use_cases.sweep(even_everything=True)).removed_objects
+    assert 1 == (await use_cases.sweep(force=True)).removed_objects

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME, AnnouncedFile, OfferedTarget
+from domain.entities.upload_targets import TARGET_LIFETIME, AnnouncedFile, OfferedTarget
 from domain.entities.uploads import UploadedImage
 from domain.runtime.periodic import delete_expired_targets
 from domain.use_cases.maintenance.sweep_targets import (
@@ -49,7 +49,7 @@ async def test_expired_targets_go_with_what_was_sent_to_them_and_others_stay(
     await sent(use_cases, staging)
     clock.pass_time(MOMENT)
     young = await sent(use_cases, staging)
-    clock.pass_time(LIFETIME - MOMENT)
+    clock.pass_time(TARGET_LIFETIME - MOMENT)
 
     assert 1 == (await use_cases.sweep_targets()).targets
     assert [young] == list(targets.kept)

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.entities.tags import MAX_LENGTH, MAX_TAGS, MAX_TAGS_OF_IMAGE, clean_tags
+from domain.entities.tags import (
+    MAX_TAG_CHARACTERS,
+    MAX_TAGS_PER_CALL,
+    MAX_TAGS_PER_IMAGE,
+    clean_tags,
+)
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
 from tests.fakes.files import upload
@@ -41,7 +46,7 @@ def test_words_and_emoji_that_hold_together_by_joiners_are_tags(tag: str) -> Non
 
 
 def test_as_many_and_as_long_tags_as_are_allowed_pass() -> None:
-    tags = [f"{number:0{MAX_LENGTH}}" for number in range(MAX_TAGS)]
+    tags = [f"{number:0{MAX_TAG_CHARACTERS}}" for number in range(MAX_TAGS_PER_CALL)]
     assert tuple(tags) == clean_tags(reversed(tags))
 
 
@@ -60,8 +65,8 @@ def test_as_many_and_as_long_tags_as_are_allowed_pass() -> None:
 )
 def test_what_is_no_tag_is_refused_with_the_way_out(tags: list[str], message: str) -> None:
     with pytest.raises(InvalidArgument) as refusal:
-        clean_tags(tags, argument="input.tags")
-    assert refusal.value.argument == "input.tags"
+        clean_tags(tags)
+    assert refusal.value.location == ("tags",)
     assert message == refusal.value.message
 
 
@@ -83,8 +88,8 @@ async def test_an_image_has_two_hundred_tags_at_most(
 ) -> None:
     [outcome] = await use_cases.upload([upload(picture_file(), "boat.png")])
     assert isinstance(outcome, UploadedImage)
-    for start in range(0, MAX_TAGS_OF_IMAGE, MAX_TAGS):
-        tags = [f"tag {number}" for number in range(start, start + MAX_TAGS)]
+    for start in range(0, MAX_TAGS_PER_IMAGE, MAX_TAGS_PER_CALL):
+        tags = [f"tag {number}" for number in range(start, start + MAX_TAGS_PER_CALL)]
         await use_cases.tag([outcome.image.id], tags)
     sentence = "“boat.png” would have 201 tags; at most 200 fit. Take some off first."
     with pytest.raises(InvalidArgument, match=sentence):
@@ -93,4 +98,4 @@ async def test_an_image_has_two_hundred_tags_at_most(
     assert isinstance(refused, InvalidArgument)
     assert sentence == refused.message
     [image] = (await catalog.get([outcome.image.id])).values()
-    assert MAX_TAGS_OF_IMAGE == len(image.tags)
+    assert MAX_TAGS_PER_IMAGE == len(image.tags)

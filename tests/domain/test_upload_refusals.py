@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME
+from domain.entities.upload_targets import TARGET_LIFETIME
 from domain.entities.uploads import UploadedImage
 from domain.errors import (
     InvalidArgument,
@@ -44,7 +44,7 @@ async def test_a_target_is_not_found_for_reasons_that_are_told(
     unsent = (await offered(use_cases, announced())).target
     assert "Nothing was sent" in (await refusal_of(use_cases, unsent.id)).message
     late = await sent(use_cases, staging)
-    clock.pass_time(LIFETIME)
+    clock.pass_time(TARGET_LIFETIME)
     refusal = await refusal_of(use_cases, late)
     assert isinstance(refusal, TargetNotFound)
     assert "“a.png” has expired" in refusal.message

@@ -10,7 +10,12 @@ from uuid import UUID
 import pytest
 
 from domain.entities.images import Image, ImageStatus, Variant, uuid7
-from domain.entities.upload_targets import LIFETIME, MAX_TARGETS, AnnouncedFile, OfferedTarget
+from domain.entities.upload_targets import (
+    MAX_TARGETS_PER_CALL,
+    TARGET_LIFETIME,
+    AnnouncedFile,
+    OfferedTarget,
+)
 from domain.entities.uploads import UploadedImage
 from domain.errors import (
     InvalidArgument,
@@ -54,7 +59,10 @@ async def test_a_file_gets_a_target_for_an_hour(
         offer.target.content_type,
         offer.target.byte_size,
     )
-    assert (digest(b"x"), clock.now + LIFETIME) == (offer.target.sha256, offer.target.expires_at)
+    assert (digest(b"x"), clock.now + TARGET_LIFETIME) == (
+        offer.target.sha256,
+        offer.target.expires_at,
+    )
     assert offer.existing is None
     assert offer.slot
     assert offer.slot.fields
@@ -101,7 +109,7 @@ async def test_a_known_picture_is_answered_and_completing_it_gives_it_again(
 async def test_a_hundred_files_are_announced_at_once_and_no_more(
     use_cases: UseCases, staging: MemoryStaging
 ) -> None:
-    files = [picture_file(words=str(number)) for number in range(MAX_TARGETS)]
+    files = [picture_file(words=str(number)) for number in range(MAX_TARGETS_PER_CALL)]
     offers = await use_cases.create_upload_targets([announced(data) for data in files])
     ids = [offer.target.id for offer in offers if isinstance(offer, OfferedTarget)]
     for target_id, data in zip(ids, files, strict=True):
@@ -110,7 +118,7 @@ async def test_a_hundred_files_are_announced_at_once_and_no_more(
     images = [outcome.image for outcome in outcomes if isinstance(outcome, UploadedImage)]
     assert [digest(data) for data in files] == [image.sha256 for image in images]
     with pytest.raises(TooManyFiles, match=r"101 files .* at most 100"):
-        await use_cases.create_upload_targets([announced()] * (MAX_TARGETS + 1))
+        await use_cases.create_upload_targets([announced()] * (MAX_TARGETS_PER_CALL + 1))
     with pytest.raises(TooManyFiles, match=r"101 targets .* at most 100"):
         await use_cases.complete_uploads([*ids, uuid7()])
 

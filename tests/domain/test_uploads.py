@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.concurrency import AdmissionLimit
-from domain.entities.uploads import MAX_FILENAME, fingerprint
+from domain.entities.uploads import MAX_FILENAME, sha256_of
 from domain.errors import InvalidContent, Overloaded, TooLarge
 from tests.fakes.files import upload
 
@@ -71,7 +71,7 @@ async def test_an_empty_file_is_refused() -> None:
 
 
 async def test_a_fingerprint_is_the_sha_256_of_the_bytes() -> None:
-    assert hashlib.sha256(b"sea").hexdigest() == await fingerprint(b"sea")
+    assert hashlib.sha256(b"sea").hexdigest() == await sha256_of(b"sea")
 
 
 async def test_those_that_find_no_room_to_wait_are_refused_and_the_others_served() -> None:

@@ -115,7 +115,7 @@ async def test_what_becomes_ready_and_matches_comes_as_a_search_would_have_it(
         assert red == match.image
         assert [] == await ids(matches, catalog)
     page = await use_cases.search(RED)
-    judged = await use_cases.search.judge(page.search.query, [each.hit for each in page.found])
+    judged = await use_cases.search.score(page.search.query, [each.hit for each in page.found])
     [hit] = [hit for hit in judged if hit.image_id == red.id]
     assert hit.score == pytest.approx(match.hit.score)
     assert hit.relevance == pytest.approx(match.hit.relevance)

@@ -193,7 +193,7 @@ async def test_ids_that_are_not_here_are_named(
     with pytest.raises(ImageNotFound, match=f"{unknown[0]}, .* and 2 more") as refusal:
         async with watch([images[0].id, *unknown]):
             pass
-    assert "imageIds" == refusal.value.argument
+    assert ("image_ids",) == refusal.value.location
     assert not catalog.events.listeners
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from domain.entities.embeddings import EmbeddingModel, Hit, Ranking
 from domain.entities.filters import ImageFilter, Orientation
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, Query
     from domain.entities.facets import Facet, FacetValue, Selection
     from domain.entities.filters import GeoNear, IntRange, TimeRange
-    from domain.entities.images import GeoPoint, Image, ReadyPosition
+    from domain.entities.images import GeoPoint, Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Sort, Window
 
 EARTH_RADIUS_KM = 6371.0088
@@ -180,10 +180,11 @@ class MemoryCatalog:
         count = len(await self.embeddings(tuple(self._images)))
         return [KnownModel(self._model.name, self._model.dimensions, ModelState.ACTIVE, count)]
 
-    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
+    async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
         if image_id not in self._images:
-            raise ImageNotFound(f"There is no image {image_id}.")
-        self._images[image_id] = replace(self._images[image_id], alt_text=alt_text)
+            raise ImageNotFound(f"There is no image {image_id}; it may have been deleted.")
+        values: dict[str, Any] = changes.values
+        self._images[image_id] = replace(self._images[image_id], **values)
         return self._images[image_id]
 
     async def mark_copied(self, image_id: UUID) -> Image | None:
@@ -237,6 +238,7 @@ def matches(image: Image, criteria: ImageFilter) -> bool:
         and criteria.orientation in (None, _orientation(*size))
         and _in_range(image.width, criteria.width)
         and _in_range(image.height, criteria.height)
+        and _in_range(image.rating, criteria.rating)
         and _one_of(image.status, criteria.status_in)
         and image.id not in (criteria.ids_not_in or ())
     )

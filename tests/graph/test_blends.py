@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.searches import LIFETIME
+from domain.entities.searches import SEARCH_LIFETIME
 from graph.schema.ids import global_id
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
@@ -229,7 +229,7 @@ async def test_a_cursor_of_another_search_is_one_error_by_name(
 async def test_what_has_expired_is_one_error_by_name(client: Client, world: World) -> None:
     page = await found(client, by=BLEND)
     cursor, kept = page["pageInfo"]["endCursor"], {"searchId": page["searchId"]}
-    world.clock.now += LIFETIME + timedelta(minutes=1)
+    world.clock.now += SEARCH_LIFETIME + timedelta(minutes=1)
     cases: list[tuple[str, dict[str, Any]]] = [
         ("by.searchId", {"by": kept}),
         ("after", {"by": BLEND, "after": cursor}),

@@ -138,7 +138,7 @@ def forged(*parts: object) -> str:
 async def test_a_cursor_that_is_made_up_is_refused(client: Client, cursor: str) -> None:
     error = await client.error(DUPLICATES, after=cursor)
     assert "BAD_USER_INPUT" == error["extensions"]["code"]
-    assert "`after` is none that this API returned" in error["message"]
+    assert "`after` was not returned by this API" in error["message"]
 
 
 async def test_without_a_kind_there_are_no_groups(client: Client) -> None:

@@ -96,7 +96,7 @@ async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
 
     async def hits() -> list[UUID]:
         asked.append("hits")
-        return [uuid_of(id_, argument="") for id_ in ids[2:]]
+        return [uuid_of(id_, location=()) for id_ in ids[2:]]
 
     facets = ImageFacets.over(world.use_cases(), hits)
     assert [] == asked

@@ -38,11 +38,13 @@ class Switch:
         self.before = world.use_cases()
         self.encoder = FakeEncoder(name="another")
         search = self.before.search
-        judge = replace(search.judge, model=self.encoder.model)
-        questions = replace(search.questions, encoder=self.encoder)
+        judge = replace(search.score, model=self.encoder.model)
+        questions = replace(search.encode_query, encoder=self.encoder)
         self.after = replace(
             self.before,
-            search=replace(search, judge=judge, questions=questions, others={"fake": search}.get),
+            search=replace(
+                search, score=judge, encode_query=questions, search_of={"fake": search}.get
+            ),
             describe=replace(self.before.describe, encoder=self.encoder),
         )
         self.taken = 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME
+from domain.entities.upload_targets import TARGET_LIFETIME
 from graph.http.receive_upload import FORM_BYTES, MAX_FIELD_BYTES, MAX_FIELDS
 from graph.schema.ids import UPLOAD_TARGET, uuid_of
 from tests.graph.test_upload_targets import announced, created
@@ -34,7 +34,7 @@ async def test_a_file_may_be_sent_again_until_the_target_expires(
         answer = await client.http.post(url, data=fields, files={"file": data})
         assert 204 == answer.status_code
         assert [data] == list(world.staging.files.values())
-    world.clock.now += LIFETIME
+    world.clock.now += TARGET_LIFETIME
     answer = await client.http.post(url, data=fields, files={"file": DATA})
     expected = (403, "FORBIDDEN", "This upload target has expired; create a new one.")
     assert expected == refusal(answer)
@@ -178,5 +178,5 @@ async def test_other_addresses_and_methods_answer_as_everywhere(client: Client) 
 
 async def test_the_id_in_the_address_is_the_targets(client: Client) -> None:
     [target] = (await created(client, announced()))["targets"]
-    uuid = uuid_of(target["id"], argument="id", kind=UPLOAD_TARGET)
+    uuid = uuid_of(target["id"], location=("id",), kind=UPLOAD_TARGET)
     assert target["url"].endswith(f"/uploads/{uuid}")

@@ -84,7 +84,7 @@ async def test_a_target_says_where_the_bytes_go(client: Client, world: World) ->
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]
     first, second = payload["targets"]
-    uuid = uuid_of(first["id"], argument="id", kind=UPLOAD_TARGET)
+    uuid = uuid_of(first["id"], location=("id",), kind=UPLOAD_TARGET)
     assert f"http://pictures.test/uploads/{uuid}" == first["url"]
     assert first["existing"] is None
     assert world.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]

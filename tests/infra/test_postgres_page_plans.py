@@ -9,9 +9,9 @@ import pytest
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.facets import Facet
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import uuid7
-from domain.entities.listing import Position, Sort, SortField, Window
+from domain.entities.listing import Position, Sort, Window
 from tests.fakes.images import image_with
 from tests.infra.watched import EVERYTHING, IMAGES, Watched
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         (Sort(SortField.TAKEN_AT, descending=False), 1_580_000_000_000_000, "images_by_taken_at"),
         (Sort(SortField.FILENAME), "300.jpg", "images_by_filename"),
         (Sort(SortField.BYTE_SIZE, descending=False), 3_000, "images_by_byte_size"),
+        (Sort(SortField.RATING), 3, "images_by_rating_desc"),
+        (Sort(SortField.RATING, descending=False), 3, "images_by_rating"),
     ],
 )
 async def test_a_page_is_read_off_the_index_of_its_order(

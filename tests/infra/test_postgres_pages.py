@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.queries import ByText, SearchOptions
-from domain.entities.searches import DEPTH
+from domain.entities.searches import MAX_SEARCH_DEPTH
 from domain.use_cases.library.browse import ListImages
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
@@ -138,7 +138,7 @@ async def found_by_page(
     going=GOING,
     coming=st.lists(DEGREES, max_size=15),
     sizes=SIZES,
-    narrowing=st.sampled_from(
+    options=st.sampled_from(
         [SearchOptions(), SearchOptions(exact=True), SearchOptions(ImageFilter(keywords="jpg"))]
     ),
 )
@@ -253,7 +253,7 @@ async def test_a_walk_of_the_index_has_stable_pages_too(library: Library) -> Non
     walking = replace(library, catalog=replace(library.catalog, planner=BoldPlanner()))
     page = await walking.search(ANYTHING, first=1)
     ranked = [hit.image_id for hit in page.search.hits]
-    assert (False, DEPTH) == (page.search.exact, len(ranked))
+    assert (False, MAX_SEARCH_DEPTH) == (page.search.exact, len(ranked))
     going = set(ranked[1::7])
 
     async def go_on() -> list[UUID]:

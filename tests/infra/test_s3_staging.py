@@ -14,7 +14,7 @@ from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # no ty
 from aiobotocore.session import get_session  # type: ignore[import-untyped] # the same
 
 from domain.entities.images import uuid7
-from domain.entities.upload_targets import LIFETIME, UploadTarget
+from domain.entities.upload_targets import TARGET_LIFETIME, UploadTarget
 from infra.s3.staging import S3Staging
 from infra.s3.storage import S3Storage, addressing_style
 from tests.s3_server import ACCESS_KEY, connect, create_bucket, s3_server
@@ -40,7 +40,7 @@ async def storage(s3_url: str) -> AsyncIterator[S3Storage]:
 
 
 def a_target() -> UploadTarget:
-    expires_at = datetime.now(UTC) + LIFETIME
+    expires_at = datetime.now(UTC) + TARGET_LIFETIME
     return UploadTarget(uuid7(), "a.png", "image/png", len(DATA), None, expires_at)
 
 

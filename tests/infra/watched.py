@@ -27,7 +27,7 @@ FILL = (
     # Half of the images, or nearly, lie on the other side of ORIGIN: "Far".
     text("""
         INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
-            tags, taken_at, latitude, longitude)
+            tags, taken_at, latitude, longitude, rating)
         SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
             '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
             array_remove(ARRAY[
@@ -38,7 +38,7 @@ FILL = (
                 CASE WHEN n % 10 = 0 THEN 'tenth' END
             ], NULL),
             '2020-01-01'::timestamptz + n * interval '1 hour',
-            random() * 180 - 90, random() * 360 - 180
+            random() * 180 - 90, random() * 360 - 180, NULLIF(n % 6, 0)
         FROM generate_series(1, :count) AS n
     """),
     text("""

@@ -118,11 +118,11 @@ class FindDuplicates:
         check_page_size("first", first)
         if kind is Collapse.NONE:
             raise InvalidArgument(
-                "kind", "Without a kind there are no groups; ask for one of the other two."
+                ("kind",), "Without a kind there are no groups; ask for one of the other two."
             )
         if after is not None and after.kind is not kind:
             raise InvalidArgument(
-                "after", "The cursor belongs to another kind; repeat that one, or leave it out."
+                ("after",), "The cursor belongs to another kind; repeat that one, or leave it out."
             )
         await self.update()
         known = await self._groups(kind)

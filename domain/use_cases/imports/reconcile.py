@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.entities.external_objects import KeyRange, ObjectChange
 from domain.entities.tags import clean_tags
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, Remedy
 from domain.use_cases.imports.summary import CHUNK, ImportSummary
 from domain.use_cases.imports.writer import ImportWriter
 
@@ -48,14 +48,14 @@ class ReconcileObjects:
         *,
         tags: Iterable[str] = (),
         retry: bool = False,
-        even_everything: bool = False,
+        force: bool = False,
         dry_run: bool = False,
         progress: Callable[[ImportSummary], None] = lambda _: None,
     ) -> ImportSummary:
         """Return what was found, and tell it to ``progress`` now and then.
 
         With ``dry_run`` nothing is changed. Raises InvalidArgument for a bad tag, and Misconfigured
-        where nothing can be listed or, unless ``even_everything``, where nothing is left of a place
+        where nothing can be listed or, unless ``force``, where nothing is left of a place
         that had objects: more likely than that all were removed is that a disk is not there.
         """
         stock = ImportSummary(prefix=root)
@@ -76,12 +76,11 @@ class ReconcileObjects:
         except ExceptionGroup as outage:
             raise outage.exceptions[0] from None
         # Only now: of a listing that broke off, nothing is taken to have vanished.
-        if survey.vanished and not stock.listed and not (even_everything or dry_run):
+        if survey.vanished and not stock.listed and not (force or dry_run):
             raise Misconfigured(
-                f"Nothing lies at {root} any more, so that all {stock.counts[ObjectChange.VANISHED]:,} "
-                "objects would be removed: check that the place is whole, or add "
-                "--even-everything."
-            )
+                f"Nothing is left at {root}, so all {stock.counts[ObjectChange.VANISHED]:,} objects "
+                "would be deleted."
+            ).with_remedy(Remedy.CHECK_PLACE)
         ledger = ImportWriter(self.objects, self.storage, stock, *options)
         for ids in survey.chunks():
             await ledger.forget(ids)
@@ -107,9 +106,9 @@ class _Survey:
             location = listed.source.location
             if location <= last or location not in key_range:
                 raise Misconfigured(
-                    f"The objects at {self.root} are not listed in order ({location} comes behind "
-                    f"{last or key_range.first}): write their names into a file, and use --manifest."
-                )
+                    f"The objects at {self.root} are not listed in order: {location} follows "
+                    f"{last or key_range.first}."
+                ).with_remedy(Remedy.LIST_OBJECTS)
             last = location
             while (passed := await known.peek()) and passed.source.location < location:
                 self._miss(known.take())

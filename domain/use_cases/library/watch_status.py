@@ -39,7 +39,8 @@ class WatchStatus:
         """Watch while it is entered. Raises InvalidArgument, ImageNotFound or Overloaded."""
         if len(ids) > MAX_WATCHED:
             raise InvalidArgument(
-                "imageIds", f"{len(ids)} images are too many to watch; name at most {MAX_WATCHED}."
+                ("image_ids",),
+                f"{len(ids)} images are too many to watch; name at most {MAX_WATCHED}.",
             )
         wanted = list(dict.fromkeys(ids))
         # Listening comes first: what changes between the two looks is heard of.
@@ -81,5 +82,5 @@ def _check(wanted: Sequence[UUID], here: dict[UUID, Image]) -> None:
             f"There is no image {', '.join(missing[:SHOWN])}{more}, or not any longer; watch those "
             "that are here."
         )
-        refusal.argument = "imageIds"
+        refusal.location = ("image_ids",)
         raise refusal

@@ -15,7 +15,7 @@ from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import parse_key
-from domain.errors import BytesMissing, InvalidContent, Misconfigured
+from domain.errors import BytesMissing, InvalidContent, Misconfigured, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -84,13 +84,13 @@ class CheckLibrary:
         self,
         *,
         repair: bool = False,
-        even_everything: bool = False,
+        force: bool = False,
         sample: int = SAMPLE,
         progress: Callable[[str, int], None] = lambda *_: None,
     ) -> Faults:
         """Look at everything; of ``sample`` images, chosen by chance, every byte.
 
-        Raises Misconfigured, unless ``even_everything``, where most originals are missing: more
+        Raises Misconfigured, unless ``force``, where most originals are missing: more
         likely than that they are lost is that the storage belongs to another database.
         """
         faults = Faults()
@@ -101,11 +101,11 @@ class CheckLibrary:
         for image_id, fault in wrong.items():
             faults.add(fault, image_id)
         if repair:
-            if 2 * faults.counts[Fault.NO_ORIGINAL] > faults.images and not even_everything:
+            if 2 * faults.counts[Fault.NO_ORIGINAL] > faults.images and not force:
                 raise Misconfigured(
                     f"{faults.counts[Fault.NO_ORIGINAL]:,} of {faults.images:,} originals are "
-                    "missing: check PICTOGRAPH_DATA_DIR and the bucket, or add --even-everything."
-                )
+                    "missing."
+                ).with_remedy(Remedy.CHECK_STORAGE)
             faults.mended = await self._mend(wrong)
         return faults
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain.entities.filters import EVERYTHING
-from domain.entities.searches import LIFETIME, MOST_KEPT
+from domain.entities.searches import MAX_KEPT_SEARCHES, SEARCH_LIFETIME
 from domain.entities.storage import parse_key
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,12 +48,12 @@ class Sweep:
     async def __call__(
         self,
         *,
-        even_everything: bool = False,
+        force: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> SweepReport:
         """Tell ``progress`` how many objects have been looked at, now and then.
 
-        Raises Misconfigured, unless ``even_everything``, where the library is empty: more likely
+        Raises Misconfigured, unless ``force``, where the library is empty: more likely
         than that nothing is wanted is that the storage belongs to another database.
         """
         now = self.clock()
@@ -64,26 +64,27 @@ class Sweep:
             if stored.modified_at < now - GRACE and (image_id := _image_id(stored.key)):
                 aged[stored.key] = image_id
             if len(aged) == CHUNK:
-                removed += await self._remove_orphans(aged, even_everything=even_everything)
+                removed += await self._remove_orphans(aged, force=force)
                 aged.clear()
             if looked_at % CHUNK == 0:
                 progress(looked_at)
-        removed += await self._remove_orphans(aged, even_everything=even_everything)
+        removed += await self._remove_orphans(aged, force=force)
         progress(looked_at)
         return SweepReport(looked_at, removed, await self.delete_expired_searches())
 
     async def delete_expired_searches(self) -> int:
         """Remove the searches that have expired or are too many, and return how many they were."""
-        return await self.searches.delete_expired(self.clock() - LIFETIME, keep=MOST_KEPT)
+        return await self.searches.delete_expired(
+            self.clock() - SEARCH_LIFETIME, keep=MAX_KEPT_SEARCHES
+        )
 
-    async def _remove_orphans(self, aged: dict[str, UUID], *, even_everything: bool) -> int:
+    async def _remove_orphans(self, aged: dict[str, UUID], *, force: bool) -> int:
         here = await self.catalog.get(list(set(aged.values())))
         orphans = [key for key, image_id in aged.items() if image_id not in here]
-        if orphans and not even_everything and not await self.catalog.count(EVERYTHING):
+        if orphans and not force and not await self.catalog.count(EVERYTHING):
             raise Misconfigured(
-                "The library has no image, so every stored file would be removed: check "
-                "PICTOGRAPH_DATABASE_URL and PICTOGRAPH_DATA_DIR, or add --even-everything."
-            )
+                "The library has no image, so every stored file would be deleted."
+            ).with_remedy(Remedy.CHECK_STORAGE)
         await self.storage.delete(orphans)
         return len(orphans)
 

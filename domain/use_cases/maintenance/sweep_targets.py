@@ -6,14 +6,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.entities.upload_targets import LIFETIME
+from domain.entities.upload_targets import TARGET_LIFETIME
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.ports import Clock, Staging, UploadTargets
 
-LEFT_BEHIND = 2 * LIFETIME
+LEFT_BEHIND = 2 * TARGET_LIFETIME
 """How old a file is that belongs to no target any more: it was sent after its target was made, by
 the clock of a store that may be a little slow."""
 

@@ -1,4 +1,4 @@
-"""What a search asks for, and where that lies in the space of embeddings."""
+"""Encodes queries: texts, example pictures, images of the library, and blends of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from domain.concurrency import AdmissionLimit
 from domain.entities.embeddings import Query, QueryKind, QueryPart
-from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload
+from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, located_terms
 from domain.entities.text import check_text
-from domain.entities.uploads import fingerprint
-from domain.errors import ImageNotFound, InvalidArgument, blaming
+from domain.entities.uploads import sha256_of
+from domain.errors import ImageNotFound, InvalidArgument, locating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,100 +20,95 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.queries import Term
     from domain.entities.uploads import Upload
-    from domain.ports import (
-        EmbeddingSpace,
-        Encoder,
-        Imaging,
-        VectorIndex,
-    )
+    from domain.errors import Location
+    from domain.ports import EmbeddingSpace, Encoder, Imaging, VectorIndex
 
-MAX_TEXT = 2_000
+MAX_QUERY_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEncoder:
-    """Turns what is asked for into points of the space. Example pictures are not kept."""
+    """Embeds queries. Example pictures are not kept."""
 
     encoder: Encoder
     imaging: Imaging
     vectors: VectorIndex
     space: EmbeddingSpace
     max_bytes: int
-    _room: AdmissionLimit = field(default_factory=AdmissionLimit)
+    _admission: AdmissionLimit = field(default_factory=AdmissionLimit)
 
     async def __call__(self, by: Term | ByBlend) -> tuple[str, Query]:
-        """Return a digest of what is asked for, and the point to look around.
+        """Return the digest of a query and its embedding.
 
         Raises InvalidArgument, ImageNotFound, UploadRefusal or Overloaded.
         """
+        encoded = await self._encode(list(located_terms(by)))
         if not isinstance(by, ByBlend):
-            [(digest, part)] = await self._embed([("by", by)])
+            [(digest, part)] = encoded
             return digest, Query(part.embedding, part.kind)
-        read = await self._embed([(f"{name}.term", weighted.term) for name, weighted in by.terms])
         weights = [term.weight for term in by.like] + [-term.weight for term in by.unlike]
         parts = tuple(
-            replace(part, weight=weight) for (_, part), weight in zip(read, weights, strict=True)
+            replace(part, weight=weight) for (_, part), weight in zip(encoded, weights, strict=True)
         )
-        wanted = {part.kind for part in parts if part.weight > 0}
-        # Texts lie apart from the pictures, and draw a blend after them.
-        kind = QueryKind.TEXT if QueryKind.TEXT in wanted else QueryKind.IMAGE
-        digest = _digest_of_blend(by, [digest for digest, _ in read])
+        kinds = {part.kind for part in parts if part.weight > 0}
+        # Texts are embedded apart from pictures, and one of them moves a blend away from these.
+        kind = QueryKind.TEXT if QueryKind.TEXT in kinds else QueryKind.IMAGE
+        digest = _digest_of_blend(by, [digest for digest, _ in encoded])
         return digest, Query(await self.space.blend(parts), kind, parts)
 
     async def digest(self, by: Term | ByBlend) -> str:
-        """Return what tells questions apart, the same for the same text, file, id or blend."""
-        if isinstance(by, ByBlend):
-            return _digest_of_blend(
-                by,
-                [await self._digest(weighted.term, f"{name}.term") for name, weighted in by.terms],
-            )
-        return await self._digest(by, "by")
+        """Return what tells queries apart: equal for equal texts, files, ids and blends."""
+        digests = [await self._digest(term, location) for location, term in located_terms(by)]
+        return _digest_of_blend(by, digests) if isinstance(by, ByBlend) else digests[0]
 
-    async def _digest(self, term: Term, argument: str) -> str:
+    async def _digest(self, term: Term, location: Location) -> str:
         if isinstance(term, ByText):
-            return _digest("text", _checked(f"{argument}.text", term.text))
+            return _digest("text", _checked(term.text, (*location, "text")))
         if isinstance(term, ByImage):
             return _digest("image", str(term.image_id))
-        with blaming(f"{argument}.image"):
-            async with self._room:
+        with locating(*location, "image"):
+            async with self._admission:
                 data = await term.upload.bytes_within(self.max_bytes)
-                return _digest("picture", await fingerprint(data))
+                return _digest("picture", await sha256_of(data))
 
-    async def _embed(self, terms: Sequence[tuple[str, Term]]) -> list[tuple[str, QueryPart]]:
-        """Return each term's digest and its embedding; the name of its argument stands beside it.
+    async def _encode(self, terms: Sequence[tuple[Location, Term]]) -> list[tuple[str, QueryPart]]:
+        """Return the digest and the embedding of each term.
 
-        All texts are encoded at once, and all images of the library are looked up at once.
+        All texts are encoded in one batch, and all images are looked up by one query.
         """
         texts = {
-            name: _checked(f"{name}.text", term.text)
-            for name, term in terms
+            location: _checked(term.text, (*location, "text"))
+            for location, term in terms
             if isinstance(term, ByText)
         }
-        known = await self._known(
-            {f"{name}.imageId": term.image_id for name, term in terms if isinstance(term, ByImage)}
+        stored = await self._stored(
+            {
+                (*location, "image_id"): term.image_id
+                for location, term in terms
+                if isinstance(term, ByImage)
+            }
         )
         encoded = await self.encoder.encode_texts(list(texts.values())) if texts else []
-        read = dict(zip(texts, encoded, strict=True))
+        by_location = dict(zip(texts, encoded, strict=True))
         parts: list[tuple[str, QueryPart]] = []
-        for name, term in terms:
+        for location, term in terms:
             if isinstance(term, ByUpload):
-                with blaming(f"{name}.image"):
+                with locating(*location, "image"):
                     digest, embedding = await self._example(term.upload)
                 parts.append((digest, QueryPart(embedding, QueryKind.IMAGE)))
-            elif isinstance(term, ByImage):
-                part = QueryPart(known[term.image_id], QueryKind.IMAGE)
-                parts.append((await self._digest(term, name), part))
+                continue
+            digest = await self._digest(term, location)
+            if isinstance(term, ByImage):
+                parts.append((digest, QueryPart(stored[term.image_id], QueryKind.IMAGE)))
             else:
-                parts.append(
-                    (await self._digest(term, name), QueryPart(read[name], QueryKind.TEXT))
-                )
+                parts.append((digest, QueryPart(by_location[location], QueryKind.TEXT)))
         return parts
 
-    async def _known(self, ids: Mapping[str, UUID]) -> dict[UUID, Embedding]:
-        """Return the embeddings of images; the name of its argument stands before each."""
+    async def _stored(self, ids: Mapping[Location, UUID]) -> dict[UUID, Embedding]:
+        """Return the embeddings of images. Raises ImageNotFound with the location of an id."""
         embeddings = await self.vectors.embeddings(list(ids.values())) if ids else {}
-        for argument, image_id in ids.items():
-            with blaming(argument):
+        for location, image_id in ids.items():
+            with locating(*location):
                 if image_id not in embeddings:
                     raise ImageNotFound(
                         "There is no such image that can be searched by; it may have been deleted."
@@ -121,28 +116,29 @@ class QueryEncoder:
         return embeddings
 
     async def _example(self, example: Upload) -> tuple[str, Embedding]:
-        async with self._room:
+        async with self._admission:
             data = await example.bytes_within(self.max_bytes)
-            digest = _digest("picture", await fingerprint(data))
+            digest = _digest("picture", await sha256_of(data))
             pixels = await self.imaging.decode_pixels(data)
         [embedding] = await self.encoder.encode_images([pixels])
         return digest, embedding
 
 
 def _digest_of_blend(by: ByBlend, digests: Sequence[str]) -> str:
-    weights = [f"{name} {weighted.weight!r}" for name, weighted in by.terms]
+    weights = [f"{side} {term.weight!r}" for side, _, term in by.terms()]
     return _digest("blend", *weights, *digests)
 
 
-def _checked(argument: str, text: str) -> str:
+def _checked(text: str, location: Location) -> str:
     cleaned = " ".join(text.split())
     if not cleaned:
-        raise InvalidArgument(argument, "The text is blank; say in words what to look for.")
-    if len(cleaned) > MAX_TEXT:
+        raise InvalidArgument(location, "The text is blank; say in words what to look for.")
+    if len(cleaned) > MAX_QUERY_CHARACTERS:
         raise InvalidArgument(
-            argument, f"The text has {len(cleaned):,} characters; at most {MAX_TEXT:,} are read."
+            location,
+            f"The text has {len(cleaned):,} characters; at most {MAX_QUERY_CHARACTERS:,} are read.",
         )
-    check_text(argument, "The text", text=cleaned)
+    check_text(location, "The text", text=cleaned)
     return cleaned
 
 

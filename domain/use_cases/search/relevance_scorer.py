@@ -1,4 +1,4 @@
-"""Telling hits from noise."""
+"""Scores how relevant hits are to a query."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import EmbeddingModel, Hit, Query, QueryPart
     from domain.ports import EmbeddingSpace
 
+SMALLEST_RELEVANCE = 1e-300
+"""Keeps the logarithm finite."""
+
 
 @dataclass(frozen=True, slots=True)
 class RelevanceScorer:
-    """Say how relevant hits are to a query.
+    """Turns margins into relevance by the calibration of the model.
 
-    A text's margin is how much better it fits the picture than everyday concepts do, a picture's
-    how much more like it the hit is than the library is on the whole; the model's calibration
-    makes a relevance of it. A blend is as relevant as its parts are together: the geometric mean
-    over what is wanted by weight, times what is left of 1 for each that is not, by weight again.
+    The margin of a text is how much better it fits an image than everyday concepts do. The margin
+    of a picture is how much more similar the image is to it than the library is on average. The
+    relevance of a blend is the weighted geometric mean over its like parts, times
+    ``1 - weight * relevance`` for each unlike part.
     """
 
     space: EmbeddingSpace
@@ -32,32 +35,33 @@ class RelevanceScorer:
     async def __call__(self, query: Query, hits: Sequence[Hit]) -> list[Hit]:
         """Return the hits in order, each with its relevance.
 
-        What was judged already stays as it is; of the others, those that are gone drop out.
+        Hits that have a relevance keep it. Of the others, those of deleted images are left out.
         """
-        known = {hit.image_id: hit.relevance for hit in hits if hit.relevance is not None}
-        unknown = [hit.image_id for hit in hits if hit.relevance is None]
-        if unknown:
-            margins = await self.space.margins(query.parts, unknown)
-            known |= {id_: self._relevance(query.parts, each) for id_, each in margins.items()}
+        scored = {hit.image_id: hit.relevance for hit in hits if hit.relevance is not None}
+        unscored = [hit.image_id for hit in hits if hit.relevance is None]
+        if unscored:
+            margins = await self.space.margins(query.parts, unscored)
+            scored |= {id_: self._relevance(query.parts, each) for id_, each in margins.items()}
         return [
-            replace(hit, relevance=known[hit.image_id]) for hit in hits if hit.image_id in known
+            replace(hit, relevance=scored[hit.image_id]) for hit in hits if hit.image_id in scored
         ]
 
     async def relevant(
         self, query: Query, hits: Sequence[Hit], *, least: float | None
     ) -> list[Hit]:
-        """Return the hits that are ``least`` relevant, or likely to be where nothing is said."""
+        """Return the hits with a relevance of at least ``least``, or LIKELY where it is None."""
         bound = LIKELY if least is None else least
         return [hit for hit in await self(query, hits) if (hit.relevance or 0.0) >= bound]
 
     def _relevance(self, parts: Sequence[QueryPart], margins: Sequence[float]) -> float:
-        curves = self.model.calibration
+        calibration = self.model.calibration
         total = sum(part.weight for part in parts if part.weight > 0)
-        logarithm, allowed = 0.0, 1.0
+        log_mean, allowed = 0.0, 1.0
         for part, margin in zip(parts, margins, strict=True):
-            fits = (curves.text if part.kind is QueryKind.TEXT else curves.image)(margin)
+            curve = calibration.text if part.kind is QueryKind.TEXT else calibration.image
+            relevance = curve(margin)
             if part.weight > 0:
-                logarithm += part.weight / total * math.log(max(fits, 1e-300))
+                log_mean += part.weight / total * math.log(max(relevance, SMALLEST_RELEVANCE))
             else:
-                allowed *= 1 + part.weight * fits
-        return math.exp(logarithm) * allowed
+                allowed *= 1 + part.weight * relevance
+        return math.exp(log_mean) * allowed

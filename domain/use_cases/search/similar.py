@@ -1,4 +1,4 @@
-"""Finding images that look like one of the library."""
+"""Finds images that look like an image of the library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SimilarImages:
-    """Find the images that look most like one of them, never itself."""
+    """Finds the images most similar to an image, without the image itself."""
 
     search: SearchImages
 
@@ -37,6 +37,6 @@ class SimilarImages:
                 ByImage(image_id), SearchOptions(others), first=first, after=after
             )
         except ImageNotFound as refusal:
-            # Nobody gave it as an argument.
-            refusal.argument = None
+            # The id is not part of the caller's input.
+            refusal.location = ()
             raise

@@ -116,7 +116,7 @@ class WatchMatches:
         scores = await self._scores(live, list(images)) if images else {}
         hits = [Hit(image_id, scores[image_id]) for image_id in images if image_id in scores]
         least = live.narrowing.min_relevance
-        judge = partial(self.search.judge.relevant, live.query, hits, least=least)
+        judge = partial(self.search.score.relevant, live.query, hits, least=least)
         relevant = await self.patience(judge) if hits else []
         return [Match(images[hit.image_id], hit) for hit in relevant]
 
@@ -157,7 +157,7 @@ class WatchMatches:
 
     async def _check_model(self) -> None:
         for model in await self.known_models.known():
-            if model.state is ModelState.ACTIVE and model.name != self.search.judge.model.name:
+            if model.state is ModelState.ACTIVE and model.name != self.search.score.model.name:
                 raise SearchExpired(
                     f"Another model, {model.name}, has come to answer; subscribe again."
                 )

@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 from domain.concurrency import AdmissionLimit
 from domain.entities.images import Image, ImageStatus, Variant, uuid7
 from domain.entities.tags import clean_tags
-from domain.entities.upload_targets import MAX_TARGETS
-from domain.entities.uploads import UploadedImage, all_outcomes, fingerprint, without_traceback
+from domain.entities.upload_targets import MAX_TARGETS_PER_CALL
+from domain.entities.uploads import UploadedImage, all_outcomes, sha256_of, without_traceback
 from domain.errors import BytesMissing, InvalidContent, Refusal, TargetNotFound, TooManyFiles
 from domain.use_cases.uploads.reupload import add_tags, reupload
 
@@ -58,12 +58,12 @@ class CompleteUploads:
         ``tags`` are put on every image, also on those that were here already. Raises
         TooManyFiles, and InvalidArgument for a bad tag, before anything is read.
         """
-        if len(target_ids) > MAX_TARGETS:
+        if len(target_ids) > MAX_TARGETS_PER_CALL:
             raise TooManyFiles(
                 f"{len(target_ids)} targets are too many for one request; "
-                f"complete at most {MAX_TARGETS}."
+                f"complete at most {MAX_TARGETS_PER_CALL}."
             )
-        wanted = clean_tags(tags, argument="input.tags")
+        wanted = clean_tags(tags)
         return await all_outcomes(self._take(target_id, wanted) for target_id in target_ids)
 
     async def _take(self, target_id: UUID, tags: tuple[str, ...]) -> UploadedImage | Refusal:
@@ -115,7 +115,7 @@ class CompleteUploads:
     async def _complete(
         self, target: UploadTarget, data: bytes, *, tags: tuple[str, ...]
     ) -> UploadedImage:
-        sha256 = await fingerprint(data)
+        sha256 = await sha256_of(data)
         if target.sha256 not in (None, sha256):
             raise InvalidContent(
                 f"What was sent for “{target.filename}” has another sha256 than announced; "

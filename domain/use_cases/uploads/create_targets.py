@@ -8,8 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from domain.entities.images import ImageStatus, uuid7
-from domain.entities.upload_targets import LIFETIME, MAX_TARGETS, OfferedTarget, UploadTarget
-from domain.entities.uploads import check_size, legible_name
+from domain.entities.upload_targets import (
+    MAX_TARGETS_PER_CALL,
+    TARGET_LIFETIME,
+    OfferedTarget,
+    UploadTarget,
+)
+from domain.entities.uploads import check_size, display_name
 from domain.errors import InvalidArgument, Refusal, TooManyFiles, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -38,9 +43,9 @@ class CreateUploadTargets:
 
         Raises TooManyFiles.
         """
-        if len(files) > MAX_TARGETS:
+        if len(files) > MAX_TARGETS_PER_CALL:
             raise TooManyFiles(
-                f"{len(files)} files are too many for one request; announce at most {MAX_TARGETS}."
+                f"{len(files)} files are too many for one request; announce at most {MAX_TARGETS_PER_CALL}."
             )
         made = [self._target_of(file, place) for place, file in enumerate(files)]
         targets = [target for target in made if isinstance(target, UploadTarget)]
@@ -63,7 +68,7 @@ class CreateUploadTargets:
         return OfferedTarget(target, await self.staging.slot(target))
 
     def _target_of(self, file: AnnouncedFile, place: int) -> UploadTarget | Refusal:
-        name, sha256 = legible_name(file.filename), file.sha256 and file.sha256.lower()
+        name, sha256 = display_name(file.filename), file.sha256 and file.sha256.lower()
         content_type = file.content_type.strip().lower()
         try:
             check_size(name, file.byte_size, limit=self.max_bytes)
@@ -76,10 +81,10 @@ class CreateUploadTargets:
             )
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             return InvalidArgument(
-                f"input.files.{place}.sha256",
+                ("files", place, "sha256"),
                 f"The sha256 of “{name}” is none; send 64 hex digits, or leave it out.",
             )
-        expires_at = self.clock() + LIFETIME
+        expires_at = self.clock() + TARGET_LIFETIME
         return UploadTarget(uuid7(), name, content_type, file.byte_size, sha256, expires_at)
 
 

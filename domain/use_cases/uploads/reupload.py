@@ -48,5 +48,5 @@ async def add_tags(catalog: Catalog, image: Image, tags: tuple[str, ...]) -> Ima
     """Return an image with these tags, beside those that it has; None when it is gone."""
     if set(tags) <= set(image.tags):
         return image
-    check_tags_fit([image], tags, argument="input.tags")
+    check_tags_fit([image], tags)
     return (await catalog.tag([image.id], add=tags)).get(image.id)

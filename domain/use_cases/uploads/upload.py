@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from domain.concurrency import AdmissionLimit
 from domain.entities.images import Image, ImageStatus, Variant, uuid7
 from domain.entities.tags import clean_tags
-from domain.entities.uploads import UploadedImage, all_outcomes, fingerprint, without_traceback
+from domain.entities.uploads import UploadedImage, all_outcomes, sha256_of, without_traceback
 from domain.errors import Refusal, TooManyFiles
 from domain.use_cases.uploads.renditions import store
 from domain.use_cases.uploads.reupload import reupload
@@ -57,14 +57,14 @@ class UploadImages:
             raise TooManyFiles(
                 f"{len(uploads)} files are too many for one request; send at most {self.max_files}."
             )
-        wanted = clean_tags(tags, argument="input.tags")
+        wanted = clean_tags(tags)
         return await all_outcomes(self._take(upload, wanted) for upload in uploads)
 
     async def _take(self, upload: Upload, tags: tuple[str, ...]) -> UploadedImage | Refusal:
         async with self._room:
             try:
                 data = await upload.bytes_within(self.max_bytes)
-                sha256 = await fingerprint(data)
+                sha256 = await sha256_of(data)
                 async with self._turns.setdefault(sha256, asyncio.Lock()):
                     known = (await self.catalog.find_by_digest([sha256])).get(sha256)
                     return await self._known(known, data, tags) or await self._new(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Uuid, func, select, text, update
 from sqlmodel import col
@@ -14,9 +14,8 @@ from infra.postgres.catalog.filters import conditions
 from infra.postgres.catalog.listing import read_page
 from infra.postgres.catalog.ready_feed import those_matching, those_ready_after
 from infra.postgres.engine import autocommit
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from domain.entities.facets import Facet, FacetValue, Selection
     from domain.entities.filters import ImageFilter
-    from domain.entities.images import Image, ReadyPosition
+    from domain.entities.images import Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Page, Sort, Window
 
 # Rows are locked in the order of their ids, so that two changes of the same images never deadlock.
@@ -80,17 +79,15 @@ class PostgresCatalog:
         async with autocommit(self.engine) as session:
             return await count_facets(session, selection, most)
 
-    async def set_alt_text(self, image_id: UUID, alt_text: str | None) -> Image:
-        statement = (
-            update(ImageRow)
-            .where(col(ImageRow.id) == image_id)
-            .values(alt_text=alt_text)
-            .returning(ImageRow)
-        )
+    async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
+        here = col(ImageRow.id) == image_id
+        statement: Any = select(ImageRow).where(here)
+        if changes.values:
+            statement = update(ImageRow).where(here).values(changes.values).returning(ImageRow)
         async with autocommit(self.engine) as session:
             row = await session.scalar(statement)
         if row is None:
-            raise ImageNotFound(f"There is no image {image_id}.")
+            raise ImageNotFound(f"There is no image {image_id}; it may have been deleted.")
         return image_of(row)
 
     async def mark_copied(self, image_id: UUID) -> Image | None:

@@ -10,8 +10,8 @@ from sqlmodel import col
 from domain.entities.facets import Facet, FacetValue
 from domain.entities.filters import EVERYTHING, ImageFilter
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

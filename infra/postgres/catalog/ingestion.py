@@ -13,10 +13,10 @@ from sqlmodel import col
 from domain.entities.images import ImageStatus
 from domain.entities.models import LIVE, ModelState
 from infra.postgres.engine import autocommit
+from infra.postgres.images import ImageRow, image_of, image_row
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of, image_row
-from infra.postgres.tables import EmbeddingRow, ImageRow, ModelRow, WorkRow
+from infra.postgres.tables import EmbeddingRow, ModelRow, WorkRow
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, Select

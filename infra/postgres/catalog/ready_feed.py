@@ -8,8 +8,8 @@ from sqlalchemy import TIMESTAMP, Uuid, func, literal, select, tuple_
 from sqlmodel import col
 
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -99,7 +99,7 @@ class PostgresModels:
         async with AsyncSession(self.engine) as session:
             row = await row_named(session, said)
             if row.state == ModelState.RETIRED:
-                raise InvalidArgument("name", _why_not(row))
+                raise InvalidArgument(("name",), _why_not(row))
             return live_model(row)
 
     async def statuses(self) -> Sequence[ModelStatus]:
@@ -164,7 +164,7 @@ class PostgresModels:
         async with AsyncSession(self.engine) as session:
             row = await row_named(session, said)
             if row.state != ModelState.READY:
-                raise InvalidArgument("name", _why_not(row))
+                raise InvalidArgument(("name",), _why_not(row))
         return await self._flip(active_model(row), even_incomplete=even_incomplete)
 
     async def rollback(self, *, even_incomplete: bool = False) -> LiveModel:
@@ -179,7 +179,7 @@ class PostgresModels:
             row = (await session.scalars(statement)).one_or_none()
         if row is None:
             raise InvalidArgument(
-                "name",
+                ("name",),
                 "No model that answered before is kept; `pictograph models status` shows those "
                 "that may be promoted.",
             )
@@ -195,7 +195,7 @@ class PostgresModels:
             row = await row_named(session, said, retired=True)
             if row.state == ModelState.ACTIVE:
                 raise InvalidArgument(
-                    "name",
+                    ("name",),
                     f"{row.name} answers; promote another model first, or roll back to one.",
                 )
             was_live = row.state in LIVE
@@ -233,7 +233,7 @@ class PostgresModels:
             await session.execute(LOCK)
             row = await session.get_one(ModelRow, model.id)
             if row.state != ModelState.READY:
-                raise InvalidArgument("name", _why_not(row))
+                raise InvalidArgument(("name",), _why_not(row))
             await _demand_complete(session, row, even_incomplete=even_incomplete)
             now = datetime.now(UTC)
             before = await active_row(session)
@@ -261,13 +261,13 @@ async def _demand_complete(session: AsyncSession, row: ModelRow, *, even_incompl
     ).one()
     if lacking.waiting:
         raise InvalidArgument(
-            "name",
+            ("name",),
             f"{row.name} has not embedded {_pictures(lacking.waiting)} yet; let a worker finish, "
             "and try again.",
         )
     if lacking.failed and not even_incomplete:
         raise InvalidArgument(
-            "name",
+            ("name",),
             f"{row.name} cannot embed {_pictures(lacking.failed)}, which would not be found any "
             "more; `pictograph models status` says why, and --even-incomplete promotes it all the "
             "same.",

@@ -33,11 +33,11 @@ async def row_named(session: AsyncSession, said: str, *, retired: bool = False) 
                 return found[0]
             if found:
                 raise InvalidArgument(
-                    "name", f"{said} may be {_listed(found)}; say which of them is meant."
+                    ("name",), f"{said} may be {_listed(found)}; say which of them is meant."
                 )
     shown = rows if retired else live
     there_is = f"there are {_listed(shown)}" if shown else "there is none"
-    raise InvalidArgument("name", f"No model of the library is called {said}; {there_is}.")
+    raise InvalidArgument(("name",), f"No model of the library is called {said}; {there_is}.")
 
 
 def _listed(rows: Sequence[ModelRow]) -> str:

@@ -13,8 +13,8 @@ from sqlmodel import col
 
 from domain.entities.embeddings import Hit, QueryKind, Ranking
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Select

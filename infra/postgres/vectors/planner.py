@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from infra.postgres.catalog.filters import conditions
-from infra.postgres.tables import ImageRow
+from infra.postgres.images import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select

@@ -12,8 +12,8 @@ from sqlmodel import col
 
 from domain.entities.filters import EVERYTHING
 from infra.postgres.catalog.facets import meant
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

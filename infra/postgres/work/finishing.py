@@ -12,8 +12,8 @@ from sqlmodel import col
 
 from domain.entities.images import Image, ImageStatus
 from domain.entities.work import FoundObject
-from infra.postgres.rows import image_row
-from infra.postgres.tables import EmbeddingRow, ImageRow
+from infra.postgres.images import FILE_FACTS, ImageRow, image_row
+from infra.postgres.tables import EmbeddingRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
     from domain.entities.work import IndexedImage
     from infra.postgres.models.active import ActiveModel
-
-IS_SAID_BEFORE = {
-    *("id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"),
-    *("source", "source_version"),
-}
-"""What is said of an image before it is READY, and may have been changed since."""
 
 # In the order of the ids, as deleting locks them, so that the two never wait in a circle.
 STAY = text("""
@@ -106,7 +100,7 @@ class Finishing:
         """Make images READY, and return those that were still PROCESSING."""
         kept = []
         for each in sorted(processing, key=lambda each: each.image.id):
-            facts = _row(each.image, without=IS_SAID_BEFORE)
+            facts = _row(each.image, columns=FILE_FACTS)
             changed = (
                 update(ImageRow)
                 .where(
@@ -130,7 +124,7 @@ class Finishing:
         image = each.image
         added = (
             insert(ImageRow)
-            .values(_row(image, without=set()))
+            .values(_row(image))
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
@@ -175,7 +169,7 @@ def _is(each: IndexedImage, status: ImageStatus) -> bool:
     return isinstance(each.task.subject, Image) and each.task.subject.status is status
 
 
-def _row(image: Image, *, without: set[str]) -> dict[str, Any]:
-    """Return the columns of an image that is READY from now on."""
-    row = image_row(image).model_dump(exclude=without)
+def _row(image: Image, *, columns: Collection[str] | None = None) -> dict[str, Any]:
+    """Return these columns, or all, of an image that is READY from now on."""
+    row = image_row(image).model_dump(include=set(columns) if columns else None)
     return row | {"ready_at": text("now()"), "failure_reason": None}

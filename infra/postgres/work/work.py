@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from domain.entities.images import ImageStatus
 from domain.entities.work import ATTEMPTS, FoundObject, Task, WorkCounts
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of, object_of
-from infra.postgres.tables import ImageRow, ObjectRow
+from infra.postgres.rows import object_of
+from infra.postgres.tables import ObjectRow
 from infra.postgres.work.finishing import Finishing
 from infra.postgres.work.leases import Leases
 

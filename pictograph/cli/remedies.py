@@ -1,0 +1,30 @@
+"""Sentences of the command line for the ways out that the domain cannot name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.errors import Remedy
+
+if TYPE_CHECKING:
+    from domain.errors import Refusal
+
+REMEDIES = {
+    Remedy.CHECK_STORAGE: "Check PICTOGRAPH_DATABASE_URL, PICTOGRAPH_DATA_DIR and the bucket, or "
+    "add --even-everything.",
+    Remedy.CHECK_PLACE: "Check that the folder or bucket is complete, or add --even-everything.",
+    Remedy.LIST_OBJECTS: "Write their names into a file, and use --manifest.",
+    Remedy.START_SERVER: "Set PICTOGRAPH_MODEL to this model, and start the server.",
+    Remedy.SHOW_MODELS: "`pictograph models status` shows which models can be promoted.",
+    Remedy.WATCH_MODELS: "`pictograph models status --watch` shows the progress.",
+    Remedy.ADD_MODEL: "`pictograph models add` brings it back.",
+    Remedy.PROMOTE_INCOMPLETE: "`pictograph models status` shows the errors, and "
+    "--even-incomplete promotes it anyway.",
+}
+
+
+def sentence_of(refusal: Refusal) -> str:
+    """Return the sentence of a refusal with its way out."""
+    if refusal.remedy is None:
+        return refusal.message
+    return f"{refusal.message} {REMEDIES[refusal.remedy]}"

@@ -74,9 +74,9 @@ SELECT_SIMILARITIES = text("""
     SELECT array_agg(-(
         (SELECT embedding FROM embeddings WHERE image_id = one_id AND model_id = :model)
         <#> (SELECT embedding FROM embeddings WHERE image_id = other_id AND model_id = :model)
-    ) ORDER BY place)
+    ) ORDER BY ordinal)
     FROM unnest(CAST(:ones AS uuid[]), CAST(:others AS uuid[]))
-        WITH ORDINALITY AS pairs (one_id, other_id, place)
+        WITH ORDINALITY AS pairs (one_id, other_id, ordinal)
 """)
 SELECT_LEAST_SIMILARITIES = text("""
     WITH members AS MATERIALIZED (

@@ -76,7 +76,7 @@ class Pictograph:
         from infra.postgres.events import Channel
 
         await self.editions.follow(
-            partial(self.events.news, Channel.MODELS, at_latest=LOOK_SECONDS)
+            partial(self.events.wait_for_notification, Channel.MODELS, timeout_seconds=LOOK_SECONDS)
         )
 
     async def work(
@@ -92,7 +92,9 @@ class Pictograph:
         """
         from infra.postgres.events import Channel
 
-        wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
+        wait = partial(
+            self.events.wait_for_notification, Channel.WORK, timeout_seconds=PAUSE_SECONDS
+        )
         await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently, but=but)
 
     async def work_for_others(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from domain.entities.models import ModelState, StoredModel
+from domain.entities.models import LIVE_STATES, ModelState, StoredModel
 from infra.postgres.tables import ModelRow
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import EmbeddingModel
 
 LOCK_MODELS = text("SELECT pg_advisory_xact_lock(hashtext('pictograph models'))")
+
+_QUOTED_LIVE_STATES = ", ".join(f"'{state}'" for state in LIVE_STATES)
+IS_LIVE = f"state IN ({_QUOTED_LIVE_STATES})"
+"""The condition for rows of live models, in SQL."""
 
 
 async def stored_models(session: AsyncSession) -> Sequence[StoredModel]:

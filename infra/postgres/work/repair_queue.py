@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from infra.postgres.models.rows import IS_LIVE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 # A READY image is for every live model, one that is PROCESSING for one of them: the active one,
 # if nobody has it yet. Work that was set aside counts as nobody's.
-LACKING = """
+LACKING = f"""
     SELECT models.id AS model_id, images.id AS image_id FROM models JOIN images ON
-        (status = 'ready' AND state IN ('active', 'ready', 'backfilling'))
+        (status = 'ready' AND {IS_LIVE})
         OR (status = 'processing' AND state = 'active' AND NOT EXISTS (
             SELECT FROM work JOIN models AS others ON others.id = work.model_id
             WHERE work.image_id = images.id AND due_at < 'infinity' AND others.state <> 'retired'
@@ -31,7 +33,7 @@ LACKING = """
         SELECT FROM work WHERE work.image_id = images.id AND work.model_id = models.id
         AND due_at < 'infinity'
     )
-"""
+"""  # noqa: S608 - constants
 UNEMBEDDED = text(f"SELECT DISTINCT image_id FROM ({LACKING}) AS lacking ORDER BY 1")  # noqa: S608 - constants
 AGAIN = """
     ON CONFLICT (model_id, image_id) DO UPDATE

@@ -36,8 +36,8 @@ TRANSITIONS = {
 }
 """The state machine of a model: add, finish the backfill, promote, replace, drop.
 
-A library without embeddings is the exception: a server that starts on it makes its own model ACTIVE
-at once, and retires the one before.
+The exception is a library without embeddings: a server that starts on it makes its model ACTIVE,
+and retires the one before.
 """
 
 

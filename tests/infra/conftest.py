@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from infra.postgres.engine import open_engine
 from infra.postgres.models.active import activate
-from tests.infra.changing import AT_OLD, OLD, Changing
 from tests.infra.statement_recorder import EXACT_BELOW, FILL, IMAGES, MODEL, StatementRecorder
 from tests.postgres_library import PostgresLibrary
+from tests.postgres_models import AT_OLD, OLD, PostgresModelLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,6 +39,6 @@ async def recorder(filled_url: str) -> AsyncIterator[StatementRecorder]:
 
 
 @pytest_asyncio.fixture
-async def library(postgres_url: str) -> AsyncIterator[Changing]:
+async def library(postgres_url: str) -> AsyncIterator[PostgresModelLibrary]:
     async with open_engine(postgres_url) as engine:
-        yield Changing(engine, await activate(engine, OLD, source=AT_OLD))
+        yield PostgresModelLibrary(engine, await activate(engine, OLD, source=AT_OLD))

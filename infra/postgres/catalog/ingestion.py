@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 from sqlmodel import col
 
 from domain.entities.images import ImageStatus
-from domain.entities.models import LIVE, ModelState
+from domain.entities.models import LIVE_STATES, ModelState
 from infra.postgres.engine import autocommit
 from infra.postgres.images import ImageRow, image_of, image_row
 from infra.postgres.models.dropped import dropped_models_refused
@@ -75,7 +75,7 @@ def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[An
         .cte("embedded")
     )
     models = ModelRow.metadata.tables["models"]
-    is_another = and_(models.c.state.in_(LIVE), models.c.id != model.id, is_ready)
+    is_another = and_(models.c.state.in_(LIVE_STATES), models.c.id != model.id, is_ready)
     tasks = (
         insert(WorkRow.metadata.tables["work"])
         .from_select(
@@ -97,7 +97,7 @@ def _insert_pending(model: ActiveModel, image: Image) -> Select[Any]:
     models = ModelRow.metadata.tables["models"]
     model_id = (
         select(models.c.id)
-        .where(models.c.state.in_(LIVE))
+        .where(models.c.state.in_(LIVE_STATES))
         .order_by(models.c.id != model.id, models.c.state != ModelState.ACTIVE)
         .limit(1)
         .scalar_subquery()

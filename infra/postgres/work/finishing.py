@@ -13,6 +13,7 @@ from sqlmodel import col
 from domain.entities.images import Image, ImageStatus
 from domain.entities.work import FoundObject
 from infra.postgres.images import FILE_FACTS, ImageRow, image_row
+from infra.postgres.models.rows import IS_LIVE
 from infra.postgres.tables import EmbeddingRow
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 STAY = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
 """)
-OTHERS = text("""
+OTHERS = text(f"""
     INSERT INTO work (model_id, image_id)
     SELECT models.id, image_id FROM models, unnest(CAST(:ids AS uuid[])) AS image_id
-    WHERE state IN ('backfilling', 'ready', 'active') AND models.id <> :model
+    WHERE {IS_LIVE} AND models.id <> :model
     ON CONFLICT DO NOTHING
-""")
+""")  # noqa: S608 - constants
 THE_SAME = text("SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE")
 FOLLOWERS = text("SELECT id FROM objects WHERE image_id = :id")
 DELETE = text("DELETE FROM images WHERE id = :id")

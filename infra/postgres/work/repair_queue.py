@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from infra.postgres.models.rows import IS_LIVE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 # A READY image needs an embedding by every live model. A PROCESSING image needs a task of one live
 # model, and gets one of the active model where it has none. A dead letter does not count as a task.
-MISSING_EMBEDDINGS = """
+MISSING_EMBEDDINGS = f"""
     SELECT models.id AS model_id, images.id AS image_id FROM models JOIN images ON
-        (status = 'ready' AND state IN ('active', 'ready', 'backfilling'))
+        (status = 'ready' AND {IS_LIVE})
         OR (status = 'processing' AND state = 'active' AND NOT EXISTS (
             SELECT FROM work JOIN models AS others ON others.id = work.model_id
             WHERE work.image_id = images.id AND due_at < 'infinity' AND others.state <> 'retired'

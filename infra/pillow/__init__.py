@@ -1,1 +1,1 @@
-"""Decodes picture files with Pillow and libheif, in sandboxed processes."""
+"""Decodes picture files with Pillow and libheif, in separate processes with resource limits."""

@@ -68,7 +68,7 @@ class DecoderPool:
             await self.__aexit__()
             raise Misconfigured(
                 "The processes that decode pictures end before they are ready; "
-                "see their error messages above."
+                "see their messages on standard error."
             ) from error
         return self
 

@@ -62,15 +62,19 @@ class DecoderPool:
 
     async def __aenter__(self) -> Self:
         """Start every process. Raises Misconfigured if they do not start."""
-        try:
-            await asyncio.gather(*(slot.start() for slot in self._slots))
-        except (asyncio.IncompleteReadError, OSError, TimeoutError) as error:
-            await self.__aexit__()
+        starts = (slot.start() for slot in self._slots)
+        # All starts have ended before a process is killed: two readers of one pipe are an error.
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        failures = [each for each in outcomes if each is not None]
+        if not failures:
+            return self
+        await self.__aexit__()
+        if isinstance(failures[0], asyncio.IncompleteReadError | OSError | TimeoutError):
             raise Misconfigured(
                 "The processes that decode pictures end before they are ready; "
                 "see their messages on standard error."
-            ) from error
-        return self
+            ) from failures[0]
+        raise failures[0]
 
     async def __aexit__(self, *_: object) -> None:
         """Kill every process."""

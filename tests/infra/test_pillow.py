@@ -239,7 +239,7 @@ async def test_opening_the_pool_fails_if_its_processes_do_not_start(
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(Misconfigured, match="end before they are ready"):
-        async with DecoderPool(1, LIMITS):
+        async with DecoderPool(3, LIMITS):
             pass
 
 

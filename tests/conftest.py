@@ -83,6 +83,13 @@ def postgres_module_url(portal: BlockingPortal, postgres_server: str) -> Iterato
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_session_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated database for tests of several files."""
+    with _fresh_database(portal, postgres_server) as url:
+        yield url
+
+
 @contextmanager
 def _fresh_database(portal: BlockingPortal, server: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"

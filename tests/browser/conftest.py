@@ -12,7 +12,7 @@ from postcards import MODEL
 from tests.browser.library import FEW, MANY, cards, clear, data_dir, fill
 from tests.browser.prepare import AXE, BUILD, MISSING, chromium
 from tests.browser.visitor import DESKTOP, Visitor
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -66,7 +66,7 @@ def library() -> Iterator[Server]:
     """A server with six hundred postcards, which tests only read."""
     folder = data_dir()
     filled = folder / "filled"
-    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
         if not filled.exists():
             clear(server)
             fill(server, cards(MANY))
@@ -77,7 +77,7 @@ def library() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("workplace")
-    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
         yield server
 
 

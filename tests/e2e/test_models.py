@@ -28,7 +28,14 @@ from tests.e2e.changing_models import (
 )
 from tests.e2e.pictures import picture
 from tests.e2e.postcards import fill
-from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
+from tests.e2e.process import (
+    COMMAND,
+    KEY,
+    Server,
+    ServerProcess,
+    environment,
+    pictograph,
+)
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ def test_a_model_changes_while_everything_goes_on(
     model: Path, second: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         fill(server)
         here = every_id(server)
         traffic = Traffic(server)
@@ -89,7 +96,7 @@ def test_a_model_changes_while_everything_goes_on(
         assert ["RETIRED", "ACTIVE"] == [each["state"] for each in told["models"]]
         assert expected == findable(server)
     # The library knows which model it has now, whatever it began with.
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         until(server, answers("second"))
         assert expected == findable(server)
 
@@ -99,9 +106,9 @@ def _left(page: dict[str, Any], traffic: Traffic) -> list[str]:
 
 
 @contextmanager
-def killed_server(settings: dict[str, object]) -> Iterator[Server]:
+def killed_server(settings: dict[str, object]) -> Iterator[ServerProcess]:
     """Run a server until the block ends, and then kill it."""
-    with Server.start(settings) as server:
+    with ServerProcess.start(settings) as server:
         yield server
         server.process.kill()
         server.process.wait(timeout=60)
@@ -163,7 +170,7 @@ def test_whoever_is_killed_at_whatever_step_the_next_ends_what_was_begun(
         until(server, is_in("READY", "second"))
         kill_when(server, answers("second"), "promote", "second", settings=settings)
         until(server, is_in("ACTIVE", "second"))
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         until(server, answers("second"))
         kill_when(server, is_in("RETIRED", "model"), "drop", "model", settings=settings)
         assert "model@" in say("drop", "model", settings=settings)
@@ -183,12 +190,12 @@ def test_a_server_that_cannot_load_the_promoted_model_goes_on(
     moving = tmp_path / "moving"
     shutil.copytree(second, moving)
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path / "data", "api_key": KEY}
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         server.upload({"0.jpg": picture(0)})
         say("add", str(moving), settings=settings)
         until(server, is_in("READY", "moving"))
     (moving / "config.json").rename(moving / "gone.json")
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         server.wait_for(r"(moving@\w+ cannot be loaded)")
         say("promote", "moving", settings=settings)
         server.wait_for(r"(model@\w+ goes on answering)")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,13 @@ SHARED_SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
 }
+LIBRARIES = (
+    *("aiobotocore.session", "alembic.command", "moto.server", "numpy", "pgvector.sqlalchemy"),
+    *("PIL.Image", "pillow_heif", "pydantic_settings", "rich.progress", "sqlmodel"),
+    *("starlette.applications", "strawberry.asgi", "torch", "transformers", "typer", "uvicorn"),
+    "websockets",
+)
+OF_TRANSFORMERS = ("AutoTokenizer", "CLIPImageProcessorPil", "CLIPModel", "CLIPTokenizer")
 FOLDER = pytest.StashKey[TemporaryDirectory[str]]()
 LONGEST = (
     "infra/test_postgres_recall.py",
@@ -89,11 +98,25 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers share the processors: threads of torch that wait for each other would only spin.
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        _import_libraries()
     # How long an example takes says how busy the machine is, and nothing else.
     settings.register_profile(
         "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    # Twice the processors, for half of the time goes by in waiting; a worker takes 0.8 GB.
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
+def _import_libraries() -> None:
+    """Import what takes long, before coverage begins to trace: traced, it takes twice as long."""
+    for name in LIBRARIES:
+        import_module(name)
+    for name in OF_TRANSFORMERS:
+        getattr(sys.modules["transformers"], name)
 
 
 class ScopeScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types

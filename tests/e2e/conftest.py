@@ -25,15 +25,15 @@ def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def joined(settings: dict[str, object], postgres_module_url: str) -> dict[str, object]:
+def shared_settings(settings: dict[str, object], postgres_module_url: str) -> dict[str, object]:
     """The settings, with a database of the server that the tests share: it starts at once."""
     return settings | {"database_url": typed_url(postgres_module_url)}
 
 
 @pytest.fixture(scope="module")
-def server(joined: dict[str, object]) -> Iterator[Server]:
+def server(shared_settings: dict[str, object]) -> Iterator[Server]:
     """An empty server for the tests of a file."""
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         yield server
 
 

@@ -75,12 +75,12 @@ def groups(server: Server, kind: str) -> list[tuple[str, set[str]]]:
 
 
 def test_exact_copies_and_near_duplicates_are_found_and_nothing_else(
-    joined: dict[str, object], portal: BlockingPortal, postgres_module_url: str
+    shared_settings: dict[str, object], portal: BlockingPortal, postgres_module_url: str
 ) -> None:
     near = [("EXACT_COPIES", BLACK), ("NEAR_DUPLICATES", NEAR)]
     files = pictures()
     names = list(files)
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         for start in range(0, len(names), 20):
             some = {name: files[name] for name in names[start : start + 20]}
             assert [] == server.upload(some)["userErrors"]
@@ -89,7 +89,7 @@ def test_exact_copies_and_near_duplicates_are_found_and_nothing_else(
         assert sorted([BLACK, EXACT], key=len) == sorted(exact, key=len)
     portal.call(forget, postgres_module_url)
     # As if all had been taken in by a version that knew no hashes.
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         until = time.monotonic() + 60
         while near != groups(server, "NEAR_DUPLICATES") and time.monotonic() < until:
             time.sleep(0.2)

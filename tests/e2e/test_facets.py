@@ -26,10 +26,10 @@ MODEL_TAG, EXIF_IFD, TAKEN_AT_TAG = 0x0110, 0x8769, 0x9003
 
 
 @pytest.fixture(scope="module")
-def library(joined: dict[str, object]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object]) -> Iterator[Server]:
     """Four scenes of each setting, which is their tag; in January the sea, in December canyons."""
     scenes = held_out_scenes(300)
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         for month, setting in enumerate(SETTINGS, 1):
             there = [scene for scene in scenes if scene.setting == setting][:EACH]
             files = {

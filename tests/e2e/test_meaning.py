@@ -46,9 +46,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(joined: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server on defaults but for the model, with the scenes' pictures."""
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         for start in range(0, len(scenes), PER_UPLOAD):
             part = scenes[start : start + PER_UPLOAD]
             files = {f"{start + i}.png": file_of(scene) for i, scene in enumerate(part)}

@@ -65,9 +65,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(joined: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server with the pictures of the scenes, each with its setting for a tag."""
-    with Server.in_thread(joined) as server:
+    with Server.in_thread(shared_settings) as server:
         for setting in sorted({scene.setting for scene in scenes}):
             there = [place for place, scene in enumerate(scenes) if scene.setting == setting]
             for start in range(0, len(there), PER_UPLOAD):

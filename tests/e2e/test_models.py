@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pictograph.adapters import open_database
 from tests.e2e.changing_models import (
     DELETE,
     MODELS,
+    PATIENCE,
     SEARCH,
     Traffic,
     answers,
@@ -65,7 +67,7 @@ def test_a_model_changes_while_everything_goes_on(
             until(server, is_in("READY", "second"))
             compared = say("compare", "a castle", "--with", "sec", settings=settings)
             assert "overlap@10" in compared
-            assert "second@" in say("promote", "second", settings=settings)
+            promote("second", settings=settings)
             until(server, answers("second"))
 
             # Who went through the pages of the old model goes on doing so.
@@ -99,6 +101,15 @@ def test_a_model_changes_while_everything_goes_on(
     with Server.in_thread(settings) as server:
         until(server, answers("second"))
         assert expected == findable(server)
+
+
+def promote(name: str, *, settings: dict[str, object]) -> None:
+    """Promote a model as soon as it has embedded what is uploaded meanwhile."""
+    end = time.monotonic() + PATIENCE
+    while (done := pictograph("models", "promote", name, settings=settings)).returncode:
+        assert "let a worker finish, and try again" in done.stderr
+        assert time.monotonic() < end, done.stderr
+    assert f"{name}@" in done.stdout
 
 
 def _left(page: dict[str, Any], traffic: Traffic) -> list[str]:

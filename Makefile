@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
-# A worker takes half a gigabyte, hence four at most. In the order in which they are collected: what
-# takes longest begins first.
-BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# As many workers as tests/conftest.py says. In the order in which tests are collected: what takes
+# longest begins first.
+BESIDE := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
@@ -21,15 +21,15 @@ demo: $(READY) graphiql  ## Start a server with nothing configured, the model in
 serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
 	$(BIN)/pictograph serve
 
-test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
+test: $(READY)  ## Run every test, two files at a time on each processor, and hold the coverage.
 	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
 
 test-clients: $(READY) $(CLIENTS)  ## Run the clients that apps use against the server; needs Node.js.
-	$(BIN)/pytest tests/clients $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --dist=load tests/clients $(PYTEST_FLAGS)
 
 test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
 	$(BIN)/python -m tests.browser.prepare
-	$(BIN)/pytest tests/browser $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
 
 screenshots: $(READY)  ## Take the README's pictures of the gallery anew, in Inter where it is installed.
 	$(BIN)/python -m tests.browser.prepare

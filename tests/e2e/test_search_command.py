@@ -20,13 +20,12 @@ CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
 
 
 @pytest.fixture
-def search(postcards: Server, model: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+def search(postcards: Server, monkeypatch: pytest.MonkeyPatch) -> Search:
     """What runs the command beside the server, and returns what it printed or why it refused."""
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str, status: int = 0) -> str:
-        settings = {"model": model, "data_dir": postcards.data_dir}
-        done = pictograph("search", *arguments, settings=settings)
+        done = pictograph("search", *arguments, settings=postcards.settings)
         assert status == done.returncode, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr if status else done.stdout

@@ -7,6 +7,7 @@ import os
 import pwd
 import signal
 import stat
+import subprocess
 import sys
 import tempfile
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,8 @@ from infra.embedded_postgres.server import embedded_postgres
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from anyio.from_thread import BlockingPortal
+
 ROOT = Path(__file__).parents[2]
 HOLD_UNTIL_INPUT_ENDS = """
 import asyncio, sys
@@ -44,10 +47,27 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
     """A folder outside of pytest's own, which only the user of the tests may enter."""
     with tempfile.TemporaryDirectory(prefix="pictograph-tests-") as name:
         yield Path(name) / "postgres"
+
+
+@pytest.fixture(scope="module")
+def used_folder(portal: BlockingPortal) -> Iterator[Path]:
+    """A folder whose server has run once and was stopped. Creating a cluster takes a second."""
+    with tempfile.TemporaryDirectory(prefix="pictograph-tests-") as name:
+        folder = Path(name) / "postgres"
+        with portal.wrap_async_context_manager(embedded_postgres(folder)):
+            pass
+        yield folder
+
+
+@pytest.fixture
+def folder(used_folder: Path, new_folder: Path) -> Path:
+    """A copy of a used folder, with its owners."""
+    subprocess.run(["cp", "-a", used_folder, new_folder], check=True)  # noqa: S607 - wherever it is
+    return new_folder
 
 
 async def execute(url: str, statement: str) -> object:
@@ -92,12 +112,12 @@ async def wait_for_end(pid: int) -> None:
     await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], timeout=120)
 
 
-async def test_the_server_runs_inside_the_context_only(folder: Path) -> None:
-    async with embedded_postgres(folder) as url:
+async def test_the_server_runs_inside_the_context_only(new_folder: Path) -> None:
+    async with embedded_postgres(new_folder) as url:
         assert "18" == str(await execute(url, "SHOW server_version")).partition(".")[0]
-        pid = postmaster_of(folder)
+        pid = postmaster_of(new_folder)
         assert pid
-    assert None is postmaster_of(folder)
+    assert None is postmaster_of(new_folder)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -108,18 +128,18 @@ async def test_data_survives_a_restart(folder: Path) -> None:
         assert 7 == await execute(url, "SELECT number FROM kept")
 
 
-async def test_only_the_servers_user_may_enter_its_folders(folder: Path) -> None:
-    async with embedded_postgres(folder):
-        for path in (folder, folder / "run", folder / "cluster"):
+async def test_only_the_servers_user_may_enter_its_folders(new_folder: Path) -> None:
+    async with embedded_postgres(new_folder):
+        for path in (new_folder, new_folder / "run", new_folder / "cluster"):
             assert 0o700 == stat.S_IMODE(os.lstat(path).st_mode)
 
 
 @pytest.mark.parametrize(
     "name", ["with spaces", "a:b,c;'d'\"e\"", "$(touch x) & `y`", "Ünï☃", "long" * 50, "100%s%%"]
 )
-async def test_a_folder_may_have_any_name(folder: Path, name: str) -> None:
+async def test_a_folder_may_have_any_name(new_folder: Path, name: str) -> None:
     for _ in range(2):
-        async with embedded_postgres(folder / name / "postgres") as url:
+        async with embedded_postgres(new_folder / name / "postgres") as url:
             assert 1 == await execute(url, "SELECT 1")
 
 
@@ -142,14 +162,14 @@ async def test_a_process_that_joined_leaves_the_server_running(folder: Path) -> 
         assert 1 == await execute(url, "SELECT 1")
 
 
-async def test_concurrent_starts_share_one_server(folder: Path) -> None:
+async def test_concurrent_starts_share_one_server(new_folder: Path) -> None:
     async def use() -> str:
-        async with embedded_postgres(folder) as url:
+        async with embedded_postgres(new_folder) as url:
             await execute(url, "SELECT pg_sleep(0.1)")
             return url
 
     assert 1 == len(set(await asyncio.gather(*(use() for _ in range(5)))))
-    assert None is postmaster_of(folder)
+    assert None is postmaster_of(new_folder)
 
 
 async def test_a_server_whose_starter_was_killed_is_joined_and_then_stopped(folder: Path) -> None:
@@ -214,9 +234,9 @@ async def test_a_stale_pid_file_is_ignored(folder: Path, pid: str) -> None:
         assert 1 == await execute(url, "SELECT 1")
 
 
-async def test_an_interrupted_initdb_is_repeated(folder: Path) -> None:
-    (folder / "cluster.new" / "base").mkdir(parents=True)
-    async with embedded_postgres(folder) as url:
+async def test_an_interrupted_initdb_is_repeated(new_folder: Path) -> None:
+    (new_folder / "cluster.new" / "base").mkdir(parents=True)
+    async with embedded_postgres(new_folder) as url:
         assert 1 == await execute(url, "SELECT 1")
 
 
@@ -245,20 +265,20 @@ async def test_a_folder_that_cannot_be_created_is_refused() -> None:
             pass
 
 
-def test_missing_binaries_are_reported(folder: Path) -> None:
-    broken = replace(open_cluster(folder), binaries=folder / "nowhere")
+def test_missing_binaries_are_reported(new_folder: Path) -> None:
+    broken = replace(open_cluster(new_folder), binaries=new_folder / "nowhere")
     with pytest.raises(Misconfigured, match=r"nowhere.*PICTOGRAPH_DATABASE_URL"):
         broken.start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
-async def test_root_runs_the_server_as_the_owner_of_the_folder(folder: Path) -> None:
+async def test_root_runs_the_server_as_the_owner_of_the_folder(new_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
-    await asyncio.to_thread(folder.mkdir)
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    async with embedded_postgres(folder) as url:
+    await asyncio.to_thread(new_folder.mkdir)
+    os.chown(new_folder, nobody.pw_uid, nobody.pw_gid)
+    async with embedded_postgres(new_folder) as url:
         assert 1 == await execute(url, "SELECT 1")
-    owners = {os.lstat(folder / name).st_uid for name in (".", "cluster", "turn.lock")}
+    owners = {os.lstat(new_folder / name).st_uid for name in (".", "cluster", "turn.lock")}
     assert {nobody.pw_uid} == owners
 
 

@@ -3,13 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
-# A worker takes half a gigabyte, hence four at most. In the order in which they are collected: what
-# takes longest begins first.
-BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# As many workers as tests/conftest.py says. In the order in which tests are collected: what takes
+# longest begins first.
+BESIDE := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
 help:  ## Say what there is to make.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -20,27 +21,28 @@ demo: $(READY) graphiql  ## Start a server with nothing configured, the model in
 serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
 	$(BIN)/pictograph serve
 
-test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
+test: $(READY)  ## Run every test, two files at a time on each processor, and hold the coverage.
 	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
 
 test-clients: $(READY) $(CLIENTS)  ## Run the clients that apps use against the server; needs Node.js.
-	$(BIN)/pytest tests/clients $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --dist=load tests/clients $(PYTEST_FLAGS)
 
 test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
 	$(BIN)/python -m tests.browser.prepare
-	$(BIN)/pytest tests/browser $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
 
 screenshots: $(READY)  ## Take the README's pictures of the gallery anew, in Inter where it is installed.
 	$(BIN)/python -m tests.browser.prepare
 	FONTCONFIG_FILE=$(CURDIR)/tests/browser/fonts.conf $(BIN)/pytest tests/browser/screenshots.py
 
-check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
+check: $(READY)  ## Hold format, lint, types, the direction of imports, container files and workflow.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
 format: $(READY)  ## Put files into the house's format.
 	$(BIN)/ruff format .
@@ -52,11 +54,22 @@ bench: $(READY)  ## Measure this machine: search end to end beside its parts, up
 graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql
 
+# Resolves in a fresh environment without the current pins. Fails where a package came from a file or
+# a URL: its pin would not install elsewhere. torch's local version (+cpu) names a build, not a release.
+pins:  ## Renew constraints.txt: the newest releases that pyproject.toml allows.
+	rm -rf $(PINS)
+	$(PYTHON) -m venv $(PINS)
+	$(PINS)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PINS)/bin/pip freeze --all --exclude pip --exclude-editable > $(PINS)/frozen.txt
+	@! grep -Ev '^[A-Za-z0-9._-]+==[A-Za-z0-9.+]+$$' $(PINS)/frozen.txt || { echo "These lines are not pins."; exit 1; }
+	sed 's/+.*//' $(PINS)/frozen.txt > constraints.txt
+	rm -rf $(PINS)
+
 train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
 	$(BIN)/python -m postcards.train
 
-eval-postcards: $(READY)  ## Measure the model in the box, and write the figures into README and card.
-	$(BIN)/python -m postcards.evaluate --into README.md postcards/model/README.md
+eval-postcards: $(READY)  ## Measure the model in the box, and write the figures into docs/figures.md and the card.
+	$(BIN)/python -m postcards.evaluate --into docs/figures.md postcards/model/README.md
 
 clean:  ## Forget the virtual environment and every cache, not the data.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

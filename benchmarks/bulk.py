@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.real_clip import MODEL
-from infra.postgres.models.active import index_of
+from infra.postgres.models.partitions import create_index
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def load(
             )
     say(f"{len(points):,} images are in; making their index")
     async with watched_index(engine, say), engine.begin() as connection:
-        await connection.execute(text(index_of(model)))
+        await connection.execute(text(create_index(model.id, model.dimensions)))
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
     return catalog

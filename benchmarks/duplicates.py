@@ -29,8 +29,8 @@ from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
+from infra.postgres.images import image_row
 from infra.postgres.migrate import upgrade
-from infra.postgres.rows import image_row
 from infra.postgres.tables import metadata
 from tests.postgres_library import PostgresLibrary
 

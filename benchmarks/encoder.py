@@ -90,7 +90,7 @@ def bare_pass(dual: DualEncoder, kind: str, texts: list[str]) -> Callable[[], ob
     if kind == "texts":
         tokens = dual.tokenizer(texts, padding=True, return_tensors="pt").to(dual.model.device)
         return lambda: dual.model.get_text_features(**tokens)
-    values = dual.prepare(make_picture()).tensors["pixel_values"].to(dual.model.device)
+    values = dual.preprocess(make_picture()).tensors["pixel_values"].to(dual.model.device)
     values = values.expand(len(texts), -1, -1, -1).contiguous()
     return lambda: dual.model.get_image_features(values)
 
@@ -111,8 +111,8 @@ async def measure(folder: Path) -> None:
             for callers in CALLERS
         }
         batches = {
-            "texts": lambda callers: min(callers, encoder.texts.batch_size),
-            "pictures": lambda callers: min(callers, encoder.pictures.batch_size),
+            "texts": lambda callers: min(callers, encoder.text_queue.batch_size),
+            "pictures": lambda callers: min(callers, encoder.image_queue.batch_size),
         }
     _, dual = checkpoint.load(str(folder), device=device, dtype=dtype)
     print(f"{'':10}{'callers':>8}{'encoder/s':>11}{'forward/s':>11}{'ratio':>7}")

@@ -29,16 +29,16 @@ from PIL import Image
 from benchmarks.drawn import draw
 from benchmarks.encoder import make_true_size
 from benchmarks.end_to_end import make_file
-from domain.entities.filters import EVERYTHING
+from domain.entities.filters import EVERYTHING, SortField
 from domain.entities.images import Pixels
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from infra.locations import root_of
 from infra.s3.client import S3Client
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
 from tests.e2e.process import COMMAND, environment
-from tests.s3_server import KEY, bucket_of
+from tests.s3_server import ACCESS_KEY, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ MEBIBYTE = 1 << 20
 async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None:
     """Fill a bucket."""
     async with S3Client.connect(
-        endpoint_url=url, region="us-east-1", access_key_id=KEY, secret_access_key=KEY
+        endpoint_url=url, region="us-east-1", access_key_id=ACCESS_KEY, secret_access_key=ACCESS_KEY
     ) as client:
         while some := list(itertools.islice(files, AHEAD)):
             await asyncio.gather(
@@ -85,7 +85,11 @@ def s3_process() -> Iterator[str]:
 
 def store(url: str) -> dict[str, object]:
     """Return the settings by which a bucket of this machine is reached."""
-    return {"s3_endpoint_url": url, "s3_access_key_id": KEY, "s3_secret_access_key": KEY}
+    return {
+        "s3_endpoint_url": url,
+        "s3_access_key_id": ACCESS_KEY,
+        "s3_secret_access_key": ACCESS_KEY,
+    }
 
 
 async def import_rate(use_cases: UseCases, place: str) -> float:
@@ -126,7 +130,7 @@ async def side_by_side(model: Path, url: str, count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = [make_file(number) for number in range(3 * count)]
         pictures = fill_folder(Path(folder, "pictures"), files[:count])
-        bucket = await asyncio.to_thread(bucket_of, url)
+        bucket = await asyncio.to_thread(create_bucket, url)
         named = ((f"{number}.jpg", data) for number, data in enumerate(files[count : 2 * count]))
         await put(url, bucket, named)
         settings = read_settings(
@@ -204,7 +208,7 @@ async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
     """Kill an import again and again, run it to the end, and count what is found."""
     luck = random.Random(seed)
     files = await draw(folder, count)
-    bucket = await asyncio.to_thread(bucket_of, url)
+    bucket = await asyncio.to_thread(create_bucket, url)
     await put(url, bucket, ((file.name, file.read_bytes()) for file in files))
     data = Path(tempfile.mkdtemp(prefix="pictograph-import-"))
     settings = {"model": str(MODEL), "data_dir": data, "log_level": "error", **store(url)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.real_clip import FOLDER, vectors
 from infra.clip.concepts import read_concepts
-from infra.clip.embedding_space import PictureJudge, TextJudge
+from infra.clip.embedding_space import ImageMarginScorer, TextMarginScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,9 @@ class Recorded:
 
     def margins(self, texts: Array, *, bank: Array | None = None) -> Array:
         """Return how far each picture stands out for each text: (texts, pictures)."""
-        judge = TextJudge(self.pictures, self.bank if bank is None else bank, scale=100.0)
+        judge = TextMarginScorer(
+            self.pictures, self.bank if bank is None else bank, logit_scale=100.0
+        )
         return np.stack([judge(text) for text in texts])
 
     def by_picture(self, *, every: int = 10) -> Judged:
@@ -122,7 +124,7 @@ def judged_by_picture(
 ) -> Judged:
     """Return the margins of every so manyth picture as a query, never against itself."""
     rows = np.arange(0, len(pictures), every)
-    judge = PictureJudge(pictures, sample, scale=scale)
+    judge = ImageMarginScorer(pictures, sample, logit_scale=scale)
     values = np.stack([judge(pictures[row]) for row in rows])
     values[np.arange(len(rows)), rows] = -np.inf
     relevant = alike[rows].copy()

@@ -23,9 +23,9 @@ from benchmarks.judged import Judged, judged_by_picture, recorded
 from benchmarks.real_clip import FOLDER
 from domain.entities import relevance
 from domain.entities.relevance import STRONG, Calibration, Curve
-from infra.clip.checkpoint import CALIBRATION
+from infra.clip.checkpoint import CALIBRATION_FILE
 from infra.clip.concepts import read_concepts
-from infra.clip.embedding_space import TextJudge
+from infra.clip.embedding_space import TextMarginScorer
 from infra.clip.encoder import ClipEncoder
 from postcards import MODEL, queries
 from postcards.evaluate import Evaluation
@@ -147,7 +147,7 @@ async def on_postcards() -> Calibration:
     texts = evaluation.embed([PLAIN.say(each, random) for each in asked])
 
     def margins(points: Array, background: float) -> Array:
-        judge = TextJudge(pool.embeddings, bank, scale=scale, background=background)
+        judge = TextMarginScorer(pool.embeddings, bank, logit_scale=scale, background=background)
         return np.stack([judge(each) for each in points])
 
     relevant = np.array([pool.relevant(each) for each in asked])
@@ -208,7 +208,7 @@ def main() -> None:
         print(f"No recorded embeddings in {FOLDER}: CLIP is left out.")
     calibration = asyncio.run(on_postcards())
     if arguments.write:
-        file = Path(MODEL, CALIBRATION)
+        file = Path(MODEL, CALIBRATION_FILE)
         file.write_text(json.dumps(asdict(calibration)) + "\n")
         print(f"written to {file}")
 

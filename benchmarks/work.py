@@ -30,12 +30,12 @@ async def drain(leases: Leases, chunk: int) -> int:
     """Take and end rows until there are none, and return how many they were."""
     count = 0
     while True:
-        lease, taken = await leases.take(chunk, seconds=60)
+        lease, taken = await leases.acquire(chunk, seconds=60)
         if not taken:
             return count
         ids = [row.image_id for row in taken]
         async with leases.engine.begin() as connection:
-            count += len(await leases.end(connection, ids, [lease] * len(ids)))
+            count += len(await leases.delete(connection, ids, [lease] * len(ids)))
 
 
 async def main() -> None:

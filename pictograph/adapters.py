@@ -100,7 +100,7 @@ async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
     """Open the folders and buckets that pictures are imported from, but for our own storage."""
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
-    from infra.locations import S3, location_of
+    from infra.locations import S3_SCHEME, location_of
     from infra.s3.client import S3Client
     from infra.s3.external import ExternalBuckets
 
@@ -115,7 +115,8 @@ async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
     data_dir = settings.data_dir.resolve()
     files = tuple(f"{location_of(data_dir / name)}/" for name in OWN_FOLDERS)
     prefix = settings.s3_prefix.strip("/")
-    objects = f"{S3}{settings.s3_bucket}/{prefix}/" if prefix else f"{S3}{settings.s3_bucket}/"
+    bucket = f"{S3_SCHEME}{settings.s3_bucket}/"
+    objects = f"{bucket}{prefix}/" if prefix else bucket
     own_objects = (objects,) if settings.s3_bucket else ()
     async with ExternalBuckets(connect, own_objects) as buckets:
         yield ExternalLocations(ExternalFolders(files), buckets)

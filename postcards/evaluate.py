@@ -121,7 +121,7 @@ class Evaluation:
                 painted, f"Looking at {what}", total=len(groups), console=self._console
             ):
                 embeddings += self._dual.encode_images(
-                    [self._dual.prepare(Pixels(*SIZE, each)) for each in pictures]
+                    [self._dual.preprocess(Pixels(*SIZE, each)) for each in pictures]
                 )
         facts = np.stack([vector(facts_of(scene)) for scene in scenes])
         return Pool(list(scenes), facts, np.array(embeddings, np.float32))

@@ -49,7 +49,7 @@ async def keep_all_indexing(
     """
 
     def concurrency(model_id: int) -> int:
-        is_active = loaded_models.answering().model.id == model_id
+        is_active = loaded_models.active().model.id == model_id
         return INDEXING_CONCURRENCY if is_active or not low_priority else LOW_PRIORITY_CONCURRENCY
 
     workers: dict[int, asyncio.Task[None]] = {}
@@ -57,7 +57,7 @@ async def keep_all_indexing(
         while True:
             models = {
                 each.model.id: each
-                for each in loaded_models.kept()
+                for each in loaded_models.live()
                 if each.model.id != except_model_id
             }
             for model_id in [model_id for model_id in workers if model_id not in models]:
@@ -67,7 +67,7 @@ async def keep_all_indexing(
                     working = keep_indexing(
                         replace(loaded.use_cases.index, concurrency=partial(concurrency, model_id)),
                         on_ended=on_ended,
-                        finish_backfill=partial(loaded_models.settle, model_id),
+                        finish_backfill=partial(loaded_models.finish_backfill, model_id),
                         wait=wait,
                     )
                     workers[model_id] = asyncio.create_task(working)

@@ -7,9 +7,9 @@ from typing import Any, Self
 import strawberry
 
 from domain.entities import filters, images
-from domain.entities.filters import Orientation
+from domain.entities.filters import Orientation, SortField
 from domain.entities.images import ImageStatus
-from domain.entities.listing import Sort, SortField
+from domain.entities.listing import Sort
 from graph.schema.context import Info
 from graph.schema.fields import described, given
 from graph.schema.ids import global_id, uuids_of
@@ -118,6 +118,7 @@ class ImageFields:
     status: ImageStatus
     failure_reason: str | None = strawberry.field(description="Why status is FAILED.")
     alt_text: str | None
+    rating: int | None = strawberry.field(description="1 to 5, given by people.")
     tags: list[str] = strawberry.field(description="In alphabetical order.")
     exif: Exif | None = strawberry.field(description="Null when the file had none.")
     created_at: datetime
@@ -138,6 +139,7 @@ class ImageFields:
             status=image.status,
             failure_reason=image.failure_reason,
             alt_text=image.alt_text,
+            rating=image.rating,
             tags=list(image.tags),
             exif=Exif.of(image.exif) if image.exif else None,
             created_at=image.created_at,
@@ -230,6 +232,7 @@ class ImageFilter:
     orientation: Orientation | None = strawberry.UNSET
     width: IntRange | None = strawberry.UNSET
     height: IntRange | None = strawberry.UNSET
+    rating: IntRange | None = strawberry.UNSET
     status_in: list[ImageStatus] | None = strawberry.UNSET
     ids_not_in: list[strawberry.ID] | None = strawberry.UNSET
 
@@ -262,6 +265,11 @@ class UpdateImageInput:
     id: strawberry.ID
     alt_text: str | None = strawberry.field(
         default=strawberry.UNSET, description="Null removes it, leaving it out keeps it."
+    )
+
+    rating: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="1 to 5. Null removes it, leaving it out keeps it.",
     )
 
     def changes(self) -> images.ImageChanges:

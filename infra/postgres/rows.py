@@ -5,84 +5,11 @@ from __future__ import annotations
 import itertools
 
 from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
-from domain.entities.images import Exif, GeoPoint, Image, ImageStatus, Source
+from domain.entities.images import Source
 from domain.entities.keys import ApiKey, Scope
 from domain.entities.searches import KeptSearch
 from domain.entities.work import FoundObject
-from infra.postgres.tables import ApiKeyRow, ImageRow, ObjectRow, SearchRow
-
-IN_JSON = ("lens", "iso", "f_number", "exposure_seconds", "focal_length_mm")
-"""The facts of EXIF that no filter asks for."""
-
-
-def image_row(image: Image) -> ImageRow:
-    """Return the row that keeps an image."""
-    exif = image.exif or Exif()
-    return ImageRow(
-        id=image.id,
-        sha256=image.sha256,
-        filename=image.filename,
-        content_type=image.content_type,
-        byte_size=image.byte_size,
-        created_at=image.created_at,
-        status=image.status,
-        failure_reason=image.failure_reason,
-        width=image.width,
-        height=image.height,
-        placeholder=image.placeholder,
-        perceptual_hash=image.perceptual_hash,
-        pixel_sha256=image.pixel_sha256,
-        alt_text=image.alt_text,
-        tags=list(image.tags),
-        taken_at=exif.taken_at,
-        camera_make=exif.camera_make,
-        camera_model=exif.camera_model,
-        latitude=exif.location.latitude if exif.location else None,
-        longitude=exif.location.longitude if exif.location else None,
-        exif=None
-        if image.exif is None
-        else {name: getattr(exif, name) for name in IN_JSON} | {"all": dict(exif.all)},
-        source=image.source.location if image.source else None,
-        source_version=image.source.version if image.source else None,
-    )
-
-
-def image_of(row: ImageRow) -> Image:
-    """Return the image that a row keeps."""
-    return Image(
-        id=row.id,
-        filename=row.filename,
-        content_type=row.content_type,
-        byte_size=row.byte_size,
-        sha256=row.sha256,
-        created_at=row.created_at,
-        status=ImageStatus(row.status),
-        width=row.width,
-        height=row.height,
-        placeholder=row.placeholder,
-        perceptual_hash=row.perceptual_hash,
-        pixel_sha256=row.pixel_sha256,
-        failure_reason=row.failure_reason,
-        alt_text=row.alt_text,
-        tags=tuple(row.tags),
-        exif=_exif_of(row),
-        source=Source(row.source, row.source_version or "") if row.source else None,
-    )
-
-
-def _exif_of(row: ImageRow) -> Exif | None:
-    if row.exif is None:
-        return None
-    location = None
-    if row.latitude is not None and row.longitude is not None:
-        location = GeoPoint(row.latitude, row.longitude)
-    return Exif(
-        taken_at=row.taken_at,
-        camera_make=row.camera_make,
-        camera_model=row.camera_model,
-        location=location,
-        **row.exif,
-    )
+from infra.postgres.tables import ApiKeyRow, ObjectRow, SearchRow
 
 
 def object_of(row: ObjectRow) -> FoundObject:

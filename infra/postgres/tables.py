@@ -1,16 +1,14 @@
-"""The tables, as SQLModel declares them; migrations make them, and a test holds the two equal."""
+"""The tables beside that of images, as SQLModel declares them. Migrations create them."""
 
 # No postponed annotations here: SQLModel reads them when a class is made.
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import (
     Boolean,
     Column,
-    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -22,47 +20,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
-    BYTEA,
     DOUBLE_PRECISION,
-    JSONB,
     REAL,
     SMALLINT,
     TIMESTAMP,
-    TSVECTOR,
 )
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlmodel import Field, SQLModel
 
-
-class ImageRow(SQLModel, table=True):
-    """An image. ``exif`` holds what no filter asks for, and is null where the file had none."""
-
-    __tablename__ = "images"
-
-    id: UUID = Field(primary_key=True)
-    sha256: str = Field(sa_type=Text, unique=True)
-    filename: str = Field(sa_type=Text)
-    content_type: str = Field(sa_type=Text)
-    byte_size: int = Field(sa_type=BIGINT)
-    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
-    status: str = Field(sa_type=Text)
-    failure_reason: str | None = Field(sa_type=Text)
-    width: int | None
-    height: int | None
-    placeholder: str | None = Field(sa_type=Text)
-    perceptual_hash: bytes | None = Field(sa_type=BYTEA)
-    pixel_sha256: str | None = Field(sa_type=Text)
-    alt_text: str | None = Field(sa_type=Text)
-    tags: list[str] = Field(sa_type=ARRAY(Text))
-    taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
-    camera_make: str | None = Field(sa_type=Text)
-    camera_model: str | None = Field(sa_type=Text)
-    latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
-    longitude: float | None = Field(sa_type=DOUBLE_PRECISION)
-    exif: dict[str, Any] | None = Field(sa_type=JSONB(none_as_null=True))
-    source: str | None = Field(default=None, sa_type=Text)
-    source_version: str | None = Field(default=None, sa_type=Text)
-    ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+import infra.postgres.images  # noqa: F401 - declares the table that others refer to
 
 
 class ModelRow(SQLModel, table=True):
@@ -223,31 +189,6 @@ class ApiKeyRow(SQLModel, table=True):
 
 
 metadata = SQLModel.metadata
-_images = metadata.tables["images"]
-
-WORDS: Column[Any] = Column(
-    "words", TSVECTOR, Computed("image_words(filename, alt_text, tags)", persisted=True)
-)
-"""What keywords are looked for in. Part of the table and of no row: nobody reads it."""
-_images.append_column(WORDS)
-
-# Images without a taken time come last in both directions, hence an order of its own for each.
-SORTED = {
-    "images_by_created_at": "created_at",
-    "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
-    "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
-    "images_by_byte_size": "byte_size",
-}
-for _name, _expression in SORTED.items():
-    Index(_name, text(_expression), _images.c.id)
-# By code point in the database (COLLATE "C"), which Alembic does not see when it compares.
-Index("images_by_filename", _images.c.filename, _images.c.id)
-Index("images_by_place", _images.c.latitude, _images.c.longitude)
-Index("images_by_camera", _images.c.camera_make, _images.c.camera_model)
-Index("images_by_tags", _images.c.tags, postgresql_using="gin")
-Index("images_by_words", WORDS, postgresql_using="gin")
-Index("images_by_pixel_sha256", _images.c.pixel_sha256)
-Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
 Index("likenesses_by_other", metadata.tables["likenesses"].c.other_id)
 Index(
     "comparisons_by_through",
@@ -259,7 +200,6 @@ Index(
     metadata.tables["comparisons"].c.copy_of_id,
     postgresql_where=text("copy_of_id IS NOT NULL"),
 )
-Index("images_by_ready_at", _images.c.ready_at)
 _work = metadata.tables["work"]
 Index("work_by_due", _work.c.model_id, _work.c.due_at, _work.c.image_id)
 _objects = metadata.tables["objects"]

@@ -19,7 +19,7 @@ from domain.entities.images import ImageChanges
 from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
-from infra.clip.checkpoint import digest
+from infra.clip.checkpoint import weights_digest
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
@@ -52,7 +52,7 @@ async def serve(out: Console, *, postcards: int) -> None:
     """Serve from a folder of its own until the process is told to stop, and fill it meanwhile."""
     key = new_key()
     # Embeddings of other weights cannot be compared: they have a library of their own.
-    folder = DATA / f"postcards-{digest(MODEL)}"
+    folder = DATA / f"postcards-{weights_digest(MODEL)}"
     # Whatever the environment names, a demo has no business with anybody's database or bucket.
     settings = read_settings(
         data_dir=folder, model=str(MODEL), api_key=key, database_url=None, s3_bucket=None

@@ -14,7 +14,6 @@ from domain.errors import InvalidArgument
 from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
 from pictograph.cli.tables import UUID_WIDTH
-from pictograph.composition import utc_now
 
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
@@ -43,7 +42,7 @@ def list_keys() -> None:
     async def listed() -> Table:
         table = Table("Name", "Scopes", "Created", "Revoked", Column("Id", min_width=UUID_WIDTH))
         async with app.open_library(settings_of()) as library:
-            for key in await library.keys.list():
+            for key in await library.list_keys():
                 table.add_row(
                     Text(key.name),
                     ", ".join(scope.name for scope in Scope if scope in key.scopes),
@@ -64,7 +63,7 @@ def revoke_key(
 
     async def revoked() -> bool:
         async with app.open_library(settings_of()) as library:
-            return await library.keys.revoke(key_id, utc_now())
+            return await library.revoke_key(key_id)
 
     if not run(revoked()):
         raise InvalidArgument(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 from typer import Argument, Option
 
 from domain.entities.filters import ImageFilter, IntRange, Orientation, TimeRange
-from domain.entities.images import ImageStatus
+from domain.entities.images import MAX_RATING, MIN_RATING, ImageStatus
 from domain.entities.listing import MAX_PAGE_SIZE
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByImage, SearchBy, SearchOptions, WeightedTerm
@@ -130,6 +130,12 @@ class SearchArguments:
     max_width: Annotated[int | None, side(help="At most so wide.")] = None
     min_height: Annotated[int | None, side(help="At least so high.")] = None
     max_height: Annotated[int | None, side(help="At most so high.")] = None
+    min_rating: Annotated[
+        int | None, which(help="Rated at least so.", min=MIN_RATING, max=MAX_RATING, metavar="1-5")
+    ] = None
+    max_rating: Annotated[
+        int | None, which(help="Rated at most so.", min=MIN_RATING, max=MAX_RATING, metavar="1-5")
+    ] = None
     status: Annotated[
         list[ImageStatus] | None,
         which(help="Ready, processing or failed; only what is ready is found.", metavar="STATUS"),
@@ -246,6 +252,7 @@ class SearchArguments:
             orientation=self.orientation,
             width=_range(self.min_width, self.max_width),
             height=_range(self.min_height, self.max_height),
+            rating=_range(self.min_rating, self.max_rating),
             status_in=_several(self.status),
             ids_not_in=_several([typed.image_id("--not", each) for each in self.not_ or ()]),
         )

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from domain.entities.queries import Term
 
 ID = uuid7()
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "commands.md")
 
 
 def typed(*arguments: str) -> SearchArguments:
@@ -136,6 +137,8 @@ def test_what_counts_alone_needs_no_weight_and_a_caret_may_be_a_word() -> None:
         (["--min-width", "10", "--max-width", "20"], ImageFilter(width=IntRange(10, 20))),
         (["--min-height", "10"], ImageFilter(height=IntRange(10))),
         (["--max-height", "20"], ImageFilter(height=IntRange(None, 20))),
+        (["--min-rating", "3"], ImageFilter(rating=IntRange(3))),
+        (["--max-rating", "4"], ImageFilter(rating=IntRange(None, 4))),
         (["--status", "ready"], ImageFilter(status_in=(ImageStatus.READY,))),
         (["--not", str(ID)], ImageFilter(ids_not_in=(ID,))),
         (
@@ -170,6 +173,7 @@ def test_no_condition_is_left_without_an_option() -> None:
         *("boat", "--tag", "a", "--any-tag", "a", "--no-tag", "a", "--keywords", "a"),
         *("--make", "a", "--camera", "a", "--type", "png", "--near", "1,2,3", "--with-location"),
         *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
+        *("--min-rating", "1"),
         *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
     ).options()
     unset = [
@@ -238,8 +242,9 @@ def test_a_refusal_at_any_filter_or_option_names_an_option() -> None:
 
 
 @pytest.mark.usefixtures("photo")
-def test_the_readme_shows_what_can_be_typed() -> None:
-    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+def test_the_documents_show_what_can_be_typed() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    shown = re.findall(r"^pictograph search (.*?)(?: +#.*)?$", text, re.MULTILINE)
     words, harbour, photo = (typed(*shlex.split(line)) for line in shown)
     assert ByText("a dog on a beach") == words.by()
     assert (

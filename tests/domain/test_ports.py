@@ -18,7 +18,7 @@ from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
-from tests.fakes.models import MemoryModels
+from tests.fakes.models import MemoryBackfill, MemoryModels, MemoryTransaction
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.staging import MemoryStaging
@@ -35,7 +35,11 @@ FAKES: dict[type, type] = {
     ports.Storage: MemoryStorage,
     ports.RepairQueue: MemoryRepairQueue,
     ports.ExternalFiles: MemoryExternalFiles,
+    ports.KnownModels: MemoryModels,
     ports.Models: MemoryModels,
+    ports.ModelChanges: MemoryModels,
+    ports.ModelTransaction: MemoryTransaction,
+    ports.Backfill: MemoryBackfill,
     ports.WorkQueue: MemoryWorkQueue,
     ports.ObjectListing: MemoryObjectListing,
     ports.ExternalObjects: MemoryExternalObjects,

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import ROOT, Server, pictograph
+from tests.e2e.process import ROOT, Server, pictograph, run_process
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
 UPDATE = 'mutation ($id: ID!) { updateImage(input: {id: $id, altText: "a"}) { image { id } } }'
+
+
+@pytest.fixture(scope="module")
+def server(settings: dict[str, object]) -> Iterator[Server]:
+    """A server on defaults, whose embedded PostgreSQL the commands join."""
+    with Server.in_thread(settings) as server:
+        yield server
 
 
 @pytest.fixture
@@ -24,7 +32,7 @@ def no_key(settings: dict[str, object]) -> dict[str, object]:
 
 
 def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> None:
-    settings = {"data_dir": server.data_dir}
+    settings = {"data_dir": server.settings["data_dir"]}
     made = pictograph("keys", "create", "the app", "--scope", "write", settings=settings)
     key = made.stdout.strip()
     assert key.startswith("pictograph_")
@@ -68,7 +76,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
-    found = pictograph("search", "a sailboat", "--first", "5", settings=settings, cold=True)
+    found = run_process("search", "a sailboat", "--first", "5", settings=settings)
     assert found.returncode == 0, found.stderr
     assert "one.jpg" in found.stdout
     empty = pictograph("search", "a sailboat", settings=settings | {"data_dir": tmp_path / "new"})
@@ -112,7 +120,7 @@ def test_a_command_that_needs_no_model_does_not_wait_for_torch(
     command: str, no_key: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    done = pictograph(*command.split(), settings=no_key, cold=True)
+    done = run_process(*command.split(), settings=no_key)
     assert 0 == done.returncode, done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "infra.postgres" in imported

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postcards import MODEL
 from postcards.facts import alike, facts_of
 from postcards.grammar import PLAIN
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
 from postcards.scenes import KINDS, Scene, Subject
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +46,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server on defaults but for the model, with the scenes' pictures."""
-    data_dir = tmp_path_factory.mktemp("library")
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with Server.in_thread(shared_settings) as server:
         for start in range(0, len(scenes), PER_UPLOAD):
             part = scenes[start : start + PER_UPLOAD]
             files = {f"{start + i}.png": file_of(scene) for i, scene in enumerate(part)}

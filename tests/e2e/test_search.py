@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postcards import MODEL
 from postcards.facts import facts_of
 from postcards.grammar import PLAIN
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,10 +65,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server with the pictures of the scenes, each with its setting for a tag."""
-    data_dir = tmp_path_factory.mktemp("library")
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with Server.in_thread(shared_settings) as server:
         for setting in sorted({scene.setting for scene in scenes}):
             there = [place for place, scene in enumerate(scenes) if scene.setting == setting]
             for start in range(0, len(there), PER_UPLOAD):

@@ -20,13 +20,12 @@ CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
 
 
 @pytest.fixture
-def search(postcards: Server, model: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+def search(postcards: Server, monkeypatch: pytest.MonkeyPatch) -> Search:
     """What runs the command beside the server, and returns what it printed or why it refused."""
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str, status: int = 0) -> str:
-        settings = {"model": model, "data_dir": postcards.data_dir}
-        done = pictograph("search", *arguments, settings=settings)
+        done = pictograph("search", *arguments, settings=postcards.settings)
         assert status == done.returncode, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr if status else done.stdout
@@ -83,7 +82,7 @@ def test_what_cannot_be_read_is_one_sentence(search: Search, tmp_path: Path) -> 
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")
     refused = search("--image", str(notes), status=1)
-    assert refused.startswith("notes.txt: This file is no picture that is accepted; send one of ")
+    assert refused.startswith("notes.txt: This file is not in a supported format; send one of ")
     assert 1 == refused.count("\n")
     refused = search("a boat", "--near", "43.47,11.88", status=1)
     assert refused.startswith("--near: 43.47,11.88 is no place; write latitude, longitude and ")

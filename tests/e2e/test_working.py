@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
+from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +38,16 @@ def worker(settings: dict[str, object]) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
-    model: Path, tmp_path: Path
+    model: Path, postgres_url: str, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {
         "model": model,
         "data_dir": tmp_path,
+        "database_url": typed_url(postgres_url),
         "api_key": KEY,
         "worker": "false",
     }
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         server.upload({f"{number}.jpg": picture(number) for number in range(6)})
         well = pictograph("check", settings=settings)
         assert (0, "Nothing is wrong.") == (well.returncode, well.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Arithmetic over embeddings of few dimensions."""
+"""An embedding space with margins from plain cosines."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, QueryPart
     from domain.ports import VectorIndex
 
-STEEPNESS = 100.0
+LOGIT_SCALE = 100.0
+COSINE_OFFSET = 0.8
 
 
 class FakeEmbeddingSpace:
-    """A margin is ``100 * (cosine - 0.8)``: 18 and above for what is alike, otherwise far below."""
+    """Margins are ``100 * (cosine - 0.8)``: 18 and more for a match of FakeEncoder's embeddings."""
 
     def __init__(self, vectors: VectorIndex) -> None:
         self._vectors = vectors
         self.judged = 0
-        """The number of images whose margins were computed."""
+        """How many images had margins computed, in all calls together."""
 
     async def margins(
         self, parts: Sequence[QueryPart], ids: Sequence[UUID]
@@ -30,7 +31,10 @@ class FakeEmbeddingSpace:
         embeddings = await self._vectors.embeddings(ids)
         self.judged += len(embeddings)
         return {
-            id_: [STEEPNESS * (float(np.dot(part.embedding, each)) - 0.8) for part in parts]
+            id_: [
+                LOGIT_SCALE * (float(np.dot(part.embedding, each)) - COSINE_OFFSET)
+                for part in parts
+            ]
             for id_, each in embeddings.items()
         }
 
@@ -40,6 +44,6 @@ class FakeEmbeddingSpace:
         )
         for part in parts:
             if part.weight < 0:
-                away = np.array(part.embedding)
-                point = point + part.weight * max(0.0, float(point @ away)) * away
+                unwanted = np.array(part.embedding)
+                point = point + part.weight * max(0.0, float(point @ unwanted)) * unwanted
         return tuple((point / np.linalg.norm(point)).tolist())

@@ -1,4 +1,4 @@
-"""Imaging of a format made for tests: ``PICTURE <width>x<height> <red> <green> <blue> <words>``."""
+"""Imaging of a test format: ``PICTURE <width>x<height> <red> <green> <blue> <words>``."""
 
 from __future__ import annotations
 

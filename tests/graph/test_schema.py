@@ -39,6 +39,13 @@ def test_every_type_says_what_it_is() -> None:
     assert "gte <= t < lt" == types["DateTimeRange"].description
 
 
+ADDED = {
+    f"{place} is not in the target"
+    for place in ("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating")
+} | {"ImageSortField.RATING"}
+"""What the API has beyond the target. Nothing else may differ."""
+
+
 @needs_target
 def test_the_schema_contradicts_the_target_nowhere() -> None:
     target = build_schema(TARGET.read_text())
@@ -47,7 +54,7 @@ def test_the_schema_contradicts_the_target_nowhere() -> None:
     for name, type_ in served.type_map.items():
         if not name.startswith("__"):
             wrong += contradictions(name, type_, target.type_map.get(name))
-    assert [] == wrong
+    assert sorted(ADDED) == sorted(wrong)
 
 
 @needs_target

@@ -48,8 +48,8 @@ def test_the_model_is_as_good_as_its_card_says(figures: list[Figure]) -> None:
         assert figure.measured == pytest.approx(measured, abs=SLACK_OF_TRIALS if few else SLACK)
 
 
-def test_the_readme_says_what_the_card_says() -> None:
-    assert documented(MODEL / "README.md") == documented(ROOT / "README.md")
+def test_the_page_of_figures_says_what_the_card_says() -> None:
+    assert documented(MODEL / "README.md") == documented(ROOT / "docs" / "figures.md")
 
 
 def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(

@@ -25,7 +25,7 @@ from tests.checkpoints import caption_tokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECIPE = Recipe(pictures=48, steps=8, batch=16, warm_up=2, basics=4, details=6)
+RECIPE = Recipe(pictures=48, steps=5, batch=16, warm_up=1, basics=2, details=3)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def run(folder: Path, work: Path, recipe: Recipe = RECIPE) -> tuple[dict[str, to
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 3)
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 2)
     whole, _ = run(tmp_path / "whole", work)
     assert not (work / "checkpoint.pt").exists()
 
@@ -58,7 +58,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     def stopping(self: Trainer, batch: object) -> float:
         nonlocal calls
         calls += 1
-        if calls == 6:
+        if calls == 4:
             raise KeyboardInterrupt
         return learn(self, batch)  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     monkeypatch.setattr(Trainer, "learn", learn)
     resumed, said = run(tmp_path / "stopped", work)
 
-    assert "Going on after step 3 of 8." in said
+    assert "Going on after step 2 of 5." in said
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

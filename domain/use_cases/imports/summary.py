@@ -39,7 +39,7 @@ class ImportSummary:
     missing: list[RefusedObject] = field(default_factory=list)
     """The first objects that a manifest names and that do not exist."""
     prefix: str | None = None
-    """A common prefix of all locations; None where there are none."""
+    """A common prefix of all locations, or None before the first one."""
 
     @property
     def listed(self) -> int:
@@ -53,7 +53,7 @@ class ImportSummary:
 
     @property
     def key_range(self) -> KeyRange:
-        """A range that contains all locations; empty where there are none."""
+        """A range that contains all locations; empty before the first one."""
         return KeyRange("", "") if self.prefix is None else KeyRange.below(self.prefix)
 
     def add(self, listed: ListedObject, change: ObjectChange) -> None:

@@ -69,7 +69,7 @@ class UploadImages:
     async def _reupload(
         self, existing: Image | None, data: bytes, tags: tuple[str, ...]
     ) -> UploadedImage | None:
-        """Return the existing image; None where there is none, or it was deleted."""
+        """Return the existing image with the tags, or None if it does not exist any more."""
         image = existing and await reupload(self.catalog, self.storage, existing, data, tags=tags)
         return UploadedImage(image, is_duplicate=True) if image else None
 

@@ -10,8 +10,8 @@ from sqlalchemy import Uuid, func, or_
 from sqlmodel import col
 
 from domain.entities.filters import IntRange, Orientation, TimeRange
+from infra.postgres.images import RANGE_FILTERS, VALUE_FILTERS, WORDS, ImageRow
 from infra.postgres.parameters import array, whole
-from infra.postgres.tables import WORDS, ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +27,11 @@ MARGIN = 1 + 1e-9  # rounding may not cut a place off that the distance lets in
 
 
 def conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield what must hold of an image that is meant."""
-    yield from _within(col(ImageRow.taken_at), criteria.taken_at)
-    yield from _within(col(ImageRow.created_at), criteria.created_at)
-    yield from _within(col(ImageRow.width), criteria.width)
-    yield from _within(col(ImageRow.height), criteria.height)
-    for column, accepted in (
-        (col(ImageRow.camera_make), criteria.camera_make_in),
-        (col(ImageRow.camera_model), criteria.camera_model_in),
-        (col(ImageRow.content_type), criteria.content_type_in),
-        (col(ImageRow.status), criteria.status_in),
-    ):
-        if accepted is not None:
+    """Yield the conditions of a filter. All values of users are bound parameters."""
+    for name, column in RANGE_FILTERS.items():
+        yield from _within(column, getattr(criteria, name))
+    for name, column in VALUE_FILTERS.items():
+        if (accepted := getattr(criteria, name)) is not None:
             yield column == func.any(array(accepted))
     if criteria.ids_not_in:
         yield col(ImageRow.id) != func.all(array(criteria.ids_not_in, Uuid()))

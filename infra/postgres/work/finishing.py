@@ -12,8 +12,9 @@ from sqlmodel import col
 
 from domain.entities.images import REPLACEABLE, Image, ImageStatus
 from domain.entities.work import FoundObject
-from infra.postgres.rows import image_row
-from infra.postgres.tables import EmbeddingRow, ImageRow
+from infra.postgres.images import FILE_FACTS, ImageRow, image_row
+from infra.postgres.models.rows import IS_LIVE
+from infra.postgres.tables import EmbeddingRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -24,22 +25,16 @@ if TYPE_CHECKING:
     from domain.entities.work import IndexedImage
     from infra.postgres.models.active import ActiveModel
 
-IS_SAID_BEFORE = {
-    *("id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"),
-    *("source", "source_version"),
-}
-"""What is said of an image before it is READY, and may have been changed since."""
-
 # In the order of the ids, as deleting locks them, so that the two never wait in a circle.
 STAY = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
 """)
-OTHERS = text("""
+OTHERS = text(f"""
     INSERT INTO work (model_id, image_id)
     SELECT models.id, image_id FROM models, unnest(CAST(:ids AS uuid[])) AS image_id
-    WHERE state IN ('backfilling', 'ready', 'active') AND models.id <> :model
+    WHERE {IS_LIVE} AND models.id <> :model
     ON CONFLICT DO NOTHING
-""")
+""")  # noqa: S608 - constants
 THE_SAME = text("SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE")
 FOLLOWERS = text("SELECT id FROM objects WHERE image_id = :id")
 DELETE = text("DELETE FROM images WHERE id = :id")
@@ -106,7 +101,7 @@ class Finishing:
         """Make images READY, and return those that were still PROCESSING."""
         kept = []
         for each in sorted(processing, key=lambda each: each.image.id):
-            facts = _row(each.image, without=IS_SAID_BEFORE)
+            facts = _row(each.image, columns=FILE_FACTS)
             changed = (
                 update(ImageRow)
                 .where(
@@ -130,7 +125,7 @@ class Finishing:
         image = each.image
         added = (
             insert(ImageRow)
-            .values(_row(image, without=set()))
+            .values(_row(image))
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
@@ -175,7 +170,7 @@ def _is(each: IndexedImage, status: ImageStatus) -> bool:
     return isinstance(each.task.subject, Image) and each.task.subject.status is status
 
 
-def _row(image: Image, *, without: set[str]) -> dict[str, Any]:
-    """Return the columns of an image that is READY from now on."""
-    row = image_row(image).model_dump(exclude=without)
+def _row(image: Image, *, columns: Collection[str] | None = None) -> dict[str, Any]:
+    """Return these columns, or all, of an image that is READY from now on."""
+    row = image_row(image).model_dump(include=set(columns) if columns else None)
     return row | {"ready_at": text("now()"), "failure_reason": None}

@@ -1,4 +1,4 @@
-"""Pictures that are alike, and the groups that comparing all with all makes of them."""
+"""Random images with duplicates, and the groups that a comparison of all pairs makes of them."""
 
 from __future__ import annotations
 
@@ -23,25 +23,29 @@ EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 EXACT, NEAR = Collapse.EXACT_COPIES, Collapse.NEAR_DUPLICATES
 
 
-def at(angle: float) -> Embedding:
-    """An embedding whose similarity to that at another angle is the cosine of the difference."""
+def embedding_at(angle: float) -> Embedding:
+    """Return an embedding. The similarity of two is the cosine of the angle between them."""
     return (cos(angle), sin(angle), 0.0)
 
 
-def groups(links: Iterable[DuplicatePair]) -> set[frozenset[UUID]]:
-    oldest = oldest_of_group(links)
+def groups(pairs: Iterable[DuplicatePair]) -> set[frozenset[UUID]]:
+    """Return the connected components of pairs."""
+    oldest = oldest_of_group(pairs)
     return {
         frozenset(id_ for id_, its in oldest.items() if its == first)
         for first in set(oldest.values())
     }
 
 
-def group(*images: Image) -> frozenset[UUID]:
+def ids_of(*images: Image) -> frozenset[UUID]:
     return frozenset(image.id for image in images)
 
 
-def library(random: Random, *, motifs: int) -> tuple[list[Image], dict[UUID, Embedding]]:
-    """Pictures of as many motifs, each copied, changed a little or much, and in other colours."""
+def random_images(random: Random, *, motifs: int) -> tuple[list[Image], dict[UUID, Embedding]]:
+    """Return 120 images of some motifs with their embeddings.
+
+    Some are exact copies, some are changed a little or much, and some have other colours.
+    """
     images, embeddings = [], {}
     for number in range(120):
         motif = random.randrange(motifs)
@@ -52,14 +56,15 @@ def library(random: Random, *, motifs: int) -> tuple[list[Image], dict[UUID, Emb
         )
         images.append(image)
         # The same pixels have the same embedding.
-        embeddings[image.id] = at(Random(image.pixel_sha256).choice([0, 0, 0.1, 1.5]))
+        embeddings[image.id] = embedding_at(Random(image.pixel_sha256).choice([0, 0, 0.1, 1.5]))
     return images, embeddings
 
 
-def groups_of_all(
+def expected_groups(
     images: Sequence[Image], embeddings: dict[UUID, Embedding], kind: Collapse
 ) -> set[frozenset[UUID]]:
-    alike = {image.id: {image.id} for image in images}
+    """Return the groups that a comparison of each image with each other makes."""
+    connected = {image.id: {image.id} for image in images}
     for one, other in combinations(images, 2):
         similarity = sum(
             x * y for x, y in zip(embeddings[one.id], embeddings[other.id], strict=True)
@@ -67,10 +72,10 @@ def groups_of_all(
         near = are_near(one.perceptual_hash, other.perceptual_hash)
         near = kind is NEAR and near and similarity >= NEAR_SIMILARITY
         if near or one.pixel_sha256 == other.pixel_sha256:
-            together = alike[one.id] | alike[other.id]
-            for id_ in together:
-                alike[id_] = together
-    return {frozenset(together) for together in alike.values() if len(together) > 1}
+            merged = connected[one.id] | connected[other.id]
+            for id_ in merged:
+                connected[id_] = merged
+    return {frozenset(ids) for ids in connected.values() if len(ids) > 1}
 
 
 def id_of(image: Image) -> UUID:

@@ -1,4 +1,4 @@
-"""Work in every adapter, with what it is on within reach."""
+"""Work queues of every adapter, with access to their rows."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 PROCESSING, READY, FAILED = ImageStatus.PROCESSING, ImageStatus.READY, ImageStatus.FAILED
 
 
-def found(name: str = "a.jpg", *, version: str = "1", tags: tuple[str, ...] = ()) -> FoundObject:
-    """An object that was found elsewhere."""
+def found_object(
+    name: str = "a.jpg", *, version: str = "1", tags: tuple[str, ...] = ()
+) -> FoundObject:
+    """Return an object in a bucket."""
     return FoundObject(uuid7(), Source(f"s3://bucket/{name}", version), 1_000, tags)
 
 
-def made(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> IndexedImage:  # noqa: ANN401 - of as many types as facts
-    """What a worker may make of a task."""
+def indexed(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> IndexedImage:  # noqa: ANN401 - facts have many types
+    """Return a worker's result of a task."""
     subject = task.subject
     if isinstance(subject, FoundObject):
         facts = {"source": subject.source, "tags": subject.tags} | facts
@@ -41,47 +43,47 @@ def made(task: Task, *, embedding: tuple[float, ...] = EAST, **facts: Any) -> In
     return IndexedImage(task, image, embedding)
 
 
-def processing(**facts: Any) -> Image:  # noqa: ANN401 - as above
-    """An image whose bytes are here, and nothing else."""
+def pending_image(**facts: Any) -> Image:  # noqa: ANN401 - facts have many types
+    """Return a PROCESSING image, as an upload adds it."""
     return image_with(status=PROCESSING, width=None, height=None, **facts)
 
 
 @dataclass
-class MemoryDesk:
-    """Work in memory."""
+class MemoryWorkFixture:
+    """A work queue in memory."""
 
     catalog: MemoryCatalog
-    work: MemoryWorkQueue = field(init=False)
+    queue: MemoryWorkQueue = field(init=False)
 
     def __post_init__(self) -> None:
-        self.work = MemoryWorkQueue(self.catalog)
+        self.queue = MemoryWorkQueue(self.catalog)
 
     async def add(self, subject: Image | FoundObject) -> None:
-        """Let there be work on an object, or on an image of the catalog."""
-        self.work.add(subject)
+        """Insert a task on an image of the catalog, or an object with its task."""
+        self.queue.add(subject)
 
-    async def became(self, found: FoundObject) -> UUID | str | None:
-        """Return the image that an object became, or why it did not."""
-        return self.work.became.get(found.id) or self.work.refused.get(found.id)
+    async def became(self, found_object: FoundObject) -> UUID | str | None:
+        """Return the id of an object's image, or the reason why it was refused."""
+        return self.queue.became.get(found_object.id) or self.queue.refused.get(found_object.id)
 
-    async def forget(self, found: FoundObject) -> None:
-        """Let there never have been the object."""
-        del self.work.objects[found.id]
+    async def delete_object(self, found_object: FoundObject) -> None:
+        """Delete the object, and keep its task."""
+        del self.queue.objects[found_object.id]
 
 
 @dataclass
-class PostgresDesk:
-    """Work on PostgreSQL."""
+class PostgresWorkFixture:
+    """A work queue on PostgreSQL."""
 
     catalog: PostgresLibrary
-    work: PostgresWorkQueue = field(init=False)
+    queue: PostgresWorkQueue = field(init=False)
 
     def __post_init__(self) -> None:
         assert self.catalog.model
-        self.work = PostgresWorkQueue(self.catalog.engine, self.catalog.model)
+        self.queue = PostgresWorkQueue(self.catalog.engine, self.catalog.model)
 
     async def add(self, subject: Image | FoundObject) -> None:
-        """Let there be work on an object, or on an image of the catalog."""
+        """Insert a task on an image of the catalog, or an object with its task."""
         if isinstance(subject, FoundObject):
             await self.run(
                 "INSERT INTO objects (id, location, version, byte_size, tags)"
@@ -94,31 +96,33 @@ class PostgresDesk:
             )
         await self.run(
             "INSERT INTO work (model_id, image_id) VALUES (:model, :id)",
-            model=self.work.model.id,
+            model=self.queue.model.id,
             id=subject.id,
         )
 
-    async def became(self, found: FoundObject) -> UUID | str | None:
-        """Return the image that an object became, or why it did not."""
-        [row] = await self.run("SELECT image_id, error FROM objects WHERE id = :id", id=found.id)
+    async def became(self, found_object: FoundObject) -> UUID | str | None:
+        """Return the id of an object's image, or the reason why it was refused."""
+        [row] = await self.run(
+            "SELECT image_id, error FROM objects WHERE id = :id", id=found_object.id
+        )
         return row.image_id or row.error  # type: ignore[no-any-return]  # a row
 
-    async def forget(self, found: FoundObject) -> None:
-        """Let there never have been the object."""
-        await self.run("DELETE FROM objects WHERE id = :id", id=found.id)
+    async def delete_object(self, found_object: FoundObject) -> None:
+        """Delete the object, and keep its task."""
+        await self.run("DELETE FROM objects WHERE id = :id", id=found_object.id)
 
     async def run(self, statement: str, **values: object) -> list[Any]:
-        """Run a statement and return the rows."""
+        """Execute a statement and return the rows."""
         async with self.catalog.engine.begin() as connection:
             result = await connection.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
 
-Desk = MemoryDesk | PostgresDesk
+WorkFixture = MemoryWorkFixture | PostgresWorkFixture
 
 
-def desk_over(catalog: ImageLibrary) -> Desk:
-    """Return the work of a catalog's model."""
+def work_fixture_over(catalog: ImageLibrary) -> WorkFixture:
+    """Return the work queue of the catalog's model."""
     if isinstance(catalog, MemoryCatalog):
-        return MemoryDesk(catalog)
-    return PostgresDesk(catalog)  # type: ignore[arg-type]  # there are two
+        return MemoryWorkFixture(catalog)
+    return PostgresWorkFixture(catalog)  # type: ignore[arg-type]  # the only other adapter

@@ -1,4 +1,4 @@
-"""A catalog of some thousand images, and the statements that it sends."""
+"""Records the statements that a library of 6,000 images sends to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from tests.postgres_library import PostgresLibrary
 
 IMAGES = 6_000
-LARGE = 2_000
+EXACT_BELOW = 2_000
+"""A lower bound than the product's, so that 6,000 images are enough for index scans."""
 MODEL = EmbeddingModel("tests/sixteen", 16)
 EVERYTHING = ImageFilter()
 FILL = (
     text("SELECT setseed(0.5)"),
-    # One in four has the tag "quarter", one in thousand "rare"; places lie all over the globe.
-    # Half of the images, or nearly, lie on the other side of ORIGIN: "Far".
+    # Each tag is named by its share of the images; "rare" is one in a thousand. Places are spread
+    # over the globe. About half of the images point away from QUERY; their camera make is "Far".
     text("""
         INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
-            tags, taken_at, latitude, longitude)
+            tags, taken_at, latitude, longitude, rating)
         SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
             '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
             array_remove(ARRAY[
@@ -38,7 +39,7 @@ FILL = (
                 CASE WHEN n % 10 = 0 THEN 'tenth' END
             ], NULL),
             '2020-01-01'::timestamptz + n * interval '1 hour',
-            random() * 180 - 90, random() * 360 - 180
+            random() * 180 - 90, random() * 360 - 180, NULLIF(n % 6, 0)
         FROM generate_series(1, :count) AS n
     """),
     text("""
@@ -52,39 +53,39 @@ FILL = (
     """),
     text("ANALYZE"),
 )
-ORIGIN = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
+QUERY = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A catalog of 6,000 images, of which 2,000 are many, and what it says to PostgreSQL."""
+class StatementRecorder:
+    """A library, and the statements that it sent while they were recorded."""
 
-    catalog: PostgresLibrary
+    library: PostgresLibrary
     statements: list[tuple[str, Any]] = field(default_factory=list)
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Note the statements of the block."""
+    def recording(self) -> Iterator[None]:
+        """Record the statements of the block."""
 
-        def note(_c: object, _u: object, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
+        def record(_c: object, _u: object, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
             self.statements.append((statement, parameters))
 
-        engine = self.catalog.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", note)
+        engine = self.library.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", record)
         yield
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", record)
 
     async def plan(self) -> str:
-        """Return the plan of the statement that was noted last."""
+        """Return the plan of the last recorded statement."""
         statement, parameters = self.statements[-1]
-        async with self.catalog.engine.connect() as connection:
-            # PostgreSQL's own protocol: the statement has its parameters in it by number.
+        async with self.library.engine.connect() as connection:
+            # asyncpg's own connection: the recorded statement has numbered parameters.
             raw: Any = (await connection.get_raw_connection()).driver_connection
             return "\n".join(row[0] for row in await raw.fetch(f"EXPLAIN {statement}", *parameters))
 
     async def search(
         self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False
     ) -> Ranking:
-        """Search around ORIGIN, watched."""
-        with self.watching():
-            return await self.catalog.search(ORIGIN, criteria, limit=limit, exact=exact)
+        """Search by QUERY, recorded."""
+        with self.recording():
+            return await self.library.search(QUERY, criteria, limit=limit, exact=exact)

@@ -1,4 +1,4 @@
-"""Points of a space of few dimensions, and a library of pictures in it."""
+"""Random embeddings of few dimensions, and an embedding space over them that counts its reads."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from infra.clip.embedding_space import Array
 
 TEXT, IMAGE = QueryKind.TEXT, QueryKind.IMAGE
-SCALE, DIMENSIONS = 100.0, 24
+LOGIT_SCALE, DIMENSIONS = 100.0, 24
 
 
-def cloud(number: int, *, seed: int, away: float = 2.0, axis: int = 0) -> Array:
-    """Return points of length 1 that have an axis in common, as texts have, and pictures another.
+def random_embeddings(count: int, *, seed: int, offset: float = 2.0, axis: int = 0) -> Array:
+    """Return embeddings of length 1 around one axis: (count, dimensions).
 
-    (number, dimensions).
+    Dual encoders put texts around one direction and pictures around another.
     """
-    points = np.random.default_rng(seed).normal(size=(number, DIMENSIONS)) / 2
-    points[:, axis] += away
+    points = np.random.default_rng(seed).normal(size=(count, DIMENSIONS)) / 2
+    points[:, axis] += offset
     return np.array(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
 
 
-BANK, PICTURES = cloud(60, seed=1), cloud(40, seed=2, axis=1)
-TEXTS, EXAMPLES = cloud(12, seed=3), cloud(12, seed=4, axis=1)
+BANK, PICTURES = random_embeddings(60, seed=1), random_embeddings(40, seed=2, axis=1)
+TEXTS, EXAMPLES = random_embeddings(12, seed=3), random_embeddings(12, seed=4, axis=1)
 
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:
@@ -45,31 +45,31 @@ def part(embedding: Array, kind: QueryKind, weight: float = 1.0) -> QueryPart:
     return QueryPart(embedding.tolist(), kind, weight)
 
 
-class SampledCatalog(MemoryCatalog):
-    """Counts how often it was asked for a sample, and of what size."""
+class SampleRecordingCatalog(MemoryCatalog):
+    """Records the sizes of the samples that were requested."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sampled: list[int] = []
+        self.sample_sizes: list[int] = []
 
     async def sample(self, size: int) -> Sequence[Embedding]:
-        self.sampled.append(size)
+        self.sample_sizes.append(size)
         return await super().sample(size)
 
 
-class Library:
-    """A space over pictures and a bank that is counted."""
+class CountingLibrary:
+    """An embedding space over pictures and a concept bank; counts the reads of both."""
 
     def __init__(self, bank: Array = BANK) -> None:
         self.bank = bank
-        self.fetched = 0
-        self.catalog = SampledCatalog()
+        self.bank_reads = 0
+        self.catalog = SampleRecordingCatalog()
         self.space = NumpyEmbeddingSpace(
-            self.catalog, self.fetch, model=EmbeddingModel("cloud", DIMENSIONS, SCALE)
+            self.catalog, self.read_bank, model=EmbeddingModel("random", DIMENSIONS, LOGIT_SCALE)
         )
 
-    async def fetch(self) -> Array:
-        self.fetched += 1
+    async def read_bank(self) -> Array:
+        self.bank_reads += 1
         return self.bank
 
     async def add(self, pictures: Array) -> list[UUID]:

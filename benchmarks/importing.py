@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from benchmarks.drawn import draw
 from benchmarks.encoder import make_true_size
 from benchmarks.end_to_end import make_file
+from benchmarks.postcard_files import render_files
 from domain.entities.filters import EVERYTHING, SortField
 from domain.entities.images import Pixels
 from domain.entities.listing import Sort, Window, position_of
@@ -203,7 +203,7 @@ def kept(data_dir: Path) -> int:
 async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
     """Kill an import again and again, run it to the end, and count what is found."""
     luck = random.Random(seed)
-    files = await draw(folder, count)
+    files = await render_files(folder, count)
     bucket = await asyncio.to_thread(bucket_of, url)
     await put(url, bucket, ((file.name, file.read_bytes()) for file in files))
     data = Path(tempfile.mkdtemp(prefix="pictograph-import-"))

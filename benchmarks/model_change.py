@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from PIL import Image
 
-from benchmarks.drawn import draw
 from benchmarks.encoder import captions
+from benchmarks.postcard_files import render_files
 from domain.entities.images import Pixels
 from infra.settings import read_settings
 from pictograph.adapters import open_encoder
@@ -209,7 +209,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         postcards = given.postcards or Path(folder, "postcards")
         postcards.mkdir(parents=True, exist_ok=True)
-        files = await draw(postcards, given.count)
+        files = await render_files(postcards, given.count)
         second = second_model(MODEL, Path(folder, "second"))
         settings: dict[str, object] = {
             "model": MODEL,

@@ -49,7 +49,7 @@ LAYERS = {
 
 @cache
 def caption_tokenizer() -> CLIPTokenizer:
-    """The tokenizer of the model in the box, learnt once: that takes seconds where it is traced."""
+    """The tokenizer of the bundled model, learnt once: under coverage that takes seconds."""
     return make_tokenizer(caption_words())
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from infra.clip.checkpoint import digest
 from pictograph.cli.demo import seeds
 from postcards import MODEL
-from postcards.back import Back
+from postcards.metadata import PostcardMetadata
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD
@@ -29,7 +29,7 @@ MANY = 600
 FEW = 12
 BATCH = 20
 SHAPES = ((960, 640), (960, 640), (640, 960), (960, 640), (720, 720), (960, 640), (1280, 560))
-DESCRIBING = ("back", "descriptions", "grammar", "lexicon", "scenes")
+DESCRIBING = ("descriptions", "grammar", "lexicon", "metadata", "scenes")
 TAG = """
 mutation Tag($ids: [ID!]!, $tags: [String!]!) {
   tagImages(input: {imageIds: $ids, tags: $tags}) { userErrors { message } }
@@ -56,8 +56,8 @@ class Card:
         return f"postcard-{self.seed:05}.jpg"
 
     @property
-    def back(self) -> Back:
-        return Back(compose(self.seed))
+    def metadata(self) -> PostcardMetadata:
+        return PostcardMetadata(compose(self.seed))
 
     @cached_property
     def content(self) -> bytes:
@@ -68,9 +68,9 @@ class Card:
         return path.read_bytes()
 
     def _paint(self) -> bytes:
-        picture = paint(self.back.scene, SHAPES[self.number % len(SHAPES)])
+        picture = paint(self.metadata.scene, SHAPES[self.number % len(SHAPES)])
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=90, exif=self.back.exif())
+        picture.save(file, "JPEG", quality=90, exif=self.metadata.exif())
         return file.getvalue()
 
 
@@ -88,15 +88,15 @@ def cards(count: int, *, after: int = 0) -> Sequence[Card]:
 
 
 def fill(server: Server, found: Sequence[Card]) -> None:
-    """Take postcards in, with all that stands on their backs."""
+    """Upload postcards with their captions and tags."""
     tagged: dict[str, list[str]] = {}
     for some in (found[first : first + BATCH] for first in range(0, len(found), BATCH)):
         answer = server.upload({card.name: card.content for card in some}, tags=["postcard"])
         assert [] == answer["userErrors"]
         for card, result in zip(some, answer["results"], strict=True):
             image_id = result["image"]["id"]
-            server.ask(SAY, id=image_id, altText=card.back.caption)
-            for tag in card.back.tags:
+            server.ask(SAY, id=image_id, altText=card.metadata.caption)
+            for tag in card.metadata.tags:
                 tagged.setdefault(tag, []).append(image_id)
     for tag, ids in tagged.items():
         server.ask(TAG, ids=ids, tags=[tag])

@@ -1,4 +1,4 @@
-"""The model in the box behind the real server: what is found is what was meant."""
+"""The bundled model behind the real server: what is found is what was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model in the box answers behind the real server, what it leaves out, and why."""
+"""What the bundled model answers behind the real server, what it leaves out, and why."""
 
 # ruff: noqa: ANN401 - variables are any JSON
 

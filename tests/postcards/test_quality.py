@@ -1,4 +1,4 @@
-"""How good the model in the box is: a smaller measurement than that of its card, each time."""
+"""How good the bundled model is: a smaller measurement than that of its card, each time."""
 
 from __future__ import annotations
 

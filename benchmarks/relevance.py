@@ -29,8 +29,8 @@ from infra.clip.embedding_space import TextJudge
 from infra.clip.encoder import ClipEncoder
 from postcards import MODEL, queries
 from postcards.evaluate import Evaluation
-from postcards.facts import alike
-from postcards.grammar import PLAIN
+from postcards.facts import neighbours
+from postcards.grammar import PLAIN_GRAMMAR
 
 if TYPE_CHECKING:
     from benchmarks.judged import Array
@@ -144,7 +144,7 @@ async def on_postcards() -> Calibration:
     bank = evaluation.embed(read_concepts())
     words, random = queries.vocabulary(), Random(0)
     asked = [*words, *queries.compounds()]
-    texts = evaluation.embed([PLAIN.say(each, random) for each in asked])
+    texts = evaluation.embed([PLAIN_GRAMMAR.caption(each, random) for each in asked])
 
     def margins(points: Array, background: float) -> Array:
         judge = TextJudge(pool.embeddings, bank, scale=scale, background=background)
@@ -159,7 +159,7 @@ async def on_postcards() -> Calibration:
     absent = margins(_strange(bank, texts[: len(words)]), background).max(axis=1)
     by_picture = judged_by_picture(
         pool.embeddings,
-        alike(pool.scenes),
+        neighbours(pool.scenes),
         sample=pool.embeddings[::2],
         scale=scale,
         every=4,

@@ -13,7 +13,7 @@ import pytest
 
 from postcards import MODEL
 from postcards.facts import facts_of
-from postcards.grammar import PLAIN
+from postcards.grammar import PLAIN_GRAMMAR
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
 from tests.e2e.process import KEY, Server
@@ -150,8 +150,8 @@ def test_a_picture_and_a_text_together_find_what_has_something_of_both(
     assert count(by_example(picture, "image"), "harbour") < count(blended, "harbour")
 
 
-def say(description: Description) -> str:
-    return PLAIN.say(description, Random(0))
+def caption(description: Description) -> str:
+    return PLAIN_GRAMMAR.caption(description, Random(0))
 
 
 def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
@@ -164,7 +164,7 @@ def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
     query = """query ($text: String!) {
         searchImages(by: {text: $text}, minRelevance: 0.9, first: 0) { relevantCount }
     }"""
-    found = [library.ask(query, text=say(each))["searchImages"] for each in absent]
+    found = [library.ask(query, text=caption(each))["searchImages"] for each in absent]
     strong = sum(each["relevantCount"] > 0 for each in found)
     assert strong <= 0.05 * len(absent)
 
@@ -178,7 +178,7 @@ def test_relevance_parts_what_answers_from_what_does_not(
         relevant = {place for place, each in enumerate(facts) if description.claims <= each}
         if len(relevant) < 3:
             continue
-        found = search(library, {"text": say(description)}, first=100)
+        found = search(library, {"text": caption(description)}, first=100)
         assert len(scenes) == len(found["edges"])
         likely = {
             place

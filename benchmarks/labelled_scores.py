@@ -101,8 +101,8 @@ class Recorded:
 
     def margins(self, texts: Array, *, bank: Array | None = None) -> Array:
         """Return the margin of each picture for each text: (texts, pictures)."""
-        judge = TextJudge(self.pictures, self.bank if bank is None else bank, scale=100.0)
-        return np.stack([judge(text) for text in texts])
+        scorer = TextJudge(self.pictures, self.bank if bank is None else bank, scale=100.0)
+        return np.stack([scorer(text) for text in texts])
 
     def by_picture(self, *, every: int = 10) -> LabelledScores:
         """Return the margins of every n-th picture as a query. Its category is relevant."""
@@ -122,8 +122,8 @@ def score_picture_queries(
 ) -> LabelledScores:
     """Return the margins of every n-th picture as a query. The picture itself is left out."""
     rows = np.arange(0, len(pictures), every)
-    judge = PictureJudge(pictures, sample, scale=scale)
-    values = np.stack([judge(pictures[row]) for row in rows])
+    scorer = PictureJudge(pictures, sample, scale=scale)
+    values = np.stack([scorer(pictures[row]) for row in rows])
     values[np.arange(len(rows)), rows] = -np.inf
     relevant = neighbours[rows].copy()
     relevant[np.arange(len(rows)), rows] = False

@@ -148,8 +148,8 @@ async def calibrate_bundled_model() -> Calibration:
     texts = evaluation.embed([PLAIN_GRAMMAR.caption(each, random) for each in descriptions])
 
     def margins(points: Array, background: float) -> Array:
-        judge = TextJudge(pool.embeddings, bank, scale=scale, background=background)
-        return np.stack([judge(each) for each in points])
+        scorer = TextJudge(pool.embeddings, bank, scale=scale, background=background)
+        return np.stack([scorer(each) for each in points])
 
     relevant = np.array([pool.relevant(each) for each in descriptions])
     by_share = {

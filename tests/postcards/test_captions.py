@@ -130,23 +130,23 @@ def test_captions_have_the_content_of_the_description(
     description: Description, parts: list[str]
 ) -> None:
     random = Random(0)
-    said = [PLAIN_GRAMMAR.caption(description, random) for _ in range(200)]
+    captions = [PLAIN_GRAMMAR.caption(description, random) for _ in range(200)]
     for part in parts:
-        assert any(part in caption.split() for caption in said)
-    assert len(set(said)) > 1
-    assert all(caption == " ".join(caption.split()) for caption in said)
+        assert any(part in caption.split() for caption in captions)
+    assert len(set(captions)) > 1
+    assert all(caption == " ".join(caption.split()) for caption in captions)
 
 
 def test_captions_vary_and_have_known_words_only() -> None:
     random = Random(0)
     words = {*caption_words(), *"123", ","}
-    said = [PLAIN_GRAMMAR.caption(random_concept(random), random) for _ in range(2_000)]
-    assert len(set(said)) > 1_200
+    captions = [PLAIN_GRAMMAR.caption(random_concept(random), random) for _ in range(2_000)]
+    assert len(set(captions)) > 1_200
     assert (
         set()
         == {
             word
-            for caption in said
+            for caption in captions
             for word in caption.replace(",", " ,").replace("-", " ").split()
         }
         - words
@@ -168,8 +168,8 @@ def test_held_out_words_never_occur_in_training_captions() -> None:
         *(describe_a_subject(scene, random) for scene in scenes),
         *(random_concept(random) for _ in range(6_000)),
     ]
-    said = " | ".join(TRAINING_GRAMMAR.caption(each, random) for each in descriptions)
-    assert [] == [form for form in (*HELD_OUT_OPENINGS, *held_out) if f" {form} " in said]
+    text = " | ".join(TRAINING_GRAMMAR.caption(each, random) for each in descriptions)
+    assert [] == [form for form in (*HELD_OUT_OPENINGS, *held_out) if f" {form} " in text]
     for description in vocabulary():
         assert HELD_OUT_GRAMMAR.caption(description, random).startswith(HELD_OUT_OPENINGS)
 

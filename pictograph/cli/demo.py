@@ -23,8 +23,8 @@ from infra.clip.checkpoint import weights_digest
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
-from postcards.back import Back
-from postcards.press import Press
+from postcards.metadata import PostcardMetadata
+from postcards.renderer_pool import RendererPool
 from postcards.scenes import compose
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 DATA = Path("pictograph-data")
 TAG = "postcard"
-PRESSES = 2
+RENDERER_PROCESSES = 2
 AT_A_TIME = 50
 """After so many it is written down how many are in."""
 
@@ -78,7 +78,7 @@ Or here, and a picture of your own:
 userErrors {{ message }} }} }}", "variables": {{"files": [null]}}}}' \\
     -F map='{{"0": ["variables.files.0"]}}' -F 0=@picture.jpg
 
-The model in the box knows postcards and nothing else. Photos want a real one:
+The bundled model knows postcards and nothing else. Photos need a real one:
 `make serve` loads openai/clip-vit-base-patch32.
 """,
             markup=False,
@@ -111,17 +111,17 @@ async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Pa
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    async with Press.open(PRESSES) as press:
+    async with RendererPool.open(RENDERER_PROCESSES) as renderers:
         with Progress(*columns, console=out) as progress:
             task = progress.add_task("", total=postcards, completed=here)
             missing = islice(seeds(), here, postcards)
             while some := list(islice(missing, AT_A_TIME)):
-                uploads = [_upload(seed, press) for seed in some]
-                backs = {_name(seed): Back(compose(seed)) for seed in some}
+                uploads = [_upload(seed, renderers) for seed in some]
+                metadata = {_name(seed): PostcardMetadata(compose(seed)) for seed in some}
                 async for upload, outcome in use_cases.import_copies(uploads, tags=[TAG]):
                     if isinstance(outcome, Refusal):
                         raise outcome
-                    await _label(use_cases, outcome.image.id, backs[upload.filename])
+                    await _label(use_cases, outcome.image.id, metadata[upload.filename])
                     progress.advance(task)
                 here += len(uploads)
                 await asyncio.to_thread(done.write_text, f"{here}\n")
@@ -137,9 +137,9 @@ def _read_count(file: Path) -> int:
     return int(file.read_text()) if file.exists() else 0
 
 
-def _upload(seed: int, press: Press) -> Upload:
+def _upload(seed: int, renderers: RendererPool) -> Upload:
     async def read() -> bytes:
-        return await press.postcard(seed)
+        return await renderers.render(seed)
 
     return Upload(_name(seed), 0, read)
 
@@ -148,7 +148,7 @@ def _name(seed: int) -> str:
     return f"postcard-{seed:05}.jpg"
 
 
-async def _label(use_cases: UseCases, image_id: UUID, back: Back) -> None:
-    """Put onto an image what stands on the postcard's back, and in no EXIF tag."""
-    await use_cases.tag([image_id], back.tags)
-    await use_cases.update(image_id, ImageChanges(alt_text=back.caption))
+async def _label(use_cases: UseCases, image_id: UUID, metadata: PostcardMetadata) -> None:
+    """Add the tags and the caption of a postcard, which are not in its EXIF."""
+    await use_cases.tag([image_id], metadata.tags)
+    await use_cases.update(image_id, ImageChanges(alt_text=metadata.caption))

@@ -118,7 +118,7 @@ def export_schema(
 def demo(
     postcards: Annotated[int, typer.Option(help="How many postcards to take in.", min=0)] = 600,
 ) -> None:
-    """Serve from a folder of its own, with the model in the box and postcards to search."""
+    """Serve from a folder of its own, with the bundled model and postcards to search."""
     from pictograph.cli.demo import serve as serve_demo  # noqa: PLC0415 - no other command needs it
 
     settings_of()

@@ -1,4 +1,4 @@
-"""`pictograph search`, as it is typed, with the model in the box."""
+"""`pictograph search`, as it is typed, with the bundled model."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
 
     done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
-    assert "2 taken in, 1 were here already, 1 refused." in done.stdout
+    assert "2 imported, 1 already in the library, 1 refused." in done.stdout
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
 

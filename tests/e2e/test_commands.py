@@ -40,7 +40,7 @@ def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> Non
     assert pictograph("keys", "revoke", key_id, settings=settings).returncode == 0
     again = pictograph("keys", "revoke", key_id, settings=settings)
     assert again.returncode == 1
-    assert f"No key in force has the id {key_id}" in again.stderr
+    assert f"No valid key has the id {key_id}" in again.stderr
     refused = server.http.post(
         "/graphql",
         json={"query": UPDATE, "variables": {"id": image["id"]}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,13 +16,8 @@ from pictograph.cli.keys import keys
 from pictograph.cli.maintenance import check, doctor, sweep
 from pictograph.cli.models import models
 from pictograph.cli.remedies import sentence_of
-from pictograph.cli.search_arguments import SearchArguments, taking_options
-from pictograph.cli.search_result import answer_to
-from pictograph.cli.tables import shows_pictures
+from pictograph.cli.search import search
 from pictograph.cli.worker import worker
-
-if TYPE_CHECKING:
-    from infra.settings import Settings
 
 cli = typer.Typer(
     name="pictograph",
@@ -76,27 +71,7 @@ cli.command()(worker)
 cli.command("import")(import_pictures)
 
 
-@cli.command()
-@taking_options
-def search(arguments: SearchArguments) -> None:
-    """Find pictures by what they show, and by what is known of them."""
-    run(_search(settings_of(), arguments))
-
-
-async def _search(settings: Settings, arguments: SearchArguments) -> None:
-    with arguments.spelled(), err.status("Searching"):
-        by, options = arguments.by(), arguments.options()
-        async with app.open_pictograph(settings) as pictograph:
-            answer = await answer_to(
-                pictograph.use_cases,
-                by,
-                options,
-                first=arguments.first,
-                pictures=shows_pictures(out),
-            )
-    out.print(answer, crop=False)
-
-
+cli.command()(search)
 cli.command()(sweep)
 cli.command()(check)
 cli.command()(doctor)

@@ -141,10 +141,10 @@ class Settings(BaseSettings):
     def summary(self) -> str:
         """Where the server will be, and the names of what is set."""
         names = sorted(PREFIX + name.upper() for name in self.model_fields_set)
-        reading = "public" if self.public_reading else "closed"
+        reading = "needs no key" if self.public_reading else "needs a key"
         return (
-            f"The server will be at {self.host}, port {self.port}; reading is {reading}. "
-            f"{' '.join(names) or 'Nothing'} is set."
+            f"The server will listen on {self.host}, port {self.port}; reading {reading}. "
+            f"Set: {', '.join(names) or 'nothing'}."
         )
 
 

@@ -75,7 +75,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     assert "The library is empty" in empty.stdout
 
     swept = pictograph("sweep", settings=settings)
-    assert "6 objects looked at, 0 removed; 0 expired searches removed." in swept.stdout
+    assert "6 stored files checked, 0 unreferenced files removed.\n" in swept.stdout
 
 
 def test_a_folder_that_is_not_there_is_named(no_key: dict[str, object]) -> None:
@@ -103,7 +103,7 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(
     assert ill.returncode == 1
     assert 1 == ill.stdout.count("✗")
     assert "/no/such/model" in ill.stdout
-    assert "will be made" in ill.stdout
+    assert "will be created" in ill.stdout
     assert not (new / "postgres").exists()
 
 
@@ -122,7 +122,7 @@ def test_a_command_that_needs_no_model_does_not_wait_for_torch(
 def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:
     for _ in range(2):
         done = pictograph("migrate", settings=no_key)
-        assert "The database has the tables of this version.\n" == done.stdout
+        assert "The database has all migrations of this version.\n" == done.stdout
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class Recorded:
     def margins(self, texts: Array, *, bank: Array | None = None) -> Array:
         """Return the margin of each picture for each text: (texts, pictures)."""
         scorer = TextMarginScorer(
-            self.pictures, self.bank if bank is None else bank, scale=100.0
+            self.pictures, self.bank if bank is None else bank, logit_scale=100.0
         )
         return np.stack([scorer(text) for text in texts])
 

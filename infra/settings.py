@@ -145,8 +145,8 @@ class Settings(BaseSettings):
         names = sorted(ENV_PREFIX + name.upper() for name in self.model_fields_set)
         reading = "needs no key" if self.public_reading else "needs a key"
         return (
-            f"The server listens on {self.host}, port {self.port}. Reading {reading}. "
-            f"Set in the environment: {', '.join(names) or 'nothing'}."
+            f"The server will listen on {self.host}, port {self.port}; reading {reading}. "
+            f"Set: {', '.join(names) or 'nothing'}."
         )
 
 

@@ -30,7 +30,7 @@ from transformers import (
     SiglipTokenizer,
 )
 
-from postcards.tokens import CONTEXT, caption_words, learn_merges, make_tokenizer
+from postcards.tokens import CONTEXT_LENGTH, caption_words, learn_merges, make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
         text_config={
             **layers,
             "vocab_size": len(tokenizer),
-            "max_position_embeddings": CONTEXT,
+            "max_position_embeddings": CONTEXT_LENGTH,
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,

@@ -1,4 +1,4 @@
-"""Between the domain's nouns and their rows."""
+"""Conversions between entities and rows, for all tables except that of images."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infra.postgres.tables import ApiKeyRow, ObjectRow, SearchRow
 
 
 def object_of(row: ObjectRow) -> FoundObject:
-    """Return the object that a row keeps."""
+    """Return the object of a row."""
     return FoundObject(row.id, Source(row.location, row.version), row.byte_size, tuple(row.tags))
 
 
 def search_row(search: KeptSearch) -> SearchRow:
-    """Return the row that keeps a search."""
+    """Return the row of a search."""
     return SearchRow(
         id=search.id,
         created_at=search.created_at,
@@ -33,14 +33,14 @@ def search_row(search: KeptSearch) -> SearchRow:
         part_embeddings=[list(part.embedding) for part in search.query.blended],
         part_kinds=[part.kind for part in search.query.blended],
         part_weights=[part.weight for part in search.query.blended],
-        # All hits were judged, or none.
+        # All hits have a relevance, or no hit has one.
         relevances=[hit.relevance for hit in search.hits if hit.relevance is not None] or None,
         stand_for=[hit.collapsed_count for hit in search.hits],
     )
 
 
 def search_of(row: SearchRow) -> KeptSearch:
-    """Return the search that a row keeps."""
+    """Return the search of a row."""
     return KeptSearch(
         id=row.id,
         created_at=row.created_at,
@@ -67,7 +67,7 @@ def _parts_of(row: SearchRow) -> tuple[QueryPart, ...]:
 
 
 def key_row(key: ApiKey) -> ApiKeyRow:
-    """Return the row that keeps a key."""
+    """Return the row of a key."""
     return ApiKeyRow(
         id=key.id,
         name=key.name,
@@ -79,7 +79,7 @@ def key_row(key: ApiKey) -> ApiKeyRow:
 
 
 def key_of(row: ApiKeyRow) -> ApiKey:
-    """Return the key that a row keeps."""
+    """Return the key of a row."""
     return ApiKey(
         id=row.id,
         name=row.name,

@@ -32,7 +32,7 @@ import infra.postgres.images  # noqa: F401 - declares the table that others refe
 
 
 class ModelRow(SQLModel, table=True):
-    """A model that has or had embeddings here. One at most is active."""
+    """A model that has or had embeddings in the library. At most one is active."""
 
     __tablename__ = "models"
 
@@ -43,12 +43,12 @@ class ModelRow(SQLModel, table=True):
     dimensions: int
     state: str = Field(sa_type=Text)
     source: str | None = Field(default=None, sa_type=Text)
-    """Where it is loaded from: a folder, or a name on the hub."""
+    """What it is loaded from: a folder, or a name on the hub."""
     activated_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
 
 
 class EmbeddingRow(SQLModel, table=True):
-    """What a model made of an image. Each model has a partition, and an index of its own there."""
+    """An embedding of an image. Each model has a partition of its own, with its own HNSW index."""
 
     __tablename__ = "embeddings"
     __table_args__ = ({"postgresql_partition_by": "LIST (model_id)"},)
@@ -63,9 +63,9 @@ class EmbeddingRow(SQLModel, table=True):
 
 
 class LikenessRow(SQLModel, table=True):
-    """Two images that are alike to a model and by hash: enough of such pairs to tell groups.
+    """A pair of near duplicates by hash and by a model. The pairs connect all images of a group.
 
-    Distance and similarity are kept so that narrower bounds will need no new comparison.
+    Distance and similarity are stored, so that narrower bounds need no new comparison.
     """
 
     __tablename__ = "likenesses"
@@ -79,7 +79,7 @@ class LikenessRow(SQLModel, table=True):
 
 
 class ComparisonRow(SQLModel, table=True):
-    """An image that was compared with all that were before it, itself or through its like."""
+    """An image that was compared with all earlier ones, directly or through a duplicate of it."""
 
     __tablename__ = "comparisons"
 
@@ -90,7 +90,7 @@ class ComparisonRow(SQLModel, table=True):
 
 
 class ConceptsRow(SQLModel, table=True):
-    """What a model made of the concepts that texts are compared with, as 32-bit floats."""
+    """The embeddings of the concept bank by a model, as 32-bit floats."""
 
     __tablename__ = "concepts"
 
@@ -98,12 +98,12 @@ class ConceptsRow(SQLModel, table=True):
         sa_column=Column(Integer, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
     )
     sha256: str = Field(sa_type=Text)
-    """Of the concepts."""
+    """Of the concepts' texts."""
     embeddings: bytes
 
 
 class SearchRow(SQLModel, table=True):
-    """A kept search. Unlogged: it lives for an hour, and a crash of the database may end it."""
+    """A kept search. The table is unlogged: a crash of the database may empty it."""
 
     __tablename__ = "searches"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
@@ -126,10 +126,9 @@ class SearchRow(SQLModel, table=True):
 
 
 class WorkRow(SQLModel, table=True):
-    """An image, or an object that becomes one under the same id, that a model has not embedded.
+    """A task: an image that a model has not embedded, or an object that becomes one with this id.
 
-    It may be taken from ``due_at`` on, which a lease puts off, and which is infinity where nobody
-    is to try again.
+    It can be leased from ``due_at`` on. A lease postpones that. Infinity marks a dead letter.
     """
 
     __tablename__ = "work"
@@ -147,7 +146,7 @@ class WorkRow(SQLModel, table=True):
 
 
 class ObjectRow(SQLModel, table=True):
-    """A picture that was found elsewhere: without image and error, it waits or was deleted."""
+    """An external picture. Without an image and an error it waits, or its image was deleted."""
 
     __tablename__ = "objects"
 
@@ -161,7 +160,7 @@ class ObjectRow(SQLModel, table=True):
 
 
 class UploadTargetRow(SQLModel, table=True):
-    """A place where a client may put a file, and the image that it has become, if it has."""
+    """A target of a direct upload, with its image once it has one."""
 
     __tablename__ = "upload_targets"
 
@@ -176,7 +175,7 @@ class UploadTargetRow(SQLModel, table=True):
 
 
 class ApiKeyRow(SQLModel, table=True):
-    """What is kept of an API key."""
+    """An API key: its digest, never the key itself."""
 
     __tablename__ = "api_keys"
 

@@ -62,7 +62,7 @@ class ImportProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the last state on the screen."""
+        """Stop drawing. The last state stays on the screen."""
         self._progress.stop()
 
     @property
@@ -82,7 +82,7 @@ class ImportProgress:
 
 
 def report(summary: ImportSummary, refused_count: int, refused: Sequence[RefusedObject]) -> None:
-    """Print what was done in a line, and a table of refused objects. Exits with 1 if there are any.
+    """Print the counts, and a table of refused objects. Exits with 1 if there are any.
 
     The counts of refused objects are those of the whole range, and so may exceed a manifest's.
     """
@@ -95,11 +95,11 @@ def report(summary: ImportSummary, refused_count: int, refused: Sequence[Refused
         f"{refused_count + summary.missing_count:,} refused.",
         soft_wrap=True,
     )
-    named = [*summary.missing, *refused]
-    more = refused_count + summary.missing_count - len(named)
-    if named:
+    shown = [*summary.missing, *refused]
+    more = refused_count + summary.missing_count - len(shown)
+    if shown:
         table = Table("Object", "Reason", title="Refused")
-        for each in named:
+        for each in shown:
             table.add_row(Text(each.location, overflow="fold"), Text(each.reason))
         if more:
             table.add_row(f"… and {more:,} more", "")
@@ -120,7 +120,7 @@ def report_dry_run(summary: ImportSummary, rate: float | None) -> None:
         soft_wrap=True,
     )
     if summary.missing_count:
-        out.print(f"{summary.missing_count:,} of the manifest do not exist.")
+        out.print(f"{summary.missing_count:,} objects of the manifest do not exist.")
     duration = ""
     if rate:
         seconds = timedelta(seconds=max(1, round(summary.to_index / rate)))

@@ -1,4 +1,4 @@
-"""Imports pictures of folders and buckets: in place, or as copies."""
+"""The command that imports pictures of folders and buckets, in place or as copies."""
 
 from __future__ import annotations
 
@@ -25,36 +25,45 @@ if TYPE_CHECKING:
 
 def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     place: Annotated[
-        str | None, typer.Argument(help="Folder with all folders in it, or s3://bucket/prefix.")
+        str | None, typer.Argument(help="Folder, with its subfolders, or s3://bucket/prefix.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Tag to put on each; repeatable.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Tag of each new image. Repeatable.")
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="File that names pictures, a line each (or CSV, or JSON); - reads standard input."
+            help="File with a location a line, or CSV, or JSON lines; - reads standard input."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+        bool, typer.Option("--dry-run", help="Report what would change, and change nothing.")
     ] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Try refused objects again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry refused objects.")] = False,
     even_everything: Annotated[
         bool,
-        typer.Option("--even-everything", help="Go on where the place is empty."),
+        typer.Option(
+            "--even-everything",
+            help="Continue even if the place has become empty, and delete its images.",
+        ),
     ] = False,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the originals of a folder into the library.")
     ] = False,
 ) -> None:
-    """Index every picture of a folder or a bucket in place. Run again, it indexes what changed."""
+    """Index the pictures of a folder or bucket in place. Later runs index only changes."""
     if (place is None) == (manifest is None):
         raise Misconfigured(
             "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."
         )
     settings = settings_of()
     if copy:
-        if place is None or "://" in place or dry_run:
-            raise Misconfigured("Only a folder can be copied, and not as a dry run: name one.")
+        if place is None or "://" in place:
+            raise Misconfigured(
+                "Only a folder can be copied; name it: `pictograph import FOLDER --copy`."
+            )
+        if dry_run:
+            raise Misconfigured("--copy has no dry run; leave out --copy or --dry-run.")
         run(import_copies(settings, Path(place), tags=tag or []))
         return
     run(
@@ -102,7 +111,7 @@ async def _import(  # noqa: PLR0913 - each is an option
                 summary = await listing
                 rate = await use_cases.estimate(summary.sample)
             else:
-                # Another model may be promoted meanwhile, and then has tasks of its own.
+                # Another model can be promoted during the import. It then needs embeddings, too.
                 others = asyncio.ensure_future(pictograph.work_for_others())
                 try:
                     summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
@@ -118,7 +127,7 @@ async def _import(  # noqa: PLR0913 - each is an option
 async def _index(
     use_cases: UseCases, listing: asyncio.Future[ImportSummary], progress: ImportProgress
 ) -> ImportSummary:
-    """Index objects while the listing goes on."""
+    """Index objects while the listing continues. Cancels the listing if indexing fails."""
     try:
         async for waiting in use_cases.index_found(lambda: progress.key_range, listing=listing):
             progress.left(waiting)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from infra.clip.checkpoint import weights_digest
 from pictograph.cli.demo import seeds
 from postcards import MODEL
-from postcards.back import Back
+from postcards.metadata import PostcardMetadata
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD
@@ -30,7 +30,7 @@ MANY = 600
 FEW = 12
 BATCH = 20
 SHAPES = ((960, 640), (960, 640), (640, 960), (960, 640), (720, 720), (960, 640), (1280, 560))
-DESCRIBING = ("back", "descriptions", "grammar", "lexicon", "scenes")
+DESCRIBING = ("descriptions", "grammar", "lexicon", "metadata", "scenes")
 TAG = """
 mutation Tag($ids: [ID!]!, $tags: [String!]!) {
   tagImages(input: {imageIds: $ids, tags: $tags}) { userErrors { message } }
@@ -52,8 +52,8 @@ class Card:
         return f"postcard-{self.seed:05}.jpg"
 
     @property
-    def back(self) -> Back:
-        return Back(compose(self.seed))
+    def metadata(self) -> PostcardMetadata:
+        return PostcardMetadata(compose(self.seed))
 
     @cached_property
     def content(self) -> bytes:
@@ -66,9 +66,9 @@ class Card:
         return path.read_bytes()
 
     def _paint(self) -> bytes:
-        picture = paint(self.back.scene, SHAPES[self.number % len(SHAPES)])
+        picture = paint(self.metadata.scene, SHAPES[self.number % len(SHAPES)])
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=90, exif=self.back.exif())
+        picture.save(file, "JPEG", quality=90, exif=self.metadata.exif())
         return file.getvalue()
 
 
@@ -102,10 +102,10 @@ def fill(server: Server, found: Iterable[Card]) -> None:
         answer = server.upload({card.name: card.content for card in some}, tags=["postcard"])
         assert [] == answer["userErrors"]
         ids = [result["image"]["id"] for result in answer["results"]]
-        said = {f"text{place}": card.back.caption for place, card in enumerate(some)}
+        said = {f"text{place}": card.metadata.caption for place, card in enumerate(some)}
         server.ask(_say(ids), **said)
         for card, image_id in zip(some, ids, strict=True):
-            for tag in card.back.tags:
+            for tag in card.metadata.tags:
                 tagged.setdefault(tag, []).append(image_id)
     for tag, ids in tagged.items():
         server.ask(TAG, ids=ids, tags=[tag])

@@ -48,7 +48,7 @@ def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> Non
     assert pictograph("keys", "revoke", key_id, settings=settings).returncode == 0
     again = pictograph("keys", "revoke", key_id, settings=settings)
     assert again.returncode == 1
-    assert f"No key in force has the id {key_id}" in again.stderr
+    assert f"No valid key has the id {key_id}" in again.stderr
     refused = server.http.post(
         "/graphql",
         json={"query": UPDATE, "variables": {"id": image["id"]}},
@@ -72,7 +72,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
 
     done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
-    assert "2 taken in, 1 were here already, 1 refused." in done.stdout
+    assert "2 imported, 1 already in the library, 1 refused." in done.stdout
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -83,7 +83,7 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     assert "The library is empty" in empty.stdout
 
     swept = pictograph("sweep", settings=settings)
-    assert "6 objects looked at, 0 removed; 0 expired searches removed." in swept.stdout
+    assert "6 stored files checked, 0 unreferenced files removed.\n" in swept.stdout
 
 
 def test_a_folder_that_is_not_there_is_named(no_key: dict[str, object]) -> None:
@@ -111,7 +111,7 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(
     assert ill.returncode == 1
     assert 1 == ill.stdout.count("✗")
     assert "/no/such/model" in ill.stdout
-    assert "will be made" in ill.stdout
+    assert "will be created" in ill.stdout
     assert not (new / "postgres").exists()
 
 
@@ -130,7 +130,7 @@ def test_a_command_that_needs_no_model_does_not_wait_for_torch(
 def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:
     for _ in range(2):
         done = pictograph("migrate", settings=no_key)
-        assert "The database has the tables of this version.\n" == done.stdout
+        assert "The database has all migrations of this version.\n" == done.stdout
 
 
 @pytest.mark.parametrize(

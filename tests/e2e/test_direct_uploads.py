@@ -123,4 +123,4 @@ def test_a_hundred_files_are_sent_past_the_api_and_found(
             assert (415 if kind == "folder" else 404) == there.status_code
         swept = pictograph("sweep", settings=settings)
         assert swept.returncode == 0, swept.stderr
-        assert "0 expired upload targets removed, and 0 files sent to such." in swept.stdout
+        assert "0 expired upload targets and 0 of their files removed." in swept.stdout

@@ -1,4 +1,4 @@
-"""Duplicates behind the real server with the model in the box, also of pictures kept earlier."""
+"""Duplicates behind the real server with the bundled model, also of pictures kept earlier."""
 
 from __future__ import annotations
 

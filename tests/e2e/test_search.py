@@ -1,4 +1,4 @@
-"""What the model in the box answers behind the real server, what it leaves out, and why."""
+"""What the bundled model answers behind the real server, what it leaves out, and why."""
 
 # ruff: noqa: ANN401 - variables are any JSON
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from postcards.facts import facts_of
-from postcards.grammar import PLAIN
+from postcards.grammar import PLAIN_GRAMMAR
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
 from tests.e2e.process import Server
@@ -148,8 +148,8 @@ def test_a_picture_and_a_text_together_find_what_has_something_of_both(
     assert count(by_example(picture, "image"), "harbour") < count(blended, "harbour")
 
 
-def say(description: Description) -> str:
-    return PLAIN.say(description, Random(0))
+def caption(description: Description) -> str:
+    return PLAIN_GRAMMAR.caption(description, Random(0))
 
 
 def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
@@ -162,7 +162,7 @@ def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
     query = """query ($text: String!) {
         searchImages(by: {text: $text}, minRelevance: 0.9, first: 0) { relevantCount }
     }"""
-    found = [library.ask(query, text=say(each))["searchImages"] for each in absent]
+    found = [library.ask(query, text=caption(each))["searchImages"] for each in absent]
     strong = sum(each["relevantCount"] > 0 for each in found)
     assert strong <= 0.05 * len(absent)
 
@@ -176,7 +176,7 @@ def test_relevance_parts_what_answers_from_what_does_not(
         relevant = {place for place, each in enumerate(facts) if description.claims <= each}
         if len(relevant) < 3:
             continue
-        found = search(library, {"text": say(description)}, first=100)
+        found = search(library, {"text": caption(description)}, first=100)
         assert len(scenes) == len(found["edges"])
         likely = {
             place

@@ -1,4 +1,4 @@
-"""`pictograph search`, as it is typed, with the model in the box."""
+"""`pictograph search`, as it is typed, with the bundled model."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def test_a_picture_is_looked_for_by_its_file_and_within_a_filter(
 
 
 def test_it_is_said_why_nothing_is_found(search: Search) -> None:
-    sentence = "No picture matches all the options that were given; leave some of them out.\n"
+    sentence = "No picture matches all filters; leave out some of them.\n"
     assert sentence == search("a castle", "--taken-from", "2025")
     table = search("a cactus", "--tag", "lake", "--first", "3")
     assert 3 == len(files(table))
     assert table.endswith(
-        "Nothing that matches the options is likely what you asked for; the nearest are shown.\n"
+        "No picture that matches the filters is likely to be relevant; the nearest are shown.\n"
     )
 
 
@@ -85,6 +85,6 @@ def test_what_cannot_be_read_is_one_sentence(search: Search, tmp_path: Path) -> 
     assert refused.startswith("notes.txt: This file is not in a supported format; send one of ")
     assert 1 == refused.count("\n")
     refused = search("a boat", "--near", "43.47,11.88", status=1)
-    assert refused.startswith("--near: 43.47,11.88 is no place; write latitude, longitude and ")
+    assert refused.startswith("--near: 43.47,11.88 is not a place; write latitude, longitude and ")
     assert 1 == refused.count("\n")
     assert "--no-such-option" in search("a boat", "--no-such-option", status=2)

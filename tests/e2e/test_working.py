@@ -50,8 +50,8 @@ def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
     with Server.in_thread(settings) as server:
         server.upload({f"{number}.jpg": picture(number) for number in range(6)})
         well = pictograph("check", settings=settings)
-        assert (0, "Nothing is wrong.") == (well.returncode, well.stdout.splitlines()[-1])
-        assert "6 images looked at, 6 originals read." in well.stdout
+        assert (0, "No faults found.") == (well.returncode, well.stdout.splitlines()[-1])
+        assert "6 images checked, 6 originals read." in well.stdout
 
         ids = [node["id"] for node in server.ask(IMAGES)["images"]["nodes"]]
         folders = sorted((tmp_path / "files").glob("*/*"))
@@ -66,7 +66,7 @@ def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
 
         mended = pictograph("check", "--repair", settings=settings)
         assert 0 == mended.returncode, mended.stderr
-        assert "3 repairs made or written down for the workers." in mended.stdout
+        assert "3 images repaired, or queued for the workers to repair." in mended.stdout
         states = [node["status"] for node in server.ask(IMAGES)["images"]["nodes"]]
         assert ["FAILED", "FAILED", "PROCESSING", "READY", "READY", "READY"] == sorted(states)
 
@@ -75,7 +75,7 @@ def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
                 pass
         states = [node["status"] for node in server.ask(IMAGES)["images"]["nodes"]]
         assert ["FAILED"] * 2 + ["READY"] * 4 == sorted(states)
-        assert "Nothing is wrong." in pictograph("check", settings=settings).stdout
+        assert "No faults found." in pictograph("check", settings=settings).stdout
 
         # The same pictures again take the place of what has failed.
         again = server.upload({f"{number}.jpg": picture(number) for number in range(6)})

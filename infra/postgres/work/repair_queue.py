@@ -33,7 +33,7 @@ MISSING_EMBEDDINGS = f"""
         SELECT FROM work WHERE work.image_id = images.id AND work.model_id = models.id
         AND due_at < 'infinity'
     )
-"""
+"""  # noqa: S608 - constants
 SELECT_UNEMBEDDED = text(f"""
     SELECT DISTINCT image_id FROM ({MISSING_EMBEDDINGS}) AS missing ORDER BY 1
 """)  # noqa: S608 - constants

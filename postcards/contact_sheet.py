@@ -1,6 +1,6 @@
-"""Show what a model finds: queries and their first hits among held-out postcards, as one picture.
+"""Draws a contact sheet: queries and their first hits among held-out postcards.
 
-``python -m postcards.sheet docs/postcards.jpg`` makes the one in the README.
+``python -m postcards.contact_sheet docs/postcards.jpg`` makes the picture in the README.
 """
 
 from __future__ import annotations
@@ -23,32 +23,38 @@ QUERIES = (
     "hot-air balloons, winter",
     "a purple tent in a canyon at night",
 )
-HITS = 5
-SIZE = (300, 200)
-GAP = 12
-CAPTION = 34
+HITS_PER_QUERY = 5
+THUMBNAIL_SIZE = (300, 200)
+GAP_PIXELS = 12
+CAPTION_HEIGHT_PIXELS = 34
 PAPER, INK = (250, 246, 238), (44, 42, 48)
 
 
 def main() -> None:
-    """Search, and paint what was found."""
-    parser = argparse.ArgumentParser(prog="python -m postcards.sheet", description=__doc__)
+    """Search, and write the sheet."""
+    parser = argparse.ArgumentParser(prog="python -m postcards.contact_sheet", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=MODEL)
     arguments = parser.parse_args()
     evaluation = Evaluation(arguments.folder, console=Console(stderr=True))
     pool = evaluation.pool(held_out_scenes(1_000), "1,000 pictures")
-    width, height = SIZE
-    row = CAPTION + height + GAP
-    sheet = Image.new("RGB", (GAP + HITS * (width + GAP), GAP + len(QUERIES) * row), PAPER)
+    width, height = THUMBNAIL_SIZE
+    row = CAPTION_HEIGHT_PIXELS + height + GAP_PIXELS
+    sheet = Image.new(
+        "RGB",
+        (GAP_PIXELS + HITS_PER_QUERY * (width + GAP_PIXELS), GAP_PIXELS + len(QUERIES) * row),
+        PAPER,
+    )
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(20)
     for number, (query, text) in enumerate(zip(QUERIES, evaluation.embed(QUERIES), strict=True)):
-        top = GAP + number * row
-        pen.text((GAP, top), f"“{query}”", fill=INK, font=font)
-        for place, hit in enumerate(np.argsort(-(pool.embeddings @ text))[:HITS]):
-            picture = paint(pool.scenes[hit], SIZE)
-            sheet.paste(picture, (GAP + place * (width + GAP), top + CAPTION))
+        top = GAP_PIXELS + number * row
+        pen.text((GAP_PIXELS, top), f"“{query}”", fill=INK, font=font)
+        for place, hit in enumerate(np.argsort(-(pool.embeddings @ text))[:HITS_PER_QUERY]):
+            picture = paint(pool.scenes[hit], THUMBNAIL_SIZE)
+            sheet.paste(
+                picture, (GAP_PIXELS + place * (width + GAP_PIXELS), top + CAPTION_HEIGHT_PIXELS)
+            )
     sheet.save(arguments.file, quality=88)
 
 

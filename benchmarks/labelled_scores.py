@@ -1,4 +1,4 @@
-"""Queries with known answers, and how well margins and scores part hits from noise."""
+"""Scores of queries with ground truth, and how well a threshold separates relevant pictures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[np.float32]
     Truth: TypeAlias = NDArray[np.bool_]
 
-# What Caltech-101 calls its categories, where the recorded nouns have another word.
-NOUNS = {
+# Categories of Caltech-101 by the recorded noun, if the names differ.
+NOUNS_BY_CATEGORY = {
     "binocular": "Binoculars",
     "car side": "car (automobile)",
     "crab": "crab (animal)",
@@ -35,8 +35,8 @@ NOUNS = {
     "rhino": "rhinoceros",
     "stapler": "stapler (stapling machine)",
 }
-# Of the 80 nouns of COCO, those that some category of Caltech-101 shows.
-SHOWN = frozenset(
+# Of the 80 nouns of COCO, those that pictures of Caltech-101 show.
+PRESENT_NOUNS = frozenset(
     """
     airplane, bird, boat, car, cat, cell phone, chair, clock, cup, dog, elephant, keyboard, laptop,
     motorcycle, person, pizza, potted plant, scissors, sports ball, stop sign, truck, umbrella, vase
@@ -47,14 +47,14 @@ SHOWN = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Margins or scores, and which of them are of relevant pictures: (queries, pictures) both."""
+class LabelledScores:
+    """Scores or margins with ground truth, both (queries, pictures)."""
 
     values: Array
     relevant: Truth
 
     def best(self) -> tuple[float, float]:
-        """Return the best F1 that one threshold reaches over all pairs, and that threshold."""
+        """Return the best F1 of one threshold over all pairs, and this threshold."""
         order = np.argsort(-self.values, axis=None)
         hits = np.cumsum(self.relevant.ravel()[order])
         f1 = 2 * hits / (np.arange(1, len(order) + 1) + self.relevant.sum())
@@ -67,24 +67,24 @@ class Judged:
         hits = int((found & self.relevant).sum())
         return 2 * hits / int(found.sum() + self.relevant.sum())
 
-    def of(self, queries: Sequence[int]) -> Judged:
-        """Return some of the queries."""
-        return Judged(self.values[queries], self.relevant[queries])
+    def subset(self, queries: Sequence[int]) -> LabelledScores:
+        """Return the scores of some of the queries."""
+        return LabelledScores(self.values[queries], self.relevant[queries])
 
     def held_out(self, *, splits: int = 200) -> float:
-        """Return the mean F1 of a third of the queries at the threshold that the others chose."""
+        """Return the mean F1 on random thirds of the queries at the best threshold of the rest."""
         random, results = Random(0), []
         for _ in range(splits):
             order = random.sample(range(len(self.values)), len(self.values))
             third = len(order) // 3
-            _, threshold = self.of(order[third:]).best()
-            results.append(self.of(order[:third]).f1(threshold))
+            _, threshold = self.subset(order[third:]).best()
+            results.append(self.subset(order[:third]).f1(threshold))
         return float(np.mean(results))
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """CLIP ViT-B/32 on Caltech-101: 48 nouns that it shows and 57 that it does not."""
+    """Embeddings of CLIP ViT-B/32 on Caltech-101, with 48 present nouns and 57 absent ones."""
 
     pictures: Array
     categories: Sequence[str]
@@ -92,25 +92,25 @@ class Recorded:
     names: Sequence[str]
     absent: Array
     bank: Array
-    """Those of our concepts of which there is a recorded vector."""
+    """The embeddings of our concepts, as far as they are recorded."""
 
     @property
     def relevant(self) -> Truth:
-        """Which pictures show which noun: (nouns, pictures)."""
+        """The ground truth: (nouns, pictures)."""
         return np.array([[name == each for each in self.categories] for name in self.names])
 
     def margins(self, texts: Array, *, bank: Array | None = None) -> Array:
-        """Return how far each picture stands out for each text: (texts, pictures)."""
-        judge = TextMarginScorer(
+        """Return the margin of each picture for each text: (texts, pictures)."""
+        scorer = TextMarginScorer(
             self.pictures, self.bank if bank is None else bank, logit_scale=100.0
         )
-        return np.stack([judge(text) for text in texts])
+        return np.stack([scorer(text) for text in texts])
 
-    def by_picture(self, *, every: int = 10) -> Judged:
-        """Return the margins of pictures as queries; those of the same category are relevant."""
+    def by_picture(self, *, every: int = 10) -> LabelledScores:
+        """Return the margins of every n-th picture as a query. Its category is relevant."""
         categories = np.array(self.categories)
         sample = self.pictures[:: max(1, len(self.pictures) // 500)]
-        return judged_by_picture(
+        return score_picture_queries(
             self.pictures,
             categories[:, None] == categories,
             sample=sample,
@@ -119,21 +119,21 @@ class Recorded:
         )
 
 
-def judged_by_picture(
-    pictures: Array, alike: Truth, *, sample: Array, scale: float, every: int
-) -> Judged:
-    """Return the margins of every so manyth picture as a query, never against itself."""
+def score_picture_queries(
+    pictures: Array, neighbours: Truth, *, sample: Array, scale: float, every: int
+) -> LabelledScores:
+    """Return the margins of every n-th picture as a query. The picture itself is left out."""
     rows = np.arange(0, len(pictures), every)
-    judge = ImageMarginScorer(pictures, sample, logit_scale=scale)
-    values = np.stack([judge(pictures[row]) for row in rows])
+    scorer = ImageMarginScorer(pictures, sample, logit_scale=scale)
+    values = np.stack([scorer(pictures[row]) for row in rows])
     values[np.arange(len(rows)), rows] = -np.inf
-    relevant = alike[rows].copy()
+    relevant = neighbours[rows].copy()
     relevant[np.arange(len(rows)), rows] = False
-    return Judged(values, relevant)
+    return LabelledScores(values, relevant)
 
 
 def recorded() -> Recorded:
-    """Read the recorded vectors."""
+    """Read the recorded embeddings."""
     texts, images = _lines("texts"), _lines("images")
     text_vectors = _unit(vectors("text"))
     rows: dict[str, int] = {}
@@ -141,20 +141,20 @@ def recorded() -> Recorded:
         if "noun" in line:
             rows.setdefault(str(line["noun"]), int(line["row"]))
             rows.setdefault(str(line["noun"]).lower(), int(line["row"]))
-            # "crab (animal)" is also a crab.
+            # "crab (animal)" is also found as "crab".
             rows.setdefault(str(line["noun"]).lower().split(" (")[0], int(line["row"]))
     shown = [line for line in images if str(line["source"]).startswith("caltech")]
     names = sorted(json.loads((FOLDER / "caltech_noun_queries_expected.json").read_text()))
     absent = [
         int(line["row"])
         for line in texts
-        if line["source"] == "Detic/coco" and str(line["noun"]).lower() not in SHOWN
+        if line["source"] == "Detic/coco" and str(line["noun"]).lower() not in PRESENT_NOUNS
     ]
     concepts = {rows[name] for each in read_concepts() if (name := each.split(" ", 1)[1]) in rows}
     return Recorded(
         pictures=_unit(vectors("image"))[[int(line["row"]) for line in shown]],
         categories=[str(line["label"]).replace("_", " ") for line in shown],
-        queries=text_vectors[[rows[NOUNS.get(name, name)] for name in names]],
+        queries=text_vectors[[rows[NOUNS_BY_CATEGORY.get(name, name)] for name in names]],
         names=names,
         absent=text_vectors[absent],
         bank=text_vectors[sorted(concepts)],

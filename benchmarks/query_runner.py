@@ -1,4 +1,4 @@
-"""What the benchmark of searches asks: recorded vectors as queries, alone and blended."""
+"""Query runners for the search benchmark: recorded vectors as queries, alone and blended."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from tests.postgres_library import PostgresLibrary
 
 
-class Ask(Protocol):
-    """Asks a question, by its number."""
+class RunQuery(Protocol):
+    """Runs a query, by its number."""
 
     def __call__(self, number: int, *, exact: bool) -> Awaitable[Ranking]:
-        """Return what is found."""
+        """Return the ranking, from an exact scan if ``exact``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """An encoder that knows each text by its number."""
+class RecordedEncoder:
+    """An encoder whose texts are the numbers of recorded queries."""
 
     queries: Sequence[Query]
     model: EmbeddingModel = real_clip.MODEL
@@ -53,13 +53,13 @@ class Recorded:
         return [self.queries[int(text)].embedding for text in texts]
 
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
-        """No pictures were recorded, only their vectors."""
+        """Raise NotImplementedError: vectors are recorded, but no pictures."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks a catalog, and what stands on it."""
+class QueryRunner:
+    """Runs recorded queries against a catalog and the use cases over it."""
 
     catalog: PostgresLibrary
     queries: Mapping[QueryKind, Sequence[Query]]
@@ -68,10 +68,10 @@ class Asker:
     search: SearchImages
 
     @classmethod
-    def over(cls, catalog: PostgresLibrary) -> Asker:
-        """Ask a catalog what was recorded."""
+    def over(cls, catalog: PostgresLibrary) -> QueryRunner:
+        """Return a runner for a catalog with the recorded vectors."""
         recorded, nouns = real_clip.large_library(), real_clip.nouns()
-        # Steps that spread the questions over all that there are.
+        # Every n-th query, so that the sample covers all of them.
         queries = {
             QueryKind.IMAGE: recorded.images.one_in(11).queries,
             QueryKind.TEXT: recorded.texts.one_in(29).queries,
@@ -82,7 +82,9 @@ class Asker:
 
         space = NumpyEmbeddingSpace(catalog, bank, model=real_clip.MODEL)
         search = SearchImages(
-            QueryEncoder(Recorded(queries[QueryKind.TEXT]), FakeImaging(), catalog, space, 0),
+            QueryEncoder(
+                RecordedEncoder(queries[QueryKind.TEXT]), FakeImaging(), catalog, space, 0
+            ),
             RelevanceScorer(space, real_clip.MODEL),
             catalog,
             catalog,
@@ -92,19 +94,19 @@ class Asker:
         )
         return cls(catalog, queries, nouns, space, search)
 
-    def plain(self, kind: QueryKind, criteria: ImageFilter, hits: int) -> Ask:
-        """Search for a picture or a text."""
+    def plain(self, kind: QueryKind, criteria: ImageFilter, hits: int) -> RunQuery:
+        """Return a runner of searches for a picture or a text."""
 
-        async def ask(number: int, *, exact: bool) -> Ranking:
+        async def run(number: int, *, exact: bool) -> Ranking:
             query = self.queries[kind][number]
             return await self.catalog.search(query, criteria, limit=hits, exact=exact)
 
-        return ask
+        return run
 
-    def blended(self, hits: int) -> Ask:
-        """Search for two nouns without a third."""
+    def blended(self, hits: int) -> RunQuery:
+        """Return a runner of searches for two nouns without a third."""
 
-        async def ask(number: int, *, exact: bool) -> Ranking:
+        async def run(number: int, *, exact: bool) -> Ranking:
             parts = tuple(
                 QueryPart(self.nouns[place + 30 * number].tolist(), QueryKind.TEXT, weight)
                 for place, weight in ((0, 1.0), (11, 1.0), (23, -1.0))
@@ -112,22 +114,22 @@ class Asker:
             query = Query(await self.space.blend(parts), QueryKind.TEXT, parts)
             return await self.catalog.search(query, EVERYTHING, limit=hits, exact=exact)
 
-        return ask
+        return run
 
-    def faceted(self, kind: QueryKind) -> Ask:
-        """Search, say of every hit how relevant it is, and count facets over all."""
+    def faceted(self, kind: QueryKind) -> RunQuery:
+        """Return a runner of searches with relevance of all hits and facets."""
         search = self.plain(kind, EVERYTHING, MAX_SEARCH_DEPTH)
 
-        async def ask(number: int, *, exact: bool) -> Ranking:
+        async def run(number: int, *, exact: bool) -> Ranking:
             ranking = await search(number, exact=exact)
             await self.search.score(self.queries[kind][number], ranking.hits)
             ids = [hit.image_id for hit in ranking.hits]
             await self.catalog.facets(ids, dict.fromkeys(Facet, 20))
             return ranking
 
-        return ask
+        return run
 
     async def page(self, number: int, *, after: UUID | None) -> SearchPage:
-        """Return the first 20 hits of a text's search, or the last of a search that is kept."""
+        """Return the first 20 hits of a search, or the last 20 of the kept search ``after``."""
         cursor = SearchCursor(after, MAX_SEARCH_DEPTH - 20) if after else None
         return await self.search(ByText(str(number)), first=20, after=cursor)

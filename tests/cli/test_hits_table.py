@@ -1,4 +1,4 @@
-"""What a search found, on a terminal."""
+"""The table of hits in a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from domain.entities.images import uuid7
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import SearchOptions
 from domain.entities.searches import FoundImage, KeptSearch, SearchCursor, SearchPage
-from pictograph.cli.tables import hits_table, shows_pictures
+from pictograph.cli.search_result import hits_table
+from pictograph.cli.tables import shows_pictures
 from tests.fakes.images import image_with
 
 
@@ -31,11 +32,11 @@ def page(*, exact: bool = True, collapse: Collapse = Collapse.NONE) -> SearchPag
         exact=exact,
     )
     found = (FoundImage(image, hit, SearchCursor(search.id, 1)),)
-    narrowing = SearchOptions(collapse=collapse)
-    return SearchPage(search, narrowing, found, has_next=False, has_previous=False, stages=())
+    options = SearchOptions(collapse=collapse)
+    return SearchPage(search, options, found, has_next=False, has_previous=False, stages=())
 
 
-def shown(
+def render(
     console: Console,
     page: SearchPage,
     *,
@@ -48,37 +49,37 @@ def shown(
     return capture.get()
 
 
-def test_hits_are_rows_with_their_names_as_they_are() -> None:
-    text = shown(Console(width=120), page())
+def test_file_names_are_not_parsed_as_markup() -> None:
+    text = render(Console(width=120), page())
     assert "[red]boat[/red].jpg" in text
     assert "0.250" in text
     assert "40 x 30" in text
 
 
 @pytest.mark.parametrize(
-    ("relevance", "says"),
+    ("relevance", "cell"),
     [(0.97, "strong 0.97"), (0.5, "likely 0.50"), (0.02, "weak 0.02")],
 )
-def test_a_relevance_is_a_word_and_a_number(relevance: float, says: str) -> None:
-    assert f" {says} " in shown(Console(width=120), page(), relevance=relevance)
+def test_a_relevance_is_shown_as_its_band_and_a_number(relevance: float, cell: str) -> None:
+    assert f" {cell} " in render(Console(width=120), page(), relevance=relevance)
 
 
-def test_what_was_deleted_meanwhile_is_weak() -> None:
+def test_an_image_deleted_since_the_search_is_weak() -> None:
     console = Console(width=120)
     with console.capture() as capture:
         console.print(hits_table(page(), {}))
     assert "weak 0.00" in capture.get()
 
 
-def test_a_hit_that_stands_for_others_says_for_how_many() -> None:
-    assert "Alike" not in shown(Console(width=120), page())
-    text = shown(Console(width=120), page(collapse=Collapse.EXACT_COPIES))
-    assert "Alike" in text
+def test_a_collapsed_hit_shows_its_number_of_images() -> None:
+    assert "Images" not in render(Console(width=120), page())
+    text = render(Console(width=120), page(collapse=Collapse.EXACT_COPIES))
+    assert "Images" in text
     assert "│ 3 " in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
-def test_a_name_and_an_id_are_whole_where_there_is_little_room(width: int) -> None:
+def test_names_and_ids_are_not_cut_off_in_a_narrow_terminal(width: int) -> None:
     found = page()
     console = Console(width=width)
     with console.capture() as capture:
@@ -87,20 +88,20 @@ def test_a_name_and_an_id_are_whole_where_there_is_little_room(width: int) -> No
     assert str(found.found[0].image.id) in capture.get()
 
 
-def test_a_table_says_whether_every_picture_was_compared() -> None:
-    assert "Every picture was compared." in shown(Console(width=120), page(exact=True))
-    assert "Found by walking the HNSW index." in shown(Console(width=120), page(exact=False))
+def test_the_caption_tells_an_exact_search_from_an_index_scan() -> None:
+    assert "Every picture was compared." in render(Console(width=120), page(exact=True))
+    assert "Found by an HNSW index scan." in render(Console(width=120), page(exact=False))
 
 
-def test_a_picture_is_drawn_in_its_colours() -> None:
+def test_a_thumbnail_is_drawn_in_its_colours() -> None:
     file = io.BytesIO()
     Image.new("RGB", (32, 16), (255, 0, 0)).save(file, "WEBP", lossless=True)
     console = Console(width=160, force_terminal=True, color_system="truecolor")
     assert shows_pictures(console)
-    text = shown(console, page(), thumbnails=(file.getvalue(),))
+    text = render(console, page(), thumbnails=(file.getvalue(),))
     assert 4 * 16 == text.count("▀")
     assert "38;2;255;0;0" in text
 
 
-def test_a_file_is_no_place_for_pictures() -> None:
+def test_output_to_a_file_shows_no_pictures() -> None:
     assert not shows_pictures(Console(file=io.StringIO()))

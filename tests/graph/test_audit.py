@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from graph.http.app import create_app
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
 
 CHECKS = Path(__file__).parents[3] / "shared" / "checks"
 NPM = shutil.which("npm")
@@ -34,9 +34,9 @@ async def audit(tmp_path: Path) -> Any:
     return tmp_path / "audit.mjs"
 
 
-async def test_all_audits_pass(audit: Path, world: World, tmp_path: Path) -> None:
+async def test_all_audits_pass(audit: Path, backend: FakeBackend, tmp_path: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
-    app = create_app(world.use_cases)
+    app = create_app(backend.use_cases)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     report = tmp_path / "report.json"

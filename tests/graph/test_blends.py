@@ -13,8 +13,8 @@ from domain.entities.searches import SEARCH_LIFETIME
 from graph.schema.ids import global_id
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import multipart
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import multipart
 
 SEARCH = """
     query ($by: ImageSearchBy!, $after: String, $minRelevance: Float,
@@ -79,7 +79,7 @@ async def test_what_is_unlike_is_left_out(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("ids")
-async def test_pictures_of_a_blend_are_sent_as_files(client: Client, world: World) -> None:
+async def test_pictures_of_a_blend_are_sent_as_files(client: Client, backend: FakeBackend) -> None:
     by = {"blend": {"like": [RED, FILE], "unlike": [FILE]}}
     answer = await with_files(
         client,
@@ -89,15 +89,15 @@ async def test_pictures_of_a_blend_are_sent_as_files(client: Client, world: Worl
     )
     page = answer["data"]["searchImages"]
     assert [{"filename": "purple"}] == page["nodes"]
-    assert 4 + 2 == len(world.encoder.pictures)
-    calls = world.encoder.calls
+    assert 4 + 2 == len(backend.encoder.pictures)
+    calls = backend.encoder.calls
     again = await found(client, by={"searchId": page["searchId"]})
     assert page == again
     rest = await found(
         client, by={"searchId": page["searchId"]}, after=page["pageInfo"]["endCursor"], first=9
     )
     assert 3 == len(rest["nodes"])
-    assert calls == world.encoder.calls
+    assert calls == backend.encoder.calls
 
 
 async def test_a_file_of_a_blend_that_is_no_picture_is_one_error_by_name(client: Client) -> None:
@@ -226,10 +226,10 @@ async def test_a_cursor_of_another_search_is_one_error_by_name(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_has_expired_is_one_error_by_name(client: Client, world: World) -> None:
+async def test_what_has_expired_is_one_error_by_name(client: Client, backend: FakeBackend) -> None:
     page = await found(client, by=BLEND)
     cursor, kept = page["pageInfo"]["endCursor"], {"searchId": page["searchId"]}
-    world.clock.now += SEARCH_LIFETIME + timedelta(minutes=1)
+    backend.clock.now += SEARCH_LIFETIME + timedelta(minutes=1)
     cases: list[tuple[str, dict[str, Any]]] = [
         ("by.searchId", {"by": kept}),
         ("after", {"by": BLEND, "after": cursor}),

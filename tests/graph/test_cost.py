@@ -10,13 +10,13 @@ from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.schema.cost import excess
-from tests.graph.requests import KEY
-from tests.graph.world import Client
+from graph.schema.cost import limit_error
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import KEY
 
 
 def refused(query: str, **variables: object) -> Any:
-    error = excess(parse(query), variables)
+    error = limit_error(parse(query), variables)
     return error and error.message.split()[2]
 
 
@@ -46,7 +46,7 @@ async def test_a_bomb_of_fragments_is_refused(client: Client) -> None:
 def test_every_fragment_is_measured_once() -> None:
     document = parse(bomb(150))
     began = time.process_time()
-    assert excess(document, None)
+    assert limit_error(document, None)
     # 2**150 spreads would outlast the sun; the bound only tells one from the other.
     assert time.process_time() - began < 60
 
@@ -221,4 +221,4 @@ def test_measuring_ends_for_every_document(
     named = " ".join(
         f"fragment {name} on X {{ {body} }}" for name, body in zip("abc", fragments, strict=True)
     )
-    excess(parse(f"{{ {selection} }} {named}"), variables)
+    limit_error(parse(f"{{ {selection} }} {named}"), variables)

@@ -15,12 +15,12 @@ from domain.entities.searches import SearchCursor
 from domain.errors import InvalidArgument
 from domain.use_cases.duplicates.find_duplicates import GroupCursor
 from graph.schema.pagination import (
-    group_at,
-    group_cursor,
-    position_at,
-    position_cursor,
-    search_at,
-    search_cursor,
+    decode_group_cursor,
+    decode_position,
+    decode_search_cursor,
+    encode_group_cursor,
+    encode_position,
+    encode_search_cursor,
 )
 
 PLACES = st.one_of(
@@ -37,13 +37,13 @@ def test_a_place_survives_the_way_through_its_cursor(
 ) -> None:
     field, value = field_and_value
     sort, place = Sort(field, descending=bool(descending)), Position(value, image_id)
-    assert place == position_at(position_cursor(place, sort), sort, location=("after",))
+    assert place == decode_position(encode_position(place, sort), sort, location=("after",))
 
 
 @given(st.uuids(), st.integers(0, 1_000))
 def test_a_rank_survives_the_way_through_its_cursor(search_id: UUID, rank: int) -> None:
     cursor = SearchCursor(search_id, rank)
-    assert cursor == search_at(search_cursor(cursor), location=("after",))
+    assert cursor == decode_search_cursor(encode_search_cursor(cursor), location=("after",))
 
 
 @given(st.sampled_from(Collapse), st.uuids(), st.uuids())
@@ -51,7 +51,7 @@ def test_a_group_survives_the_way_through_its_cursor(
     kind: Collapse, newest: UUID, last: UUID
 ) -> None:
     cursor = GroupCursor(kind, newest, last)
-    assert cursor == group_at(group_cursor(cursor), location=("after",))
+    assert cursor == decode_group_cursor(encode_group_cursor(cursor), location=("after",))
 
 
 JSON = st.recursive(
@@ -72,19 +72,19 @@ HALF_TRUE = st.tuples(
 def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortField) -> None:
     sort = Sort(field)
     try:
-        place = position_at(cursor, sort, location=("after",))
+        place = decode_position(cursor, sort, location=("after",))
     except InvalidArgument:
         return
-    assert place == position_at(position_cursor(place, sort), sort, location=("after",))
+    assert place == decode_position(encode_position(place, sort), sort, location=("after",))
 
 
 @given(FORGED)
 def test_a_forged_cursor_of_a_search_is_one_clear_error(cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="was not returned by this API"):
-        search_at(cursor, location=("after",))
+        decode_search_cursor(cursor, location=("after",))
 
 
 @given(FORGED)
 def test_a_forged_cursor_of_a_group_is_one_clear_error(cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="was not returned by this API"):
-        group_at(cursor, location=("after",))
+        decode_group_cursor(cursor, location=("after",))

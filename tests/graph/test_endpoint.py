@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from graph.http.problems import GRAPHQL_JSON
-from tests.graph.requests import KEY, upload_form
-from tests.graph.world import Client, Serve
+from graph.http.responses import GRAPHQL_JSON
+from tests.graph.fake_server import Client, Serve
+from tests.graph.multipart_requests import KEY, upload_form
 
 HELLO = {"query": "{ __typename }"}
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}

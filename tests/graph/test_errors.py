@@ -6,16 +6,16 @@ import pytest
 
 from domain.errors import Misconfigured
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, upload_form
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY, upload_form
 
 OUTAGE = ConnectionRefusedError("postgres://user:secret@db")
 
 
 async def test_a_bug_is_masked_and_logged_once_under_its_request(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = OUTAGE
+    backend.catalog.error = OUTAGE
     query = "{ a: images { totalCount } b: images { totalCount } }"
     answer = await client.http.post(
         "/graphql", json={"query": query}, headers={"X-Request-ID": "my-id.7"}
@@ -48,9 +48,9 @@ async def test_mistakes_of_clients_are_not_logged(
 
 
 async def test_an_outage_while_the_key_is_looked_up_is_masked(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.keys.broken = OUTAGE
+    backend.keys.error = OUTAGE
     answer = await client.http.post(
         "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": "Bearer x"}
     )
@@ -69,10 +69,10 @@ async def test_a_request_id_is_made_where_none_or_a_strange_one_comes(client: Cl
 
 
 async def test_an_operation_has_its_time_and_no_more(
-    serve: Serve, world: World, caplog: pytest.LogCaptureFixture
+    serve: Serve, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve(operation_seconds=0.01)
-    world.catalog.slow = True
+    backend.catalog.slow = True
     query = {"query": "{ images { nodes { id } } }"}
     for accept, status in (("application/json", 200), ("application/graphql-response+json", 503)):
         answer = await client.http.post("/graphql", json=query, headers={"Accept": accept})
@@ -83,9 +83,9 @@ async def test_an_operation_has_its_time_and_no_more(
 
 
 async def test_an_outage_ends_an_upload_masked(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = OUTAGE
+    backend.catalog.error = OUTAGE
     headers = {"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"}
     form = upload_form({"a.png": picture_file()})
     files = (await client.http.post("/graphql", headers=headers, **form)).json()
@@ -95,9 +95,9 @@ async def test_an_outage_ends_an_upload_masked(
 
 
 async def test_a_server_that_is_set_up_wrongly_is_a_fault_of_ours(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = Misconfigured("The database at postgres://user:secret@db is too old.")
+    backend.catalog.error = Misconfigured("The database at postgres://user:secret@db is too old.")
     error = await client.error("{ images { totalCount } }")
     assert "Internal server error" == error["message"]
     assert 1 == len(caplog.records)

@@ -18,10 +18,18 @@ from graph.http import event_stream, server
 from graph.http.app import create_app
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY, multipart
+from tests.graph.subscription_clients import (
+    ACCEPT_SSE,
+    all_results,
+    next_result,
+    over_sse,
+    over_websocket,
+    results_of,
+    running,
+)
 from tests.graph.test_subscriptions import MATCHES, RED, STATUS, paint, until_listening
-from tests.graph.wires import EVENTS, over_events, over_websocket, rest, results_of, running, soon
-from tests.graph.world import Client, World
 
 NOTHING = "subscription { imageStatusChanged(imageIds: []) { id } }"
 URQL = (
@@ -38,8 +46,8 @@ def streamed(answer: object) -> str:
 
 
 @pytest.fixture
-async def url(world: World) -> AsyncIterator[str]:
-    async with running(create_app(world.use_cases)) as url:
+async def url(backend: FakeBackend) -> AsyncIterator[str]:
+    async with running(create_app(backend.use_cases)) as url:
         yield url
 
 
@@ -82,8 +90,8 @@ async def test_who_prefers_json_gets_that(client: Client, accept: str) -> None:
     assert 400 == refused.status_code
     [error] = refused.json()["errors"]
     assert (
-        "Subscriptions are answered over WebSocket (graphql-transport-ws), and as Server-Sent "
-        "Events to who prefers them: “Accept: text/event-stream”."
+        "A subscription needs a stream: use WebSocket (graphql-transport-ws), or Server-Sent Events "
+        "with the header “Accept: text/event-stream”."
     ) == error["message"]
 
 
@@ -97,16 +105,16 @@ async def test_nothing_on_the_way_keeps_or_holds_events_back(client: Client) -> 
 
 async def test_a_browsers_event_source_asks_by_get(client: Client) -> None:
     for query, text in ((NOTHING, COMPLETE), ("{ __typename }", None)):
-        answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
+        answer = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
         assert (200, MIME) == (answer.status_code, answer.headers["content-type"])
         assert text in (None, answer.text)
 
 
 async def test_nothing_is_changed_by_get(client: Client) -> None:
     query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
-    answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
+    answer = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
     assert 405 == answer.status_code
-    allowed = {**EVENTS, "Authorization": f"Bearer {KEY}"}
+    allowed = {**ACCEPT_SSE, "Authorization": f"Bearer {KEY}"}
     changed = await client.http.post("/graphql", json={"query": query}, headers=allowed)
     assert streamed({"data": {"deleteImages": {"deletedImageIds": []}}}) == changed.text
 
@@ -122,31 +130,31 @@ async def test_what_is_wrong_with_a_query_is_a_result(client: Client, query: str
 
 @pytest.mark.parametrize("body", [b"null", b"{", b'{"query": 1}', b"[]"])
 async def test_a_malformed_request_is_refused_as_json(client: Client, body: bytes) -> None:
-    headers = {**EVENTS, "Content-Type": "application/json"}
+    headers = {**ACCEPT_SSE, "Content-Type": "application/json"}
     answer = await client.http.post("/graphql", content=body, headers=headers)
     assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
 
 
 async def test_a_wrong_key_is_refused_as_json(client: Client) -> None:
-    headers = {**EVENTS, "Authorization": "Bearer wrong"}
+    headers = {**ACCEPT_SSE, "Authorization": "Bearer wrong"}
     answer = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
     assert (401, "application/json") == (answer.status_code, answer.headers["content-type"])
 
 
-async def test_a_line_break_stays_within_its_event(client: Client, world: World) -> None:
-    image = await paint(world, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
+async def test_a_line_break_stays_within_its_event(client: Client, backend: FakeBackend) -> None:
+    image = await paint(backend, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
     query = "{ images { nodes { altText } } }"
     [result] = [each async for each in results_of(await post(client, query))]
     assert image.alt_text == result["data"]["images"]["nodes"][0]["altText"]
 
 
 async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
     heard = b""
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
         http.stream(
-            "POST", "/graphql", json={"query": MATCHES, "variables": RED}, headers=EVENTS
+            "POST", "/graphql", json={"query": MATCHES, "variables": RED}, headers=ACCEPT_SSE
         ) as response,
     ):
         async for chunk in response.aiter_bytes():
@@ -156,31 +164,31 @@ async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.Mon
     assert heard.startswith(b":\n\n:\n\n:\n\n")
 
 
-async def test_an_example_can_be_watched_for(url: str, world: World) -> None:
+async def test_an_example_can_be_watched_for(url: str, backend: FakeBackend) -> None:
     form = multipart(
         {"query": MATCHES, "variables": {"by": {"image": None}}},
         {"0": ["variables.by.image"]},
         {"0": ("red.png", picture_file((255, 0, 0)))},
     )
-    headers = {**EVENTS, "GraphQL-Require-Preflight": "1"}
+    headers = {**ACCEPT_SSE, "GraphQL-Require-Preflight": "1"}
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
         http.stream("POST", "/graphql", headers=headers, **form) as response,
     ):
         results = results_of(response)
-        await until_listening(world.catalog)
-        while not world.encoder.pictures:  # noqa: ASYNC110 - nobody tells
+        await until_listening(backend.catalog)
+        while not backend.encoder.pictures:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
-        image = await paint(world, "red")
-        assert global_id(image.id) == (await soon(results))["data"]["imageMatched"]["cursor"]
+        image = await paint(backend, "red")
+        assert global_id(image.id) == (await next_result(results))["data"]["imageMatched"]["cursor"]
         await results.aclose()
 
 
-@pytest.mark.parametrize("subscribe", [over_events, over_websocket])
+@pytest.mark.parametrize("subscribe", [over_sse, over_websocket])
 async def test_a_server_that_stops_ends_what_it_streams(
-    world: World, subscribe: Any, caplog: pytest.LogCaptureFixture
+    backend: FakeBackend, subscribe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = create_app(world.use_cases)
+    app = create_app(backend.use_cases)
     ready = asyncio.Event()
     with server.bind("127.0.0.1", 0) as listening:
         serving = asyncio.create_task(
@@ -195,24 +203,24 @@ async def test_a_server_that_stops_ends_what_it_streams(
         await ready.wait()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         async with subscribe(url, MATCHES, RED) as results:
-            await until_listening(world.catalog)
+            await until_listening(backend.catalog)
             os.kill(os.getpid(), signal.SIGTERM)
-            if subscribe is over_events:
-                [result] = await rest(results)
+            if subscribe is over_sse:
+                [result] = await all_results(results)
                 assert "SERVICE_UNAVAILABLE" == result["errors"][0]["extensions"]["code"]
             else:
                 with pytest.raises(ConnectionClosed) as closing:
-                    await soon(results)
+                    await next_result(results)
                 assert closing.value.rcvd
                 assert 1012 == closing.value.rcvd.code
         await asyncio.wait_for(serving, 60)
-    assert not world.catalog.events.listeners
+    assert not backend.catalog.events.listeners
     assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_a_stream_of_events_ends_with_its_client(url: str, world: World) -> None:
-    async with over_events(url, STATUS, {"ids": []}) as results:
-        assert [] == await rest(results)
-    async with over_events(url, MATCHES, RED):
-        await until_listening(world.catalog)
-    await until_listening(world.catalog, 0)
+async def test_a_stream_of_events_ends_with_its_client(url: str, backend: FakeBackend) -> None:
+    async with over_sse(url, STATUS, {"ids": []}) as results:
+        assert [] == await all_results(results)
+    async with over_sse(url, MATCHES, RED):
+        await until_listening(backend.catalog)
+    await until_listening(backend.catalog, 0)

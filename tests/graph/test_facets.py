@@ -18,22 +18,22 @@ from graph.schema.facets import ImageFacets
 from graph.schema.ids import global_id, uuid_of
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.watched import WatchedCatalog
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY
+from tests.graph.recording_fakes import RecordingCatalog
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
 @pytest.fixture
-async def ids(client: Client, world: World) -> list[str]:
+async def ids(client: Client, backend: FakeBackend) -> list[str]:
     """Three pictures with tags, and a camera's photo of May 2024 that failed."""
     files = [picture_file(colour) for colour in COLOURS.values()]
     payload = await client.upload(*files, names=tuple(COLOURS), tags=("sea",))
     exif = Exif(taken_at=datetime(2024, 5, 1, tzinfo=UTC), camera_model="M3")
     failed = image_with(status=ImageStatus.FAILED, tags=("boat",), exif=exif)
-    await world.catalog.add(failed, [1.0] + [0.0] * 15)
-    world.encoder.texts.clear()
+    await backend.catalog.add(failed, [1.0] + [0.0] * 15)
+    backend.encoder.texts.clear()
     return [*(result["image"]["id"] for result in payload["results"]), global_id(failed.id)]
 
 
@@ -63,14 +63,14 @@ def pairs(values: Any) -> list[tuple[str, int]]:
 
 @pytest.mark.usefixtures("ids")
 async def test_what_is_selected_together_is_counted_together(
-    client: Client, catalog: WatchedCatalog, world: World
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     data = await client.data("""{ images {
         facets { cameras { value } few: tags(first: 1) { value } tags { value } }
         more: facets { months { value } tags(first: 1) { count } }
     } }""")
-    assert ["facets"] == catalog.counts
-    assert 0 == len(world.encoder.texts)
+    assert ["facets"] == catalog.scans
+    assert 0 == len(backend.encoder.texts)
     facets = data["images"]["facets"]
     assert [{"value": "sea"}] == facets["few"]
     assert [{"value": "sea"}, {"value": "boat"}] == facets["tags"]
@@ -79,18 +79,18 @@ async def test_what_is_selected_together_is_counted_together(
 
 @pytest.mark.usefixtures("ids")
 async def test_nothing_is_counted_that_is_not_selected(
-    client: Client, catalog: WatchedCatalog, world: World
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("{ images { nodes { id tags } facets { __typename } } }")
-    assert [] == catalog.counts
+    assert [] == catalog.scans
     query = '{ images { facets { labels(candidates: ["red", "blue"]) { value } } } }'
     await client.data(query)
-    assert ["count_nearest", "cosines"] == catalog.counts
-    assert ["a photo of red", "a photo of blue"] == world.encoder.texts
+    assert ["count_nearest", "cosines"] == catalog.scans
+    assert ["a photo of red", "a photo of blue"] == backend.encoder.texts
 
 
 async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
-    world: World, ids: list[str]
+    backend: FakeBackend, ids: list[str]
 ) -> None:
     asked = []
 
@@ -98,7 +98,7 @@ async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
         asked.append("hits")
         return [uuid_of(id_, location=()) for id_ in ids[2:]]
 
-    facets = ImageFacets.over(world.use_cases(), hits)
+    facets = ImageFacets.over(backend.use_cases(), hits)
     assert [] == asked
     tags, labels = await asyncio.gather(
         facets.counts.load(FacetRequest(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
@@ -117,30 +117,30 @@ ON_A_PAGE = """query ($candidates: [String!]!) {
 
 @pytest.mark.usefixtures("ids")
 async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
-    client: Client, catalog: WatchedCatalog, world: World
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
-    pictures = len(world.encoder.pictures)
+    pictures = len(backend.encoder.pictures)
     data = await client.data(ON_A_PAGE, candidates=["red", "green", " blue "])
     labels = {node["filename"]: node["labels"] for node in data["images"]["nodes"]}
     for colour in COLOURS:
         assert colour == labels[colour][0]["label"]
         assert pytest.approx(1) == sum(score["share"] for score in labels[colour])
     assert [] == labels["photo.jpg"]
-    assert ["cosines"] == catalog.counts
-    assert ["a photo of red", "a photo of green", "a photo of blue"] == world.encoder.texts
-    assert pictures == len(world.encoder.pictures)
+    assert ["cosines"] == catalog.scans
+    assert ["a photo of red", "a photo of green", "a photo of blue"] == backend.encoder.texts
+    assert pictures == len(backend.encoder.pictures)
 
 
 @pytest.mark.usefixtures("ids")
 async def test_lists_of_labels_on_one_page_share_what_is_encoded(
-    client: Client, catalog: WatchedCatalog, world: World
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("""{ images { nodes {
         some: labels(candidates: ["red", "blue"]) { label }
         more: labels(candidates: ["blue", "white"]) { label }
     } } }""")
-    assert ["cosines"] == catalog.counts
-    assert 3 == len(world.encoder.texts)
+    assert ["cosines"] == catalog.scans
+    assert 3 == len(backend.encoder.texts)
 
 
 async def test_a_picture_that_was_just_changed_can_be_labelled(
@@ -205,8 +205,10 @@ async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+async def test_too_much_waiting_for_the_model_is_overloaded(
+    client: Client, backend: FakeBackend
+) -> None:
+    backend.encoder.overloaded = True
     for where in ("facets", "nodes"):
         query = (
             f'{{ images(first: 1) {{ {where} {{ labels(candidates: ["a"]) {{ __typename }} }} }} }}'
@@ -217,9 +219,9 @@ async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, worl
 
 @pytest.mark.usefixtures("ids")
 async def test_what_cannot_be_counted_is_one_error_and_leaves_nothing_behind(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.encoder.overloaded = True
+    backend.encoder.overloaded = True
     error = await client.error("""{ images {
         facets { tags { value } months { value } labels(candidates: ["a"]) { value } }
     } }""")
@@ -238,8 +240,8 @@ async def test_an_admin_sees_the_models_and_what_they_have_embedded(client: Clie
     )["models"]
 
 
-async def test_others_do_not_see_the_models(client: Client, world: World) -> None:
-    secret, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+async def test_others_do_not_see_the_models(client: Client, backend: FakeBackend) -> None:
+    secret, _ = await backend.use_cases().issue_key("writer", [Scope.WRITE])
     for key, code in ((None, "UNAUTHENTICATED"), (secret, "FORBIDDEN")):
         error = await client.error(MODELS, key=key)
         assert code == error["extensions"]["code"]

@@ -8,7 +8,7 @@ import pytest
 from domain.entities.images import Exif, GeoPoint, ImageStatus
 from graph.schema.ids import global_id
 from tests.fakes.images import image_with
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
 
 BOTH = """query ($filter: ImageFilter) {
     images(filter: $filter) { totalCount nodes { filename } facets { contentTypes { count } } }
@@ -57,9 +57,9 @@ CONDITIONS: dict[str, Any] = {  # Any: of as many types as conditions
 
 
 @pytest.fixture
-async def library(world: World) -> None:
+async def library(backend: FakeBackend) -> None:
     for image in (MEANT, OTHER):
-        await world.catalog.add(image, [1.0] + [0.0] * 15)
+        await backend.catalog.add(image, [1.0] + [0.0] * 15)
 
 
 @pytest.mark.usefixtures("library")

@@ -5,10 +5,10 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graph.http.problems import GRAPHQL_JSON
+from graph.http.responses import GRAPHQL_JSON
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import UPLOAD, multipart
-from tests.graph.world import Client
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import UPLOAD, multipart
 
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 FILE = {"0": ("a.png", picture_file())}

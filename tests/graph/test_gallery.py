@@ -12,7 +12,7 @@ from graph.http.gallery import FILES
 from graph.schema.schema import print_schema
 
 if TYPE_CHECKING:
-    from tests.graph.world import Client, Serve
+    from tests.graph.fake_server import Client, Serve
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "

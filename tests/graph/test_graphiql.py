@@ -21,8 +21,8 @@ from graph.http.fetch_graphiql import fetch, main, npm_pack
 from graph.http.graphiql_assets import ASSETS, Asset
 from graph.schema.schema import print_schema
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
-from tests.graph.world import Client, Serve
+from tests.graph.fake_server import Client, Serve
+from tests.graph.multipart_requests import KEY, multipart
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -198,7 +198,7 @@ def test_a_file_that_is_not_the_one_expected_is_not_kept(
     assets: tuple[Asset, ...], tmp_path: Path
 ) -> None:
     pack, _ = packer(assets, lambda _: b"alert(1)")
-    with pytest.raises(ValueError, match="is not the file expected"):
+    with pytest.raises(ValueError, match="does not have the expected SHA-256"):
         fetch(tmp_path, pack=pack)
     assert [] == list(tmp_path.iterdir())
 
@@ -222,4 +222,4 @@ def test_without_npm_the_page_stays_as_it_is_and_says_why(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert 0 == main([str(tmp_path / "assets")])
-    assert "GraphiQL stays on its CDN" in capsys.readouterr().err
+    assert "GraphiQL is loaded from its CDN" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from graph.http.middleware import RequestMiddleware
-from graph.http.problems import on_http_exception
+from graph.http.responses import http_exception_response
 
 
 async def nothing() -> Message:
@@ -47,7 +47,7 @@ async def test_starting_and_stopping_pass_through() -> None:
 
 async def test_only_refusals_are_told_as_such() -> None:
     request = Request({"type": "http", "path": "/x", "method": "GET", "headers": []})
-    refused = await on_http_exception(request, HTTPException(418, "Short and stout."))
+    refused = await http_exception_response(request, HTTPException(418, "Short and stout."))
     assert 418 == refused.status_code
     with pytest.raises(ZeroDivisionError):
-        await on_http_exception(request, ZeroDivisionError())
+        await http_exception_response(request, ZeroDivisionError())

@@ -14,8 +14,8 @@ from graph.http.app import create_app
 from graph.schema.context import Context
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -34,8 +34,8 @@ query ($after: String) {
 class Switch:
     """What answers: first one model, then another."""
 
-    def __init__(self, world: World) -> None:
-        self.before = world.use_cases()
+    def __init__(self, backend: FakeBackend) -> None:
+        self.before = backend.use_cases()
         self.encoder = FakeEncoder(name="another")
         search = self.before.search
         judge = replace(search.score, model=self.encoder.model)
@@ -56,8 +56,8 @@ class Switch:
 
 
 @pytest.fixture
-def switch(world: World) -> Switch:
-    return Switch(world)
+def switch(backend: FakeBackend) -> Switch:
+    return Switch(backend)
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
 
 
 async def test_the_model_changes_between_requests_and_never_in_one(
-    client: Client, switch: Switch, world: World
+    client: Client, switch: Switch, backend: FakeBackend
 ) -> None:
-    search = world.catalog.search
+    search = backend.catalog.search
 
     async def flipping(*args: object, **more: object) -> object:
         switch.is_on = True
         return await search(*args, **more)  # type: ignore[arg-type]  # as it is called
 
-    world.catalog.search = flipping  # type: ignore[method-assign,assignment]
+    backend.catalog.search = flipping  # type: ignore[method-assign,assignment]
     asked = """{
       a: searchImages(by: {text: "red"}) { explain { model } }
       b: searchImages(by: {text: "blue"}) { explain { model } }
@@ -103,21 +103,21 @@ async def test_the_model_changes_between_requests_and_never_in_one(
 
 async def test_a_connection_keeps_no_model_and_each_of_its_operations_one(switch: Switch) -> None:
     connection = Context(switch, Caller(frozenset()), "1", "http://pictures.test")
-    operation = connection.renewed()
+    operation = connection.for_operation()
     assert 0 == switch.taken
     assert switch.before is operation.use_cases
     switch.is_on = True
     assert switch.before is operation.use_cases
-    assert switch.after is connection.renewed().use_cases
-    operation.resume()
+    assert switch.after is connection.for_operation().use_cases
+    operation.start_result()
     assert switch.after is operation.use_cases
 
 
-async def test_every_state_of_a_model_is_told(client: Client, world: World) -> None:
+async def test_every_state_of_a_model_is_told(client: Client, backend: FakeBackend) -> None:
     async def models() -> Sequence[KnownModel]:
         return [KnownModel(state.value, 3, state, place) for place, state in enumerate(ModelState)]
 
-    world.catalog.known = models  # type: ignore[method-assign]
+    backend.catalog.known = models  # type: ignore[method-assign]
     told = await client.data("{ models { name state embeddedCount } }", key=KEY)
     assert [
         {"name": state.value, "state": state.name, "embeddedCount": place}

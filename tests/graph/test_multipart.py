@@ -3,8 +3,8 @@
 import pytest
 
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, UPLOAD, multipart, upload_form
-from tests.graph.world import Client
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import KEY, UPLOAD, multipart, upload_form
 
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 FILE = {"0": ("a.png", picture_file())}

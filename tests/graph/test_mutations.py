@@ -10,8 +10,8 @@ from domain.entities.images import uuid7
 from domain.entities.keys import Scope
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, UPLOAD, multipart
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY, UPLOAD, multipart
 
 UPDATE = """
     mutation ($input: UpdateImageInput!) {
@@ -77,11 +77,13 @@ async def test_a_file_may_stand_in_two_places_of_a_query(client: Client) -> None
     assert [False, True] == sorted(result["isDuplicate"] for result in results)
 
 
-async def test_too_many_files_are_refused_before_any_is_read(client: Client, world: World) -> None:
+async def test_too_many_files_are_refused_before_any_is_read(
+    client: Client, backend: FakeBackend
+) -> None:
     payload = await client.upload(*[picture_file(words=str(n)) for n in range(6)])
     assert [None] * 6 == payload["results"]
     assert [("TOO_MANY_FILES", ["input", "files"])] == faults(payload)
-    assert {} == world.storage.objects
+    assert {} == backend.storage.objects
 
 
 async def test_a_bad_tag_refuses_an_upload_and_names_the_tags(client: Client) -> None:
@@ -89,8 +91,10 @@ async def test_a_bad_tag_refuses_an_upload_and_names_the_tags(client: Client) ->
     assert [("INVALID_CONTENT", ["input", "tags"])] == faults(payload)
 
 
-async def test_an_overloaded_model_refuses_files_by_code(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+async def test_an_overloaded_model_refuses_files_by_code(
+    client: Client, backend: FakeBackend
+) -> None:
+    backend.encoder.overloaded = True
     payload = await client.upload(picture_file())
     assert [("OVERLOADED", ["input", "files", "0"])] == faults(payload)
 
@@ -157,12 +161,12 @@ async def test_a_bad_tag_changes_nothing(client: Client, ids: list[str]) -> None
 
 
 async def test_deleting_leaves_nothing_and_names_what_was_not_there(
-    client: Client, ids: list[str], world: World
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
     payload = (await client.change(DELETE, ids=[ids[1], NOBODY, ids[0]]))["deleteImages"]
     assert [ids[1], ids[0]] == payload["deletedImageIds"]
     assert [("NOT_FOUND", ["input", "ids", "1"])] == faults(payload)
-    assert {} == world.storage.objects
+    assert {} == backend.storage.objects
 
 
 @pytest.mark.parametrize("wrong", [["x"], [NOBODY] * 1_001])
@@ -178,8 +182,8 @@ async def test_a_change_needs_a_key(client: Client) -> None:
     assert "UNAUTHENTICATED" == answer["errors"][0]["extensions"]["code"]
 
 
-async def test_a_key_for_reading_changes_nothing(client: Client, world: World) -> None:
-    secret, _ = await world.use_cases().issue_key("reader", [Scope.READ])
+async def test_a_key_for_reading_changes_nothing(client: Client, backend: FakeBackend) -> None:
+    secret, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
     error = await client.error(DELETE, key=secret, ids=[NOBODY])
     assert "FORBIDDEN" == error["extensions"]["code"]
     assert "WRITE" in error["message"]

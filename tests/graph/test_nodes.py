@@ -10,7 +10,7 @@ import pytest
 from domain.entities.images import uuid7
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
 
 NAMES = ["a.png", "b.png", "c.png", "d.png", "e.png"]
 
@@ -44,12 +44,12 @@ async def test_more_than_a_hundred_nodes_are_refused(client: Client) -> None:
 
 
 async def test_lookups_of_one_request_share_one_look_into_the_catalog(
-    client: Client, ids: list[str], world: World
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
-    before = world.catalog.looked_up
+    before = backend.catalog.get_calls
     query = "query ($a: ID!, $b: ID!) { a: image(id: $a) { id } b: node(id: $b) { id } }"
     await client.data(query, a=ids[0], b=ids[1])
-    assert 1 == world.catalog.looked_up - before
+    assert 1 == backend.catalog.get_calls - before
 
 
 async def test_a_well_formed_id_of_nothing_is_null(client: Client) -> None:

@@ -10,8 +10,8 @@ from starlette.types import Message
 
 from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY
 
 DATA = picture_file(words="x" * 900)
 
@@ -35,10 +35,10 @@ async def test_an_original_comes_as_it_was_sent(client: Client, path: str) -> No
     assert answer.headers["X-Request-ID"]
 
 
-async def test_renditions_are_webp(client: Client, path: str, world: World) -> None:
+async def test_renditions_are_webp(client: Client, path: str, backend: FakeBackend) -> None:
     for variant in ("large", "thumbnail"):
         answer = await client.http.get(f"{path}/{variant}")
-        assert world.storage.objects[f"{path.rpartition('/')[2]}/{variant}"] == answer.content
+        assert backend.storage.objects[f"{path.rpartition('/')[2]}/{variant}"] == answer.content
         assert "image/webp" == answer.headers["Content-Type"]
 
 
@@ -131,9 +131,9 @@ async def test_what_is_no_image_is_404(client: Client, image_id: str) -> None:
 
 
 async def test_an_image_that_is_being_deleted_is_404(
-    client: Client, path: str, world: World
+    client: Client, path: str, backend: FakeBackend
 ) -> None:
-    world.storage.objects.clear()
+    backend.storage.objects.clear()
     assert 404 == (await client.http.get(f"{path}/original")).status_code
     headers = {"Range": "bytes=0-"}
     assert 404 == (await client.http.get(f"{path}/original", headers=headers)).status_code
@@ -152,7 +152,7 @@ async def test_closed_reading_closes_pictures_and_keeps_them_out_of_shared_cache
 
 
 async def test_what_was_opened_is_closed_when_the_client_goes_away(
-    path: str, world: World, caplog: pytest.LogCaptureFixture
+    path: str, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     scope = {
         "type": "http",
@@ -170,6 +170,6 @@ async def test_what_was_opened_is_closed_when_the_client_goes_away(
         if message["type"] == "http.response.body":
             raise OSError
 
-    await create_app(world.use_cases)(scope, receive, send)
-    assert [f"{path.rpartition('/')[2]}/original"] == world.storage.closed
+    await create_app(backend.use_cases)(scope, receive, send)
+    assert [f"{path.rpartition('/')[2]}/original"] == backend.storage.closed
     assert [] == caplog.records

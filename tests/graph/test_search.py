@@ -9,8 +9,8 @@ import pytest
 from domain.entities.images import uuid7
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY, multipart
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -87,14 +87,14 @@ async def test_pages_of_a_search_repeat_nothing(client: Client) -> None:
 
 
 async def test_a_search_is_asked_again_by_its_id_without_the_model(
-    client: Client, ids: list[str], world: World
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
     found = (await client.data(SEARCH, by={"text": "red"}))["searchImages"]
-    calls = world.encoder.calls
+    calls = backend.encoder.calls
     narrowed = {"idsNotIn": [ids[0]]}
     again = await client.data(SEARCH, by={"searchId": found["searchId"]}, filter=narrowed)
     assert ["again.png", "blue.png"] == names(again["searchImages"])
-    assert calls == world.encoder.calls
+    assert calls == backend.encoder.calls
 
 
 async def test_what_looks_like_an_image_is_never_the_image(client: Client, ids: list[str]) -> None:
@@ -138,8 +138,10 @@ async def test_exactly_one_way_to_say_what_is_looked_for(
     assert "INTERNAL_SERVER_ERROR" not in str(answer)
 
 
-async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+async def test_too_much_waiting_for_the_model_is_overloaded(
+    client: Client, backend: FakeBackend
+) -> None:
+    backend.encoder.overloaded = True
     error = await client.error(SEARCH, by={"text": "red"})
     assert "OVERLOADED" == error["extensions"]["code"]
 

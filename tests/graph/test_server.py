@@ -38,7 +38,7 @@ async def test_what_runs_beside_ends_with_the_server_and_its_failure_is_logged(
     with server.bind("127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         await server.serve(
-            Starlette(), listening, log_level="info", ready=ready, beside=[waiting, failing]
+            Starlette(), listening, log_level="info", ready=ready, background=[waiting, failing]
         )
 
     assert [url, "begun", "ended"] == said

@@ -10,8 +10,8 @@ from domain.entities.images import uuid7
 from domain.entities.keys import Scope
 from graph.schema.ids import UPLOAD_TARGET, global_id, uuid_of
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import MAX_BYTES, Client, World
+from tests.graph.fake_server import MAX_BYTES, Client, FakeBackend
+from tests.graph.multipart_requests import KEY
 
 DATA = picture_file()
 CREATE = """
@@ -54,7 +54,7 @@ async def sent(client: Client, data: bytes = DATA) -> str:
 
 
 async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_on(
-    client: Client, world: World
+    client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
     payload = await completed(client, target_id, tags=("sea",))
@@ -71,7 +71,7 @@ async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_o
         "sha256": hashlib.sha256(DATA).hexdigest(),
     } == image
     assert not result["isDuplicate"]
-    assert [1] == [ended async for ended in world.use_cases().index()]
+    assert [1] == [ended async for ended in backend.use_cases().index()]
     [again] = (await completed(client, target_id))["results"]
     assert (False, "READY", 8) == (
         again["isDuplicate"],
@@ -80,14 +80,14 @@ async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_o
     )
 
 
-async def test_a_target_says_where_the_bytes_go(client: Client, world: World) -> None:
+async def test_a_target_says_where_the_bytes_go(client: Client, backend: FakeBackend) -> None:
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]
     first, second = payload["targets"]
     uuid = uuid_of(first["id"], location=("id",), kind=UPLOAD_TARGET)
     assert f"http://pictures.test/uploads/{uuid}" == first["url"]
     assert first["existing"] is None
-    assert world.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
+    assert backend.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
     assert first["id"] != second["id"]
 
 
@@ -138,7 +138,12 @@ async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Cli
     assert ["0", "2", "3", "4"] == [error["field"][2] for error in errors]
     for error, words in zip(
         errors,
-        ("no id of an upload target", "Nothing was sent", "no such upload target", "no id of"),
+        (
+            "is not the id of an upload target",
+            "Nothing was sent",
+            "no such upload target",
+            "is not the id of",
+        ),
         strict=True,
     ):
         assert words in error["message"]
@@ -167,7 +172,7 @@ async def test_bad_tags_refuse_the_whole(client: Client) -> None:
 
 
 async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
-    client: Client, world: World
+    client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
     [result] = (await completed(client, target_id))["results"]
@@ -177,20 +182,20 @@ async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
     )
     payload = await completed(client, target_id)
     assert "TARGET_NOT_FOUND" == payload["userErrors"][0]["code"]
-    assert ({}, {}) == (world.storage.objects, world.staging.files)
+    assert ({}, {}) == (backend.storage.objects, backend.staging.files)
 
 
 @pytest.mark.parametrize(
     ("query", "variables"), [(CREATE, {"files": [announced()]}), (COMPLETE, {"ids": []})]
 )
 async def test_both_need_the_scope_write(
-    client: Client, world: World, *, query: str, variables: dict[str, Any]
+    client: Client, backend: FakeBackend, *, query: str, variables: dict[str, Any]
 ) -> None:
-    reading, _ = await world.use_cases().issue_key("reader", [Scope.READ])
+    reading, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
     assert "UNAUTHENTICATED" == (await client.error(query, **variables))["extensions"]["code"]
     refused = await client.error(query, key=reading, **variables)
     assert "FORBIDDEN" == refused["extensions"]["code"]
-    writing, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+    writing, _ = await backend.use_cases().issue_key("writer", [Scope.WRITE])
     assert await client.data(query, key=writing, **variables)
 
 

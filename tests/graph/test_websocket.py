@@ -17,19 +17,19 @@ from domain.entities.images import uuid7
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
-from tests.graph.requests import KEY
-from tests.graph.wires import running
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
+from tests.graph.multipart_requests import KEY
+from tests.graph.subscription_clients import running
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 ORIGIN = "https://gallery.example"
 
 
 @pytest.fixture
-async def address(world: World) -> AsyncIterator[Any]:
+async def address(backend: FakeBackend) -> AsyncIterator[Any]:
     """Return where a real server listens."""
     options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=1)
-    app = create_app(world.use_cases, options)
+    app = create_app(backend.use_cases, options)
     async with running(app) as url:
         yield url.replace("http://", "ws://") + "/graphql"
 
@@ -176,9 +176,9 @@ async def test_a_malformed_message_ends_the_connection_with_4400(
 
 
 async def test_a_bug_is_masked_and_logged_once(
-    address: str, world: World, caplog: pytest.LogCaptureFixture
+    address: str, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = ConnectionRefusedError("secret")
+    backend.catalog.error = ConnectionRefusedError("secret")
     async with talking(address) as talk:
         await talk.begin()
         answer, _ = await talk.ask("{ images { totalCount } }")
@@ -186,16 +186,16 @@ async def test_a_bug_is_masked_and_logged_once(
     assert 1 == len([record for record in caplog.records if record.levelname == "ERROR"])
 
 
-async def test_an_operation_has_its_time_and_no_more(address: str, world: World) -> None:
-    world.catalog.slow = True
+async def test_an_operation_has_its_time_and_no_more(address: str, backend: FakeBackend) -> None:
+    backend.catalog.slow = True
     async with talking(address) as talk:
         await talk.begin()
         heard = await talk.ask("{ images { nodes { id } } }")
         assert "TIMEOUT" in json.dumps(heard)
 
 
-async def test_a_connection_runs_few_operations_at_once(address: str, world: World) -> None:
-    world.catalog.slow = True
+async def test_a_connection_runs_few_operations_at_once(address: str, backend: FakeBackend) -> None:
+    backend.catalog.slow = True
     async with talking(address) as talk:
         await talk.begin()
         for name in "abc":
@@ -204,13 +204,15 @@ async def test_a_connection_runs_few_operations_at_once(address: str, world: Wor
         assert ("c", "error") == (answer["id"], answer["type"])
 
 
-async def test_operations_of_one_connection_share_no_lookups(address: str, world: World) -> None:
+async def test_operations_of_one_connection_share_no_lookups(
+    address: str, backend: FakeBackend
+) -> None:
 
     async with talking(address) as talk:
         await talk.begin()
         for _ in range(2):
             await talk.ask(f'{{ image(id: "{global_id(uuid7())}") {{ id }} }}')
-    assert 2 == world.catalog.looked_up
+    assert 2 == backend.catalog.get_calls
 
 
 async def test_pages_of_other_origins_get_no_connection(address: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.errors import ImageNotFound, Overloaded, SearchExpired
-from graph.schema.payloads import ImageUserError, UploadUserError
+from graph.schema.user_errors import ImageUserError, UploadUserError
 
 
 def test_a_refusal_that_no_upload_causes_is_raised_on() -> None:

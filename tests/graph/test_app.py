@@ -1,10 +1,10 @@
-"""The routes, and what stands around every answer."""
+"""Routes, health endpoints, security headers and CORS."""
 
 import asyncio
 
 import pytest
 
-from tests.graph.world import Client, Serve
+from tests.graph.fake_server import Client, Serve
 
 
 async def test_the_process_is_alive(client: Client) -> None:
@@ -40,7 +40,7 @@ async def test_a_server_that_is_not_ready_names_what_fails_and_no_secret(
 async def test_a_check_that_hangs_is_one_that_fails(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graph.http.app.CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("graph.http.health.CHECK_TIMEOUT_SECONDS", 0.01)
     answer = await serve(ready={"database": lambda: asyncio.sleep(10)}).http.get("/readyz")
     assert 503 == answer.status_code
 

@@ -7,10 +7,10 @@ import pytest
 
 from domain.entities.images import uuid7
 from domain.entities.upload_targets import TARGET_LIFETIME
-from graph.http.receive_upload import FORM_BYTES, MAX_FIELD_BYTES, MAX_FIELDS
+from graph.http.uploads import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FORM_OVERHEAD_BYTES
 from graph.schema.ids import UPLOAD_TARGET, uuid_of
+from tests.graph.fake_server import MAX_BYTES, Client, FakeBackend, Serve
 from tests.graph.test_upload_targets import announced, created
-from tests.graph.world import MAX_BYTES, Client, Serve, World
 
 DATA = b"a file of twenty bytes"
 ORIGIN = "https://gallery.example"
@@ -27,14 +27,14 @@ def refusal(answer: Any) -> tuple[int, str, str]:  # noqa: ANN401 - JSON
 
 
 async def test_a_file_may_be_sent_again_until_the_target_expires(
-    client: Client, world: World
+    client: Client, backend: FakeBackend
 ) -> None:
     url, fields = await slot(client)
     for data in (DATA, DATA[::-1]):
         answer = await client.http.post(url, data=fields, files={"file": data})
         assert 204 == answer.status_code
-        assert [data] == list(world.staging.files.values())
-    world.clock.now += TARGET_LIFETIME
+        assert [data] == list(backend.staging.files.values())
+    backend.clock.now += TARGET_LIFETIME
     answer = await client.http.post(url, data=fields, files={"file": DATA})
     expected = (403, "FORBIDDEN", "This upload target has expired; create a new one.")
     assert expected == refusal(answer)
@@ -50,16 +50,18 @@ async def test_a_file_may_be_sent_again_until_the_target_expires(
     ],
 )
 async def test_another_size_than_announced_is_refused(
-    data: bytes, status: int, *, code: str, client: Client, world: World
+    data: bytes, status: int, *, code: str, client: Client, backend: FakeBackend
 ) -> None:
     url, fields = await slot(client)
     found = refusal(await client.http.post(url, data=fields, files={"file": data}))
     assert (status, code) == found[:2]
     assert "announced" in found[2]
-    assert {} == world.staging.files
+    assert {} == backend.staging.files
 
 
-async def test_altered_missing_and_foreign_fields_are_refused(client: Client, world: World) -> None:
+async def test_altered_missing_and_foreign_fields_are_refused(
+    client: Client, backend: FakeBackend
+) -> None:
     url, fields = await slot(client)
     other, _ = await slot(client)
     for address, form in (
@@ -75,30 +77,32 @@ async def test_altered_missing_and_foreign_fields_are_refused(client: Client, wo
         status, code, message = refusal(answer)
         assert (403, "FORBIDDEN") == (status, code)
         assert message.endswith(".")
-    assert {} == world.staging.files
+    assert {} == backend.staging.files
 
 
 @pytest.mark.parametrize("count", [MAX_FIELDS + 1, 1])
-async def test_fields_are_few_and_small(count: int, client: Client, world: World) -> None:
+async def test_fields_are_few_and_small(count: int, client: Client, backend: FakeBackend) -> None:
     url, fields = await slot(client)
     more = {str(number): "x" * (MAX_FIELD_BYTES + 1) * (count == 1) for number in range(count)}
     answer = await client.http.post(url, data=more | fields, files={"file": DATA})
     status, code, message = refusal(answer)
     assert (400, "BAD_USER_INPUT") == (status, code)
     assert message.startswith("The multipart body cannot be read: ")
-    assert {} == world.staging.files
+    assert {} == backend.staging.files
 
 
-async def test_fields_behind_the_file_come_too_late(client: Client, world: World) -> None:
+async def test_fields_behind_the_file_come_too_late(client: Client, backend: FakeBackend) -> None:
     url, fields = await slot(client)
     late: dict[str, tuple[None, str]] = {name: (None, text) for name, text in fields.items()}
     answer = await client.http.post(url, files={"file": ("a.png", DATA), **late})
     assert 403 == answer.status_code
     assert "lacks the field “Content-Type”" in refusal(answer)[2]
-    assert {} == world.staging.files
+    assert {} == backend.staging.files
 
 
-async def test_a_form_without_the_file_or_with_two_is_refused(client: Client, world: World) -> None:
+async def test_a_form_without_the_file_or_with_two_is_refused(
+    client: Client, backend: FakeBackend
+) -> None:
     url, fields = await slot(client)
     for files in (
         {"picture": DATA},
@@ -107,7 +111,7 @@ async def test_a_form_without_the_file_or_with_two_is_refused(client: Client, wo
     ):
         answer = await client.http.post(url, data=fields, files=files)
         assert (400, "BAD_USER_INPUT") == refusal(answer)[:2]
-    assert {} == world.staging.files
+    assert {} == backend.staging.files
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,7 @@ async def test_what_is_no_form_is_refused(
 
 
 async def test_no_more_is_read_than_the_largest_picture_may_have(
-    client: Client, world: World
+    client: Client, backend: FakeBackend
 ) -> None:
     url, _ = await slot(client)
     taken = 0
@@ -146,15 +150,15 @@ async def test_no_more_is_read_than_the_largest_picture_may_have(
         url, content=endless(), headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
     assert (413, "REQUEST_ENTITY_TOO_LARGE") == refusal(answer)[:2]
-    assert taken <= MAX_BYTES + FORM_BYTES + 2048
-    assert {} == world.staging.files
+    assert taken <= MAX_BYTES + MAX_FORM_OVERHEAD_BYTES + 2048
+    assert {} == backend.staging.files
 
 
-async def test_the_largest_picture_fits(client: Client, world: World) -> None:
+async def test_the_largest_picture_fits(client: Client, backend: FakeBackend) -> None:
     url, fields = await slot(client, MAX_BYTES)
     answer = await client.http.post(url, data=fields, files={"file": b"x" * MAX_BYTES})
     assert 204 == answer.status_code
-    assert [MAX_BYTES] == [len(data) for data in world.staging.files.values()]
+    assert [MAX_BYTES] == [len(data) for data in backend.staging.files.values()]
 
 
 async def test_pages_of_a_listed_origin_may_send_files(serve: Serve) -> None:

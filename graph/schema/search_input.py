@@ -1,0 +1,111 @@
+"""The input of a search: a text, a picture, an image, a blend, or an earlier search."""
+
+import strawberry
+
+from domain.entities.queries import (
+    ByBlend,
+    ByImage,
+    BySearch,
+    ByText,
+    ByUpload,
+    SearchBy,
+    WeightedTerm,
+)
+from domain.entities.queries import Term as QueryTerm
+from domain.entities.uploads import Upload
+from domain.errors import Location
+from graph.schema.arguments import none_if_unset
+from graph.schema.ids import uuid_of
+from graph.schema.pagination import search_uuid
+
+
+def _term_of(
+    text: str | None, image: Upload | None, image_id: strawberry.ID | None, *, location: Location
+) -> "QueryTerm | None":
+    """Return the term of the one value that is not absent. Raises InvalidArgument."""
+    if (words := none_if_unset(text)) is not None:
+        return ByText(words)
+    if (upload := none_if_unset(image)) is not None:
+        return ByUpload(upload)
+    if (id_ := none_if_unset(image_id)) is not None:
+        return ByImage(uuid_of(id_, location=(*location, "image_id")))
+    return None
+
+
+@strawberry.input(one_of=True)
+class Term:
+    """A part of a blend. Exactly one field."""
+
+    text: str | None = strawberry.UNSET
+    image: Upload | None = strawberry.UNSET
+    image_id: strawberry.ID | None = strawberry.UNSET
+
+
+@strawberry.input
+class BlendTerm:
+    """A term and its weight relative to the other terms."""
+
+    term: Term
+    weight: float = 1.0
+
+    def to_domain(self, location: Location) -> WeightedTerm:
+        """Convert to a term of the domain. Raises InvalidArgument."""
+        term = _term_of(
+            self.term.text, self.term.image, self.term.image_id, location=(*location, "term")
+        )
+        assert term is not None  # noqa: S101 - GraphQL validates that one field is there
+        return WeightedTerm(term, self.weight)
+
+
+@strawberry.input
+class Blend:
+    """Several things to look for at once, and things to leave out."""
+
+    like: list[BlendTerm] = strawberry.field(description="What to look for: 1 to 10 terms.")
+    unlike: list[BlendTerm] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "What to leave out: at most 10 terms. Each is projected out of the query vector. The "
+            "word “without” in a text has no such effect, since CLIP does not understand negation."
+        ),
+    )
+
+    def to_domain(self) -> ByBlend:
+        """Convert to a query of the domain. Raises InvalidArgument."""
+        like, unlike = (
+            tuple(term.to_domain(("blend", side, index)) for index, term in enumerate(terms or ()))
+            for side, terms in (("like", self.like), ("unlike", none_if_unset(self.unlike)))
+        )
+        return ByBlend(like, unlike)
+
+
+@strawberry.input(one_of=True)
+class ImageSearchBy:
+    """What to look for. Exactly one field."""
+
+    text: str | None = strawberry.field(
+        default=strawberry.UNSET, description="A description in natural language."
+    )
+    image: Upload | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="An example picture, sent as a multipart file. It is not stored.",
+    )
+    image_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The id of an image of the library."
+    )
+    blend: Blend | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Several texts, pictures and images, weighted, and things to leave out.",
+    )
+    search_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="ImageSearchConnection.searchId of an earlier search, to run it again.",
+    )
+
+    def to_domain(self) -> SearchBy:
+        """Convert to a query of the domain. Raises InvalidArgument."""
+        if (blend := none_if_unset(self.blend)) is not None:
+            return blend.to_domain()
+        if term := _term_of(self.text, self.image, self.image_id, location=()):
+            return term
+        return BySearch(search_uuid(self.search_id, location=("search_id",)))

@@ -1,6 +1,6 @@
 """The server's use cases over fakes, and a GraphQL client."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,6 +1,6 @@
 """Runs a real server, and subscribes over WebSocket and over Server-Sent Events."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json

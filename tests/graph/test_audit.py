@@ -1,6 +1,6 @@
 """The conformance audits of GraphQL over HTTP, against a real server."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ NPM = shutil.which("npm")
 
 @pytest.fixture
 async def audit(tmp_path: Path) -> Any:
-    """Return the audit, installed; npm may have no network to fetch it by."""
+    """Install the audits, or skip where npm has no network."""
     if not CHECKS.exists() or NPM is None:
         pytest.skip("the audits need ../shared/checks and npm")
     for file in CHECKS.iterdir():

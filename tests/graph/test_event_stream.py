@@ -1,6 +1,6 @@
-"""Server-Sent Events: who gets them, and what they look like."""
+"""Server-Sent Events: content negotiation, format and shutdown."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.graph.subscription_clients import (
     results_of,
     running,
 )
-from tests.graph.test_subscriptions import MATCHES, RED, STATUS, paint, until_listening
+from tests.graph.test_subscriptions import MATCHES, RED, STATUS, add_image, until_listening
 
 NOTHING = "subscription { imageStatusChanged(imageIds: []) { id } }"
 URQL = (
@@ -40,8 +40,8 @@ COMPLETE = "event: complete\ndata:\n\n"
 MIME = "text/event-stream; charset=utf-8"
 
 
-def streamed(answer: object) -> str:
-    text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+def streamed(response: object) -> str:
+    text = json.dumps(response, separators=(",", ":"), ensure_ascii=False)
     return f"event: next\ndata: {text}\n\n{COMPLETE}"
 
 
@@ -65,10 +65,12 @@ async def post(client: Client, query: str, *, accept: str = "text/event-stream")
         "text/event-stream, multipart/mixed, */*;q=0.1",
     ],
 )
-async def test_who_prefers_events_gets_them(client: Client, accept: str) -> None:
-    answer = await post(client, "{ __typename }", accept=accept)
-    assert MIME == answer.headers["content-type"]
-    assert streamed({"data": {"__typename": "Query"}}) == answer.text
+async def test_a_client_that_prefers_events_gets_an_event_stream(
+    client: Client, accept: str
+) -> None:
+    response = await post(client, "{ __typename }", accept=accept)
+    assert MIME == response.headers["content-type"]
+    assert streamed({"data": {"__typename": "Query"}}) == response.text
 
 
 @pytest.mark.parametrize(
@@ -82,48 +84,48 @@ async def test_who_prefers_events_gets_them(client: Client, accept: str) -> None
         "",
     ],
 )
-async def test_who_prefers_json_gets_that(client: Client, accept: str) -> None:
-    answer = await post(client, "{ __typename }", accept=accept)
-    assert "json" in answer.headers["content-type"]
-    assert {"data": {"__typename": "Query"}} == answer.json()
+async def test_a_client_that_prefers_json_gets_json(client: Client, accept: str) -> None:
+    response = await post(client, "{ __typename }", accept=accept)
+    assert "json" in response.headers["content-type"]
+    assert {"data": {"__typename": "Query"}} == response.json()
     refused = await post(client, NOTHING, accept=accept)
     assert 400 == refused.status_code
     [error] = refused.json()["errors"]
     assert (
-        "A subscription needs a stream: use WebSocket (graphql-transport-ws), or Server-Sent Events "
-        "with the header “Accept: text/event-stream”."
+        "A subscription needs a stream: use WebSocket (graphql-transport-ws), or Server-Sent "
+        "Events with the header “Accept: text/event-stream”."
     ) == error["message"]
 
 
-async def test_nothing_on_the_way_keeps_or_holds_events_back(client: Client) -> None:
-    answer = await post(client, NOTHING)
-    assert COMPLETE == answer.text
-    assert "no-store" == answer.headers["cache-control"]
-    assert "no" == answer.headers["x-accel-buffering"]
-    assert "Accept" == answer.headers["vary"]
+async def test_events_are_neither_cached_nor_buffered(client: Client) -> None:
+    response = await post(client, NOTHING)
+    assert COMPLETE == response.text
+    assert "no-store" == response.headers["cache-control"]
+    assert "no" == response.headers["x-accel-buffering"]
+    assert "Accept" == response.headers["vary"]
 
 
-async def test_a_browsers_event_source_asks_by_get(client: Client) -> None:
+async def test_an_event_source_of_a_browser_can_subscribe_by_get(client: Client) -> None:
     for query, text in ((NOTHING, COMPLETE), ("{ __typename }", None)):
-        answer = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
-        assert (200, MIME) == (answer.status_code, answer.headers["content-type"])
-        assert text in (None, answer.text)
+        response = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
+        assert (200, MIME) == (response.status_code, response.headers["content-type"])
+        assert text in (None, response.text)
 
 
-async def test_nothing_is_changed_by_get(client: Client) -> None:
+async def test_a_mutation_by_get_is_refused_as_an_event_stream_too(client: Client) -> None:
     query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
-    answer = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
-    assert 405 == answer.status_code
+    response = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
+    assert 405 == response.status_code
     allowed = {**ACCEPT_SSE, "Authorization": f"Bearer {KEY}"}
     changed = await client.http.post("/graphql", json={"query": query}, headers=allowed)
     assert streamed({"data": {"deleteImages": {"deletedImageIds": []}}}) == changed.text
 
 
 @pytest.mark.parametrize("query", ["{ nothing }", "{", "subscription { nothing }"])
-async def test_what_is_wrong_with_a_query_is_a_result(client: Client, query: str) -> None:
-    answer = await post(client, query)
-    assert 200 == answer.status_code
-    [result] = [each async for each in results_of(answer)]
+async def test_a_request_error_is_a_result_of_the_stream(client: Client, query: str) -> None:
+    response = await post(client, query)
+    assert 200 == response.status_code
+    [result] = [each async for each in results_of(response)]
     assert result.keys() == {"errors"}
     assert result["errors"][0]["message"]
 
@@ -131,26 +133,28 @@ async def test_what_is_wrong_with_a_query_is_a_result(client: Client, query: str
 @pytest.mark.parametrize("body", [b"null", b"{", b'{"query": 1}', b"[]"])
 async def test_a_malformed_request_is_refused_as_json(client: Client, body: bytes) -> None:
     headers = {**ACCEPT_SSE, "Content-Type": "application/json"}
-    answer = await client.http.post("/graphql", content=body, headers=headers)
-    assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
+    response = await client.http.post("/graphql", content=body, headers=headers)
+    assert (400, "application/json") == (response.status_code, response.headers["content-type"])
 
 
 async def test_a_wrong_key_is_refused_as_json(client: Client) -> None:
     headers = {**ACCEPT_SSE, "Authorization": "Bearer wrong"}
-    answer = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
-    assert (401, "application/json") == (answer.status_code, answer.headers["content-type"])
+    response = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
+    assert (401, "application/json") == (response.status_code, response.headers["content-type"])
 
 
-async def test_a_line_break_stays_within_its_event(client: Client, backend: FakeBackend) -> None:
-    image = await paint(backend, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
+async def test_line_breaks_in_a_value_do_not_split_an_event(
+    client: Client, backend: FakeBackend
+) -> None:
+    image = await add_image(backend, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
     query = "{ images { nodes { altText } } }"
     [result] = [each async for each in results_of(await post(client, query))]
     assert image.alt_text == result["data"]["images"]["nodes"][0]["altText"]
 
 
-async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_comments_are_sent_as_heartbeats(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
-    heard = b""
+    received = b""
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
         http.stream(
@@ -158,13 +162,13 @@ async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.Mon
         ) as response,
     ):
         async for chunk in response.aiter_bytes():
-            heard += chunk
-            if len(heard) >= 9:
+            received += chunk
+            if len(received) >= 9:
                 break
-    assert heard.startswith(b":\n\n:\n\n:\n\n")
+    assert received.startswith(b":\n\n:\n\n:\n\n")
 
 
-async def test_an_example_can_be_watched_for(url: str, backend: FakeBackend) -> None:
+async def test_a_live_search_can_use_an_example_picture(url: str, backend: FakeBackend) -> None:
     form = multipart(
         {"query": MATCHES, "variables": {"by": {"image": None}}},
         {"0": ["variables.by.image"]},
@@ -177,15 +181,15 @@ async def test_an_example_can_be_watched_for(url: str, backend: FakeBackend) -> 
     ):
         results = results_of(response)
         await until_listening(backend.catalog)
-        while not backend.encoder.pictures:  # noqa: ASYNC110 - nobody tells
+        while not backend.encoder.pictures:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
-        image = await paint(backend, "red")
+        image = await add_image(backend, "red")
         assert global_id(image.id) == (await next_result(results))["data"]["imageMatched"]["cursor"]
         await results.aclose()
 
 
 @pytest.mark.parametrize("subscribe", [over_sse, over_websocket])
-async def test_a_server_that_stops_ends_what_it_streams(
+async def test_a_graceful_shutdown_ends_all_streams(
     backend: FakeBackend, subscribe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(backend.use_cases)
@@ -218,7 +222,9 @@ async def test_a_server_that_stops_ends_what_it_streams(
     assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_a_stream_of_events_ends_with_its_client(url: str, backend: FakeBackend) -> None:
+async def test_an_event_stream_ends_when_its_client_disconnects(
+    url: str, backend: FakeBackend
+) -> None:
     async with over_sse(url, STATUS, {"ids": []}) as results:
         assert [] == await all_results(results)
     async with over_sse(url, MATCHES, RED):

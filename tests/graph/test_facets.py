@@ -1,6 +1,6 @@
-"""Counting over many images, and labelling each, over the API."""
+"""Facets, labels and models."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 @pytest.fixture
 async def ids(client: Client, backend: FakeBackend) -> list[str]:
-    """Three pictures with tags, and a camera's photo of May 2024 that failed."""
+    """Three images with tags, and a FAILED photo of May 2024 with a camera."""
     files = [picture_file(colour) for colour in COLOURS.values()]
     payload = await client.upload(*files, names=tuple(COLOURS), tags=("sea",))
     exif = Exif(taken_at=datetime(2024, 5, 1, tzinfo=UTC), camera_model="M3")
@@ -38,7 +38,7 @@ async def ids(client: Client, backend: FakeBackend) -> list[str]:
 
 
 @pytest.mark.usefixtures("ids")
-async def test_facets_count_everything_that_matches_whatever_the_page(client: Client) -> None:
+async def test_facets_count_all_matching_images_and_not_only_the_page(client: Client) -> None:
     facets = """facets {
         cameras { value count } tags { value count } months { value count }
         contentTypes { value count } labels(candidates: ["blue", "white", "red"]) { value count }
@@ -62,7 +62,7 @@ def pairs(values: Any) -> list[tuple[str, int]]:
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_is_selected_together_is_counted_together(
+async def test_all_selected_facets_are_counted_in_one_call(
     client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     data = await client.data("""{ images {
@@ -78,7 +78,7 @@ async def test_what_is_selected_together_is_counted_together(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_nothing_is_counted_that_is_not_selected(
+async def test_facets_are_counted_only_when_selected(
     client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("{ images { nodes { id tags } facets { __typename } } }")
@@ -89,23 +89,23 @@ async def test_nothing_is_counted_that_is_not_selected(
     assert ["a photo of red", "a photo of blue"] == backend.encoder.texts
 
 
-async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
+async def test_facets_load_their_ids_once_and_only_when_counted(
     backend: FakeBackend, ids: list[str]
 ) -> None:
-    asked = []
+    loads = []
 
     async def hits() -> list[UUID]:
-        asked.append("hits")
+        loads.append("hits")
         return [uuid_of(id_, location=()) for id_ in ids[2:]]
 
     facets = ImageFacets.over(backend.use_cases(), hits)
-    assert [] == asked
+    assert [] == loads
     tags, labels = await asyncio.gather(
         facets.counts.load(FacetRequest(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
     )
     assert (FacetValue("boat", 1), FacetValue("sea", 1)) == tags
     assert (FacetValue("red", 1),) == labels
-    assert ["hits"] == asked
+    assert ["hits"] == loads
 
 
 ON_A_PAGE = """query ($candidates: [String!]!) {
@@ -116,7 +116,7 @@ ON_A_PAGE = """query ($candidates: [String!]!) {
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
+async def test_the_labels_of_a_page_are_scored_in_one_call_without_its_pictures(
     client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     pictures = len(backend.encoder.pictures)
@@ -132,7 +132,7 @@ async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_lists_of_labels_on_one_page_share_what_is_encoded(
+async def test_lists_of_labels_on_one_page_are_encoded_together(
     client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("""{ images { nodes {
@@ -143,9 +143,7 @@ async def test_lists_of_labels_on_one_page_share_what_is_encoded(
     assert 3 == len(backend.encoder.texts)
 
 
-async def test_a_picture_that_was_just_changed_can_be_labelled(
-    client: Client, ids: list[str]
-) -> None:
+async def test_the_images_of_a_mutation_can_be_labelled(client: Client, ids: list[str]) -> None:
     query = """mutation ($ids: [ID!]!) { tagImages(input: {imageIds: $ids, tags: ["a"]}) {
         images { labels(candidates: ["red", "blue"]) { label } }
     } }"""
@@ -154,7 +152,7 @@ async def test_a_picture_that_was_just_changed_can_be_labelled(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_counting_needs_the_scope_that_reading_needs(serve: Serve) -> None:
+async def test_facets_need_the_scope_read(serve: Serve) -> None:
     closed = serve(public_reading=False)
     for query in (
         '{ images { facets { labels(candidates: ["a"]) { value } } } }',
@@ -177,15 +175,15 @@ async def test_counting_needs_the_scope_that_reading_needs(serve: Serve) -> None
         (["a\0"], "candidates.0", "The label has the character U+0000 in it; leave that out."),
     ],
 )
-async def test_labels_that_make_no_sense_are_refused_by_name(
+async def test_invalid_labels_are_refused_with_their_path(
     client: Client, where: str, candidates: list[str], argument: str, says: str
 ) -> None:
-    answer = await client.ask(
+    response = await client.ask(
         f"query ($c: [String!]!) {{ images(first: 1) {{ {where} {{ "
         "labels(candidates: $c) { __typename } } } }",
         c=candidates,
     )
-    [error] = answer["errors"]
+    [error] = response["errors"]
     assert ("BAD_USER_INPUT", argument) == (
         error["extensions"]["code"],
         error["extensions"]["argument"],
@@ -195,7 +193,7 @@ async def test_labels_that_make_no_sense_are_refused_by_name(
 
 @pytest.mark.parametrize("facet", ["cameras", "tags", "months"])
 @pytest.mark.parametrize("first", [0, -1, 101])
-async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
+async def test_a_facet_size_out_of_range_is_refused_with_its_path(
     client: Client, facet: str, first: int
 ) -> None:
     query = f"query ($n: Int!) {{ images {{ facets {{ {facet}(first: $n) {{ value }} }} }} }}"
@@ -205,7 +203,7 @@ async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_too_much_waiting_for_the_model_is_overloaded(
+async def test_a_full_queue_of_the_model_is_overloaded(
     client: Client, backend: FakeBackend
 ) -> None:
     backend.encoder.overloaded = True
@@ -218,7 +216,7 @@ async def test_too_much_waiting_for_the_model_is_overloaded(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_cannot_be_counted_is_one_error_and_leaves_nothing_behind(
+async def test_a_facet_that_fails_is_one_error_and_logs_nothing(
     client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.encoder.overloaded = True
@@ -234,13 +232,13 @@ MODELS = "{ models { name dimensions state embeddedCount } }"
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_admin_sees_the_models_and_what_they_have_embedded(client: Client) -> None:
+async def test_an_admin_sees_the_models_and_their_embedded_counts(client: Client) -> None:
     assert [{"name": "fake", "dimensions": 16, "state": "ACTIVE", "embeddedCount": 3}] == (
         await client.data(MODELS, key=KEY)
     )["models"]
 
 
-async def test_others_do_not_see_the_models(client: Client, backend: FakeBackend) -> None:
+async def test_the_models_need_the_scope_admin(client: Client, backend: FakeBackend) -> None:
     secret, _ = await backend.use_cases().issue_key("writer", [Scope.WRITE])
     for key, code in ((None, "UNAUTHENTICATED"), (secret, "FORBIDDEN")):
         error = await client.error(MODELS, key=key)

@@ -1,4 +1,4 @@
-"""A server whose model changes: requests before, at and after that."""
+"""A change of the active model, before, during and after requests."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ query ($after: String) {
 """
 
 
-class Switch:
-    """What answers: first one model, then another."""
+class ModelSwitch:
+    """Returns the use cases of one model, and of another one once it is on."""
 
     def __init__(self, backend: FakeBackend) -> None:
         self.before = backend.use_cases()
         self.encoder = FakeEncoder(name="another")
         search = self.before.search
-        judge = replace(search.score, model=self.encoder.model)
-        questions = replace(search.encode_query, encoder=self.encoder)
+        scorer = replace(search.score, model=self.encoder.model)
+        query_encoder = replace(search.encode_query, encoder=self.encoder)
         self.after = replace(
             self.before,
             search=replace(
-                search, score=judge, encode_query=questions, search_of={"fake": search}.get
+                search, score=scorer, encode_query=query_encoder, search_of={"fake": search}.get
             ),
             describe=replace(self.before.describe, encoder=self.encoder),
         )
@@ -56,12 +56,12 @@ class Switch:
 
 
 @pytest.fixture
-def switch(backend: FakeBackend) -> Switch:
-    return Switch(backend)
+def switch(backend: FakeBackend) -> ModelSwitch:
+    return ModelSwitch(backend)
 
 
 @pytest.fixture
-async def client(switch: Switch) -> AsyncIterator[Client]:
+async def client(switch: ModelSwitch) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(app=create_app(switch))
     async with httpx.AsyncClient(transport=transport, base_url="http://pictures.test") as http:
         client = Client(http)
@@ -69,8 +69,8 @@ async def client(switch: Switch) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
-    client: Client, switch: Switch
+async def test_a_search_of_the_previous_model_can_be_paged_after_the_change(
+    client: Client, switch: ModelSwitch
 ) -> None:
     first = (await client.data(PAGE))["searchImages"]
     expected = await client.data(PAGE, after=first["pageInfo"]["endCursor"])
@@ -80,8 +80,8 @@ async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
     assert "another" == (await client.data(PAGE))["searchImages"]["explain"]["model"]
 
 
-async def test_the_model_changes_between_requests_and_never_in_one(
-    client: Client, switch: Switch, backend: FakeBackend
+async def test_the_model_does_not_change_within_a_request(
+    client: Client, switch: ModelSwitch, backend: FakeBackend
 ) -> None:
     search = backend.catalog.search
 
@@ -96,12 +96,14 @@ async def test_the_model_changes_between_requests_and_never_in_one(
       service { model { name } }
     }"""
     for model in ("fake", "another"):
-        answer = await client.data(asked)
-        assert [model] * 2 == [answer[name]["explain"]["model"] for name in "ab"]
-        assert model == answer["service"]["model"]["name"]
+        response = await client.data(asked)
+        assert [model] * 2 == [response[name]["explain"]["model"] for name in "ab"]
+        assert model == response["service"]["model"]["name"]
 
 
-async def test_a_connection_keeps_no_model_and_each_of_its_operations_one(switch: Switch) -> None:
+async def test_a_connection_holds_no_model_and_each_operation_holds_one(
+    switch: ModelSwitch,
+) -> None:
     connection = Context(switch, Caller(frozenset()), "1", "http://pictures.test")
     operation = connection.for_operation()
     assert 0 == switch.taken
@@ -113,13 +115,13 @@ async def test_a_connection_keeps_no_model_and_each_of_its_operations_one(switch
     assert switch.after is operation.use_cases
 
 
-async def test_every_state_of_a_model_is_told(client: Client, backend: FakeBackend) -> None:
+async def test_models_have_their_states(client: Client, backend: FakeBackend) -> None:
     async def models() -> Sequence[KnownModel]:
         return [KnownModel(state.value, 3, state, place) for place, state in enumerate(ModelState)]
 
     backend.catalog.known = models  # type: ignore[method-assign]
-    told = await client.data("{ models { name state embeddedCount } }", key=KEY)
+    listed = await client.data("{ models { name state embeddedCount } }", key=KEY)
     assert [
         {"name": state.value, "state": state.name, "embeddedCount": place}
         for place, state in enumerate(ModelState)
-    ] == told["models"]
+    ] == listed["models"]

@@ -1,6 +1,6 @@
-"""What can be asked about an answer over the API, and what of it is worked out only then."""
+"""Relevance, facets and explanations of search results, computed only when selected."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.graph.recording_fakes import RecordingCatalog
 
 @pytest.fixture
 async def ids(client: Client, backend: FakeBackend, catalog: RecordingCatalog) -> dict[str, str]:
-    """A picture of each colour, tagged by its letter; another red one in other bytes."""
+    """An image of each colour, tagged by its first letter, and a copy of red in another file."""
     found = {}
     for colour, rgb in (*COLOURS.items(), ("red again", COLOURS["red"])):
         file = picture_file(rgb, words=colour)
@@ -31,7 +31,7 @@ async def search(client: Client, fields: str, arguments: str = "", text: str = "
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_is_not_selected_is_not_worked_out(
+async def test_relevance_facets_and_explanations_are_computed_only_when_selected(
     client: Client, backend: FakeBackend, catalog: RecordingCatalog
 ) -> None:
     await search(
@@ -46,7 +46,7 @@ async def test_what_is_not_selected_is_not_worked_out(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
+async def test_relevance_and_band_are_scored_once_for_a_page(
     client: Client, backend: FakeBackend
 ) -> None:
     found = await search(
@@ -67,7 +67,7 @@ async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
+async def test_all_hits_are_scored_once_for_the_relevant_count_and_all_facets(
     client: Client, backend: FakeBackend, catalog: RecordingCatalog
 ) -> None:
     found = await search(
@@ -85,7 +85,7 @@ async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_bound_of_relevance_cuts_hits_count_and_facets_alike(
+async def test_the_minimum_relevance_applies_to_hits_relevant_count_and_facets(
     client: Client, backend: FakeBackend
 ) -> None:
     everything = await search(client, "edges { relevance node { tags } }", "first: 100")
@@ -101,7 +101,7 @@ async def test_a_bound_of_relevance_cuts_hits_count_and_facets_alike(
         assert relevances[:kept] == [edge["relevance"] for edge in found["edges"]]
         assert kept == found["relevantCount"]
         assert kept == sum(each["count"] for each in found["facets"]["tags"])
-        # They were judged when they were found.
+        # The search has scored all hits already.
         assert 13 == backend.space.judged
 
 
@@ -117,7 +117,7 @@ async def test_collapsed_copies_are_shown_once_and_counted(client: Client) -> No
         counts = {edge["node"]["filename"]: edge["collapsedCount"] for edge in found["edges"]}
         assert {2} == {counts.pop(name) for name in list(counts) if name.startswith("red")}
         assert {1} == set(counts.values())
-        # As many as are shown, whatever they stand for.
+        # The count is that of the hits, not of the images that they stand for.
         assert 1 == found["relevantCount"]
 
 
@@ -125,7 +125,9 @@ EXPLAIN = "explain { model exact recall plan stages { name milliseconds } }"
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_explanation_says_what_was_done(client: Client, catalog: RecordingCatalog) -> None:
+async def test_an_explanation_has_model_stages_recall_and_plan(
+    client: Client, catalog: RecordingCatalog
+) -> None:
     explained = (await search(client, EXPLAIN, "first: 3"))["explain"]
     assert ["search", "get", "search", "explain"] == catalog.calls
     stages = explained.pop("stages")
@@ -140,7 +142,7 @@ async def test_an_explanation_says_what_was_done(client: Client, catalog: Record
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_exact_answer_has_no_recall(client: Client, catalog: RecordingCatalog) -> None:
+async def test_an_exact_search_has_no_recall(client: Client, catalog: RecordingCatalog) -> None:
     explained = (await search(client, EXPLAIN, "exact: true"))["explain"]
     assert explained["exact"]
     assert explained["recall"] is None
@@ -148,14 +150,14 @@ async def test_an_exact_answer_has_no_recall(client: Client, catalog: RecordingC
 
 
 @pytest.mark.usefixtures("ids")
-async def test_recalls_count_among_the_searches_of_a_request(client: Client) -> None:
+async def test_each_recall_counts_as_a_search(client: Client) -> None:
     one = 'searchImages(by: {text: "red"}) { explain { recall } }'
     await client.data("{" + " ".join(f"s{n}: {one}" for n in range(5)) + "}")
     error = (await client.ask("{" + " ".join(f"s{n}: {one}" for n in range(6)) + "}"))["errors"][0]
     assert "at most 10 searches" in error["message"]
 
 
-async def test_what_is_similar_can_be_judged_too(
+async def test_similar_images_have_relevance_facets_and_an_explanation(
     client: Client, ids: dict[str, str], backend: FakeBackend
 ) -> None:
     query = """query ($id: ID!) { image(id: $id) { similarImages(first: 2) {
@@ -173,7 +175,7 @@ async def test_what_is_similar_can_be_judged_too(
     assert 12 + 2 == backend.space.judged
 
 
-async def test_what_was_deleted_between_pages_is_relevant_no_more(
+async def test_images_deleted_between_pages_are_not_counted_as_relevant(
     client: Client, ids: dict[str, str]
 ) -> None:
     narrowed = "first: 1, minRelevance: 0.5"
@@ -189,7 +191,7 @@ async def test_what_was_deleted_between_pages_is_relevant_no_more(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_cannot_be_judged_is_an_error_and_no_page(
+async def test_a_failure_to_score_is_one_error(
     client: Client, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def overloaded(*_: object) -> Any:
@@ -199,9 +201,9 @@ async def test_what_cannot_be_judged_is_an_error_and_no_page(
     found = await search(client, "searchId")
     backend.encoder.overloaded = True
     for fields in ("edges { relevance band }", "relevantCount", "facets { tags { value } }"):
-        answer = await client.ask(
+        response = await client.ask(
             f"query ($id: ID!) {{ searchImages(by: {{searchId: $id}}) {{ {fields} }} }}",
             id=found["searchId"],
         )
-        assert ["OVERLOADED"] == [error["extensions"]["code"] for error in answer["errors"]]
-        assert answer["data"] is None
+        assert ["OVERLOADED"] == [error["extensions"]["code"] for error in response["errors"]]
+        assert response["data"] is None

@@ -1,4 +1,4 @@
-"""Files that are sent past the API, seen by clients of it."""
+"""Upload targets: files that clients send outside of GraphQL."""
 
 import base64
 import hashlib
@@ -48,12 +48,12 @@ async def sent(client: Client, data: bytes = DATA) -> str:
     """Send a file as its target says, and return the target's id."""
     [target] = (await created(client, announced(data)))["targets"]
     fields = {field["name"]: field["value"] for field in target["fields"]}
-    answer = await client.http.post(target["url"], data=fields, files={"file": ("blob", data)})
-    assert (204, b"") == (answer.status_code, answer.content)
+    response = await client.http.post(target["url"], data=fields, files={"file": ("blob", data)})
+    assert (204, b"") == (response.status_code, response.content)
     return str(target["id"])
 
 
-async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_on(
+async def test_a_completed_upload_is_ready_after_indexing(
     client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
@@ -80,7 +80,7 @@ async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_o
     )
 
 
-async def test_a_target_says_where_the_bytes_go(client: Client, backend: FakeBackend) -> None:
+async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: FakeBackend) -> None:
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]
     first, second = payload["targets"]
@@ -91,7 +91,7 @@ async def test_a_target_says_where_the_bytes_go(client: Client, backend: FakeBac
     assert first["id"] != second["id"]
 
 
-async def test_a_known_picture_needs_not_be_sent(client: Client) -> None:
+async def test_a_file_that_the_library_has_need_not_be_sent(client: Client) -> None:
     [known] = (await client.upload(DATA, names=("sea.png",)))["results"]
     sha256 = hashlib.sha256(DATA).hexdigest()
     [target] = (await created(client, announced(sha256=sha256)))["targets"]
@@ -101,7 +101,7 @@ async def test_a_known_picture_needs_not_be_sent(client: Client) -> None:
     assert (True, known["image"]["id"]) == (result["isDuplicate"], result["image"]["id"])
 
 
-async def test_each_refused_file_is_null_and_named(client: Client) -> None:
+async def test_each_refused_file_is_null_and_a_user_error(client: Client) -> None:
     payload = await created(
         client,
         announced(),
@@ -117,7 +117,7 @@ async def test_each_refused_file_is_null_and_named(client: Client) -> None:
     ] == [(error["field"], error["code"]) for error in payload["userErrors"]]
 
 
-async def test_more_than_a_hundred_are_refused_at_once(client: Client) -> None:
+async def test_more_than_100_targets_are_refused(client: Client) -> None:
     payload = await created(client, *[announced()] * 101)
     assert [None] * 101 == payload["targets"]
     [error] = payload["userErrors"]
@@ -127,11 +127,11 @@ async def test_more_than_a_hundred_are_refused_at_once(client: Client) -> None:
     assert (["input", "targetIds"], "TOO_MANY_FILES") == (error["field"], error["code"])
 
 
-async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Client) -> None:
+async def test_an_invalid_target_does_not_affect_others(client: Client) -> None:
     good = await sent(client)
     [unsent] = (await created(client, announced()))["targets"]
-    nowhere = global_id(uuid7(), UPLOAD_TARGET)
-    payload = await completed(client, "nonsense", good, unsent["id"], nowhere, global_id(uuid7()))
+    unknown = global_id(uuid7(), UPLOAD_TARGET)
+    payload = await completed(client, "nonsense", good, unsent["id"], unknown, global_id(uuid7()))
     assert [False, True, False, False, False] == [one is not None for one in payload["results"]]
     errors = payload["userErrors"]
     assert {"TARGET_NOT_FOUND"} == {error["code"] for error in errors}
@@ -149,7 +149,9 @@ async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Cli
         assert words in error["message"]
 
 
-async def test_completing_too_early_spoils_nothing(client: Client) -> None:
+async def test_a_target_can_be_completed_after_a_completion_that_came_too_early(
+    client: Client,
+) -> None:
     [target] = (await created(client, announced()))["targets"]
     assert "TARGET_NOT_FOUND" == (await completed(client, target["id"]))["userErrors"][0]["code"]
     fields = {field["name"]: field["value"] for field in target["fields"]}
@@ -158,20 +160,20 @@ async def test_completing_too_early_spoils_nothing(client: Client) -> None:
     assert ([], "a.png") == (payload["userErrors"], payload["results"][0]["image"]["filename"])
 
 
-async def test_what_is_no_picture_is_refused_when_it_is_completed(client: Client) -> None:
+async def test_a_file_that_is_not_a_picture_is_refused_on_completion(client: Client) -> None:
     payload = await completed(client, await sent(client, b"no picture"))
     [error] = payload["userErrors"]
     assert ([None], "UNSUPPORTED_FORMAT") == (payload["results"], error["code"])
     assert ["input", "targetIds", "0"] == error["field"]
 
 
-async def test_bad_tags_refuse_the_whole(client: Client) -> None:
+async def test_invalid_tags_refuse_the_whole_completion(client: Client) -> None:
     payload = await completed(client, await sent(client), tags=("\n\0",))
     [error] = payload["userErrors"]
     assert ([None], ["input", "tags"]) == (payload["results"], error["field"])
 
 
-async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
+async def test_a_deleted_image_also_removes_its_upload_target(
     client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
@@ -188,7 +190,7 @@ async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
 @pytest.mark.parametrize(
     ("query", "variables"), [(CREATE, {"files": [announced()]}), (COMPLETE, {"ids": []})]
 )
-async def test_both_need_the_scope_write(
+async def test_upload_targets_need_the_scope_write(
     client: Client, backend: FakeBackend, *, query: str, variables: dict[str, Any]
 ) -> None:
     reading, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
@@ -199,7 +201,7 @@ async def test_both_need_the_scope_write(
     assert await client.data(query, key=writing, **variables)
 
 
-async def test_the_id_of_a_target_is_one_of_its_own(client: Client) -> None:
+async def test_the_id_of_a_target_is_not_the_id_of_an_image(client: Client) -> None:
     [target] = (await created(client, announced()))["targets"]
     assert base64.b64decode(target["id"]).startswith(b"UploadTarget:")
     refused = await client.error("query ($id: ID!) { image(id: $id) { id } }", id=target["id"])

@@ -1,11 +1,16 @@
-"""Groups of exact copies and near-duplicates."""
+"""Groups of exact copies and near-duplicates, and their root field."""
+
+from typing import Annotated
 
 import strawberry
 
+from domain.entities.keys import Scope
 from domain.entities.near_duplicates import Collapse
 from domain.use_cases.duplicates import find_duplicates as duplicates
 from domain.use_cases.duplicates.find_duplicates import DuplicatesPage
-from graph.schema.pagination import PageInfo, encode_group_cursor
+from graph.schema.arguments import DEFAULT_PAGE_SIZE, After, First, none_if_unset
+from graph.schema.context import Info
+from graph.schema.pagination import PageInfo, decode_group_cursor, encode_group_cursor
 from graph.schema.search_results import Image
 
 strawberry.enum(
@@ -71,3 +76,37 @@ class DuplicateGroupConnection:
                 has_previous=page.has_previous,
             ),
         )
+
+
+@strawberry.type
+class DuplicatesQuery:
+    """The root field of duplicates."""
+
+    @strawberry.field
+    async def duplicates(
+        self,
+        info: Info,
+        kind: Annotated[
+            Collapse,
+            strawberry.argument(
+                description="EXACT_COPIES or NEAR_DUPLICATES, which include the exact copies."
+            ),
+        ] = Collapse.NEAR_DUPLICATES,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+    ) -> DuplicateGroupConnection:
+        """Groups of duplicates. Groups with the newest image come first.
+
+        A group of more than 100 images is split into parts that follow one another. The oldest
+        image of the group comes first in each part. While images are deleted, a group may be
+        repeated on a later page, but none is skipped.
+        """
+        use_cases = info.context.authorize(Scope.READ)
+        info.context.count_searches()
+        cursor = none_if_unset(after)
+        page = await use_cases.duplicates(
+            kind=kind,
+            first=first,
+            after=None if cursor is None else decode_group_cursor(cursor, location=("after",)),
+        )
+        return DuplicateGroupConnection.of(page)

@@ -1,15 +1,25 @@
-"""Pages of the library: a listing that is filtered, sorted and counted."""
+"""The library: lookups by id, and listings that are filtered, sorted and counted."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from domain.entities import filters
+from domain.entities.keys import Scope
 from domain.entities.listing import Page, Sort, Window, position_of
 from domain.errors import InvalidArgument
-from graph.schema.arguments import DEFAULT_PAGE_SIZE
+from graph.schema.arguments import DEFAULT_PAGE_SIZE, After, none_if_unset
 from graph.schema.context import Info
 from graph.schema.facets import ImageFacets
+from graph.schema.ids import Node, uuid_of, uuids_of
+from graph.schema.image import Filter, ImageSort, criteria_of
 from graph.schema.pagination import PageInfo, decode_position, encode_position
 from graph.schema.search_results import Image
+
+MAX_NODES = 100
+"""The most ids of one lookup."""
 
 
 @strawberry.type
@@ -63,7 +73,75 @@ class ImageConnection:
         return encode_position(position_of(node.image, self.sort), self.sort)
 
 
-def window_of(
+@strawberry.type
+class LibraryQuery:
+    """The root fields that read images of the library."""
+
+    @strawberry.field
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - Relay's name
+        """The object with this global id; null when there is none."""
+        return await _image(info, uuid_of(id, location=("id",)))
+
+    @strawberry.field
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        """The objects with these global ids, at most 100, in the same order.
+
+        An id without an object gives null.
+        """
+        image_ids = uuids_of(ids, location=("ids",), most=MAX_NODES)
+        return list(await asyncio.gather(*(_image(info, image_id) for image_id in image_ids)))
+
+    @strawberry.field
+    async def image(self, info: Info, id: strawberry.ID) -> Image | None:  # noqa: A002 - Relay's
+        """The image with this id; null when there is none."""
+        return await _image(info, uuid_of(id, location=("id",)))
+
+    @strawberry.field
+    async def images(  # noqa: PLR0913 - Relay's arguments
+        self,
+        info: Info,
+        *,
+        first: Annotated[
+            int | None,
+            strawberry.argument(
+                description=(
+                    f"The page size, 0 to 100, from the start; {DEFAULT_PAGE_SIZE} where both "
+                    "`first` and `last` are omitted."
+                )
+            ),
+        ] = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Annotated[
+            int | None,
+            strawberry.argument(description="The page size, 0 to 100, from the end."),
+        ] = strawberry.UNSET,
+        before: Annotated[
+            str | None,
+            strawberry.argument(description="A cursor. The page ends right before it."),
+        ] = strawberry.UNSET,
+        criteria: Filter = strawberry.UNSET,
+        sort: ImageSort | None = strawberry.UNSET,
+    ) -> ImageConnection:
+        """The library, filtered and sorted, the newest image first by default.
+
+        Pages use keyset cursors: a page stays where it is when images are added or deleted.
+        """
+        use_cases = info.context.authorize(Scope.READ)
+        where = criteria_of(criteria)
+        order = (none_if_unset(sort) or ImageSort()).to_domain()
+        window = _window(
+            none_if_unset(first),
+            none_if_unset(after),
+            last=none_if_unset(last),
+            before=none_if_unset(before),
+            sort=order,
+        )
+        page = await use_cases.list(where, order, window)
+        facets = ImageFacets.over(use_cases, where)
+        return ImageConnection.of(page, criteria=where, sort=order, facets=facets)
+
+
+def _window(
     first: int | None, after: str | None, *, last: int | None, before: str | None, sort: Sort
 ) -> Window:
     """Return the window of Relay's four arguments. Raises InvalidArgument."""
@@ -78,3 +156,9 @@ def window_of(
         before=None if before is None else decode_position(before, sort, location=("before",)),
         from_end=last is not None,
     )
+
+
+async def _image(info: Info, image_id: UUID) -> Image | None:
+    info.context.authorize(Scope.READ)
+    image = await info.context.images.load(image_id)
+    return None if image is None else Image.of(image)

@@ -1,4 +1,4 @@
-"""The root fields of mutations."""
+"""The root type of mutations."""
 
 import strawberry
 

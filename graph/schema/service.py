@@ -1,7 +1,8 @@
-"""What the server tells about itself: version, limits and models."""
+"""The server's version, limits and models, and their root fields."""
 
 import strawberry
 
+from domain.entities.keys import Scope
 from domain.entities.models import KnownModel, ModelState
 from domain.use_cases.library.describe import DescribeServer
 from graph.schema.context import Info
@@ -65,3 +66,19 @@ class Service:
             max_files_per_request=server.max_files_per_request,
             accepted_content_types=list(server.accepted_content_types),
         )
+
+
+@strawberry.type
+class ServiceQuery:
+    """The root fields about the server."""
+
+    @strawberry.field
+    def service(self, info: Info) -> Service:
+        """The version, the active model and the limits of this server."""
+        return Service.of(info.context.authorize(Scope.READ).describe)
+
+    @strawberry.field
+    async def models(self, info: Info) -> list[EmbeddingModel]:
+        """All models that have or had embeddings in this library. Requires the scope ADMIN."""
+        server = info.context.authorize(Scope.ADMIN).describe
+        return [EmbeddingModel.of(model) for model in await server.models()]

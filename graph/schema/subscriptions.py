@@ -1,4 +1,4 @@
-"""The root fields of subscriptions."""
+"""The root type of subscriptions, and its fields."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -12,7 +12,7 @@ from graph.schema.arguments import none_if_unset
 from graph.schema.context import Context, Info
 from graph.schema.ids import uuids_of
 from graph.schema.image import Filter, criteria_of
-from graph.schema.search_input import ImageSearchBy
+from graph.schema.search import ImageSearchBy
 from graph.schema.search_results import Image, ImageSearchEdge
 
 T = TypeVar("T")

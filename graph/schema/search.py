@@ -1,7 +1,11 @@
-"""The input of a search: a text, a picture, an image, a blend, or an earlier search."""
+"""Searches: their input, which is a text, a picture, an image or a blend, and their root field."""
+
+from typing import Annotated
 
 import strawberry
 
+from domain.entities.keys import Scope
+from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import (
     ByBlend,
     ByImage,
@@ -9,14 +13,18 @@ from domain.entities.queries import (
     ByText,
     ByUpload,
     SearchBy,
+    SearchOptions,
     WeightedTerm,
 )
 from domain.entities.queries import Term as QueryTerm
 from domain.entities.uploads import Upload
 from domain.errors import Location
-from graph.schema.arguments import none_if_unset
+from graph.schema.arguments import DEFAULT_PAGE_SIZE, After, First, none_if_unset
+from graph.schema.context import Info
 from graph.schema.ids import uuid_of
-from graph.schema.pagination import search_uuid
+from graph.schema.image import Filter, criteria_of
+from graph.schema.pagination import decode_search_cursor, search_uuid
+from graph.schema.search_results import ImageSearchConnection
 
 
 def _term_of(
@@ -109,3 +117,53 @@ class ImageSearchBy:
         if term := _term_of(self.text, self.image, self.image_id, location=()):
             return term
         return BySearch(search_uuid(self.search_id, location=("search_id",)))
+
+
+@strawberry.type
+class SearchQuery:
+    """The root field of searches."""
+
+    @strawberry.field
+    async def search_images(  # noqa: PLR0913 - the options of a search
+        self,
+        info: Info,
+        *,
+        by: ImageSearchBy,
+        criteria: Filter = strawberry.UNSET,
+        min_relevance: Annotated[
+            float | None,
+            strawberry.argument(
+                description="Leave out hits with a lower relevance, 0 to 1. LIKELY starts at 0.5."
+            ),
+        ] = strawberry.UNSET,
+        collapse: Annotated[
+            Collapse,
+            strawberry.argument(
+                description="Return only the best hit of each group of duplicates."
+            ),
+        ] = Collapse.NONE,
+        exact: Annotated[
+            bool,
+            strawberry.argument(
+                description="Compare every vector instead of an approximate index scan."
+            ),
+        ] = False,
+        first: First = DEFAULT_PAGE_SIZE,
+        after: After = strawberry.UNSET,
+    ) -> ImageSearchConnection:
+        """Finds images by what they show, best first.
+
+        The 1,000 best hits of a search are kept for an hour. Its pages are cut from them, so no
+        image is repeated or skipped while images are added or deleted.
+        """
+        use_cases = info.context.authorize(Scope.READ)
+        query = by.to_domain()
+        info.context.count_query(query)
+        cursor = none_if_unset(after)
+        page = await use_cases.search(
+            query,
+            SearchOptions(criteria_of(criteria), none_if_unset(min_relevance), collapse, exact),
+            first=first,
+            after=None if cursor is None else decode_search_cursor(cursor, location=("after",)),
+        )
+        return ImageSearchConnection.of(page, info)

@@ -1,16 +1,17 @@
-# The server of Pictograph. Zero configuration but a key: docker run -e PICTOGRAPH_API_KEY=... -p 8000:8000 IMAGE
+# The server of Pictograph. It needs only a key: docker run -e PICTOGRAPH_API_KEY=... -p 8000:8000 IMAGE
 
 FROM python:3.11-slim-bookworm AS build
-# An index of torch's CPU builds (PyTorch's site names it); empty, torch comes with the rest.
+# An index of CPU builds of torch, which PyTorch documents. If it is empty, torch is installed with
+# the other dependencies.
 ARG TORCH_INDEX_URL=""
 WORKDIR /app
-# npm brings GraphiQL's files; nothing of Node.js reaches the second stage.
+# For npm, which fetches the files of GraphiQL. The second stage has no Node.js.
 COPY --from=node:24-bookworm-slim /usr/local/bin /usr/local/bin
 COPY --from=node:24-bookworm-slim /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN python -m venv .venv
 ENV PATH=/app/.venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Dependencies first: they stay in the build's cache while only the sources change.
+# Dependencies first: they stay cached while only the sources change.
 COPY pyproject.toml constraints.txt ./
 RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -19,7 +20,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     fi && \
     pip install --constraint constraints.txt --requirement requirements.txt
 
-# Editable, as the tests had it: nothing depends on which files a wheel would carry.
+# Editable, as in the tests, so that the image does not depend on the contents of a wheel.
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --editable . && \
@@ -35,12 +36,12 @@ ENV PATH=/app/.venv/bin:$PATH \
     HF_HOME=/models \
     PICTOGRAPH_HOST=0.0.0.0 \
     PICTOGRAPH_DATA_DIR=/data
-# A number, so that orchestrators can tell that it is not root's.
+# Numeric, so that orchestrators can verify that it is not root.
 USER 10001:10001
 WORKDIR /data
 VOLUME ["/data", "/models"]
 EXPOSE 8000
-# The first start downloads the model before anything listens.
+# The first start downloads the model before the server listens.
 HEALTHCHECK --start-period=10m --start-interval=2s --interval=15s --timeout=5s --retries=3 \
     CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('PICTOGRAPH_PORT') or 8000), timeout=4); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 CMD ["pictograph", "serve"]

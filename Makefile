@@ -1,73 +1,86 @@
-# Every target sets up what it needs: a virtual environment from the pins in constraints.txt.
+# Every target creates what it needs, such as a virtual environment with the pins of constraints.txt.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
-# A worker takes half a gigabyte, hence four at most. In the order in which they are collected: what
-# takes longest begins first.
-BESIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# tests/conftest.py chooses the number of workers, and starts the slowest files first.
+PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
-help:  ## Say what there is to make.
+help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-demo: $(READY) graphiql  ## Start a server with nothing configured, the model in the box and 600 postcards.
+demo: $(READY) graphiql  ## Start a server without configuration, with the bundled model and 600 postcards.
 	$(BIN)/pictograph demo
 
-serve: $(READY) graphiql  ## Start the server with your settings (PICTOGRAPH_...).
+serve: $(READY) graphiql  ## Start the server with the settings of the environment (PICTOGRAPH_...).
 	$(BIN)/pictograph serve
 
-test: $(READY)  ## Run every test, a file at a time on each processor, and hold the coverage.
-	$(BIN)/pytest $(BESIDE) --cov --cov-report=term $(PYTEST_FLAGS)
+test: $(READY)  ## Run all tests in parallel, and check the coverage.
+	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term $(PYTEST_FLAGS)
 
-test-clients: $(READY) $(CLIENTS)  ## Run the clients that apps use against the server; needs Node.js.
-	$(BIN)/pytest tests/clients $(PYTEST_FLAGS)
+test-clients: $(READY) $(CLIENTS)  ## Run the tests with Apollo, urql, Relay and other clients. Needs Node.js.
+	$(BIN)/pytest --numprocesses=2 --dist=load tests/clients $(PYTEST_FLAGS)
 
-test-browser: $(READY) graphiql  ## Use the pages as people do, in Chromium; npm brings axe-core.
+test-browser: $(READY) graphiql  ## Run the tests of the pages in Chromium. Needs npm for axe-core.
 	$(BIN)/python -m tests.browser.prepare
-	$(BIN)/pytest tests/browser $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
 
-screenshots: $(READY)  ## Take the README's pictures of the gallery anew, in Inter where it is installed.
+screenshots: $(READY)  ## Take the README's screenshots of the gallery, in the font Inter if it is installed.
 	$(BIN)/python -m tests.browser.prepare
 	FONTCONFIG_FILE=$(CURDIR)/tests/browser/fonts.conf $(BIN)/pytest tests/browser/screenshots.py
 
-check: $(READY)  ## Hold format, lint, types, the direction of imports and the container files.
+check: $(READY)  ## Check format, lint, types, the direction of imports, container files and the workflow.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
-format: $(READY)  ## Put files into the house's format.
+format: $(READY)  ## Format the code and fix lint errors.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## Measure this machine: search end to end beside its parts, uploads beside the encoder.
+bench: $(READY)  ## Run the benchmarks on this machine.
 	$(BIN)/python -m benchmarks
 
-graphiql: $(READY)  ## Fetch GraphiQL's files, where npm is there; without it the page uses a CDN.
+graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql
 
-train-postcards: $(READY)  ## Train the model in the box again, into postcards/model; a stopped run goes on.
+# Resolves in a fresh environment without the current pins. Fails if a package came from a file or a
+# URL, since its pin would not install elsewhere. torch's local version (+cpu) names a build, not a
+# release.
+pins:  ## Write the newest releases that pyproject.toml allows into constraints.txt.
+	rm -rf $(PINS)
+	$(PYTHON) -m venv $(PINS)
+	$(PINS)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PINS)/bin/pip freeze --all --exclude pip --exclude-editable > $(PINS)/frozen.txt
+	@! grep -Ev '^[A-Za-z0-9._-]+==[A-Za-z0-9.+]+$$' $(PINS)/frozen.txt || { echo "These packages have no pin that installs elsewhere: install them from a package index."; exit 1; }
+	sed 's/+.*//' $(PINS)/frozen.txt > constraints.txt
+	rm -rf $(PINS)
+
+train-postcards: $(READY)  ## Train the bundled model into postcards/model. A stopped run resumes.
 	$(BIN)/python -m postcards.train
 
-eval-postcards: $(READY)  ## Measure the model in the box, and write the figures into README and card.
-	$(BIN)/python -m postcards.evaluate --into README.md postcards/model/README.md
+eval-postcards: $(READY)  ## Evaluate the bundled model, and write the metrics into docs/figures.md and its card.
+	$(BIN)/python -m postcards.evaluate --into docs/figures.md postcards/model/README.md
 
-clean:  ## Forget the virtual environment and every cache, not the data.
+clean:  ## Delete the virtual environment and all caches, but not the data.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pictograph needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pictograph needs Python 3.11 or newer. Choose one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
-	@command -v npm > /dev/null || { echo "make test-clients needs Node.js 20 or newer, with npm."; exit 1; }
+	@command -v npm > /dev/null || { echo "make test-clients needs Node.js 20 or newer with npm. Install it first."; exit 1; }
 	cd $(dir $<) && npm ci --loglevel=error
 	@touch $@

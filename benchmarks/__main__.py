@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: every measurement of this machine, one after the other, in minutes."""
+"""``python -m benchmarks``: runs all benchmarks one after another, which takes minutes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ for name in (
     "graph",
 ):
     print(f"\n# benchmarks.{name}", flush=True)
-    # In processes of their own, so that none finds the other's threads and caches.
+    # One process each, so that no benchmark uses threads and caches of another.
     command = [sys.executable, "-m", *f"benchmarks.{name}".split()]
     failed += subprocess.run(command, check=False).returncode
 sys.exit(failed != 0)

@@ -1,4 +1,4 @@
-"""Fills a catalog in bulk, by COPY: 200,000 images in less than half a minute, index apart."""
+"""Bulk-loads a catalog by COPY: 200,000 images in less than 30 s, without the index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.real_clip import MODEL
-from infra.postgres.models.active import index_of
+from infra.postgres.models.partitions import create_index
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from infra.postgres.models.active import ActiveModel
 
-AT_ONCE = 10_000
-REPORT = 20.0  # seconds between two lines about a long wait
-DONE = text("SELECT tuples_done FROM pg_stat_progress_create_index")
+ROWS_PER_COPY = 10_000
+REPORT_INTERVAL_SECONDS = 20.0
+SELECT_INDEXED_COUNT = text("SELECT tuples_done FROM pg_stat_progress_create_index")
 
-# Row n is the image whose id is the number n. Tags, times, cameras and places are of every
-# selectivity, and none says anything about the picture.
-IMAGES = text("""
+# Image n has the id n. Tags, times, cameras and places have many selectivities, and none
+# correlates with the embedding.
+INSERT_IMAGES = text("""
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, width,
         height, alt_text, tags, taken_at, camera_make, camera_model, latitude, longitude)
     SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 64, '0'), n || '.jpg', 'image/jpeg', n,
@@ -44,46 +44,48 @@ IMAGES = text("""
 
 
 async def load(
-    engine: AsyncEngine, points: NDArray[np.float32], say: Callable[[str], None] = lambda _: None
+    engine: AsyncEngine, points: NDArray[np.float32], report: Callable[[str], None] = lambda _: None
 ) -> PostgresLibrary:
-    """Open a catalog and fill it, saying how far it is.
+    """Open a catalog and fill it. Calls ``report`` with lines of progress.
 
-    The index is built at the end, as PostgreSQL advises for bulk loads, by as many processes as
-    the server grants.
+    The index is built at the end, as PostgreSQL advises for bulk loads, by as many workers as the
+    server permits.
     """
     catalog = await PostgresLibrary.open(engine, MODEL)
     model = catalog.model
     assert model is not None  # noqa: S101 - just opened with one
     async with engine.begin() as connection:
         await connection.execute(text(f"DROP INDEX IF EXISTS {model.partition}_hnsw"))
-        await connection.execute(IMAGES, {"last": len(points) - 1})
+        await connection.execute(INSERT_IMAGES, {"last": len(points) - 1})
         # Any: asyncpg ships no types.
         driver: Any = (await connection.get_raw_connection()).driver_connection
-        for start in range(0, len(points), AT_ONCE):
+        for start in range(0, len(points), ROWS_PER_COPY):
             await driver.copy_to_table(
                 "embeddings",
-                source=_file(start, points[start : start + AT_ONCE], model),
+                source=_file(start, points[start : start + ROWS_PER_COPY], model),
                 columns=["image_id", "model_id", "embedding"],
                 format="binary",
             )
-    say(f"{len(points):,} images are in; making their index")
-    async with watched_index(engine, say), engine.begin() as connection:
-        await connection.execute(text(index_of(model)))
+    report(f"{len(points):,} images loaded; building the index")
+    async with report_index_progress(engine, report), engine.begin() as connection:
+        await connection.execute(text(create_index(model.id, model.dimensions)))
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
     return catalog
 
 
 @asynccontextmanager
-async def watched_index(engine: AsyncEngine, say: Callable[[str], None]) -> AsyncIterator[None]:
-    """Say now and then how many images are in the index that the block makes."""
+async def report_index_progress(
+    engine: AsyncEngine, report: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Report at intervals how many images the index has that the block builds."""
 
     async def watch() -> None:
         while True:
-            await asyncio.sleep(REPORT)
+            await asyncio.sleep(REPORT_INTERVAL_SECONDS)
             async with engine.connect() as connection:
-                if done := await connection.scalar(DONE):
-                    say(f"  {done:,} of them are in it")
+                if count := await connection.scalar(SELECT_INDEXED_COUNT):
+                    report(f"  {count:,} images indexed")
 
     watching = asyncio.create_task(watch())
     try:
@@ -93,7 +95,7 @@ async def watched_index(engine: AsyncEngine, say: Callable[[str], None]) -> Asyn
 
 
 def _file(start: int, points: NDArray[np.float32], model: ActiveModel) -> io.BytesIO:
-    """Return rows in the binary format of PostgreSQL's COPY, vectors as pgvector sends them."""
+    """Return rows in the binary format of COPY, with vectors in that of pgvector."""
     rows = np.zeros(
         len(points),
         [

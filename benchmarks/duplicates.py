@@ -1,7 +1,8 @@
-"""How long it takes to find the duplicates among 50,000 pictures, and among 100 more.
+"""The time to find duplicates among 50,000 pictures, and among 100 more.
 
-``python -m benchmarks.duplicates`` fills an embedded server with made-up hashes and embeddings
-(512 dimensions, as CLIP's lie: in a cone, in clusters) and plants duplicates of every kind.
+``python -m benchmarks.duplicates`` fills an embedded server with synthetic hashes and embeddings,
+and plants duplicates of every kind. The embeddings have 512 dimensions and the distribution of
+CLIP's: clusters in a cone.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
+from infra.postgres.images import image_row
 from infra.postgres.migrate import upgrade
-from infra.postgres.rows import image_row
 from infra.postgres.tables import metadata
 from tests.postgres_library import PostgresLibrary
 
@@ -41,18 +42,19 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 PICTURES = 50_000
-MORE = 100
+ADDED_PICTURES = 100
 DIMENSIONS = 512
-BATCH = 5_000
+ROWS_PER_INSERT = 5_000
 
 SHARES = {"alone": 0.86, "copy": 0.04, "near": 0.06, "series": 0.02, "equal": 0.02}
-"""Of the pictures: near ones differ in up to 31 bits; a series is of a camera that stands still,
-all within a few bits of each other; equal ones are one picture, over and over."""
+"""The share of each kind of picture. Near ones differ from another picture in up to 31 bits of the
+hash. A series is from a camera that does not move: all are within a few bits of each other. Equal
+ones are copies of the same picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """A picture a row: its motif, hash and embedding, and a word for its pixels."""
+    """Motif, hash, embedding and pixel digest of each picture, one per row."""
 
     motifs: NDArray[np.int64]
     hashes: NDArray[np.uint8]
@@ -60,7 +62,7 @@ class Pictures:
     pixels: list[str]
 
 
-def make_up(number: int, random: np.random.Generator) -> Pictures:
+def make_pictures(number: int, random: np.random.Generator) -> Pictures:
     kinds = random.choice(list(SHARES), number, p=list(SHARES.values()))
     motifs, bits = np.arange(number), np.zeros(number, np.int64)
     pixels = [str(row) for row in range(number)]
@@ -74,7 +76,7 @@ def make_up(number: int, random: np.random.Generator) -> Pictures:
             bits[row] = random.integers(0, 4) if kind == "series" else 0
         if kind in {"copy", "equal"}:
             pixels[row] = f"motif {motifs[row]}"
-    # The copied one has these pixels too.
+    # The original of a copy has the same pixels.
     for row in set(motifs[kinds == "copy"]):
         pixels[row] = f"motif {row}"
     return Pictures(
@@ -85,30 +87,30 @@ def make_up(number: int, random: np.random.Generator) -> Pictures:
 def _hashes(
     motifs: NDArray[np.int64], bits: NDArray[np.int64], random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Half of the bits are set, as a median has it, and so many of them are turned."""
+    """Return hashes with half of the bits set, as a median sets them, and ``bits`` flipped."""
     number = len(motifs)
     order = np.argsort(random.random((number, 256), dtype=np.float32), axis=1)
     originals = np.packbits(order < 128, axis=1)[motifs]  # noqa: PLR2004 - half of 256
-    turned = np.argsort(random.random((number, 256), dtype=np.float32), axis=1) < bits[:, None]
-    return originals ^ np.packbits(turned, axis=1)
+    flipped = np.argsort(random.random((number, 256), dtype=np.float32), axis=1) < bits[:, None]
+    return originals ^ np.packbits(flipped, axis=1)
 
 
 def _embeddings(
     motifs: NDArray[np.int64], bits: NDArray[np.int64], random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Pictures have a mean cosine of about .5, those of one of 500 subjects .8; near ones .97."""
+    """Return embeddings. Mean cosines: .5 overall, .8 in each of 500 subjects, .97 if near."""
     number = len(motifs)
 
     def directions(count: int) -> NDArray[np.float32]:
-        return _of_length_1(random.standard_normal((count, DIMENSIONS), dtype=np.float32))
+        return _normalise(random.standard_normal((count, DIMENSIONS), dtype=np.float32))
 
     cone, subjects, own = directions(1), directions(500), directions(number)
     points = 0.7 * cone + 0.55 * subjects[random.integers(0, 500, number)] + 0.45 * own
     points = points[motifs] + np.where(bits[:, None] > 0, 0.17, 0) * directions(number)
-    return _of_length_1(points)
+    return _normalise(points)
 
 
-def _of_length_1(points: NDArray[np.floating]) -> NDArray[np.float32]:
+def _normalise(points: NDArray[np.floating]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     return np.asarray(points / lengths, dtype=np.float32)
 
@@ -116,8 +118,8 @@ def _of_length_1(points: NDArray[np.floating]) -> NDArray[np.float32]:
 async def load(engine: AsyncEngine, pictures: Pictures, *, start: int, stop: int) -> None:
     images, embeddings = metadata.tables["images"], metadata.tables["embeddings"]
     vector = cast(bindparam("vector", type_=ARRAY(REAL)), VECTOR())
-    for first in range(start, stop, BATCH):
-        rows = range(first, min(first + BATCH, stop))
+    for first in range(start, stop, ROWS_PER_INSERT):
+        rows = range(first, min(first + ROWS_PER_INSERT, stop))
         async with engine.begin() as connection:
             await connection.execute(
                 insert(images), [image_row(_image(pictures, row)).model_dump() for row in rows]
@@ -148,15 +150,15 @@ def _image(pictures: Pictures, row: int) -> Image:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
+def timed(name: str) -> Iterator[None]:
     started, used = time.perf_counter(), time.process_time()
     yield
     took, worked = time.perf_counter() - started, time.process_time() - used
-    print(f"{what:44}{took:8.2f} s{worked:8.2f} s of CPU in Python", flush=True)
+    print(f"{name:44}{took:8.2f} s{worked:8.2f} s of CPU in Python", flush=True)
 
 
 async def report(duplicates: PostgresDuplicates, pictures: Pictures, *, number: int) -> None:
-    """Say which part of the planted duplicates stand in one group with another of their motif."""
+    """Print how many of the planted groups were found completely, and how many links are wrong."""
     counts = Counter(pictures.motifs[:number].tolist())
     planted = [row for row in range(number) if counts[int(pictures.motifs[row])] > 1]
     links = await duplicates.pairs(Collapse.NEAR_DUPLICATES)
@@ -165,22 +167,22 @@ async def report(duplicates: PostgresDuplicates, pictures: Pictures, *, number: 
     groups: dict[int, set[UUID | None]] = {}
     for row in planted:
         groups.setdefault(int(pictures.motifs[row]), set()).add(oldest.get(UUID(int=row)))
-    whole = sum(len(firsts) == 1 and None not in firsts for firsts in groups.values())
+    complete = sum(len(firsts) == 1 and None not in firsts for firsts in groups.values())
     print(
-        f"{len(links):,} links; {whole:,} of {len(groups):,} planted groups found whole; "
-        f"{wrong} links between pictures of two motifs"
+        f"{len(links):,} links; {complete:,} of {len(groups):,} planted groups found completely; "
+        f"{wrong} links between different motifs"
     )
 
 
 async def main() -> None:
-    pictures = make_up(PICTURES + MORE, np.random.default_rng(0))
+    pictures = make_pictures(PICTURES + ADDED_PICTURES, np.random.default_rng(0))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with embedded_postgres(Path(folder) / "postgres") as url, open_engine(url) as engine:
             await upgrade(engine)
-            catalog = await PostgresLibrary.open(engine, EmbeddingModel("made up", DIMENSIONS))
+            catalog = await PostgresLibrary.open(engine, EmbeddingModel("synthetic", DIMENSIONS))
             model = catalog.model
             assert model is not None  # noqa: S101 - just opened with one
-            # Nobody searches here.
+            # No search runs here, so the index would only cost time.
             async with engine.begin() as connection:
                 await connection.execute(text(f"DROP INDEX {model.partition}_hnsw"))
             duplicates = PostgresDuplicates(engine, model)
@@ -191,19 +193,19 @@ async def main() -> None:
                 while await duplicates.update():
                     pass
             await report(duplicates, pictures, number=PICTURES)
-            await load(engine, pictures, start=PICTURES, stop=PICTURES + MORE)
-            with timed(f"an update with {MORE} new ones"):
+            await load(engine, pictures, start=PICTURES, stop=PICTURES + ADDED_PICTURES)
+            with timed(f"an update with {ADDED_PICTURES} new pictures"):
                 await duplicates.update()
             with timed("an update with nothing new"):
                 await duplicates.update()
-            await list_them(find)
+            await list_groups(find)
             with timed("links among 1,000"):
                 await duplicates.pairs_among(
                     [UUID(int=row) for row in range(1_000)], Collapse.NEAR_DUPLICATES
                 )
 
 
-async def list_them(find: FindDuplicates) -> None:
+async def list_groups(find: FindDuplicates) -> None:
     with timed("the first page of 20"):
         page = await find()
     with timed("the first page of 100"):

@@ -1,7 +1,7 @@
-"""How fast texts and pictures are encoded, beside the bare forward passes of the same model.
+"""The throughput of the encoder, compared with bare forward passes of the same model.
 
-``python -m benchmarks.encoder [FOLDER]`` runs for half a minute. Without a checkpoint it measures
-one of the size of openai/clip-vit-base-patch32 with random weights, which is as fast as a real one.
+``python -m benchmarks.encoder [FOLDER]`` runs for half a minute. Without a checkpoint it measures a
+model of the size of openai/clip-vit-base-patch32 with random weights, which is equally fast.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 
     from infra.clip.dual_encoder import DualEncoder
 
-SECONDS = 3.0
-CALLERS = (1, 16)
+MEASURE_SECONDS = 3.0
+CALLER_COUNTS = (1, 16)
 WIDTH, HEIGHT = 640, 480
 
 
-def make_true_size(folder: Path) -> None:
-    """Write a checkpoint of 151 M random parameters; transformers' defaults are those of B/32."""
+def make_b32_checkpoint(folder: Path) -> None:
+    """Write a checkpoint with random weights in the size of ViT-B/32: 151 million parameters.
+
+    The defaults of transformers are those of B/32.
+    """
     tokenizer = make_tokenizer(caption_words())
     config = CLIPConfig(text_config={"eos_token_id": tokenizer.eos_token_id})
     torch.manual_seed(0)
@@ -50,7 +53,7 @@ def make_picture() -> Pixels:
 
 
 def captions() -> itertools.cycle[str]:
-    """Return captions of six words that no cache has seen."""
+    """Return an endless series of captions of six words. No cache has an embedding of them."""
     words = caption_words()
     return itertools.cycle(
         f"{a} {b} {c} on the {d}" for a, b, c, d in itertools.product(words[80:], repeat=4)
@@ -58,11 +61,11 @@ def captions() -> itertools.cycle[str]:
 
 
 async def rate(call: Callable[[], Awaitable[object]], callers: int) -> float:
-    """Return how many calls a second end, of this many callers that ask again and again."""
+    """Return the calls per second of this many concurrent callers."""
     done = 0
-    end = time.perf_counter() + SECONDS
+    end = time.perf_counter() + MEASURE_SECONDS
 
-    async def ask() -> None:
+    async def call_repeatedly() -> None:
         nonlocal done
         while time.perf_counter() < end:
             await call()
@@ -70,27 +73,27 @@ async def rate(call: Callable[[], Awaitable[object]], callers: int) -> float:
 
     await call()
     start = time.perf_counter()
-    await asyncio.gather(*(ask() for _ in range(callers)))
+    await asyncio.gather(*(call_repeatedly() for _ in range(callers)))
     return done / (time.perf_counter() - start)
 
 
 def bare_rate(run: Callable[[], object], size: int) -> float:
-    """Return how many items a second a forward pass of this many gets through."""
+    """Return the items per second of repeated forward passes over ``size`` items."""
     with torch.inference_mode():
         run()
         passes, start = 0, time.perf_counter()
-        while time.perf_counter() < start + SECONDS:
+        while time.perf_counter() < start + MEASURE_SECONDS:
             run()
             passes += 1
     return passes * size / (time.perf_counter() - start)
 
 
 def bare_pass(dual: DualEncoder, kind: str, texts: list[str]) -> Callable[[], object]:
-    """Return a forward pass of one batch that lies ready in memory."""
+    """Return a forward pass over one preprocessed batch in memory."""
     if kind == "texts":
         tokens = dual.tokenizer(texts, padding=True, return_tensors="pt").to(dual.model.device)
         return lambda: dual.model.get_text_features(**tokens)
-    values = dual.prepare(make_picture()).tensors["pixel_values"].to(dual.model.device)
+    values = dual.preprocess(make_picture()).tensors["pixel_values"].to(dual.model.device)
     values = values.expand(len(texts), -1, -1, -1).contiguous()
     return lambda: dual.model.get_image_features(values)
 
@@ -108,25 +111,25 @@ async def measure(folder: Path) -> None:
                 "texts": lambda: encoder.encode_texts([next(texts)]),
                 "pictures": lambda: encoder.encode_images([picture]),
             }.items()
-            for callers in CALLERS
+            for callers in CALLER_COUNTS
         }
         batches = {
-            "texts": lambda callers: min(callers, encoder.texts.batch_size),
-            "pictures": lambda callers: min(callers, encoder.pictures.batch_size),
+            "texts": lambda callers: min(callers, encoder.text_queue.batch_size),
+            "pictures": lambda callers: min(callers, encoder.image_queue.batch_size),
         }
     _, dual = checkpoint.load(str(folder), device=device, dtype=dtype)
     print(f"{'':10}{'callers':>8}{'encoder/s':>11}{'forward/s':>11}{'ratio':>7}")
-    for (kind, callers), reached in rates.items():
+    for (kind, callers), throughput in rates.items():
         batch = batches[kind](callers)
         bare = bare_rate(bare_pass(dual, kind, [next(texts) for _ in range(batch)]), batch)
-        print(f"{kind:10}{callers:8}{reached:11.1f}{bare:11.1f}{reached / bare:7.2f}")
+        print(f"{kind:10}{callers:8}{throughput:11.1f}{bare:11.1f}{throughput / bare:7.2f}")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
         if len(sys.argv) == 1:
-            make_true_size(folder)
+            make_b32_checkpoint(folder)
         asyncio.run(measure(folder))
 
 

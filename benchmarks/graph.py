@@ -1,4 +1,4 @@
-"""``python -m benchmarks.graph``: the CPU time of a listing over GraphQL, beside raw JSON."""
+"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, compared with raw JSON."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ PATHS = {
 
 
 async def measured(work: Callable[[], Awaitable[object]]) -> float:
-    """Return milliseconds of CPU a round, warmed up."""
+    """Return the CPU milliseconds per round after a warm-up."""
     for _ in range(ROUNDS // 10):
         await work()
     began = time.process_time()
@@ -42,11 +42,11 @@ async def main() -> None:
     transport = httpx.ASGITransport(app=create_app(lambda: use_cases))
     async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
 
-        async def ask(query: str) -> bytes:
+        async def send(query: str) -> bytes:
             answer = await client.post("/graphql", json={"query": query})
             return answer.content
 
-        answer = json.loads(await ask(QUERY))
+        answer = json.loads(await send(QUERY))
 
         async def raw() -> str:
             return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
@@ -54,13 +54,15 @@ async def main() -> None:
         async def healthz() -> object:
             return await client.get("/healthz")
 
-        base, way = await measured(raw), await measured(healthz)
-        print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU a request")
-        print(f"raw JSON                 {base:6.2f} ms")
-        print(f"a request of nothing     {way:6.2f} ms")
+        raw_json, empty_request = await measured(raw), await measured(healthz)
+        print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
+        print(f"raw JSON                 {raw_json:6.2f} ms")
+        print(f"an empty request         {empty_request:6.2f} ms")
         for name, query in PATHS.items():
-            spent = await measured(lambda query=query: ask(query))  # type: ignore[misc]
-            print(f"{name:24} {spent:6.2f} ms  {(spent - way) / base:5.1f} x raw JSON")
+            spent = await measured(lambda query=query: send(query))  # type: ignore[misc]
+            print(
+                f"{name:24} {spent:6.2f} ms  {(spent - empty_request) / raw_json:5.1f} x raw JSON"
+            )
 
 
 async def _read(data: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.importing``: an import beside the encoder alone, in one run.
+"""``python -m benchmarks.importing``: the rate of an import, compared with the encoder alone.
 
-With ``--kill M --postcards FOLDER`` the real command imports M postcards from a bucket, is killed
-three times at random, and is run to the end: exactly M pictures must then be found. The postcards
-are drawn into FOLDER, where they stay for the next run.
+With ``--kill M --postcards FOLDER`` the real command imports M postcards from a bucket. It is
+killed three times at random and then runs to its end. Exactly M pictures must be found. The
+postcards are kept in FOLDER for the next run.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from benchmarks.drawn import draw
-from benchmarks.encoder import make_true_size
+from benchmarks.encoder import make_b32_checkpoint
 from benchmarks.end_to_end import make_file
-from domain.entities.filters import EVERYTHING
+from benchmarks.postcard_files import render_files
+from domain.entities.filters import EVERYTHING, SortField
 from domain.entities.images import Pixels
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from infra.locations import root_of
 from infra.s3.client import S3Client
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
 from tests.e2e.process import COMMAND, environment
-from tests.s3_server import KEY, bucket_of
+from tests.s3_server import ACCESS_KEY, create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from domain import UseCases
 
 PICTURES = 300
-AHEAD = 64
+BATCH_SIZE = 64
 KILLS = 3
 MEBIBYTE = 1 << 20
 
 
 async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None:
-    """Fill a bucket."""
+    """Upload files into a bucket."""
     async with S3Client.connect(
-        endpoint_url=url, region="us-east-1", access_key_id=KEY, secret_access_key=KEY
+        endpoint_url=url, region="us-east-1", access_key_id=ACCESS_KEY, secret_access_key=ACCESS_KEY
     ) as client:
-        while some := list(itertools.islice(files, AHEAD)):
+        while some := list(itertools.islice(files, BATCH_SIZE)):
             await asyncio.gather(
                 *(
                     client.client.put_object(Bucket=bucket, Key=name, Body=data)
@@ -67,9 +67,9 @@ async def put(url: str, bucket: str, files: Iterator[tuple[str, bytes]]) -> None
 
 @contextmanager
 def s3_process() -> Iterator[str]:
-    """Run moto's server in a process of its own, and give its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """Run moto's server in another process, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -83,14 +83,18 @@ def s3_process() -> Iterator[str]:
         process.wait()
 
 
-def store(url: str) -> dict[str, object]:
-    """Return the settings by which a bucket of this machine is reached."""
-    return {"s3_endpoint_url": url, "s3_access_key_id": KEY, "s3_secret_access_key": KEY}
+def s3_settings(url: str) -> dict[str, object]:
+    """Return the settings for a bucket of the moto server."""
+    return {
+        "s3_endpoint_url": url,
+        "s3_access_key_id": ACCESS_KEY,
+        "s3_secret_access_key": ACCESS_KEY,
+    }
 
 
-async def import_rate(use_cases: UseCases, place: str) -> float:
-    """Import a place, and return how many pictures a second that were."""
-    root = root_of(place)
+async def import_rate(use_cases: UseCases, location: str) -> float:
+    """Import a folder or bucket, and return the pictures per second."""
+    root = root_of(location)
     began = time.perf_counter()
     listing = asyncio.ensure_future(use_cases.reconcile(root))
     key_range = (await use_cases.reconcile.places.split(root))[0]
@@ -100,7 +104,7 @@ async def import_rate(use_cases: UseCases, place: str) -> float:
 
 
 async def encoder_rate(use_cases: UseCases, files: list[bytes]) -> float:
-    """Return how many pictures a second are encoded that lie decoded in memory."""
+    """Return the encoder's rate for pictures that are decoded in memory, in pictures per second."""
     pictures = []
     for data in files:
         with Image.open(io.BytesIO(data)) as picture:
@@ -108,29 +112,29 @@ async def encoder_rate(use_cases: UseCases, files: list[bytes]) -> float:
     encoder = use_cases.index.encoder
     await encoder.encode_images(pictures[:8])
     began = time.perf_counter()
-    for start in range(0, len(pictures), AHEAD):
-        await encoder.encode_images(pictures[start : start + AHEAD])
+    for start in range(0, len(pictures), BATCH_SIZE):
+        await encoder.encode_images(pictures[start : start + BATCH_SIZE])
     return len(pictures) / (time.perf_counter() - began)
 
 
 def fill_folder(folder: Path, files: list[bytes]) -> Path:
-    """Write files into a folder."""
+    """Create a folder with these files, and return it."""
     folder.mkdir()
     for number, data in enumerate(files):
         (folder / f"{number}.jpg").write_bytes(data)
     return folder
 
 
-async def side_by_side(model: Path, url: str, count: int) -> None:
-    """Measure the encoder, an import of a folder and one of a bucket, in turn."""
+async def compare_rates(model: Path, url: str, count: int) -> None:
+    """Measure the encoder, then imports of a folder and of a bucket, then the encoder again."""
     with tempfile.TemporaryDirectory() as folder:
         files = [make_file(number) for number in range(3 * count)]
         pictures = fill_folder(Path(folder, "pictures"), files[:count])
-        bucket = await asyncio.to_thread(bucket_of, url)
+        bucket = await asyncio.to_thread(create_bucket, url)
         named = ((f"{number}.jpg", data) for number, data in enumerate(files[count : 2 * count]))
         await put(url, bucket, named)
         settings = read_settings(
-            model=str(model), data_dir=Path(folder, "data"), log_level="warning", **store(url)
+            model=str(model), data_dir=Path(folder, "data"), log_level="warning", **s3_settings(url)
         )
         async with app.open_pictograph(settings) as pictograph:
             use_cases = pictograph.use_cases
@@ -142,23 +146,23 @@ async def side_by_side(model: Path, url: str, count: int) -> None:
             after = await encoder_rate(use_cases, files[2 * count :])
         alone = (before + after) / 2
         print(f"{model.name}: encode_images alone {before:.1f} and {after:.1f} pictures/s")
-        for place, rate in rates.items():
-            print(f"  import of a {place:6} {rate:7.1f} pictures/s: {rate / alone:.2f}")
+        for source, rate in rates.items():
+            print(f"  import of a {source:6} {rate:7.1f} pictures/s: {rate / alone:.2f}")
 
 
-class Memory:
-    """The most memory that each process of a tree had, in bytes, by what it runs."""
+class PeakMemory:
+    """The peak memory of the processes of a tree, in bytes, by the kind of process."""
 
     def __init__(self) -> None:
         self.peaks: dict[str, int] = {}
 
     def sample(self, pid: int) -> None:
-        """Look at a process and its descendants."""
+        """Read the peaks of a process and its descendants."""
         try:
             status = Path(f"/proc/{pid}/status").read_text()
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             return
         if peak := re.search(r"VmHWM:\s+(\d+) kB", status):
             kind = "decoder" if "picture_worker" in command else "import"
@@ -169,8 +173,8 @@ class Memory:
 
 
 @contextmanager
-def importing(bucket: str, settings: dict[str, object]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command, which is killed at the end if it still runs."""
+def run_import(bucket: str, settings: dict[str, object]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the command. It is killed at the end of the block if it still runs."""
     process = subprocess.Popen(
         [*COMMAND, "import", f"s3://{bucket}"],
         env=environment(settings),
@@ -187,46 +191,46 @@ def importing(bucket: str, settings: dict[str, object]) -> Iterator[subprocess.P
             process.stdout.close()
 
 
-def watch(process: subprocess.Popen[bytes], memory: Memory, seconds: float | None) -> None:
-    """Look at its memory until it ends, or for so many seconds."""
+def watch(process: subprocess.Popen[bytes], memory: PeakMemory, seconds: float | None) -> None:
+    """Sample the memory of a process until it ends, or for this many seconds."""
     end = None if seconds is None else time.monotonic() + seconds
     while process.poll() is None and (end is None or time.monotonic() < end):
         memory.sample(process.pid)
         time.sleep(0.2)
 
 
-def kept(data_dir: Path) -> int:
-    """How many pictures have renditions."""
+def count_thumbnails(data_dir: Path) -> int:
+    """Return the number of pictures with a thumbnail."""
     return sum(1 for _ in (data_dir / "files").glob("*/*/thumbnail"))
 
 
-async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
-    """Kill an import again and again, run it to the end, and count what is found."""
-    luck = random.Random(seed)
-    files = await draw(folder, count)
-    bucket = await asyncio.to_thread(bucket_of, url)
+async def kill_imports(url: str, folder: Path, count: int, *, seed: int | None) -> None:
+    """Kill an import repeatedly, then run it to its end, and compare what searches find."""
+    rng = random.Random(seed)
+    files = await render_files(folder, count)
+    bucket = await asyncio.to_thread(create_bucket, url)
     await put(url, bucket, ((file.name, file.read_bytes()) for file in files))
     data = Path(tempfile.mkdtemp(prefix="pictograph-import-"))
-    settings = {"model": str(MODEL), "data_dir": data, "log_level": "error", **store(url)}
-    memory = Memory()
+    settings = {"model": str(MODEL), "data_dir": data, "log_level": "error", **s3_settings(url)}
+    memory = PeakMemory()
     try:
-        goals = sorted(luck.randrange(count) for _ in range(KILLS))
-        for goal in goals:
-            with importing(bucket, settings) as process:
-                while process.poll() is None and kept(data) <= goal:
+        kill_points = sorted(rng.randrange(count) for _ in range(KILLS))
+        for kill_point in kill_points:
+            with run_import(bucket, settings) as process:
+                while process.poll() is None and count_thumbnails(data) <= kill_point:
                     watch(process, memory, 0.5)
-                await asyncio.sleep(luck.random())
-            print(f"  killed with {kept(data)} of {count} pictures in storage")
+                await asyncio.sleep(rng.random())
+            print(f"  killed with {count_thumbnails(data)} of {count} pictures in storage")
         began = time.perf_counter()
-        with importing(bucket, settings) as process:
+        with run_import(bucket, settings) as process:
             watch(process, memory, None)
             took = time.perf_counter() - began
-            said = process.stdout.read().decode().strip() if process.stdout else ""
-        print(f"  {said}")
-        indexed = int(re.sub(r".*found: ([\d,]+) indexed.*", r"\1", said).replace(",", ""))
+            output = process.stdout.read().decode().strip() if process.stdout else ""
+        print(f"  {output}")
+        indexed = int(re.sub(r".*found: ([\d,]+) indexed.*", r"\1", output).replace(",", ""))
         print(
-            f"  the last run: {indexed / took:.1f} pictures/s, with its start and the half minute "
-            "for which the killed one's leases hold"
+            f"  the last run: {indexed / took:.1f} pictures/s, including its start and the "
+            "30 s until the leases of the killed run expire"
         )
         async with app.open_pictograph(read_settings(**settings)) as pictograph:
             use_cases = pictograph.use_cases
@@ -236,11 +240,11 @@ async def kill(url: str, folder: Path, count: int, *, seed: int | None) -> None:
             embedded = await use_cases.describe.embedded_count()
         print(f"  encode_images alone {alone:.1f} pictures/s")
         for kind, peak in memory.peaks.items():
-            print(f"  most memory of a process ({kind}): {peak / MEBIBYTE:.0f} MiB")
-        right = sorted(names) == sorted(found) and embedded == count
-        verdict = "right" if right else "WRONG"
+            print(f"  peak memory of a process ({kind}): {peak / MEBIBYTE:.0f} MiB")
+        complete = sorted(names) == sorted(found) and embedded == count
+        verdict = "complete" if complete else "NOT COMPLETE"
         print(f"  {len(found)} pictures, {embedded} of them searchable: {verdict}")
-        if not right:
+        if not complete:
             raise SystemExit(1)
     finally:
         await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
@@ -263,15 +267,15 @@ async def main() -> None:
     parser.add_argument("--kill", type=int, metavar="M")
     parser.add_argument("--postcards", type=Path, default=Path("build/postcards"))
     parser.add_argument("--seed", type=int)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with s3_process() as url, tempfile.TemporaryDirectory() as folder:
-        if chosen.kill:
-            print(f"{chosen.kill} postcards in a bucket, {KILLS} times kill -9")
-            await kill(url, chosen.postcards, chosen.kill, seed=chosen.seed)
+        if options.kill:
+            print(f"{options.kill} postcards in a bucket, killed {KILLS} times by kill -9")
+            await kill_imports(url, options.postcards, options.kill, seed=options.seed)
             return
-        make_true_size(Path(folder, "true-size"))
-        for model in (Path(folder, "true-size"), MODEL):
-            await side_by_side(model, url, chosen.pictures)
+        make_b32_checkpoint(Path(folder, "b32"))
+        for model in (Path(folder, "b32"), MODEL):
+            await compare_rates(model, url, options.pictures)
 
 
 if __name__ == "__main__":

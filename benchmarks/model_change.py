@@ -1,7 +1,7 @@
-"""``python -m benchmarks.model_change N``: N postcards move to a second model under searches.
+"""``python -m benchmarks.model_change N``: backfills a second model while searches run.
 
-What changes the model is the real command, against the real server with its embedded database. The
-postcards are drawn into ``--postcards FOLDER``, where they stay for the next run.
+The real command changes the model of a real server with an embedded database and N postcards. The
+postcards are kept in ``--postcards FOLDER`` for the next run.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from PIL import Image
 
-from benchmarks.drawn import draw
 from benchmarks.encoder import captions
+from benchmarks.postcard_files import render_files
 from domain.entities.images import Pixels
 from infra.settings import read_settings
 from pictograph.adapters import open_encoder
 from postcards import MODEL
-from tests.e2e.process import KEY, Server, pictograph
+from tests.e2e.process import KEY, Server, ServerProcess, pictograph
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BATCH = 20
-PICTURES = 256
-"""How many are encoded by the encoder alone."""
+PICTURES_PER_UPLOAD = 20
+ENCODED_PICTURES = 256
+"""The number of pictures for the measurement of the encoder alone."""
 
-PER_SECOND = 5.0
-"""Searches, each of a text that was not asked before. More than a machine can answer say nothing:
-they only queue."""
+SEARCHES_PER_SECOND = 5.0
+"""The rate of searches, each for a new text. It has to be below the capacity of the machine:
+otherwise latencies measure the queue."""
 
-SECONDS = 20
-"""How long searches are measured before the change and after it."""
+BASELINE_SECONDS = 20
+"""How long searches are measured before and after the change."""
 
 SEARCH = """
 query ($text: String!) {
@@ -52,21 +52,21 @@ query ($text: String!) {
 MODELS = "{ models { name state embeddedCount } service { model { name } } }"
 
 
-def fill(server: Server, files: Sequence[Path]) -> float:
-    """Take files in, and return how many a second."""
+def upload_all(server: Server, files: Sequence[Path]) -> float:
+    """Upload files, and return the pictures per second."""
     began = time.perf_counter()
-    for start in range(0, len(files), BATCH):
-        some = {file.name: file.read_bytes() for file in files[start : start + BATCH]}
-        assert not server.upload(some)["userErrors"]  # noqa: S101 - a refused one costs nothing
+    for start in range(0, len(files), PICTURES_PER_UPLOAD):
+        some = {file.name: file.read_bytes() for file in files[start : start + PICTURES_PER_UPLOAD]}
+        assert not server.upload(some)["userErrors"]  # noqa: S101 - a refusal would be fast
     return len(files) / (time.perf_counter() - began)
 
 
 @dataclass
-class Load:
-    """Searches at an even pace, however long they take, and what became of them."""
+class SearchLoad:
+    """Sends searches at a constant rate, and records latencies and failures."""
 
     url: str
-    per_second: float = PER_SECOND
+    per_second: float = SEARCHES_PER_SECOND
     failed: int = 0
     milliseconds: list[float] = field(default_factory=list)
     models: set[str] = field(default_factory=set)
@@ -83,8 +83,8 @@ class Load:
             stop.set()
             thread.join()
 
-    def taken(self) -> list[float]:
-        """Return what was measured since the last time."""
+    def take_latencies(self) -> list[float]:
+        """Return the latencies since the last call, in milliseconds."""
         taken, self.milliseconds = self.milliseconds, []
         return taken
 
@@ -93,14 +93,14 @@ class Load:
         due = time.perf_counter()
         async with (
             httpx.AsyncClient(base_url=self.url, timeout=60) as http,
-            asyncio.TaskGroup() as asked,
+            asyncio.TaskGroup() as searches,
         ):
             while not stop.is_set():
-                asked.create_task(self._ask(http, next(texts)))
+                searches.create_task(self._send(http, next(texts)))
                 due += 1 / self.per_second
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
-    async def _ask(self, http: httpx.AsyncClient, text: str) -> None:
+    async def _send(self, http: httpx.AsyncClient, text: str) -> None:
         began = time.perf_counter()
         try:
             sent = await http.post("/graphql", json={"query": SEARCH, "variables": {"text": text}})
@@ -113,24 +113,24 @@ class Load:
 
 
 @dataclass
-class Memory:
-    """What a process holds, without its children."""
+class ProcessMemory:
+    """The memory of a process, without its children."""
 
     pid: int
 
-    def mebibytes(self, what: str = "VmRSS") -> float:
-        """Return how much that is now, or was at most (VmHWM)."""
+    def mebibytes(self, field: str = "VmRSS") -> float:
+        """Return the current memory (VmRSS), or its peak (VmHWM)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        [line] = [line for line in status.splitlines() if line.startswith(f"{what}:")]
+        [line] = [line for line in status.splitlines() if line.startswith(f"{field}:")]
         return int(line.split()[1]) / 1_024
 
-    def forget_peak(self) -> None:
-        """Let the peak begin anew."""
+    def reset_peak(self) -> None:
+        """Reset the peak to the current memory."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
-def percentiles(name: str, milliseconds: Sequence[float]) -> None:
-    """Print what half, 95 and 99 % of searches took at most."""
+def report_percentiles(name: str, milliseconds: Sequence[float]) -> None:
+    """Print the median, the 95th and the 99th percentile of latencies."""
     cuts = statistics.quantiles(milliseconds, n=100)
     print(
         f"{name:34} {len(milliseconds):6} searches   p50 {cuts[49]:7.1f} ms   "
@@ -138,24 +138,26 @@ def percentiles(name: str, milliseconds: Sequence[float]) -> None:
     )
 
 
-def until(server: Server, condition: str, name: str) -> dict[str, Any]:
-    """Return the state of a model once it is ``condition``."""
+def wait_for_state(server: Server, state: str, name: str) -> dict[str, Any]:
+    """Wait until a model has this state, and return its fields."""
     while True:
         for model in server.ask(MODELS)["models"]:
-            if model["name"].startswith(name) and model["state"] == condition:
+            if model["name"].startswith(name) and model["state"] == state:
                 return dict(model)
         time.sleep(0.2)
 
 
 async def encoder_alone(model: Path, files: Sequence[Path]) -> float:
-    """Return how many decoded pictures the encoder takes a second."""
+    """Return the encoder's rate for decoded pictures, in pictures per second."""
     pixels = []
-    for file in files[:PICTURES]:
+    for file in files[:ENCODED_PICTURES]:
         with Image.open(file) as picture:
             picture.draft("RGB", (240, 160))
             rgb = picture.convert("RGB")
             pixels.append(Pixels(*rgb.size, rgb.tobytes()))
-    async with open_encoder(read_settings(model=str(model), encoder_queue=PICTURES)) as encoder:
+    async with open_encoder(
+        read_settings(model=str(model), encoder_queue=ENCODED_PICTURES)
+    ) as encoder:
         await encoder.encode_images(pixels[:8])
         began = time.perf_counter()
         await encoder.encode_images(pixels)
@@ -163,39 +165,44 @@ async def encoder_alone(model: Path, files: Sequence[Path]) -> float:
 
 
 def change(
-    server: Server, settings: dict[str, object], second: Path, *, count: int, load: Load
+    server: ServerProcess,
+    settings: dict[str, object],
+    second: Path,
+    *,
+    count: int,
+    load: SearchLoad,
 ) -> float:
-    """Change the model under a load, and return the pictures a second that it took in."""
+    """Change the model under load, and return the backfilled pictures per second."""
 
-    def say(*arguments: str) -> None:
+    def run_models_command(*arguments: str) -> None:
         done = pictograph("models", *arguments, settings=settings)
-        assert done.returncode == 0, done.stderr  # noqa: S101 - there is nothing to measure else
+        assert done.returncode == 0, done.stderr  # noqa: S101 - nothing to measure otherwise
 
-    memory = Memory(server.process.pid)
+    memory = ProcessMemory(server.process.pid)
     with load.running():
-        time.sleep(SECONDS)
-        percentiles("before", load.taken())
-        held = memory.mebibytes()
-        say("add", str(second))
+        time.sleep(BASELINE_SECONDS)
+        report_percentiles("before", load.take_latencies())
+        before = memory.mebibytes()
+        run_models_command("add", str(second))
         while not (embedded := server.ask(MODELS)["models"][-1]["embeddedCount"]):
             time.sleep(0.05)
-        # Loading a model and the first pictures are over: from here on memory is to be flat.
+        # The model is loaded and has embedded the first pictures. Memory should not grow from here.
         began, first, loaded = time.perf_counter(), embedded, memory.mebibytes()
-        memory.forget_peak()
+        memory.reset_peak()
         while (embedded := server.ask(MODELS)["models"][-1]["embeddedCount"]) < count:
             time.sleep(0.2)
         rate = float(embedded - first) / (time.perf_counter() - began)
-        until(server, "READY", second.name)
-        percentiles("while the new model was filled", load.taken())
+        wait_for_state(server, "READY", second.name)
+        report_percentiles("during the backfill", load.take_latencies())
         peak = memory.mebibytes("VmHWM")
-        say("promote", second.name)
-        until(server, "ACTIVE", second.name)
-        time.sleep(SECONDS)
-        percentiles("around and after the promotion", load.taken())
+        run_models_command("promote", second.name)
+        wait_for_state(server, "ACTIVE", second.name)
+        time.sleep(BASELINE_SECONDS)
+        report_percentiles("during and after the promotion", load.take_latencies())
     print(f"failed searches: {load.failed}; answered by {', '.join(sorted(load.models))}")
     print(
-        f"memory of the server: {held:.0f} MiB before, {loaded:.0f} MiB with both models, "
-        f"{peak:.0f} MiB at most while it was filled, {memory.mebibytes():.0f} MiB at the end"
+        f"memory of the server: {before:.0f} MiB before, {loaded:.0f} MiB with both models, "
+        f"{peak:.0f} MiB at most during the backfill, {memory.mebibytes():.0f} MiB at the end"
     )
     return rate
 
@@ -203,13 +210,15 @@ def change(
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=1_000, metavar="N")
-    parser.add_argument("--postcards", type=Path, help="Folder that postcards are kept in.")
-    parser.add_argument("--searches", type=float, default=PER_SECOND, help="A second.")
-    given = parser.parse_args()
+    parser.add_argument("--postcards", type=Path, help="The folder that keeps postcards.")
+    parser.add_argument(
+        "--searches", type=float, default=SEARCHES_PER_SECOND, help="Searches per second."
+    )
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        postcards = given.postcards or Path(folder, "postcards")
+        postcards = options.postcards or Path(folder, "postcards")
         postcards.mkdir(parents=True, exist_ok=True)
-        files = await draw(postcards, given.count)
+        files = await render_files(postcards, options.count)
         second = second_model(MODEL, Path(folder, "second"))
         settings: dict[str, object] = {
             "model": MODEL,
@@ -217,17 +226,19 @@ async def main() -> None:
             "api_key": KEY,
             "log_level": "warning",
         }
-        pace = f"{given.searches:g} searches a second"
-        print(f"{given.count:,} postcards, {pace}, {os.cpu_count()} CPUs")
-        with Server.start(settings) as server:
-            print(f"taken in at {await asyncio.to_thread(fill, server, files):.1f} pictures/s")
-            load = Load(server.url, given.searches)
+        rate_of_searches = f"{options.searches:g} searches per second"
+        print(f"{options.count:,} postcards, {rate_of_searches}, {os.cpu_count()} CPUs")
+        with ServerProcess.start(settings) as server:
+            print(
+                f"uploaded at {await asyncio.to_thread(upload_all, server, files):.1f} pictures/s"
+            )
+            load = SearchLoad(server.url, options.searches)
             rate = await asyncio.to_thread(
-                change, server, settings, second, count=given.count, load=load
+                change, server, settings, second, count=options.count, load=load
             )
         alone = await encoder_alone(second, files)
         print(
-            f"moved at {rate:.1f} pictures/s beside the searches; the encoder alone "
+            f"backfilled at {rate:.1f} pictures/s during the searches; the encoder alone "
             f"{alone:.1f} pictures/s: {rate / alone:.2f}"
         )
 

@@ -1,4 +1,4 @@
-"""Real outputs of CLIP ViT-B/32, and what an exact search finds among them."""
+"""Recorded embeddings of CLIP ViT-B/32, with the results of exact searches among them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "real-clip"
 MODEL = EmbeddingModel("openai/clip-vit-base-patch32", 512)
 
-MOVE = 0.3
-"""How far points are moved, as a share of the difference of two others."""
+PERTURBATION = 0.3
+"""The length of a perturbation, as a share of the difference of two other points."""
 
-AT_ONCE = 10_000
-"""How many points are made at once, so that memory holds them."""
+POINTS_PER_CHUNK = 10_000
+"""The number of points that are computed at once, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Queries of one kind, each with its true nearest rows, the nearest first."""
+    """Queries of one kind with their exact nearest neighbours, the nearest first."""
 
     queries: tuple[Query, ...]
     rows: NDArray[np.int32]
 
     def one_in(self, number: int) -> Neighbours:
-        """Return every so manyth query."""
+        """Return every n-th query."""
         return Neighbours(self.queries[::number], self.rows[::number])
 
     def recall(self, rankings: Sequence[Ranking], *, at: int = 20) -> float:
-        """Return the share of the true ``at`` nearest that are among the first ``at`` hits."""
+        """Return recall@``at``: the share of the exact nearest among the first ``at`` hits."""
         found = [
             len({hit.image_id.int for hit in ranking.hits[:at]} & set(map(int, truth[:at])))
             for ranking, truth in zip(rankings, self.rows, strict=False)
@@ -50,7 +50,7 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Pictures' vectors, and queries with their answers."""
+    """Vectors of pictures, and queries with their exact nearest neighbours."""
 
     vectors: NDArray[np.float32]
     images: Neighbours
@@ -58,7 +58,7 @@ class Library:
 
 
 def vectors(name: str) -> NDArray[np.float32]:
-    """Read vectors of length 1."""
+    """Read vectors of length 1, as float32."""
     return np.asarray(np.load(FOLDER / f"{name}_vectors.f16.npy"), dtype=np.float32)
 
 
@@ -68,7 +68,7 @@ def queries(points: NDArray[np.float32], kind: QueryKind) -> tuple[Query, ...]:
 
 
 def large_library() -> Library:
-    """Return the 33,256 vectors, 1,000 queries by image and 2,648 by text."""
+    """Return 33,256 vectors, 1,000 image queries and 2,648 text queries."""
     truth = np.load(FOLDER / "ann_ground_truth.npz")
     every = vectors("ann")
     return Library(
@@ -79,7 +79,7 @@ def large_library() -> Library:
 
 
 def captioned() -> tuple[NDArray[np.float32], Neighbours]:
-    """Return 4,839 pictures' vectors, and 500 captions, each with the one row it describes."""
+    """Return 4,839 vectors of pictures, and 500 captions, each with the row of its picture."""
     lines = (FOLDER / "images.jsonl").read_text().splitlines()
     rows = {json.loads(line)["path"]: row for row, line in enumerate(lines)}
     texts = [json.loads(line) for line in (FOLDER / "texts.jsonl").read_text().splitlines()]
@@ -90,24 +90,24 @@ def captioned() -> tuple[NDArray[np.float32], Neighbours]:
 
 
 def nouns() -> NDArray[np.float32]:
-    """Return the vectors of 2,148 nouns, each as a text: "a boat"."""
+    """Return the vectors of 2,148 texts with a noun, such as "a boat"."""
     lines = (FOLDER / "texts.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     return vectors("text")[[row["row"] for row in rows if "image" not in row]]
 
 
 def enlarged(points: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-    """Return so many points that lie as these do: each one of them, moved a little.
+    """Return ``number`` points with the distribution of ``points``: perturbed copies of them.
 
-    It is moved along the difference of two others, so that the cloud keeps its shape. Of 200,000
-    made from the 33,256, the nearest is as near to a picture or a text, at the median, as among
-    the 33,256: cosines of .88 and .30, where those have .90 and .30.
+    Each copy is moved along the difference of two other points, which keeps the shape of the
+    distribution. For 200,000 points made from 33,256, the median cosine of the nearest neighbour is
+    .88 for pictures and .30 for texts. Among the 33,256 it is .90 and .30.
     """
     random = np.random.default_rng(0)
     large = np.empty((number, points.shape[1]), np.float32)
-    for start in range(0, number, AT_ONCE):
-        part = large[start : start + AT_ONCE]
+    for start in range(0, number, POINTS_PER_CHUNK):
+        part = large[start : start + POINTS_PER_CHUNK]
         one, other, another = (points[random.integers(len(points), size=len(part))] for _ in "123")
-        part[:] = one + MOVE * (other - another)
+        part[:] = one + PERTURBATION * (other - another)
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     return large

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.work``: how fast work is leased and ended, by several workers at once."""
+"""``python -m benchmarks.work``: the rate of leases and completions with concurrent workers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from infra.postgres.work.leases import Leases
 
 ROWS = 200_000
 WORKERS = 4
-CHUNKS = (64, 1_000)
+BATCH_SIZES = (64, 1_000)
 
-FILL = text("""
+INSERT_WORK = text("""
     INSERT INTO work (model_id, image_id)
     SELECT :model, lpad(to_hex(n), 32, '0')::uuid FROM generate_series(1, :rows) AS n
 """)
 
 
-async def drain(leases: Leases, chunk: int) -> int:
-    """Take and end rows until there are none, and return how many they were."""
+async def drain(leases: Leases, batch_size: int) -> int:
+    """Lease and complete rows until the queue is empty, and return their number."""
     count = 0
     while True:
-        lease, taken = await leases.take(chunk, seconds=60)
+        lease, taken = await leases.acquire(batch_size, seconds=60)
         if not taken:
             return count
         ids = [row.image_id for row in taken]
         async with leases.engine.begin() as connection:
-            count += len(await leases.end(connection, ids, [lease] * len(ids)))
+            count += len(await leases.delete(connection, ids, [lease] * len(ids)))
 
 
 async def main() -> None:
@@ -47,16 +47,18 @@ async def main() -> None:
             await upgrade(engine)
             model = await activate(engine, EmbeddingModel("benchmarks", 3))
             leases = Leases(engine, model.id)
-            for chunk in CHUNKS:
+            for batch_size in BATCH_SIZES:
                 async with engine.begin() as connection:
-                    await connection.execute(FILL, {"model": model.id, "rows": ROWS})
+                    await connection.execute(INSERT_WORK, {"model": model.id, "rows": ROWS})
                 began = time.perf_counter()
-                done = sum(await asyncio.gather(*(drain(leases, chunk) for _ in range(WORKERS))))
+                done = sum(
+                    await asyncio.gather(*(drain(leases, batch_size) for _ in range(WORKERS)))
+                )
                 seconds = time.perf_counter() - began
-                assert done == ROWS  # noqa: S101 - nothing is done twice, and nothing is left
+                assert done == ROWS  # noqa: S101 - each row is completed exactly once
                 print(
-                    f"{WORKERS} workers, {chunk:,} at a time: {ROWS / seconds:,.0f} leases and "
-                    "completions a second"
+                    f"{WORKERS} workers, {batch_size:,} rows per lease: {ROWS / seconds:,.0f} "
+                    "leases and completions per second"
                 )
 
 

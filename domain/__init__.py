@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.use_cases.access import Authenticate, IssueKey
+from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
 from domain.use_cases.imports.estimate import EstimateImport
@@ -21,8 +21,15 @@ from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
+from domain.use_cases.maintenance.check import CheckLibrary
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
+from domain.use_cases.models.add import AddModel
+from domain.use_cases.models.drop import DropModel
+from domain.use_cases.models.find import FindModel
+from domain.use_cases.models.finish_backfill import FinishBackfill
+from domain.use_cases.models.list_statuses import ListModelStatuses
+from domain.use_cases.models.promote import PromoteModel, RollBackModel
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages, no_other_model
@@ -214,4 +221,75 @@ def build_use_cases(
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         watch_status=WatchStatus(on.catalog, on.events),
         watch_matches=WatchMatches(search, on.ready_feed, on.known_models, on.events, on.clock),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryPorts:
+    """The adapters of the use cases that need no model."""
+
+    catalog: ports.Catalog
+    clock: ports.Clock
+    external_files: ports.ExternalFiles
+    keys: ports.Keys
+    model_changes: ports.ModelChanges
+    models: ports.Models
+    repair_queue: ports.RepairQueue
+    searches: ports.KeptSearches
+    staging: ports.Staging
+    storage: ports.Storage
+    upload_targets: ports.UploadTargets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUseCases:
+    """Everything that changes the models of the library, or shows their progress."""
+
+    add: AddModel
+    find: FindModel
+    finish_backfill: FinishBackfill
+    list_statuses: ListModelStatuses
+    promote: PromoteModel
+    roll_back: RollBackModel
+    drop: DropModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryUseCases:
+    """Everything that can be done with the library without a model in memory."""
+
+    issue_key: IssueKey
+    list_keys: ListKeys
+    revoke_key: RevokeKey
+    check: CheckLibrary
+    sweep: Sweep
+    sweep_targets: SweepTargets
+    models: ModelUseCases
+
+
+def build_library_use_cases(on: LibraryPorts) -> LibraryUseCases:
+    """Wire the use cases that need no model over adapters. The product and the tests call this."""
+    return LibraryUseCases(
+        issue_key=IssueKey(on.keys, on.clock),
+        list_keys=ListKeys(on.keys),
+        revoke_key=RevokeKey(on.keys, on.clock),
+        check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
+        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
+        models=build_model_use_cases(on.models, on.model_changes, on.clock),
+    )
+
+
+def build_model_use_cases(
+    models: ports.Models, changes: ports.ModelChanges, clock: ports.Clock
+) -> ModelUseCases:
+    """Wire the use cases that change the models of the library."""
+    return ModelUseCases(
+        add=AddModel(changes),
+        find=FindModel(models),
+        finish_backfill=FinishBackfill(models, changes, clock),
+        list_statuses=ListModelStatuses(models),
+        promote=PromoteModel(models, changes, clock),
+        roll_back=RollBackModel(models, changes, clock),
+        drop=DropModel(changes),
     )

@@ -1,1 +1,1 @@
-"""The way out: one adapter a file, named by its technology."""
+"""The outgoing adapters: a folder for each technology, named by it."""

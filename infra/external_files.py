@@ -1,4 +1,4 @@
-"""Pictures that lie outside of the library, looked for and read where they are."""
+"""External files: dispatches each location to local folders or to buckets, by its scheme."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import BytesMissing
-from infra.locations import FILE, S3
+from infra.locations import FILE_SCHEME, S3_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,30 +20,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExternalLocations:
-    """Folders of this machine and buckets, told apart by how a location begins."""
+    """Local folders (``file://``) and buckets (``s3://``). Other schemes raise BytesMissing."""
 
-    files: ExternalFolders
+    folders: ExternalFolders
     buckets: ExternalBuckets
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
-        """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
-        return await self._holder_of(source.location).open(source, byte_range)
+        return await self._adapter_for(source.location).open(source, byte_range)
 
     async def split(self, root: str) -> Sequence[KeyRange]:
-        """Divide what lies below a root into stretches that can be listed at once, in order."""
-        return await self._holder_of(root).split(root)
+        return await self._adapter_for(root).split(root)
 
     def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        """Yield what lies below a root and in a stretch of it."""
-        return self._holder_of(root).list(root, key_range)
+        return self._adapter_for(root).list(root, key_range)
 
     async def look(self, location: str) -> ListedObject:
-        """Return what lies at a location. Raises BytesMissing."""
-        return await self._holder_of(location).look(location)
+        return await self._adapter_for(location).look(location)
 
-    def _holder_of(self, location: str) -> ExternalFolders | ExternalBuckets:
-        if location.startswith(FILE):
-            return self.files
-        if location.startswith(S3):
+    def _adapter_for(self, location: str) -> ExternalFolders | ExternalBuckets:
+        if location.startswith(FILE_SCHEME):
+            return self.folders
+        if location.startswith(S3_SCHEME):
             return self.buckets
         raise BytesMissing(location)

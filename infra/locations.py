@@ -1,4 +1,4 @@
-"""Locations: ``file:///folder/name`` percent-encoded, ``s3://bucket/key`` as it is."""
+"""Locations of external files: ``file:///folder/name``, percent-encoded, or ``s3://bucket/key``."""
 
 from __future__ import annotations
 
@@ -8,48 +8,49 @@ from urllib.parse import quote, unquote_to_bytes
 
 from domain.errors import Misconfigured
 
-FILE = "file://"
-S3 = "s3://"
+FILE_SCHEME = "file://"
+S3_SCHEME = "s3://"
 
 
 def location_of(path: str | os.PathLike[str]) -> str:
-    """Return the location of a file. Names may be of any bytes."""
-    return FILE + quote(os.fsencode(Path(path).absolute()), safe="/")
+    """Return the location of a file, whose name may contain any bytes."""
+    return FILE_SCHEME + quote(os.fsencode(Path(path).absolute()), safe="/")
 
 
 def path_of(location: str) -> Path:
-    """Return the file at a location."""
-    return Path(os.fsdecode(unquote_to_bytes(location.removeprefix(FILE))))
+    """Return the path of a ``file://`` location."""
+    return Path(os.fsdecode(unquote_to_bytes(location.removeprefix(FILE_SCHEME))))
 
 
 def bucket_and_key(location: str) -> tuple[str, str]:
-    """Return what a location in a store consists of."""
-    bucket, _, key = location.removeprefix(S3).partition("/")
+    """Return the bucket and the key of an ``s3://`` location. Keys are not percent-encoded."""
+    bucket, _, key = location.removeprefix(S3_SCHEME).partition("/")
     return bucket, key
 
 
-def root_of(place: str) -> str:
-    """Return the location of a folder or of a bucket that somebody names; it ends in a slash.
+def root_of(given: str) -> str:
+    """Return the location, with a trailing slash, of a folder or bucket given by a user.
 
-    Raises Misconfigured for what is neither.
+    Raises Misconfigured for anything else.
     """
-    if place.startswith(S3):
-        bucket, key = bucket_and_key(place)
+    if given.startswith(S3_SCHEME):
+        bucket, key = bucket_and_key(given)
         if not bucket:
-            raise Misconfigured(f"{place} names no bucket: write s3://bucket/prefix.")
-        return f"{S3}{bucket}/{key.strip('/')}/" if key.strip("/") else f"{S3}{bucket}/"
-    if "://" in place and not place.startswith(FILE):
-        raise Misconfigured(f"{place} is no folder, and no bucket: write s3://bucket/prefix.")
-    folder = path_of(place) if place.startswith(FILE) else Path(place).expanduser()
+            raise Misconfigured(f"{given} names no bucket: write s3://bucket/prefix.")
+        prefix = key.strip("/")
+        return f"{S3_SCHEME}{bucket}/{prefix}/" if prefix else f"{S3_SCHEME}{bucket}/"
+    if "://" in given and not given.startswith(FILE_SCHEME):
+        raise Misconfigured(f"{given} is no folder and no bucket: write s3://bucket/prefix.")
+    folder = path_of(given) if given.startswith(FILE_SCHEME) else Path(given).expanduser()
     if not folder.is_dir():
         raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
     return f"{location_of(folder.resolve()).rstrip('/')}/"
 
 
-def check_not_own(root: str, own: tuple[str, ...]) -> None:
-    """Raise Misconfigured for a place where the library keeps files of its own."""
-    if root.startswith(own):
+def check_outside_library(root: str, own_locations: tuple[str, ...]) -> None:
+    """Raise Misconfigured for a root inside the library's own files."""
+    if root.startswith(own_locations):
         raise Misconfigured(
-            f"{root} is where Pictograph keeps its own files: name another place, or give those "
-            "PICTOGRAPH_S3_PREFIX or PICTOGRAPH_DATA_DIR of their own."
+            f"{root} is where Pictograph keeps its own files: import from another place, or move "
+            "these files with PICTOGRAPH_S3_PREFIX or PICTOGRAPH_DATA_DIR."
         )

@@ -1,4 +1,4 @@
-"""Everything that can be set, by environment variables that begin with PICTOGRAPH_."""
+"""The settings, read from environment variables that begin with PICTOGRAPH_."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.errors import Misconfigured
 
-PREFIX = "PICTOGRAPH_"
+ENV_PREFIX = "PICTOGRAPH_"
 MEBIBYTE = 1 << 20
 
 
-def _exact_origin(origin: str) -> str:
+def _parse_origin(origin: str) -> str:
     scheme, _, rest = origin.partition("://")
     if scheme not in {"http", "https"} or not rest or set(rest) & set("/*?# "):
         message = f"“{origin}” is no origin; write it as https://app.example.org"
@@ -36,22 +36,24 @@ def _exact_origin(origin: str) -> str:
 
 
 class Settings(BaseSettings):
-    """The settings of one process, read once and handed down in pieces."""
+    """The settings of one process, built once and passed down in parts."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: HttpUrl | None = Field(
-        None, description="Address that image URLs begin with; by default the one asked."
+        None, description="Base URL of image links; unset, the host of the request."
     )
-    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_exact_origin)], ...], NoDecode] = (
-        Field((), description="Origins of the pages that may call, separated by commas.")
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_parse_origin)], ...], NoDecode] = (
+        Field((), description="CORS origins that may send requests, separated by commas.")
     )
     api_key: SecretStr | None = Field(
-        None, min_length=16, description="A key with every scope, beside those in the database."
+        None,
+        min_length=16,
+        description="An API key with every scope, in addition to those in the database.",
     )
     public_reading: bool = Field(
         default=True, description="Whether reading needs no key. Changes always need one."
@@ -66,16 +68,16 @@ class Settings(BaseSettings):
     database_pool_size: PositiveInt = Field(10, description="Most connections to the database.")
 
     s3_bucket: str | None = Field(None, description="Bucket for files; unset, a folder.")
-    s3_prefix: str = Field("", description="What the keys in the bucket begin with.")
+    s3_prefix: str = Field("", description="Prefix of the keys in the bucket.")
     s3_endpoint_url: HttpUrl | None = Field(
         None, description="Address of an S3-compatible store; unset, AWS."
     )
     s3_public_endpoint_url: HttpUrl | None = Field(
-        None, description="Address of that store for browsers, where it is another for them."
+        None, description="Address of that store for browsers, if it differs."
     )
     s3_region: str = Field("us-east-1", description="Region of the bucket.")
     s3_access_key_id: str | None = Field(
-        None, description="Access key; unset, what AWS's own settings say."
+        None, description="Access key; unset, the AWS credential chain."
     )
     s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
 
@@ -115,11 +117,11 @@ class Settings(BaseSettings):
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 
     worker: bool = Field(
-        default=True, description="Whether `serve` does the work that is written down as well."
+        default=True, description="Whether `serve` also runs the jobs of the work queue."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe messages to log."
+        "info", description="Lowest level that is logged."
     )
 
     @field_validator("cors_origins", mode="before")
@@ -139,26 +141,26 @@ class Settings(BaseSettings):
 
     @property
     def summary(self) -> str:
-        """Where the server will be, and the names of what is set."""
-        names = sorted(PREFIX + name.upper() for name in self.model_fields_set)
-        reading = "public" if self.public_reading else "closed"
+        """The server's address, and the names of the settings in effect, without their values."""
+        names = sorted(ENV_PREFIX + name.upper() for name in self.model_fields_set)
+        reading = "needs no key" if self.public_reading else "needs a key"
         return (
-            f"The server will be at {self.host}, port {self.port}; reading is {reading}. "
-            f"{' '.join(names) or 'Nothing'} is set."
+            f"The server will listen on {self.host}, port {self.port}; reading {reading}. "
+            f"Set: {', '.join(names) or 'nothing'}."
         )
 
 
-def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - of as many types as settings
-    """Read the environment. Raises Misconfigured, naming the variable at fault."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
+    """Read the environment. Raises Misconfigured with the name of the invalid variable."""
+    known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
     for name in os.environ:
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(ENV_PREFIX) and name not in known:
             [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
             raise Misconfigured(f"{name} is no setting. Did you mean {nearest}?")
     try:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = PREFIX + str(first["loc"][0]).upper()
+        name = ENV_PREFIX + str(first["loc"][0]).upper()
         reason = str(first["msg"]).removeprefix("Value error, ")
         raise Misconfigured(f"{name} cannot be used: {reason}.") from None

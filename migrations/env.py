@@ -1,4 +1,4 @@
-"""What Alembic runs: migrations over the connection that ``infra.postgres.migrate`` opened."""
+"""Alembic's entry point: runs over the connection that ``infra.postgres.migrate`` opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening the adapters that the settings choose."""
+"""Opens the adapters that the settings select."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
 
-OWN_FOLDERS = ("files", "postgres", "uploads")
-"""What the library keeps in its data folder."""
+LIBRARY_FOLDERS = ("files", "postgres", "uploads")
+"""The folders of the library in its data folder."""
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """Connect to the database: the one that is set, or an embedded one. Tables may be missing."""
+    """Connect to the configured database, or start an embedded one. It may lack migrations."""
     from infra.embedded_postgres.server import embedded_postgres
     from infra.postgres.engine import open_engine
 
@@ -46,7 +46,10 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @asynccontextmanager
 async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """Connect to a database with current tables. Nobody but us looks after an embedded one."""
+    """Connect to a database that has all migrations. Raises Misconfigured if it lacks one.
+
+    Only an embedded database is migrated here: others are migrated by `pictograph migrate`.
+    """
     from infra.postgres.migrate import check_current, upgrade
 
     async with open_database(settings) as engine:
@@ -60,7 +63,7 @@ async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
 async def open_storage(
     settings: Settings, *, create_bucket: bool = False
 ) -> AsyncIterator[Storage]:
-    """Open the bucket that is set, or a folder."""
+    """Open the configured bucket, or a folder."""
     if settings.s3_bucket is None:
         from infra.filesystem.storage import FolderStorage
 
@@ -82,7 +85,7 @@ async def open_storage(
 
 
 def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
-    """Return where clients put files themselves: the same bucket, or a folder."""
+    """Return the staging area of direct uploads, which is in the same bucket, or a folder."""
     from infra.s3.storage import S3Storage
 
     if not isinstance(storage, S3Storage):
@@ -97,10 +100,10 @@ def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderSt
 
 @asynccontextmanager
 async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
-    """Open the folders and buckets that pictures are imported from, but for our own storage."""
+    """Open folders and buckets to import from. The library's own storage is refused."""
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
-    from infra.locations import S3, location_of
+    from infra.locations import S3_SCHEME, location_of
     from infra.s3.client import S3Client
     from infra.s3.external import ExternalBuckets
 
@@ -113,9 +116,10 @@ async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
         secret_access_key=secret.get_secret_value() if secret else None,
     )
     data_dir = settings.data_dir.resolve()
-    files = tuple(f"{location_of(data_dir / name)}/" for name in OWN_FOLDERS)
+    files = tuple(f"{location_of(data_dir / name)}/" for name in LIBRARY_FOLDERS)
     prefix = settings.s3_prefix.strip("/")
-    objects = f"{S3}{settings.s3_bucket}/{prefix}/" if prefix else f"{S3}{settings.s3_bucket}/"
+    bucket = f"{S3_SCHEME}{settings.s3_bucket}/"
+    objects = f"{bucket}{prefix}/" if prefix else bucket
     own_objects = (objects,) if settings.s3_bucket else ()
     async with ExternalBuckets(connect, own_objects) as buckets:
         yield ExternalLocations(ExternalFolders(files), buckets)
@@ -123,7 +127,7 @@ async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
 
 @asynccontextmanager
 async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
-    """Load a model: the one that is set, or another. Raises Misconfigured."""
+    """Load the configured model, or the one that is named. Raises Misconfigured."""
     from infra.clip.encoder import ClipEncoder
 
     async with ClipEncoder.open(
@@ -137,13 +141,13 @@ async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIter
 
 
 def source_of(name: str) -> str:
-    """Return where a model is loaded from, wherever one stands: a folder's path, or its name."""
+    """Return the absolute path of a model's folder, or the name of a model on the hub."""
     folder = Path(name).expanduser()
     return str(folder.absolute()) if folder.is_dir() else name
 
 
 def imaging(settings: Settings) -> PillowImaging:
-    """Return what develops pictures; it starts its processes when it is entered."""
+    """Return the picture decoder. Entering it starts its processes."""
     from infra.pillow.imaging import PillowImaging
 
     return PillowImaging(

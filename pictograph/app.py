@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from domain import LibraryPorts, LibraryUseCases, build_library_use_cases
 from domain.errors import Misconfigured
-from domain.runtime.loaded_models import LOOK_SECONDS, LoadedModels
+from domain.runtime.loaded_models import REFRESH_SECONDS, LoadedModels
 from domain.runtime.periodic import (
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
 )
 from domain.runtime.worker import PAUSE_SECONDS, keep_all_indexing
-from domain.use_cases.access import IssueKey
-from domain.use_cases.maintenance.check import CheckLibrary
-from domain.use_cases.maintenance.sweep import Sweep
-from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from pictograph.adapters import (
     imaging,
     open_database,
@@ -33,12 +30,13 @@ from pictograph.composition import Shared, utc_now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.applications import Starlette
 
     from domain import UseCases
-    from domain.ports import Keys
+    from domain.ports import Storage
+    from infra.external_files import ExternalLocations
     from infra.postgres.events import PostgresEvents
-    from infra.postgres.models.models import PostgresModels
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -46,37 +44,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """What can be done without a model."""
-
-    keys: Keys
-    issue_key: IssueKey
-    sweep: Sweep
-    check: CheckLibrary
-    sweep_targets: SweepTargets
-    models: PostgresModels
-
-
-@dataclass(frozen=True, slots=True)
 class Pictograph:
-    """All that can be done, and the way in over HTTP."""
+    """The use cases of a library and of its loaded models, and the way in over HTTP."""
 
-    editions: LoadedModels
-    models: PostgresModels
+    library: LibraryUseCases
+    loaded_models: LoadedModels
     events: PostgresEvents
     http: Starlette
 
     @property
     def use_cases(self) -> UseCases:
-        """What can be done at this moment."""
-        return self.editions.current()
+        """The use cases of the model that is in use at this moment."""
+        return self.loaded_models.use_cases()
 
-    async def follow(self) -> None:
-        """Keep up with the models of the library, for ever."""
+    async def refresh_models(self) -> None:
+        """Follow the changes of the library's models until cancelled."""
         from infra.postgres.events import Channel
 
-        await self.editions.follow(
-            partial(self.events.news, Channel.MODELS, at_latest=LOOK_SECONDS)
+        await self.loaded_models.keep_refreshing(
+            partial(
+                self.events.wait_for_notification,
+                Channel.MODELS,
+                timeout_seconds=REFRESH_SECONDS,
+            )
         )
 
     async def work(
@@ -84,59 +74,73 @@ class Pictograph:
         ended: Callable[[int], None] = lambda _: None,
         *,
         gently: bool = False,
-        but: int | None = None,
+        except_model_id: int | None = None,
     ) -> None:
-        """Do what work is written down, for ever; ``ended`` gets how much has just been done.
+        """Finish tasks of all models until cancelled; ``ended`` gets how many tasks have ended.
 
-        For every model, or for all but one.
+        The tasks of ``except_model_id`` are left to others.
         """
         from infra.postgres.events import Channel
 
-        wait = partial(self.events.news, Channel.WORK, at_latest=PAUSE_SECONDS)
-        await keep_all_indexing(self.editions, ended=ended, wait=wait, gently=gently, but=but)
+        wait = partial(
+            self.events.wait_for_notification, Channel.WORK, timeout_seconds=PAUSE_SECONDS
+        )
+        await keep_all_indexing(
+            self.loaded_models, ended=ended, wait=wait, gently=gently, but=except_model_id
+        )
 
     async def work_for_others(self) -> None:
-        """Do the work of all models but the one that answers now, however that changes."""
-        but = self.editions.answering().model.id
-        await asyncio.gather(self.follow(), self.work(but=but))
+        """Finish tasks of all models except the one that is in use now, until cancelled."""
+        model_id = self.loaded_models.active().model.id
+        await asyncio.gather(self.refresh_models(), self.work(except_model_id=model_id))
 
 
 @asynccontextmanager
-async def open_library(settings: Settings) -> AsyncIterator[Library]:
-    """Open the database and the files."""
-    from infra.postgres.catalog.catalog import PostgresCatalog
-    from infra.postgres.keys import PostgresKeys
-    from infra.postgres.models.models import PostgresModels
-    from infra.postgres.searches import PostgresKeptSearches
-    from infra.postgres.targets import PostgresUploadTargets
-    from infra.postgres.work.repair_queue import PostgresRepairQueue
-
+async def open_library(settings: Settings) -> AsyncIterator[LibraryUseCases]:
+    """Open the database and the files, and load no model."""
     async with (
         open_storage(settings) as storage,
         open_tables(settings) as engine,
         open_outside(settings) as outside,
     ):
-        keys, catalog = PostgresKeys(engine), PostgresCatalog(engine)
-        yield Library(
-            keys=keys,
-            issue_key=IssueKey(keys, utc_now),
-            sweep=Sweep(catalog, storage, PostgresKeptSearches(engine), utc_now),
-            check=CheckLibrary(catalog, storage, outside, PostgresRepairQueue(engine)),
-            sweep_targets=SweepTargets(
-                PostgresUploadTargets(engine), staging_beside(storage, settings), utc_now
-            ),
+        yield _library(settings, engine, storage, outside)
+
+
+def _library(
+    settings: Settings, engine: AsyncEngine, storage: Storage, outside: ExternalLocations
+) -> LibraryUseCases:
+    from infra.postgres.catalog.catalog import PostgresCatalog
+    from infra.postgres.keys import PostgresKeys
+    from infra.postgres.models.changes import PostgresModelChanges
+    from infra.postgres.models.models import PostgresModels
+    from infra.postgres.searches import PostgresKeptSearches
+    from infra.postgres.targets import PostgresUploadTargets
+    from infra.postgres.work.repair_queue import PostgresRepairQueue
+
+    return build_library_use_cases(
+        LibraryPorts(
+            catalog=PostgresCatalog(engine),
+            clock=utc_now,
+            external_files=outside,
+            keys=PostgresKeys(engine),
+            model_changes=PostgresModelChanges(engine),
             models=PostgresModels(engine),
+            repair_queue=PostgresRepairQueue(engine),
+            searches=PostgresKeptSearches(engine),
+            staging=staging_beside(storage, settings),
+            storage=storage,
+            upload_targets=PostgresUploadTargets(engine),
         )
+    )
 
 
 @asynccontextmanager
 async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
-    """Open everything, with the model that answers; `editions` loads others where they are used."""
+    """Open everything, and load the ACTIVE model. Others are loaded by ``refresh_models``."""
     from graph.http.app import create_app
     from graph.http.options import HttpOptions
     from infra.postgres.engine import check_server
     from infra.postgres.events import PostgresEvents
-    from infra.postgres.keys import PostgresKeys
     from infra.postgres.migrate import check_current
     from infra.postgres.models.models import PostgresModels
 
@@ -147,21 +151,26 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         pictures = await stack.enter_async_context(imaging(settings))
         outside = await stack.enter_async_context(open_outside(settings))
         shared = Shared(settings, engine, storage, pictures, events, outside)
-        models = PostgresModels(engine)
-        editions = await stack.enter_async_context(
-            LoadedModels.of(models, shared.edition, grace=settings.operation_seconds)
+        library = _library(settings, engine, storage, outside)
+        loaded_models = await stack.enter_async_context(
+            LoadedModels.open(
+                PostgresModels(engine),
+                library.models.finish_backfill,
+                shared.load_model,
+                grace_seconds=settings.operation_seconds,
+            )
         )
-        if settings.listens_beyond_loopback and not await _has_key(settings, PostgresKeys(engine)):
+        if settings.listens_beyond_loopback and not await _has_key(settings, library):
             raise Misconfigured(
                 f"A server on {settings.host} can be reached by other machines, and there is no "
                 "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
             )
         yield Pictograph(
-            editions,
-            models,
+            library,
+            loaded_models,
             events,
             create_app(
-                editions.current,
+                loaded_models.use_cases,
                 HttpOptions(
                     public_url=str(settings.public_url) if settings.public_url else None,
                     cors_origins=settings.cors_origins,
@@ -169,7 +178,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     operation_seconds=settings.operation_seconds,
                 ),
                 ready={
-                    "model": lambda: editions.answering().check(),
+                    "model": lambda: loaded_models.active().check(),
                     "database": lambda: check_server(engine),
                     "migrations": lambda: check_current(engine),
                 },
@@ -177,8 +186,9 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         )
 
 
-async def _has_key(settings: Settings, keys: Keys) -> bool:
-    return settings.api_key is not None or any(key.revoked_at is None for key in await keys.list())
+async def _has_key(settings: Settings, library: LibraryUseCases) -> bool:
+    keys = await library.list_keys()
+    return settings.api_key is not None or any(key.revoked_at is None for key in keys)
 
 
 def greeting(url: str) -> str:
@@ -198,10 +208,10 @@ async def serve(
     async with open_pictograph(settings) as pictograph:
         # No use cases are kept here: with them a model would stay that is dropped one day.
         works: list[Callable[[], Coroutine[None, None, None]]] = [
-            pictograph.follow,
+            pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
-            partial(compare_new_images, pictograph.editions.prepared),
+            partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
             *([partial(pictograph.work, gently=True)] if settings.worker else []),
             *([partial(_begin, beside, pictograph)] if beside else []),
         ]
@@ -228,7 +238,7 @@ async def work(
     """Do what work is written down, until told to stop."""
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
-        await asyncio.gather(pictograph.follow(), pictograph.work(ended))
+        await asyncio.gather(pictograph.refresh_models(), pictograph.work(ended))
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

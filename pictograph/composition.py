@@ -1,4 +1,4 @@
-"""What is done by one model, put together over what all models share."""
+"""Wires the use cases of one model over the adapters that all models of a process share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from domain.entities.models import LiveModel
+    from domain.entities.models import StoredModel
     from domain.ports import Events, Storage
     from domain.runtime.loaded_models import LoadedModels
     from infra.clip.encoder import ClipEncoder
@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What is open once in a process, whichever model answers."""
+    """The adapters that are open once in a process, whichever model is in use."""
 
     settings: Settings
     engine: AsyncEngine
@@ -47,13 +47,10 @@ class Shared:
     outside: ExternalLocations
 
     @asynccontextmanager
-    async def edition(
-        self, model: LiveModel | None, editions: LoadedModels
+    async def load_model(
+        self, model: StoredModel | None, loaded_models: LoadedModels
     ) -> AsyncIterator[LoadedModel]:
-        """Load a model and put together what is done by it; None is the one that answers.
-
-        Raises Misconfigured.
-        """
+        """Load a model and wire its use cases; None is the ACTIVE one. Raises Misconfigured."""
         from infra.postgres.models.active import activate
 
         while True:
@@ -63,16 +60,16 @@ class Shared:
                     try:
                         active = await activate(self.engine, encoder.model, source=source)
                     except Misconfigured:
-                        # Another may have been promoted while this one was loaded.
+                        # Another model may have been promoted while this one was loaded.
                         if await self._source_of_active() == source:
                             raise
                         continue
-                    model = active.live(source)
+                    model = active.stored(source)
                 if (encoder.model.name, encoder.model.dimensions) != (model.name, model.dimensions):
                     raise Misconfigured(
                         f"What is at {source} is {encoder.model.name} now; put {model.name} back."
                     )
-                yield compose(self, model, encoder, editions)
+                yield compose(self, model, encoder, loaded_models)
                 return
 
     async def _source_of_active(self) -> str:
@@ -83,7 +80,7 @@ class Shared:
 
 
 def compose(
-    shared: Shared, live: LiveModel, encoder: ClipEncoder, loaded: LoadedModels
+    shared: Shared, stored: StoredModel, encoder: ClipEncoder, loaded_models: LoadedModels
 ) -> LoadedModel:
     """Wire all use cases over the adapters of one model."""
     from infra.clip.concepts import ConceptBank, read_concepts
@@ -104,7 +101,7 @@ def compose(
     from infra.postgres.work.work import PostgresWorkQueue
 
     settings, engine, storage = shared.settings, shared.engine, shared.storage
-    model = ActiveModel(live.id, live.name, live.dimensions)
+    model = ActiveModel(stored.id, stored.name, stored.dimensions)
     catalog = PostgresCatalog(engine)
     vectors = PostgresVectorIndex(engine, model)
     bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
@@ -119,7 +116,7 @@ def compose(
             events=shared.events,
             external_files=shared.outside,
             external_objects=PostgresExternalObjects(engine, model),
-            imaging=shared.imaging.seeing(encoder.input_side),
+            imaging=shared.imaging.with_encoder_side(encoder.input_side),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),
@@ -141,6 +138,6 @@ def compose(
             public_reading=settings.public_reading,
             configured_key=settings.api_key.get_secret_value() if settings.api_key else None,
         ),
-        search_of=loaded.search_of,
+        search_of=loaded_models.search_of,
     )
-    return LoadedModel(live, encoder, use_cases, encoder.check, bank.prepare)
+    return LoadedModel(stored, encoder, use_cases, encoder.check, bank.prepare)

@@ -1,6 +1,6 @@
-"""The bundled model and the pictures of the demo, and how they come to be."""
+"""Synthetic postcards for the demo, and the bundled CLIP model that is trained on them."""
 
 from pathlib import Path
 
 MODEL = Path(__file__).parent / "model"
-"""The folder of the model in the box."""
+"""The folder of the bundled model."""

@@ -1,4 +1,4 @@
-"""The small CLIP of the box, before it has learnt anything, and how it is kept in a folder."""
+"""The architecture of the bundled CLIP, its preprocessing, and how a checkpoint is saved."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
-from postcards.tokens import CONTEXT
+from postcards.tokens import CONTEXT_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import CLIPTokenizer
 
-SIDE = 72
-"""Pixels of the square that a postcard is squeezed into: all of it is looked at."""
+IMAGE_SIDE_PIXELS = 72
+"""The side of the model's square input. A postcard is resized to it without a crop."""
 
-PATCH = 12
-DIMENSIONS = 192
-MEAN = (0.5, 0.5, 0.5)
-DEVIATION = (0.25, 0.25, 0.25)
+PATCH_SIDE_PIXELS = 12
+EMBEDDING_DIMENSIONS = 192
+PIXEL_MEAN = (0.5, 0.5, 0.5)
+PIXEL_STD = (0.25, 0.25, 0.25)
 
 
 def make_model(tokenizer: CLIPTokenizer, *, seed: int = 0) -> CLIPModel:
-    """Return an untrained model. One seed, one model."""
+    """Return an untrained model. The same seed gives the same weights."""
     config = CLIPConfig(
         text_config={
             **_tower(width=128, depth=3),
             "vocab_size": len(tokenizer),
-            "max_position_embeddings": CONTEXT,
+            "max_position_embeddings": CONTEXT_LENGTH,
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
         },
-        vision_config={**_tower(width=192, depth=6), "image_size": SIDE, "patch_size": PATCH},
-        projection_dim=DIMENSIONS,
+        vision_config={
+            **_tower(width=192, depth=6),
+            "image_size": IMAGE_SIDE_PIXELS,
+            "patch_size": PATCH_SIDE_PIXELS,
+        },
+        projection_dim=EMBEDDING_DIMENSIONS,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -43,21 +47,21 @@ def make_model(tokenizer: CLIPTokenizer, *, seed: int = 0) -> CLIPModel:
 
 
 def make_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
-    """Return what prepares pictures and texts for the model."""
-    return CLIPProcessor(  # type: ignore[no-untyped-call]  # transformers types it not
+    """Return the processor that prepares pictures and texts for the model."""
+    return CLIPProcessor(  # type: ignore[no-untyped-call]  # transformers does not type it
         CLIPImageProcessorPil(
-            size={"height": SIDE, "width": SIDE},
+            size={"height": IMAGE_SIDE_PIXELS, "width": IMAGE_SIDE_PIXELS},
             do_center_crop=False,
-            image_mean=list(MEAN),
-            image_std=list(DEVIATION),
+            image_mean=list(PIXEL_MEAN),
+            image_std=list(PIXEL_STD),
         ),
         tokenizer,
     )
 
 
 def save(model: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
-    """Write model, tokenizer and processor as transformers lays them out, in half precision."""
-    # Its own, and not the model's: that one may go on learning.
+    """Write model, tokenizer and processor in the layout of transformers, in half precision."""
+    # Copies, not the tensors of the model: its training may continue in full precision.
     weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=weights)
     make_processor(tokenizer).save_pretrained(folder)
@@ -69,6 +73,6 @@ def _tower(*, width: int, depth: int) -> dict[str, object]:
         "intermediate_size": 4 * width,
         "num_attention_heads": width // 32,
         "num_hidden_layers": depth,
-        # As exact as any, and fused where quick_gelu is not.
+        # As accurate as quick_gelu, and a fused kernel exists for it.
         "hidden_act": "gelu",
     }

@@ -1,4 +1,4 @@
-"""What a caption says of a scene: a part of it, from one word's worth to everything."""
+"""The content of captions: any part of a scene, from a single attribute to all of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from postcards.facts import CLASSES
-from postcards.scenes import COLOURS, KINDS, PLACES, SETTINGS, SIZES, TIMES, WEATHERS, Subject
+from postcards.scenes import (
+    COLOURS,
+    KINDS,
+    PLACES,
+    SETTINGS,
+    SUBJECT_SIZES,
+    TIMES,
+    WEATHERS,
+    Subject,
+)
 
 if TYPE_CHECKING:
     from random import Random
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """What is said of a thing: a kind, a word for several kinds, or ``something``."""
+    """A thing with its attributes: a kind, a class of several kinds, or ``something``."""
 
     thing: str
     colour: str | None = None
@@ -26,7 +35,7 @@ class Mention:
 
     @property
     def claims(self) -> set[str]:
-        """The facts that make it true."""
+        """The facts that the mention asserts."""
         facts = set() if self.thing == "something" else {self.thing}
         if self.colour and self.thing == "something":
             facts.add(f"something {self.colour}")
@@ -43,7 +52,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that one caption says."""
+    """The content of one caption. What is None or empty is not mentioned."""
 
     mentions: tuple[Mention, ...] = ()
     setting: str | None = None
@@ -55,7 +64,7 @@ class Description:
 
     @property
     def claims(self) -> set[str]:
-        """The facts that make it true, all of them together."""
+        """The facts that the description asserts. It is true if all of them hold."""
         facts = set().union(*(mention.claims for mention in self.mentions))
         facts |= {fact for fact in (self.setting, self.time) if fact}
         if self.weather:
@@ -64,7 +73,7 @@ class Description:
 
 
 def describe_fully(scene: Scene) -> Description:
-    """Say all there is to say."""
+    """Return a description of everything in the scene."""
     return Description(
         tuple(_mention(subject) for subject in scene.subjects),
         scene.setting,
@@ -74,7 +83,7 @@ def describe_fully(scene: Scene) -> Description:
 
 
 def describe_partly(scene: Scene, random: Random, *, share: float) -> Description:
-    """Say each thing with a chance of ``share``, and at least one."""
+    """Return a description of each part with probability ``share``, and of at least one."""
     subjects = [subject for subject in scene.subjects if random.random() < share]
     setting = scene.setting if random.random() < share else None
     time = scene.time if random.random() < share else None
@@ -82,20 +91,23 @@ def describe_partly(scene: Scene, random: Random, *, share: float) -> Descriptio
     if not (subjects or setting or time or weather):
         subjects = [random.choice(scene.subjects)]
     return Description(
-        tuple(_thin(_mention(subject), random, share) for subject in subjects),
+        tuple(_omit_attributes(_mention(subject), random, share) for subject in subjects),
         setting,
         time,
-        _loosely(weather, scene, random),
+        _generalise(weather, scene, random),
     )
 
 
 def describe_a_subject(scene: Scene, random: Random) -> Description:
-    """Say something of one subject alone."""
-    return Description((_thin(_mention(random.choice(scene.subjects)), random, 0.6),))
+    """Return a description of one subject only."""
+    return Description((_omit_attributes(_mention(random.choice(scene.subjects)), random, 0.6),))
 
 
 def alter(scene: Scene, random: Random) -> Scene:
-    """Return a scene that is like another but for one thing: a near miss, or now and then none."""
+    """Return a near miss: the scene with one change, or rarely without any.
+
+    A change replaces an attribute or kind of one subject, or swaps the colours of two.
+    """
     first, *others = random.sample(scene.subjects, len(scene.subjects))
     coloured = [other for other in others if other.colour and first.colour]
     if coloured and random.random() < 0.4:
@@ -111,9 +123,9 @@ def alter(scene: Scene, random: Random) -> Scene:
     )
 
 
-def any_concept(random: Random) -> Description:
-    """Return what anybody may ask for, in one picture or another: one thing, or two together."""
-    concept = random.choice(_CONCEPTS)(random)
+def random_concept(random: Random) -> Description:
+    """Return a query that does not refer to a picture: one concept, or two combined."""
+    concept = random.choice(_CONCEPT_GENERATORS)(random)
     if random.random() < 0.25:
         other = random.choice((_some_setting, _some_time, _some_weather))(random)
         concept = Description(
@@ -125,8 +137,8 @@ def any_concept(random: Random) -> Description:
     return concept
 
 
-def any_detail(random: Random) -> Description:
-    """Return a kind in a colour, or a number of it."""
+def random_detail(random: Random) -> Description:
+    """Return a kind with a colour or with a number."""
     return random.choice((_some_colour, _some_number))(random)
 
 
@@ -135,7 +147,7 @@ def _mention(subject: Subject) -> Mention:
     return Mention(subject.kind, subject.colour, subject.count, subject.size, place)
 
 
-def _thin(mention: Mention, random: Random, share: float) -> Mention:
+def _omit_attributes(mention: Mention, random: Random, share: float) -> Mention:
     if random.random() < 0.12:
         names = [name for name, kinds in CLASSES.items() if mention.thing in kinds]
         if names:
@@ -153,7 +165,7 @@ def _thin(mention: Mention, random: Random, share: float) -> Mention:
     )
 
 
-def _loosely(weather: str | None, scene: Scene, random: Random) -> str | None:
+def _generalise(weather: str | None, scene: Scene, random: Random) -> str | None:
     wintry = weather == "snow" or (weather and scene.setting == "snowfield")
     return "winter" if wintry and random.random() < 0.5 else weather
 
@@ -166,7 +178,7 @@ def _alter_subject(subject: Subject, scene: Scene, random: Random) -> Subject:
         case "count":
             return replace(subject, count=random.randint(1, 3), size=None)
         case "size" if subject.size:
-            return replace(subject, size=random.choice(SIZES))
+            return replace(subject, size=random.choice(SUBJECT_SIZES))
         case "place":
             return replace(subject, place=random.choice(PLACES))
     return replace(subject, kind=random.choice(SETTINGS[scene.setting].kinds))
@@ -182,8 +194,8 @@ def _some_colour(random: Random) -> Description:
 
 
 def _some_number(random: Random) -> Description:
-    name, kind = random.choice([(name, kind) for name, kind in KINDS.items() if kind.most > 1])
-    return Description((Mention(name, count=random.randint(1, kind.most)),))
+    name, kind = random.choice([(name, kind) for name, kind in KINDS.items() if kind.max_count > 1])
+    return Description((Mention(name, count=random.randint(1, kind.max_count)),))
 
 
 def _some_class(random: Random) -> Description:
@@ -209,7 +221,7 @@ def _some_weather(random: Random) -> Description:
     return Description(weather=random.choice((*WEATHERS, "winter")))
 
 
-_CONCEPTS = (
+_CONCEPT_GENERATORS = (
     _some_kind,
     _some_kind,
     _some_colour,

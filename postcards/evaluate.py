@@ -1,6 +1,7 @@
-"""Measure a model on postcards with combinations that it was never trained on.
+"""Evaluates a model on held-out postcards, with combinations that were never in training.
 
-``python -m postcards.evaluate``, or ``make eval-postcards``: always the same pictures and queries.
+``python -m postcards.evaluate``, or ``make eval-postcards``. Pictures and queries are always the
+same.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from domain.entities.images import Pixels
 from infra.clip import checkpoint
 from postcards import MODEL, queries
 from postcards.descriptions import Description, describe_fully
-from postcards.facts import alike, facts_of, truths, vector
-from postcards.grammar import PLAIN, UNSEEN
+from postcards.facts import facts_of, neighbours, truths, vector
+from postcards.grammar import HELD_OUT_GRAMMAR, PLAIN_GRAMMAR
 from postcards.painting.postcard import paint_all
 from postcards.pictures import FORKSERVER
 from postcards.scenes import SETTINGS
@@ -40,88 +41,94 @@ if TYPE_CHECKING:
     from postcards.grammar import Grammar
     from postcards.scenes import Scene
 
-SIZE = (480, 320)
-AT_ONCE = 100
-WORDINGS = 3
-"""How often each query is worded anew where words and phrasings were never seen."""
+PICTURE_SIZE = (480, 320)
+PICTURES_PER_TASK = 100
+TEXTS_PER_BATCH = 100
+WORDINGS_PER_QUERY = 3
+"""How many wordings each query gets if words and phrasings are held out."""
 
-FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
-"""Where a document has its table of them."""
+METRICS_TABLE = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
+"""The place of the metrics table in a document."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """What was measured, what it should reach, and what it is; shares of 1."""
+class Metric:
+    """A metric with its target and its measured value, both from 0 to 1."""
 
-    what: str
-    reach: float
+    name: str
+    target: float
     measured: float
 
     @property
     def is_reached(self) -> bool:
-        """Whether it is, at the two digits that are shown."""
-        return round(self.measured, 2) >= self.reach
+        """Whether the value reaches the target, rounded to two digits."""
+        return round(self.measured, 2) >= self.target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Scenes, what is true of each, and the embeddings of their pictures: (scenes, dimensions)."""
+    """Scenes with their facts and the embeddings of their pictures: (scenes, dimensions)."""
 
     scenes: list[Scene]
     facts: NDArray[np.float32]
     embeddings: NDArray[np.float32]
 
     def relevant(self, description: Description) -> NDArray[np.bool_]:
-        """Return in which scenes a description is true."""
+        """Return for each scene whether the description is true of it."""
         [holds] = truths(vector(description.claims)[None], self.facts)
         relevant: NDArray[np.bool_] = holds
         return relevant
 
 
 class Evaluation:
-    """One model, measured."""
+    """Evaluates one model."""
 
     def __init__(self, folder: Path, *, console: Console) -> None:
         self.name, self._dual = _load(folder)
         self._console = console
 
-    def figures(self, *, pictures: int = 1_000, every: int = 1) -> list[Figure]:
-        """Measure everything, with every so many of the trials of colour and number."""
+    def metrics(self, *, pictures: int = 1_000, every: int = 1) -> list[Metric]:
+        """Compute all metrics, with every n-th of the trials of colour and number."""
         pool = self.pool(queries.held_out_scenes(pictures), f"{pictures:,} pictures")
         ranks = self._ranks_of_full_captions(pool)
         everything = queries.vocabulary()
         colours, numbers = queries.colour_trials()[::every], queries.number_trials()[::every]
         captions = f"full caption among {pictures:,} pictures"
         return [
-            Figure(f"{captions}, R@1", 0.85, float((ranks < 1).mean())),
-            Figure(f"{captions}, R@5", 0.98, float((ranks < 5).mean())),
-            Figure("one attribute or subject, P@10", 0.97, self.precision(pool, everything)),
-            Figure(
+            Metric(f"{captions}, R@1", 0.85, float((ranks < 1).mean())),
+            Metric(f"{captions}, R@5", 0.98, float((ranks < 5).mean())),
+            Metric("one attribute or subject, P@10", 0.97, self.precision(pool, everything)),
+            Metric(
                 "colour bound to subject, with distractors, P@10",
                 0.85,
                 self._precision_of_trials(colours, "colours"),
             ),
-            Figure("number, P@10", 0.75, self._precision_of_trials(numbers, "numbers")),
-            Figure(
+            Metric("number, P@10", 0.75, self._precision_of_trials(numbers, "numbers")),
+            Metric(
                 "synonyms and phrasings never seen, P@10",
                 0.80,
-                self.precision(pool, everything, grammar=UNSEEN, wordings=WORDINGS),
+                self.precision(
+                    pool, everything, grammar=HELD_OUT_GRAMMAR, wordings=WORDINGS_PER_QUERY
+                ),
             ),
-            Figure("picture by picture, P@10", 0.80, _precision_of_neighbours(pool)),
-            Figure("setting, zero-shot accuracy", 0.97, self._accuracy_of_settings(pool)),
+            Metric("picture by picture, P@10", 0.80, _precision_of_neighbours(pool)),
+            Metric("setting, zero-shot accuracy", 0.97, self._accuracy_of_settings(pool)),
         ]
 
-    def pool(self, scenes: Sequence[Scene], what: str) -> Pool:
+    def pool(self, scenes: Sequence[Scene], name: str) -> Pool:
         """Paint scenes and embed their pictures."""
-        groups = [scenes[start : start + AT_ONCE] for start in range(0, len(scenes), AT_ONCE)]
+        groups = [
+            scenes[start : start + PICTURES_PER_TASK]
+            for start in range(0, len(scenes), PICTURES_PER_TASK)
+        ]
         embeddings: list[Sequence[float]] = []
         with ProcessPoolExecutor(os.cpu_count(), mp_context=FORKSERVER) as processes:
-            painted = processes.map(partial(paint_all, size=SIZE), groups)
+            rendered = processes.map(partial(paint_all, size=PICTURE_SIZE), groups)
             for pictures in track(
-                painted, f"Looking at {what}", total=len(groups), console=self._console
+                rendered, f"Embedding {name}", total=len(groups), console=self._console
             ):
                 embeddings += self._dual.encode_images(
-                    [self._dual.prepare(Pixels(*SIZE, each)) for each in pictures]
+                    [self._dual.preprocess(Pixels(*PICTURE_SIZE, each)) for each in pictures]
                 )
         facts = np.stack([vector(facts_of(scene)) for scene in scenes])
         return Pool(list(scenes), facts, np.array(embeddings, np.float32))
@@ -130,8 +137,11 @@ class Evaluation:
         """Embed texts: (texts, dimensions)."""
         return np.concatenate(
             [
-                np.array(self._dual.encode_texts(list(texts[start : start + AT_ONCE])), np.float32)
-                for start in range(0, len(texts), AT_ONCE)
+                np.array(
+                    self._dual.encode_texts(list(texts[start : start + TEXTS_PER_BATCH])),
+                    np.float32,
+                )
+                for start in range(0, len(texts), TEXTS_PER_BATCH)
             ]
         )
 
@@ -140,18 +150,18 @@ class Evaluation:
         pool: Pool,
         descriptions: Sequence[Description],
         *,
-        grammar: Grammar = PLAIN,
+        grammar: Grammar = PLAIN_GRAMMAR,
         wordings: int = 1,
     ) -> float:
-        """Return the mean over queries of the share of relevant pictures among the first ten.
+        """Return the mean precision at 10 over the queries.
 
-        Where fewer than ten are relevant, among as many as there are; a query that nothing in the
-        pool answers does not count.
+        If fewer than ten pictures are relevant, it is the precision at that number. Queries
+        without a relevant picture are left out.
         """
         random = Random(0)
-        answered = [each for each in descriptions if pool.relevant(each).any()]
-        each = [description for description in answered for _ in range(wordings)]
-        texts = self.embed([grammar.say(description, random) for description in each])
+        answerable = [each for each in descriptions if pool.relevant(each).any()]
+        each = [description for description in answerable for _ in range(wordings)]
+        texts = self.embed([grammar.caption(description, random) for description in each])
         return float(
             np.mean(
                 [
@@ -161,10 +171,10 @@ class Evaluation:
             )
         )
 
-    def _precision_of_trials(self, trials: Sequence[queries.Trial], what: str) -> float:
-        pool = self.pool([scene for trial in trials for scene in trial.scenes], what)
+    def _precision_of_trials(self, trials: Sequence[queries.Trial], name: str) -> float:
+        pool = self.pool([scene for trial in trials for scene in trial.scenes], name)
         random = Random(0)
-        texts = self.embed([PLAIN.say(trial.description, random) for trial in trials])
+        texts = self.embed([PLAIN_GRAMMAR.caption(trial.description, random) for trial in trials])
         results, start = [], 0
         for text, trial in zip(texts, trials, strict=True):
             part = slice(start, start + len(trial.scenes))
@@ -175,16 +185,18 @@ class Evaluation:
 
     def _ranks_of_full_captions(self, pool: Pool) -> NDArray[np.int64]:
         random = Random(0)
-        captions = [PLAIN.say(describe_fully(scene), random) for scene in pool.scenes]
+        captions = [PLAIN_GRAMMAR.caption(describe_fully(scene), random) for scene in pool.scenes]
         scores = self.embed(captions) @ pool.embeddings.T
-        # A tie is no find: a model to which all is one would be the best of all.
+        # A tie counts as a miss. Otherwise a model with one embedding for everything would win.
         ranks: NDArray[np.int64] = (scores >= scores.diagonal()[:, None]).sum(axis=1) - 1
         return ranks
 
     def _accuracy_of_settings(self, pool: Pool) -> float:
         random = Random(0)
         names = list(SETTINGS)
-        labels = self.embed([PLAIN.say(Description(setting=name), random) for name in names])
+        labels = self.embed(
+            [PLAIN_GRAMMAR.caption(Description(setting=name), random) for name in names]
+        )
         best = (pool.embeddings @ labels.T).argmax(axis=1)
         return float(
             np.mean([names[i] == scene.setting for i, scene in zip(best, pool.scenes, strict=True)])
@@ -197,10 +209,10 @@ def _precision(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> floa
 
 
 def _precision_of_neighbours(pool: Pool) -> float:
-    likeness = pool.embeddings @ pool.embeddings.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest = np.argsort(-likeness, axis=1)[:, :10]
-    return float(np.take_along_axis(alike(pool.scenes), nearest, axis=1).mean())
+    similarity = pool.embeddings @ pool.embeddings.T
+    np.fill_diagonal(similarity, -np.inf)
+    nearest = np.argsort(-similarity, axis=1)[:, :10]
+    return float(np.take_along_axis(neighbours(pool.scenes), nearest, axis=1).mean())
 
 
 def _load(folder: Path) -> tuple[str, DualEncoder]:
@@ -208,29 +220,31 @@ def _load(folder: Path) -> tuple[str, DualEncoder]:
     return model.name, dual
 
 
-def markdown(figures: Sequence[Figure]) -> str:
-    """Return the table of a card."""
-    rows = [f"| {figure.what} | {figure.reach:.2f} | {figure.measured:.3f} |" for figure in figures]
-    return "\n".join(["| what | reach | measured |", "|---|---|---|", *rows, ""])
+def markdown(metrics: Sequence[Metric]) -> str:
+    """Return the metrics as a Markdown table."""
+    rows = [
+        f"| {metric.name} | {metric.target:.2f} | {metric.measured:.3f} |" for metric in metrics
+    ]
+    return "\n".join(["| metric | target | measured |", "|---|---|---|", *rows, ""])
 
 
 def main() -> None:
-    """Measure and print, and write the figures into documents that have a place for them."""
+    """Print the metrics, and write them into the tables of documents."""
     parser = argparse.ArgumentParser(prog="python -m postcards.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=MODEL)
     parser.add_argument("--into", type=Path, nargs="*", default=(), metavar="FILE")
     arguments = parser.parse_args()
     console = Console()
     evaluation = Evaluation(arguments.folder, console=Console(stderr=True))
-    figures = evaluation.figures()
-    table = Table("What", "Reach", "Measured", title=evaluation.name)
-    for figure in figures:
-        style = "green" if figure.is_reached else "red"
-        measured = f"[{style}]{figure.measured:.3f}[/]"
-        table.add_row(figure.what, f"{figure.reach:.2f}", measured)
+    metrics = evaluation.metrics()
+    table = Table("Metric", "Target", "Measured", title=evaluation.name)
+    for metric in metrics:
+        style = "green" if metric.is_reached else "red"
+        measured = f"[{style}]{metric.measured:.3f}[/]"
+        table.add_row(metric.name, f"{metric.target:.2f}", measured)
     console.print(table)
     for document in arguments.into:
-        document.write_text(FIGURES.sub(lambda _: markdown(figures), document.read_text()))
+        document.write_text(METRICS_TABLE.sub(lambda _: markdown(metrics), document.read_text()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is true of a scene, fact by fact, so that every caption is exactly true or false of it."""
+"""The facts that hold in a scene. They decide whether a caption is true of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from postcards.scenes import COLOURS, KINDS, PLACES, SETTINGS, SIZES, TIMES, WEATHERS
+from postcards.scenes import COLOURS, KINDS, PLACES, SETTINGS, SUBJECT_SIZES, TIMES, WEATHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,10 +20,10 @@ CLASSES = {
     "animal": ("bird", "whale", "duck", "horse", "cow", "sheep"),
     "building": ("house", "lighthouse", "windmill", "castle"),
 }
-"""Words for several kinds at once."""
+"""Words for several kinds, with these kinds."""
 
 WATERS = ("sea", "beach", "harbour", "lake")
-COUNTS = (1, 2, 3)
+SUBJECT_COUNTS = (1, 2, 3)
 
 
 def _name_all() -> tuple[str, ...]:
@@ -31,17 +31,17 @@ def _name_all() -> tuple[str, ...]:
     for thing in (*KINDS, *CLASSES):
         names += [thing, *(f"{colour} {thing}" for colour in COLOURS)]
     for kind in KINDS:
-        names += [f"{count} {kind}" for count in COUNTS]
-        names += [f"{size} {kind}" for size in SIZES]
+        names += [f"{count} {kind}" for count in SUBJECT_COUNTS]
+        names += [f"{size} {kind}" for size in SUBJECT_SIZES]
         names += [f"{kind} {place}" for place in PLACES]
     return (*names, *(f"something {colour}" for colour in COLOURS))
 
 
 FACTS = _name_all()
-"""The name of every fact, in the order of vectors of facts."""
+"""The names of all facts, in the order of fact vectors."""
 
-_KINDS = {name: place for place, name in enumerate(KINDS)}
-_PLACES = {name: place for place, name in enumerate(FACTS)}
+_KIND_INDEXES = {name: place for place, name in enumerate(KINDS)}
+_FACT_INDEXES = {name: place for place, name in enumerate(FACTS)}
 
 
 def facts_of(scene: Scene) -> set[str]:
@@ -73,42 +73,46 @@ def _classes(kind: str) -> list[str]:
     return [name for name, kinds in CLASSES.items() if kind in kinds]
 
 
-def weights() -> NDArray[np.float32]:
-    """Return how much each fact counts in training: colours and numbers of kinds twice.
+def fact_weights() -> NDArray[np.float32]:
+    """Return the weight of each fact in the training loss.
 
-    They are asked for more than size and place, and harder to see than all else.
+    Colours and numbers of kinds weigh twice: queries have them more often than size and place, and
+    they are the hardest to see. Size and place weigh half.
     """
     weight = np.ones(len(FACTS), np.float32)
     for place, fact in enumerate(FACTS):
         first, _, last = fact.partition(" ")
         if last in KINDS:
-            weight[place] = 0.5 if first in SIZES else 2
+            weight[place] = 0.5 if first in SUBJECT_SIZES else 2
         elif last in PLACES:
             weight[place] = 0.5
     return weight
 
 
-def alike(scenes: Sequence[Scene]) -> NDArray[np.bool_]:
-    """Return which scenes are neighbours, each its own too: (scenes, scenes).
+def neighbours(scenes: Sequence[Scene]) -> NDArray[np.bool_]:
+    """Return which scenes are neighbours: (scenes, scenes), True on the diagonal.
 
-    They have two kinds of subject in common, or setting and time.
+    Neighbours share two kinds of subject, or setting and time.
     """
     kinds = np.zeros((len(scenes), len(KINDS)), np.float32)
     for row, scene in enumerate(scenes):
-        kinds[row, [_KINDS[subject.kind] for subject in scene.subjects]] = 1
+        kinds[row, [_KIND_INDEXES[subject.kind] for subject in scene.subjects]] = 1
     hours = np.array([f"{scene.setting} {scene.time}" for scene in scenes])
-    neighbours: NDArray[np.bool_] = (kinds @ kinds.T > 1) | (hours[:, None] == hours)
-    return neighbours
+    are_neighbours: NDArray[np.bool_] = (kinds @ kinds.T > 1) | (hours[:, None] == hours)
+    return are_neighbours
 
 
 def vector(facts: Iterable[str]) -> NDArray[np.float32]:
-    """Return facts as zeros and ones, in the order of ``FACTS``."""
+    """Return facts as a vector of zeros and ones, in the order of ``FACTS``."""
     ones = np.zeros(len(FACTS), np.float32)
-    ones[[_PLACES[fact] for fact in facts]] = 1
+    ones[[_FACT_INDEXES[fact] for fact in facts]] = 1
     return ones
 
 
 def truths(claims: NDArray[np.float32], facts: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which claims hold in which scenes: (captions, facts) and (scenes, facts) in."""
+    """Return which captions are true of which scenes: (captions, scenes).
+
+    ``claims`` is (captions, facts), ``facts`` is (scenes, facts).
+    """
     holds: NDArray[np.bool_] = claims @ facts.T == claims.sum(axis=1, keepdims=True)
     return holds

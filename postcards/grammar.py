@@ -1,11 +1,11 @@
-"""Put a description into words: many ways, from keywords to a sentence."""
+"""Generates captions from descriptions, from keywords to whole sentences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from postcards.lexicon import KNOWN, UNKNOWN
+from postcards.lexicon import HELD_OUT_LEXICON, TRAINING_LEXICON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from postcards.descriptions import Description, Mention
     from postcards.lexicon import Lexicon, Manner, Place
 
-COUNTS = {
+COUNT_WORDS = {
     1: ("one", "a single", "just one", "1"),
     2: ("two", "two", "a pair of", "2"),
     3: ("three", "three", "three", "3"),
 }
-SIZES = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
-PLACES = {
+SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
+PLACE_PHRASES = {
     "left": ("on the left", "to the left", "on the left side", "at left"),
     "centre": ("in the middle", "in the centre", "in the center", "at the centre"),
     "right": ("on the right", "to the right", "on the right side", "at right"),
@@ -42,7 +42,7 @@ OPENINGS = (
     "this is",
     "postcard with",
 )
-UNKNOWN_OPENINGS = (
+HELD_OUT_OPENINGS = (
     "show me",
     "i am looking for",
     "find",
@@ -64,26 +64,26 @@ VOWELS = "aeio"
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Words, and what sentences begin with."""
+    """Generates captions from a lexicon and from openings of sentences."""
 
     lexicon: Lexicon
     openings: tuple[str, ...]
-    opens_often: float
-    """The chance that a caption has an opening."""
+    opening_chance: float
+    """The probability that a caption has an opening."""
 
-    made_up: float = 0.0
-    """The chance of a word that means nothing: a model learns to pass over what it knows not."""
+    noise_word_chance: float = 0.0
+    """The probability of a random word, from which a model learns to ignore unknown words."""
 
-    def say(self, description: Description, random: Random) -> str:
-        """Return a caption that says just what the description does, in lower case."""
-        said = self._sentence(description, random)
-        if random.random() < self.made_up:
-            words = said.split()
-            words.insert(random.randint(0, len(words)), _made_up_word(random))
-            said = " ".join(words)
-        if random.random() < self.opens_often:
-            said = f"{random.choice(self.openings)} {said}"
-        return said
+    def caption(self, description: Description, random: Random) -> str:
+        """Return a caption with exactly the content of the description, in lower case."""
+        caption = self._sentence(description, random)
+        if random.random() < self.noise_word_chance:
+            words = caption.split()
+            words.insert(random.randint(0, len(words)), _noise_word(random))
+            caption = " ".join(words)
+        if random.random() < self.opening_chance:
+            caption = f"{random.choice(self.openings)} {caption}"
+        return caption
 
     def _sentence(self, description: Description, random: Random) -> str:
         if random.random() < 0.22:
@@ -123,7 +123,7 @@ class Grammar:
         return f"{', '.join(phrases[:-1])}{link}{phrases[-1]}"
 
     def _thing(self, mention: Mention, random: Random) -> str:
-        where = f" {random.choice(PLACES[mention.place])}" if mention.place else ""
+        where = f" {random.choice(PLACE_PHRASES[mention.place])}" if mention.place else ""
         if mention.thing == "something" and mention.colour:
             return random.choice(
                 (f"something {mention.colour}", f"a {mention.colour} thing", mention.colour)
@@ -131,22 +131,22 @@ class Grammar:
         many = (mention.count or random.choice((1, 1, 1, 2))) > 1
         one = self._bare(mention, random, many=many, filler=True)
         if mention.count:
-            # "a house" is said of three as well; only a number is a number.
-            return f"{random.choice(COUNTS[mention.count])} {one}{where}"
+            # Without a number, singular and plural can both be true: "a house" also fits three.
+            return f"{random.choice(COUNT_WORDS[mention.count])} {one}{where}"
         return f"{'' if many else _article(one, random)}{one}{where}"
 
     def _bare(
         self, mention: Mention, random: Random, *, many: bool | None = None, filler: bool = False
     ) -> str:
-        names = self.lexicon.things.get(mention.thing) or KNOWN.things[mention.thing]
+        names = self.lexicon.things.get(mention.thing) or TRAINING_LEXICON.things[mention.thing]
         name = random.choice(names)
         if many is None and mention.count:
-            number = random.choice(COUNTS[mention.count][-1:] + COUNTS[mention.count][:1])
+            number = random.choice(COUNT_WORDS[mention.count][-1:] + COUNT_WORDS[mention.count][:1])
             head = [number]
             many = mention.count > 1
         else:
             head = []
-        size = [random.choice(SIZES[mention.size])] if mention.size else []
+        size = [random.choice(SIZE_WORDS[mention.size])] if mention.size else []
         fill = [random.choice(FILLERS)] if filler and random.random() < 0.06 else []
         colour = [mention.colour] if mention.colour else []
         where = [mention.place] if mention.place and not filler else []
@@ -185,9 +185,9 @@ class Grammar:
         return random.choice(words) if words and random.random() < 0.35 else ""
 
 
-TRAINING = Grammar(KNOWN, OPENINGS, opens_often=0.25, made_up=0.08)
-UNSEEN = Grammar(UNKNOWN, UNKNOWN_OPENINGS, opens_often=1.0)
-PLAIN = Grammar(KNOWN, OPENINGS, opens_often=0.0)
+TRAINING_GRAMMAR = Grammar(TRAINING_LEXICON, OPENINGS, opening_chance=0.25, noise_word_chance=0.08)
+HELD_OUT_GRAMMAR = Grammar(HELD_OUT_LEXICON, HELD_OUT_OPENINGS, opening_chance=1.0)
+PLAIN_GRAMMAR = Grammar(TRAINING_LEXICON, OPENINGS, opening_chance=0.0)
 
 
 def _setting(place: Place, adjective: str, random: Random) -> str:
@@ -217,7 +217,7 @@ def _often(random: Random) -> bool:
     return random.random() < 0.5
 
 
-def _made_up_word(random: Random) -> str:
+def _noise_word(random: Random) -> str:
     letters = "".join(random.choices("abcdefghijklmnoprstuvwz", k=random.randint(3, 9)))
     return random.choice((letters, random.choice(FILLERS)))
 

@@ -1,4 +1,4 @@
-"""The words of captions: several for each thing, and others that no model is trained on."""
+"""The words of captions: synonyms for training, and held-out synonyms for evaluation."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Noun: TypeAlias = tuple[str, str]
-"""One of it, and many."""
+"""Singular and plural."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How to name a setting: with the word before it, alone, and whether it is a plural."""
+    """A noun for a setting, with its preposition."""
 
     preposition: str
     noun: str
@@ -20,7 +20,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to say a time or a weather: ``at night``, ``night``, ``dark``."""
+    """Words for a time or a weather: ``at night``, ``night``, ``dark``."""
 
     adverbs: tuple[str, ...]
     nouns: tuple[str, ...]
@@ -29,7 +29,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Every way to say a thing, by its name among the facts."""
+    """Synonyms by name of kind, setting, time and weather."""
 
     things: dict[str, tuple[Noun, ...]]
     settings: dict[str, tuple[Place, ...]]
@@ -38,13 +38,13 @@ class Lexicon:
 
 
 def _nouns(forms: str) -> tuple[Noun, ...]:
-    """Read ``house, a castle/castles``: a plural stands behind a stroke, or has but an s more."""
+    """Parse ``house, cactus/cacti``: an irregular plural follows a slash."""
     pairs = (form.strip().partition("/") for form in forms.split(","))
     return tuple((one, many or f"{one}s") for one, _, many in pairs)
 
 
 def _settings(forms: str) -> tuple[Place, ...]:
-    """Read ``on sea, in woods*``: a star marks a plural."""
+    """Parse ``on sea, in woods*``: an asterisk marks a plural."""
     parts = (form.strip().partition(" ") for form in forms.split(","))
     return tuple(Place(first, noun.rstrip("*"), noun.endswith("*")) for first, _, noun in parts)
 
@@ -56,7 +56,7 @@ def _manner(adverbs: str, nouns: str, adjectives: str = "") -> Manner:
     return Manner(split(adverbs), split(nouns), split(adjectives))
 
 
-KNOWN = Lexicon(
+TRAINING_LEXICON = Lexicon(
     things={
         "balloon": _nouns("balloon, hot-air balloon, hot air balloon, balloon"),
         "kite": _nouns("kite, kite, flying kite"),
@@ -170,9 +170,9 @@ KNOWN = Lexicon(
         ),
     },
 )
-"""What captions are made of, to train with."""
+"""The words of training captions."""
 
-UNKNOWN = Lexicon(
+HELD_OUT_LEXICON = Lexicon(
     things={
         "balloon": _nouns("gas balloon, balloon with a basket"),
         "kite": _nouns("paper kite, toy kite"),
@@ -230,8 +230,8 @@ UNKNOWN = Lexicon(
         "winter": _manner("in wintery weather, in deep snow", "deep snow, winter snow"),
     },
 )
-"""Ways to say the same that are kept from training, to measure what a model makes of them.
+"""Held-out synonyms, which measure how a model generalises to new words.
 
-Other compounds, other forms, known words beside strange ones. A word that shares nothing with any
-that was learnt cannot be known by a model that read nothing but these captions.
+They are other compounds and other forms of words in training captions, and combinations of known
+and unknown words. A model that has read only these captions cannot know unrelated words.
 """

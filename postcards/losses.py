@@ -1,4 +1,4 @@
-"""What is minimised in training: contrast of captions and pictures, and patches that know."""
+"""The training losses: contrastive for captions and pictures, cross-entropy for patches."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from torch.nn.functional import cross_entropy, softplus
 
 from postcards.scenes import COLOURS, KINDS
 
-MOST = max(kind.most for kind in KINDS.values())
-"""Of a subject that stand together."""
+MAX_COUNT = max(kind.max_count for kind in KINDS.values())
+"""The highest count of any subject."""
 
 
 def contrastive_loss(
     logits: torch.Tensor, truth: torch.Tensor, *, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Return how far true pairs are from standing above all false ones, both ways.
+    """Return the symmetric contrastive loss with any number of positives per row.
 
-    ``logits`` and ``truth`` are (captions, pictures). Each true pair is held against the false
-    ones of its caption, and against those of its picture; true pairs do not compete with each
-    other. With one true pair a row this is the loss of CLIP (Radford et al., 2021); with more it
-    is the supervised contrastive one (Khosla et al., 2020) without the other positives below the
-    line. ``weights`` say how much each caption counts where it is held against pictures.
+    ``logits`` and ``truth`` are (captions, pictures). Each positive pair competes with the
+    negatives of its caption and with those of its picture, never with other positives. With one
+    positive per row this is the loss of CLIP (Radford et al., 2021). With more it is the supervised
+    contrastive loss (Khosla et al., 2020) without the other positives in the denominator.
+    ``weights`` weigh the captions in the direction from captions to pictures.
     """
     return (_one_way(logits, truth, weights) + _one_way(logits.T, truth.T)) / 2
 
 
-def likeness_loss(logits: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
-    """Return how far pictures that are alike are from being each other's nearest.
+def similarity_loss(logits: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:
+    """Return the contrastive loss between pictures, with neighbours as positives.
 
-    ``logits`` and ``alike`` are (pictures, pictures), both symmetric; a picture is none of its own
-    neighbours.
+    ``logits`` and ``neighbours`` are (pictures, pictures), both symmetric. The diagonal is ignored.
     """
     itself = torch.eye(len(logits), dtype=torch.bool)
-    return _one_way(logits.masked_fill(itself, -torch.inf), alike & ~itself)
+    return _one_way(logits.masked_fill(itself, -torch.inf), neighbours & ~itself)
 
 
 def _one_way(
     logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Mean over rows of the mean over a row's true pairs; rows of one truth alone do not count."""
+    """Return the mean over rows of the mean over positives. Rows of one kind only are left out."""
     false = logits.masked_fill(truth, -torch.inf).logsumexp(dim=1, keepdim=True)
     misses = softplus(false - logits).masked_fill(~truth, 0)
     number = truth.sum(dim=1)
@@ -49,13 +48,14 @@ def _one_way(
     return (of_rows * weights[counted]).sum() / weights[counted].sum()
 
 
-class PatchReader(torch.nn.Module):
-    """Names what each patch of a picture shows: its subject's kind, colour and number.
+class PatchClassifier(torch.nn.Module):
+    """Classifies each patch of a picture: kind, colour and number of its subject.
 
-    It is there in training alone: what patches know, the embedding of the picture can gather.
+    It exists in training only (token labelling). What patches encode is then available to the
+    embedding of the picture.
     """
 
-    PARTS = (len(KINDS) + 1, len(COLOURS) + 1, MOST + 1)
+    PARTS = (len(KINDS) + 1, len(COLOURS) + 1, MAX_COUNT + 1)
     BACKGROUND = 0.15
     """The weight of a patch that shows no subject."""
 
@@ -64,10 +64,11 @@ class PatchReader(torch.nn.Module):
         self.linear = torch.nn.Linear(width, sum(self.PARTS))
 
     def loss(self, patches: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean cross-entropy of the three, given features and ``pictures.label``'s.
+        """Return the mean cross-entropy of the three classifications.
 
-        ``patches`` are (pictures, patches, width), ``labels`` (pictures, patches, 3). Colour and
-        number are asked only where there is a subject.
+        ``patches`` are features (pictures, patches, width). ``labels`` are those of
+        ``pictures.patch_labels`` (pictures, patches, 3). Colour and number count only for patches
+        with a subject.
         """
         kinds, *others = self.linear(patches).split(self.PARTS, dim=-1)
         weight = torch.ones(self.PARTS[0])

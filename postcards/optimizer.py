@@ -1,7 +1,7 @@
-"""Muon for the matrices of the towers, AdamW for all else.
+"""Muon for the matrices of both towers, AdamW for all other parameters.
 
-Muon (Jordan et al., 2024) takes steps along the orthogonalised momentum. Torch's own computes
-in bfloat16, which takes processors without it some fifty times longer than float32.
+Muon (Jordan et al., 2024) takes steps along the orthogonalised momentum. The Muon of torch computes
+in bfloat16, which is about fifty times slower than float32 on CPUs without bfloat16.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from transformers import CLIPModel
 
-ADAMW_SHARE = 0.4
-"""Of Muon's learning rate that AdamW has."""
+ADAMW_LEARNING_RATE_FACTOR = 0.4
+"""The learning rate of AdamW as a factor of Muon's."""
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-ROUNDS = 5
+NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ_STEPS = 5
 
 
 class Muon(Optimizer):
-    """Momentum of matrices, orthogonalised, in float32; as long as AdamW's (Liu et al., 2025)."""
+    """Muon in float32, with steps scaled to the length of AdamW's (Liu et al., 2025)."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class Muon(Optimizer):
     def step(self) -> None:  # type: ignore[override]  # no closure
         """Take one step."""
         for group in self.param_groups:
-            # Matrices of one shape go together: many small products are as fast as a large one.
+            # Batched by shape: one batched product is faster than many small products.
             for matrices in _by_shape(group["params"]):
                 momenta = []
                 for matrix in matrices:
                     gradient = matrix.grad
                     if gradient is None:
-                        message = "Muon was asked to step before there was a gradient"
+                        message = "Muon needs gradients; call backward() before step()"
                         raise ValueError(message)
                     buffer = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
                     buffer.lerp_(gradient, 1 - group["momentum"])
@@ -61,13 +61,13 @@ class Muon(Optimizer):
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     """Bring all singular values of matrices (n, rows, columns) near 1.
 
-    By the quintic Newton-Schulz iteration.
+    Uses the quintic Newton-Schulz iteration.
     """
-    a, b, c = NEWTON_SCHULZ
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(ROUNDS):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
@@ -87,7 +87,7 @@ def optimizers(
     lr: float,
     weight_decay: float,
 ) -> tuple[Muon, AdamW]:
-    """Return both, each with its share of the model's parameters; ``others`` go to AdamW."""
+    """Return both optimizers for the model. AdamW also gets the parameters in ``others``."""
     matrices, decayed, rest = [], [], list(others)
     for name, parameter in model.named_parameters():
         if ".encoder.layers." in name and parameter.ndim == 2:
@@ -103,7 +103,7 @@ def optimizers(
                 {"params": decayed, "weight_decay": weight_decay},
                 {"params": rest, "weight_decay": 0.0},
             ],
-            lr=lr * ADAMW_SHARE,
+            lr=lr * ADAMW_LEARNING_RATE_FACTOR,
             betas=(0.9, 0.98),
         ),
     )

@@ -1,4 +1,4 @@
-"""The pictures of training, painted once, small, and kept in a file."""
+"""Training pictures at the size of the model's input, rendered once and cached in a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from postcards.architecture import PATCH, SIDE
-from postcards.painting.brush import WIDTH
-from postcards.painting.postcard import arrange, luck_of, paint
+from postcards.architecture import IMAGE_SIDE_PIXELS, PATCH_SIDE_PIXELS
+from postcards.painting.brush import CANVAS_WIDTH
+from postcards.painting.postcard import arrange, paint, random_of
 from postcards.scenes import COLOURS, KINDS, compose
 
 if TYPE_CHECKING:
@@ -24,20 +24,22 @@ if TYPE_CHECKING:
 
     from postcards.scenes import Scene
 
-PAINTED = (240, 160)
-"""Pixels of a picture before it is squeezed into the model's square: the rest is antialiasing."""
+PAINTED_SIZE = (240, 160)
+"""The size in pixels at which pictures are painted before they are resized to the model's input.
 
-GRID = SIDE // PATCH
-CHUNK = 500
+The resize does the antialiasing."""
+
+PATCHES_PER_SIDE = IMAGE_SIDE_PIXELS // PATCH_SIDE_PIXELS
+SCENES_PER_TASK = 500
 FORKSERVER = get_context("forkserver")
-"""Where torch has threads already, plain forks may hang."""
+"""Forking a process in which torch has started threads can deadlock."""
 
 
-_KINDS = tuple(KINDS)
+_KIND_NAMES = tuple(KINDS)
 
 
 def sources_digest() -> str:
-    """Return eight hexadecimal digits that stand for the code of this package."""
+    """Return the first eight hex digits of a SHA-256 of this package's source files."""
     together = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         together.update(file.read_bytes())
@@ -45,23 +47,28 @@ def sources_digest() -> str:
 
 
 def training_scenes(number: int) -> list[Scene]:
-    """Return the first scenes that are not held out."""
+    """Return the first ``number`` scenes that are not held out."""
     return list(islice((s for s in map(compose, count()) if not s.is_held_out), number))
 
 
 def load_pictures(file: Path, number: int, *, workers: int | None = None) -> NDArray[np.uint8]:
-    """Return the pictures of the training scenes: (number, SIDE, SIDE, 3), painted if need be."""
+    """Return the pictures of the training scenes: (number, side, side, 3).
+
+    Renders them into ``file`` if it does not exist. Raises ValueError if it has another number.
+    """
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         begun = file.with_suffix(".begun")
-        shape = (number, SIDE, SIDE, 3)
+        shape = (number, IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS, 3)
         new = np.lib.format.open_memmap(begun, mode="w+", dtype=np.uint8, shape=shape)
         scenes = training_scenes(number)
-        chunks = [scenes[start : start + CHUNK] for start in range(0, number, CHUNK)]
+        chunks = [
+            scenes[start : start + SCENES_PER_TASK] for start in range(0, number, SCENES_PER_TASK)
+        ]
         with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=FORKSERVER) as pool:
             done = track(pool.map(_paint_all, chunks), "Painting", total=len(chunks))
             for place, chunk in enumerate(done):
-                new[place * CHUNK : place * CHUNK + len(chunk)] = chunk
+                new[place * SCENES_PER_TASK : place * SCENES_PER_TASK + len(chunk)] = chunk
         new.flush()
         begun.rename(file)
     pictures: NDArray[np.uint8] = np.load(file, mmap_mode="r")
@@ -71,27 +78,32 @@ def load_pictures(file: Path, number: int, *, workers: int | None = None) -> NDA
     return pictures
 
 
-def squeeze(scene: Scene) -> NDArray[np.uint8]:
-    """Return a scene's picture as the model sees it: (SIDE, SIDE, 3)."""
-    picture = paint(scene, PAINTED, smooth=1)
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+def model_input(scene: Scene) -> NDArray[np.uint8]:
+    """Return a scene's picture at the size of the model's input: (side, side, 3)."""
+    picture = paint(scene, PAINTED_SIZE, supersampling=1)
+    return np.asarray(
+        picture.resize((IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS), Image.Resampling.BICUBIC)
+    )
 
 
-def label(scene: Scene) -> NDArray[np.uint8]:
-    """Return what each patch of a picture shows: (GRID, GRID, 3), rows first.
+def patch_labels(scene: Scene) -> NDArray[np.uint8]:
+    """Return the labels of each patch of a picture: (rows, columns, 3).
 
-    The last axis is kind, colour and number of the subject whose box has the middle of the patch,
-    each counted from 1; 0 is none.
+    The last axis is kind, colour and number of the subject whose box contains the centre of the
+    patch. Each counts from 1, and 0 means no subject or no colour.
     """
-    labels = np.zeros((GRID, GRID, 3), np.uint8)
-    middles = (np.arange(GRID) + 0.5) / GRID
-    for figure in arrange(scene, luck_of(scene)):
-        columns = np.abs(middles * WIDTH - figure.x) < max(figure.width, WIDTH / GRID) / 2
-        above = figure.y - middles
-        rows = (above > min(0, figure.height - 1 / GRID)) & (above < figure.height)
+    labels = np.zeros((PATCHES_PER_SIDE, PATCHES_PER_SIDE, 3), np.uint8)
+    centres = (np.arange(PATCHES_PER_SIDE) + 0.5) / PATCHES_PER_SIDE
+    for figure in arrange(scene, random_of(scene)):
+        columns = (
+            np.abs(centres * CANVAS_WIDTH - figure.x)
+            < max(figure.width, CANVAS_WIDTH / PATCHES_PER_SIDE) / 2
+        )
+        above = figure.y - centres
+        rows = (above > min(0, figure.height - 1 / PATCHES_PER_SIDE)) & (above < figure.height)
         colour = figure.subject.colour
         labels[np.ix_(rows, columns)] = (
-            _KINDS.index(figure.subject.kind) + 1,
+            _KIND_NAMES.index(figure.subject.kind) + 1,
             COLOURS.index(colour) + 1 if colour else 0,
             figure.subject.count,
         )
@@ -99,4 +111,4 @@ def label(scene: Scene) -> NDArray[np.uint8]:
 
 
 def _paint_all(scenes: list[Scene]) -> NDArray[np.uint8]:
-    return np.stack(list(map(squeeze, scenes)))
+    return np.stack(list(map(model_input, scenes)))

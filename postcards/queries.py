@@ -1,4 +1,4 @@
-"""What a model is asked when it is measured, and of which pictures."""
+"""Evaluation queries, and the held-out scenes that they search."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
     from postcards.scenes import Scene
 
-FIRST = 10_000_000
-"""The first seed of scenes to measure with: far behind those that are trained on."""
+FIRST_EVALUATION_SEED = 10_000_000
+"""The first seed of evaluation scenes, far above the seeds of training scenes."""
 
-RELEVANT = 12
-DISTRACTING = 36
+RELEVANT_PER_TRIAL = 12
+NEAR_MISSES_PER_TRIAL = 36
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A query of one mention, scenes where it is true, and three times as many near misses."""
+    """A query with one mention, scenes where it is true, and three times as many near misses."""
 
     description: Description
     scenes: tuple[Scene, ...]
 
 
 def held_out_scenes(number: int) -> list[Scene]:
-    """Return scenes with combinations that no model was trained on."""
+    """Return the first ``number`` evaluation scenes. Each has a combination that is held out."""
     return list(islice(_held_out(), number))
 
 
@@ -56,9 +56,9 @@ def compounds() -> list[Description]:
 
 @cache
 def colour_trials() -> tuple[Trial, ...]:
-    """Return "a red house" for each kind and colour of it.
+    """Return a trial such as "a red house" for each kind and each of its colours.
 
-    A near miss has the kind in another colour, and another kind in the colour.
+    A near miss has the kind in another colour, and another kind in this colour.
     """
 
     def misses(mention: Mention, scene: Scene) -> bool:
@@ -73,12 +73,15 @@ def colour_trials() -> tuple[Trial, ...]:
 
 @cache
 def number_trials() -> tuple[Trial, ...]:
-    """Return "three birds" for each kind and number of it; a near miss has another number."""
+    """Return a trial such as "three birds" for each kind and each possible number.
+
+    A near miss has another number.
+    """
     mentions = [
         Mention(name, count=number)
         for name, kind in KINDS.items()
-        if kind.most > 1
-        for number in range(1, kind.most + 1)
+        if kind.max_count > 1
+        for number in range(1, kind.max_count + 1)
     ]
     return _trials(mentions, "count", lambda *_: True)
 
@@ -92,19 +95,19 @@ def _trials(
     for mention in mentions:
         by_kind[mention.thing].append(mention)
     found: dict[Mention, tuple[list[Scene], list[Scene]]] = {m: ([], []) for m in mentions}
-    open_ = set(mentions)
+    incomplete = set(mentions)
     for scene in _held_out():
         for subject in scene.subjects:
             for mention in by_kind[subject.kind]:
                 hits, near = found[mention]
                 if getattr(mention, attribute) == getattr(subject, attribute):
-                    if len(hits) < RELEVANT:
+                    if len(hits) < RELEVANT_PER_TRIAL:
                         hits.append(scene)
-                elif len(near) < DISTRACTING and misses(mention, scene):
+                elif len(near) < NEAR_MISSES_PER_TRIAL and misses(mention, scene):
                     near.append(scene)
-                if len(hits) == RELEVANT and len(near) == DISTRACTING:
-                    open_.discard(mention)
-        if not open_:
+                if len(hits) == RELEVANT_PER_TRIAL and len(near) == NEAR_MISSES_PER_TRIAL:
+                    incomplete.discard(mention)
+        if not incomplete:
             break
     return tuple(
         Trial(Description((mention,)), (*hits, *near)) for mention, (hits, near) in found.items()
@@ -112,4 +115,4 @@ def _trials(
 
 
 def _held_out() -> Iterator[Scene]:
-    return (scene for scene in map(compose, count(FIRST)) if scene.is_held_out)
+    return (scene for scene in map(compose, count(FIRST_EVALUATION_SEED)) if scene.is_held_out)

@@ -1,4 +1,4 @@
-"""What a postcard shows: its setting, light and weather, and one to three subjects."""
+"""Scenes: the content of a postcard. A scene has a setting, a time, a weather and 1-3 subjects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Zone: TypeAlias = Literal["sky", "water", "ground"]
 TIMES = ("dawn", "day", "sunset", "night")
 WEATHERS = ("clear", "cloudy", "rain", "snow", "fog")
 PLACES = ("left", "centre", "right")
-SIZES = ("small", "large")
+SUBJECT_SIZES = ("small", "large")
 COLOURS = (
     "red",
     "orange",
@@ -30,21 +30,21 @@ COLOURS = (
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of subject: where it can be, in which colours, and how many together at most."""
+    """A kind of subject: its zone of the picture, its colours, and its highest count."""
 
     zone: Zone
     colours: tuple[str, ...] = ()
-    """None where the kind has but one look, which nobody would name a colour of."""
+    """Empty if captions name no colour of this kind."""
 
-    most: int = 3
+    max_count: int = 3
 
 
 def _colours(names: str) -> tuple[str, ...]:
     return tuple(names.split())
 
 
-SKYWARDS = 0.35
-"""How often a subject is one of the sky's."""
+SKY_SUBJECT_CHANCE = 0.35
+"""The probability that a subject is in the sky."""
 
 BRIGHT = _colours("red orange yellow green blue purple pink")
 
@@ -52,24 +52,24 @@ KINDS = {
     "balloon": Kind("sky", BRIGHT),
     "kite": Kind("sky", BRIGHT),
     "bird": Kind("sky", _colours("red blue white black brown")),
-    "aeroplane": Kind("sky", _colours("red yellow blue white"), most=2),
-    "moon": Kind("sky", most=1),
-    "rainbow": Kind("sky", most=1),
+    "aeroplane": Kind("sky", _colours("red yellow blue white"), max_count=2),
+    "moon": Kind("sky", max_count=1),
+    "rainbow": Kind("sky", max_count=1),
     "sailboat": Kind("water", (*BRIGHT, "white", "black")),
-    "ship": Kind("water", _colours("red green blue white black"), most=2),
-    "whale": Kind("water", _colours("blue white black"), most=2),
+    "ship": Kind("water", _colours("red green blue white black"), max_count=2),
+    "whale": Kind("water", _colours("blue white black"), max_count=2),
     "duck": Kind("water", _colours("yellow white brown")),
     "house": Kind("ground", (*BRIGHT, "white")),
-    "lighthouse": Kind("ground", _colours("red green blue black"), most=1),
-    "windmill": Kind("ground", _colours("red blue white brown"), most=2),
-    "castle": Kind("ground", _colours("blue pink white brown"), most=1),
+    "lighthouse": Kind("ground", _colours("red green blue black"), max_count=1),
+    "windmill": Kind("ground", _colours("red blue white brown"), max_count=2),
+    "castle": Kind("ground", _colours("blue pink white brown"), max_count=1),
     "tent": Kind("ground", BRIGHT),
     "tree": Kind("ground", _colours("red orange yellow green pink")),
     "palm": Kind("ground"),
     "cactus": Kind("ground"),
     "snowman": Kind("ground"),
     "car": Kind("ground", (*BRIGHT, "white", "black")),
-    "train": Kind("ground", _colours("red yellow green blue black"), most=1),
+    "train": Kind("ground", _colours("red yellow green blue black"), max_count=1),
     "horse": Kind("ground", _colours("white black brown")),
     "cow": Kind("ground", _colours("white black brown")),
     "sheep": Kind("ground", _colours("white black")),
@@ -79,12 +79,12 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a postcard was drawn: what can be there beside the sky's, and in which weather."""
+    """A setting: the kinds of subject and the weathers that can occur in it."""
 
     kinds: tuple[str, ...]
     weathers: tuple[str, ...] = WEATHERS
     shows: tuple[str, ...] = ()
-    """Kinds that belong to the setting itself, uncounted and in no colour of note."""
+    """Kinds that are part of the setting itself, without a count and a colour."""
 
 
 def _setting(kinds: str, *, without: str = "", shows: tuple[str, ...] = ()) -> Setting:
@@ -111,20 +111,20 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One to three things of a kind and a colour, at one place."""
+    """One to three things of the same kind and colour, at one place of the picture."""
 
     kind: str
     colour: str | None
     count: int
     size: str | None
-    """None for two or three: only what stands alone is small or large."""
+    """None unless the count is 1."""
 
     place: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All that is known of a postcard. ``seed`` moves what no caption speaks of."""
+    """The content of a postcard. ``seed`` decides all details that captions do not mention."""
 
     seed: int
     setting: str
@@ -136,33 +136,35 @@ class Scene:
     def is_held_out(self) -> bool:
         """Whether the scene has a combination that is kept from training.
 
-        One in eight of the combinations of setting, kind and colour is; so is one in eight of
-        those of setting, time and weather.
+        One in eight combinations of setting, kind and colour is held out, and one in eight
+        combinations of setting, time and weather.
         """
-        return _kept(self.setting, self.time, self.weather) or any(
-            _kept(self.setting, subject.kind, subject.colour) for subject in self.subjects
+        return _is_held_out(self.setting, self.time, self.weather) or any(
+            _is_held_out(self.setting, subject.kind, subject.colour) for subject in self.subjects
         )
 
 
 def compose(seed: int) -> Scene:
-    """Return the scene of a seed."""
+    """Return the scene of a seed. The same seed gives the same scene."""
     random = Random(seed)
     setting = random.choice(tuple(SETTINGS))
     time = random.choice(TIMES)
     weather = random.choice(SETTINGS[setting].weathers)
     places = random.sample(PLACES, random.choice((1, 2, 2, 3)))
-    fit = kinds_of(setting, time, weather)
+    possible = kinds_of(setting, time, weather)
     kinds: list[str] = []
     for _ in places:
-        up = random.random() < SKYWARDS
-        pool = [kind for kind in fit if (KINDS[kind].zone == "sky") is up and kind not in kinds]
+        in_sky = random.random() < SKY_SUBJECT_CHANCE
+        pool = [
+            kind for kind in possible if (KINDS[kind].zone == "sky") is in_sky and kind not in kinds
+        ]
         kinds.append(random.choice(pool))
     subjects = (_subject(kind, place, random) for kind, place in zip(kinds, places, strict=True))
     return Scene(seed, setting, time, weather, tuple(subjects))
 
 
 def kinds_of(setting: str, time: str, weather: str) -> list[str]:
-    """Return the kinds that can be there."""
+    """Return the kinds of subject that are possible there."""
     absent = set()
     if time != "night" or weather == "fog":
         absent.add("moon")
@@ -177,17 +179,17 @@ def kinds_of(setting: str, time: str, weather: str) -> list[str]:
 
 def _subject(name: str, place: str, random: Random) -> Subject:
     kind = KINDS[name]
-    count = random.randint(1, kind.most)
+    count = random.randint(1, kind.max_count)
     return Subject(
         kind=name,
         colour=random.choice(kind.colours) if kind.colours else None,
         count=count,
-        size=random.choice(SIZES) if count == 1 and name != "rainbow" else None,
+        size=random.choice(SUBJECT_SIZES) if count == 1 and name != "rainbow" else None,
         place=place,
     )
 
 
 @cache
-def _kept(*combination: str | None) -> bool:
+def _is_held_out(*combination: str | None) -> bool:
     digest = hashlib.sha256(" ".join(str(part) for part in combination).encode()).digest()
     return digest[0] < 32

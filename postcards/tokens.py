@@ -1,4 +1,7 @@
-"""CLIP's tokenizer over the words of the captions: each is one token, all others fall apart."""
+"""CLIP's tokenizer with a vocabulary of caption words.
+
+Each caption word is one token. Other words become several tokens, down to single bytes.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
 from postcards import grammar
-from postcards.lexicon import KNOWN
+from postcards.lexicon import TRAINING_LEXICON
 from postcards.scenes import COLOURS, PLACES
 
 if TYPE_CHECKING:
@@ -20,30 +23,32 @@ if TYPE_CHECKING:
 
     from postcards.lexicon import Lexicon
 
-CONTEXT = 77
-"""The longest text in tokens, both of its ends included: as in OpenAI's CLIP."""
+CONTEXT_LENGTH = 77
+"""The maximum tokens of a text, with start and end token, as in OpenAI's CLIP."""
 
-WORD_END = "</w>"
-BEGINNING, END = "<|startoftext|>", "<|endoftext|>"
+WORD_END_SUFFIX = "</w>"
+START_TOKEN, END_TOKEN = "<|startoftext|>", "<|endoftext|>"
 
-WORD = re.compile(r"[a-z]+|[0-9]|[^\sa-z0-9]+")
-"""CLIP's own pattern, as far as captions need it: they are in lower case and in ASCII."""
+WORD_PATTERN = re.compile(r"[a-z]+|[0-9]|[^\sa-z0-9]+")
+"""CLIP's pattern, reduced to captions: they are lower-case ASCII."""
 
 
 def caption_words() -> list[str]:
-    """Return every word that captions to train with are made of, but for those made up."""
+    """Return every word of training captions, except random words."""
     phrases = [
-        *_phrases(KNOWN),
+        *_phrases(TRAINING_LEXICON),
         *grammar.OPENINGS,
         *grammar.FILLERS,
-        *(form for forms in grammar.COUNTS.values() for form in forms),
-        *(form for forms in grammar.SIZES.values() for form in forms),
-        *(form for forms in grammar.PLACES.values() for form in forms),
+        *(form for forms in grammar.COUNT_WORDS.values() for form in forms),
+        *(form for forms in grammar.SIZE_WORDS.values() for form in forms),
+        *(form for forms in grammar.PLACE_PHRASES.values() for form in forms),
         *COLOURS,
         *PLACES,
         "a an the with and something over above near by before sunny sunshine stars starry on",
     ]
-    return sorted({word for phrase in phrases for word in WORD.findall(phrase) if word.isalpha()})
+    return sorted(
+        {word for phrase in phrases for word in WORD_PATTERN.findall(phrase) if word.isalpha()}
+    )
 
 
 def _phrases(lexicon: Lexicon) -> Iterator[str]:
@@ -58,19 +63,19 @@ def _phrases(lexicon: Lexicon) -> Iterator[str]:
 
 
 def make_tokenizer(words: Iterable[str]) -> CLIPTokenizer:
-    """Return CLIP's tokenizer with an alphabet of bytes and merges learnt from ``words``.
+    """Return CLIP's tokenizer with an alphabet of bytes, and with merges learnt from ``words``.
 
-    Every text can be written with it: what was not learnt falls apart into bytes.
+    It can encode every text: an unknown word becomes several tokens, down to bytes.
     """
     merges = learn_merges(words)
-    # Pairs are what it takes, whatever its annotation says.
-    return CLIPTokenizer(_vocabulary(merges), merges, model_max_length=CONTEXT)  # type: ignore[arg-type]
+    # It takes pairs; its annotation is wrong.
+    return CLIPTokenizer(_vocabulary(merges), merges, model_max_length=CONTEXT_LENGTH)  # type: ignore[arg-type]
 
 
 def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     """Learn byte pair encoding (Sennrich et al., 2016) until every word is one token.
 
-    Ties go by the alphabet, where the trainer of ``tokenizers`` leaves them to chance.
+    Ties are broken alphabetically; the trainer of ``tokenizers`` breaks them at random.
     """
     spellings = [_letters(word) for word in words]
     merges: list[tuple[str, str]] = []
@@ -81,11 +86,11 @@ def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     return merges
 
 
-class CaptionTokens:
-    """Captions as token ids, now and then spelled otherwise than the tokenizer would.
+class CaptionTokenizer:
+    """Encodes captions as token ids, with BPE-dropout (Provilkov et al., 2020).
 
-    BPE-dropout (Provilkov et al., 2020) teaches what parts of words mean, and with them words
-    that were never seen whole.
+    From words in parts the model learns the parts, and with them words that it has never seen.
+    Without dropout the ids equal those of the tokenizer.
     """
 
     def __init__(
@@ -99,14 +104,14 @@ class CaptionTokens:
         self._known: dict[str, list[int]] = {}
 
     def encode(self, caption: str, random: Random) -> list[int]:
-        """Return ids, both ends included, at most CONTEXT of them."""
-        ids = [self._ids[BEGINNING]]
-        for word in WORD.findall(caption):
+        """Return ids with start and end token, at most CONTEXT_LENGTH of them."""
+        ids = [self._ids[START_TOKEN]]
+        for word in WORD_PATTERN.findall(caption):
             if random.random() < self._dropout:
                 ids += self._spell(word, random)
             else:
                 ids += self._known.get(word) or self._remember(word)
-        return [*ids[: CONTEXT - 1], self._ids[END]]
+        return [*ids[: CONTEXT_LENGTH - 1], self._ids[END_TOKEN]]
 
     def _remember(self, word: str) -> list[int]:
         ids = self._known[word] = self._spell(word, None)
@@ -128,20 +133,23 @@ class CaptionTokens:
 
 
 def _vocabulary(merges: list[tuple[str, str]]) -> dict[str, int]:
-    """Give tokens numbers in OpenAI's order: bytes, those that end a word, merges, both ends."""
+    """Return the ids of all tokens in OpenAI's order.
+
+    That is: bytes, bytes at word ends, merges, start token, end token.
+    """
     alphabet = sorted(ByteLevel.alphabet())
     tokens = [
         *alphabet,
-        *(byte + WORD_END for byte in alphabet),
+        *(byte + WORD_END_SUFFIX for byte in alphabet),
         *(left + right for left, right in merges),
-        BEGINNING,
-        END,
+        START_TOKEN,
+        END_TOKEN,
     ]
     return {token: place for place, token in enumerate(tokens)}
 
 
 def _letters(word: str) -> list[str]:
-    return [*word[:-1], word[-1] + WORD_END]
+    return [*word[:-1], word[-1] + WORD_END_SUFFIX]
 
 
 def _merge(letters: list[str], pair: tuple[str, str]) -> None:

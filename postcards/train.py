@@ -1,7 +1,7 @@
-"""Train the model of the box: ``python -m postcards.train``, or ``make train-postcards``.
+"""Trains the bundled model: ``python -m postcards.train``, or ``make train-postcards``.
 
-A run that was stopped goes on where it was, and ends as it would have: every batch is a function of
-its number, and a checkpoint holds all else.
+A stopped run resumes from its last checkpoint and ends with the same weights: a batch depends on
+its number only, and the checkpoint has all other state.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from torch.nn.functional import normalize
 from postcards import MODEL
 from postcards.architecture import make_model, save
 from postcards.batches import Batches, padded
-from postcards.facts import FACTS, weights
-from postcards.losses import PatchReader, contrastive_loss, likeness_loss
+from postcards.facts import FACTS, fact_weights
+from postcards.losses import PatchClassifier, contrastive_loss, similarity_loss
 from postcards.optimizer import optimizers
 from postcards.pictures import load_pictures, sources_digest, training_scenes
 from postcards.tokens import caption_words, make_tokenizer
@@ -42,57 +42,57 @@ if TYPE_CHECKING:
 
     from postcards.batches import Batch
 
-WORK = Path("build", "postcards")
-"""Pictures and checkpoints of a run."""
+WORK_FOLDER = Path("build", "postcards")
+"""The default folder for pictures and checkpoints of a run."""
 
-NEIGHBOURS = 0.5
-"""The weight of the loss between pictures."""
+SIMILARITY_LOSS_WEIGHT = 0.5
+"""The weight of the contrastive loss between pictures."""
 
 CHECKPOINT_STEPS = 100
 
-CUTS = (0, 3 / 8, 5 / 8, 13 / 16, 15 / 16, 1)
-"""Where the captions of a batch, the shortest first, are parted, so that few are padded much."""
+TEXT_GROUP_BOUNDS = (0, 3 / 8, 5 / 8, 13 / 16, 15 / 16, 1)
+"""Where the captions of a batch, sorted by length, are split into groups with little padding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a run depends on, beside the code of this package."""
+    """The hyperparameters of a run."""
 
     pictures: int = 80_000
     steps: int = 2_700
     batch: int = 128
     learning_rate: float = 5e-3
-    """Of Muon."""
+    """The peak learning rate of Muon."""
 
     warm_up: int = 60
-    """Steps in which the learning rate rises; it falls along a cosine after that."""
+    """Steps of linear warm-up. A cosine decay follows."""
 
     weight_decay: float = 0.1
     temperature: float = 0.05
-    """To begin with; it is learnt."""
+    """The initial temperature. It is learnt."""
 
     basics: int = 800
-    """Steps before pictures are held against pictures too, and facts get their weights: what is
-    alike means little to whom all is new."""
+    """Steps before the loss between pictures and the weights of facts are added. Early in training
+    the embeddings are too poor for them."""
 
     details: int = 1_700
-    """Steps before more captions are of a colour or a number alone: words for these come last."""
+    """Steps before captions of a colour or a number only are added. The model learns these last."""
 
     seed: int = 0
 
-    def pace(self, step: int) -> float:
-        """Return the share of the learning rate that a step has."""
-        fallen = 0.5 * (1 + math.cos(math.pi * step / self.steps))
-        return min(1.0, (step + 1) / self.warm_up) * max(0.01, fallen)
+    def learning_rate_factor(self, step: int) -> float:
+        """Return the factor of the learning rate at a step: warm-up, then cosine decay."""
+        decay = 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return min(1.0, (step + 1) / self.warm_up) * max(0.01, decay)
 
 
 class Trainer:
-    """A model that learns, with all that it needs for it and leaves behind at the end.
+    """A model in training, with its optimizers and with parameters that exist in training only.
 
-    The contrastive loss is taken twice: with captions, as CLIP does, and with one free vector for
-    each fact (a proxy, Movshovitz-Attias et al., 2017), which tells the vision tower what to look
-    for while the text tower cannot read yet. Patches also name what they show (token labelling,
-    Jiang et al., 2021).
+    The contrastive loss has two terms: pictures with captions, as in CLIP, and pictures with one
+    free vector for each fact (a proxy, Movshovitz-Attias et al., 2017). Proxies train the vision
+    tower while the embeddings of captions are still poor. Patches are also classified (token
+    labelling, Jiang et al., 2021).
     """
 
     def __init__(self, recipe: Recipe, tokenizer: CLIPTokenizer) -> None:
@@ -104,12 +104,12 @@ class Trainer:
             torch.manual_seed(recipe.seed)
             width = self.model.visual_projection.out_features
             self.proxies = torch.nn.Parameter(torch.randn(len(FACTS), width) * width**-0.5)
-            self.reader = PatchReader(self.model.visual_projection.in_features)
-        self._weights = torch.from_numpy(weights())
+            self.patch_classifier = PatchClassifier(self.model.visual_projection.in_features)
+        self._weights = torch.from_numpy(fact_weights())
         self._end = int(tokenizer.eos_token_id)
         self._optimizers = optimizers(
             self.model,
-            [self.proxies, *self.reader.parameters()],
+            [self.proxies, *self.patch_classifier.parameters()],
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
@@ -118,28 +118,28 @@ class Trainer:
                 group["initial_lr"] = group["lr"]
 
     def learn(self, batch: Batch) -> float:
-        """Take one step, and return the contrastive loss of captions before it."""
+        """Take one step, and return the contrastive loss of captions before the step."""
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * self.recipe.pace(self.step)
-        pictures, patches = self._look(batch.pixels)
-        captions = self._read(batch.texts)
+                group["lr"] = group["initial_lr"] * self.recipe.learning_rate_factor(self.step)
+        pictures, patches = self._encode_pictures(batch.pixels)
+        captions = self._encode_captions(batch.texts)
         facts = normalize(self.proxies, dim=-1)
         scale = self.model.logit_scale.exp()
         loss = contrastive_loss(scale * captions @ pictures.T, batch.truth)
         advanced = self.step >= self.recipe.basics
-        weighed = self._weights if advanced else None
+        weights = self._weights if advanced else None
         total = (
             loss
-            + contrastive_loss(scale * facts @ pictures.T, batch.facts, weights=weighed)
-            + self.reader.loss(patches, batch.labels)
+            + contrastive_loss(scale * facts @ pictures.T, batch.facts, weights=weights)
+            + self.patch_classifier.loss(patches, batch.labels)
         )
         if advanced:
-            likeness = scale * pictures @ pictures.T
-            total = total + NEIGHBOURS * likeness_loss(likeness, batch.alike)
+            similarities = scale * pictures @ pictures.T
+            total = total + SIMILARITY_LOSS_WEIGHT * similarity_loss(similarities, batch.neighbours)
         for optimizer in self._optimizers:
             optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]  # torch types it not
+        total.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self._optimizers:
             optimizer.step()
@@ -149,22 +149,22 @@ class Trainer:
         return loss.item()
 
     def save(self, file: Path) -> None:
-        """Keep all that a run needs to go on: whole, or not at all."""
+        """Write a checkpoint atomically."""
         state = {
             "recipe": asdict(self.recipe),
             "sources": sources_digest(),
             "step": self.step,
             "model": self.model.state_dict(),
             "proxies": self.proxies.data,
-            "reader": self.reader.state_dict(),
+            "patch_classifier": self.patch_classifier.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
         }
-        begun = file.with_suffix(".begun")
-        torch.save(state, begun)
-        begun.replace(file)
+        unfinished = file.with_suffix(".begun")
+        torch.save(state, unfinished)
+        unfinished.replace(file)
 
     def load(self, file: Path) -> bool:
-        """Go on from a checkpoint, if there is one of the same recipe and the same code."""
+        """Resume from a checkpoint. Return False without one of this recipe and this code."""
         if not file.exists():
             return False
         state = torch.load(file, weights_only=True)
@@ -173,20 +173,20 @@ class Trainer:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.proxies.data.copy_(state["proxies"])
-        self.reader.load_state_dict(state["reader"])
-        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        self.patch_classifier.load_state_dict(state["patch_classifier"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         return True
 
-    def _look(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return embeddings (pictures, dimensions), and features of patches."""
+    def _encode_pictures(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return embeddings (pictures, dimensions) and features (pictures, patches, width)."""
         hidden = self.model.vision_model(pixel_values=pixels)
         embeddings = self.model.visual_projection(hidden.pooler_output)
         return normalize(embeddings, dim=-1), hidden.last_hidden_state[:, 1:]
 
-    def _read(self, texts: Sequence[list[int]]) -> torch.Tensor:
-        """Return embeddings (texts, dimensions), each part of about one length by itself."""
-        cuts = [round(len(texts) * cut) for cut in CUTS]
+    def _encode_captions(self, texts: Sequence[list[int]]) -> torch.Tensor:
+        """Return embeddings (texts, dimensions): one forward pass per group of similar length."""
+        cuts = [round(len(texts) * cut) for cut in TEXT_GROUP_BOUNDS]
         parts = [
             self.model.get_text_features(input_ids=padded(texts[start:end], self._end))
             for start, end in pairwise(cuts)
@@ -196,12 +196,12 @@ class Trainer:
 
 
 def train(recipe: Recipe, *, folder: Path, work: Path, console: Console) -> None:
-    """Train as the recipe says, and write the model into a folder."""
+    """Train a model with these hyperparameters, and write it into a folder."""
     tokenizer = make_tokenizer(caption_words())
     trainer = Trainer(recipe, tokenizer)
     checkpoint = work / "checkpoint.pt"
     if trainer.load(checkpoint):
-        console.print(f"Going on after step {trainer.step:,} of {recipe.steps:,}.")
+        console.print(f"Resuming after step {trainer.step:,} of {recipe.steps:,}.")
     scenes = training_scenes(recipe.pictures)
     file = work / f"pictures-{recipe.pictures}-{sources_digest()}.npy"
     pictures = load_pictures(file, recipe.pictures)
@@ -229,19 +229,21 @@ def train(recipe: Recipe, *, folder: Path, work: Path, console: Console) -> None
                 trainer.save(checkpoint)
                 console.print(f"step {trainer.step:,}: loss {smooth:.3f}", highlight=False)
     save(trainer.model, tokenizer, folder)
-    # What is done is done: the next run begins anew.
+    # The next run starts from the beginning.
     checkpoint.unlink(missing_ok=True)
 
 
 def main() -> None:
-    """Train with the recipe, or with another one that the command line gives."""
+    """Train with the default hyperparameters, or with those of the command line."""
     recipe = Recipe()
     parser = argparse.ArgumentParser(prog="python -m postcards.train", description=__doc__)
     for name, default in asdict(recipe).items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=type(default), default=default)
-    parser.add_argument("--folder", type=Path, default=MODEL, help="where the model goes")
-    parser.add_argument("--work", type=Path, default=WORK, help="pictures and checkpoints")
+    parser.add_argument("--folder", type=Path, default=MODEL, help="the folder for the model")
+    parser.add_argument(
+        "--work", type=Path, default=WORK_FOLDER, help="the folder for pictures and checkpoints"
+    )
     arguments = vars(parser.parse_args())
     folder, work = arguments.pop("folder"), arguments.pop("work")
     train(replace(recipe, **arguments), folder=folder, work=work, console=Console(stderr=True))

@@ -1,4 +1,4 @@
-"""Checkpoints of true layout with random weights, for tests that load a model."""
+"""Checkpoints with the layout of real models and random weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from transformers import (
     SiglipTokenizer,
 )
 
-from postcards.tokens import CONTEXT, caption_words, learn_merges, make_tokenizer
+from postcards.tokens import CONTEXT_LENGTH, caption_words, learn_merges, make_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,19 +49,19 @@ LAYERS = {
 
 @cache
 def caption_tokenizer() -> CLIPTokenizer:
-    """The tokenizer of the model in the box, learnt once: that takes seconds where it is traced."""
+    """The tokenizer of the bundled model. Cached: with coverage, training it takes seconds."""
     return make_tokenizer(caption_words())
 
 
 def small_clip(folder: Path, *, seed: int = 0, dimensions: int = 64) -> Path:
-    """CLIP's layout, 64 px, a megabyte at most."""
+    """CLIP's layout at 64 pixels a side; a megabyte at most."""
     tokenizer = caption_tokenizer()
     layers = {**LAYERS, "hidden_size": dimensions, "intermediate_size": 2 * dimensions}
     config = CLIPConfig(
         text_config={
             **layers,
             "vocab_size": len(tokenizer),
-            "max_position_embeddings": CONTEXT,
+            "max_position_embeddings": CONTEXT_LENGTH,
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
@@ -92,10 +92,10 @@ def small_siglip(folder: Path) -> Path:
         minloglevel=2,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    spelling = folder / "spiece.model"
-    spelling.write_bytes(model.getvalue())
+    vocabulary = folder / "spiece.model"
+    vocabulary.write_bytes(model.getvalue())
     tokenizer = SiglipTokenizer(
-        str(spelling), model_max_length=SIGLIP_CONTEXT, model_input_names=["input_ids"]
+        str(vocabulary), model_max_length=SIGLIP_CONTEXT, model_input_names=["input_ids"]
     )
     return _siglip(folder, tokenizer)
 
@@ -106,7 +106,7 @@ def small_siglip2(folder: Path) -> Path:
 
 
 def small_naflex(folder: Path) -> Path:
-    """The layout of SigLIP 2 that keeps the ratio of a picture's sides."""
+    """The layout of SigLIP 2 NaFlex, which keeps a picture's aspect ratio."""
     tokenizer = _gemma_like()
     config = Siglip2Config(
         text_config=_text_tower(tokenizer),
@@ -120,10 +120,10 @@ def small_naflex(folder: Path) -> Path:
     return folder
 
 
-def true_clip(folder: Path) -> Path:
-    """``openai/clip-vit-base-patch32`` but for its weights: 151 M random ones, from a seed."""
+def full_size_clip(folder: Path) -> Path:
+    """``openai/clip-vit-base-patch32`` with 151 million random weights, from a seed."""
     if not SHARED_CLIP.is_dir():
-        pytest.skip(f"{SHARED_CLIP} is not there: it holds the true configuration and tokenizer")
+        pytest.skip(f"{SHARED_CLIP} is missing: it holds CLIP's configuration and tokenizer")
     folder.mkdir(parents=True, exist_ok=True)
     for file in SHARED_CLIP.glob("*.json"):
         shutil.copy(file, folder)
@@ -171,7 +171,7 @@ def _gemma_like() -> Siglip2Tokenizer:
     tokens += ["".join(pair) for pair in merges]
     return Siglip2Tokenizer(
         {token: place for place, token in enumerate(tokens)},
-        merges,  # type: ignore[arg-type]  # pairs are what it takes, whatever it says
+        merges,  # type: ignore[arg-type]  # it takes pairs, though its annotation says strings
         padding_side="right",
         model_input_names=["input_ids"],
     )

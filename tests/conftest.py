@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
-from contextlib import contextmanager
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -14,24 +19,86 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships no types
 
+from infra.embedded_postgres.cluster import SERVER_SETTINGS
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.from_thread import BlockingPortal
 
+HERE = Path(__file__).parent
 TEMPLATE = "migrated"
-LONG_FOLDERS = ("e2e", "postcards")
+SHARED_SETTINGS = {
+    # Of all workers together.
+    "max_connections": "300",
+    # Nothing in it is to outlive a crash, and waiting for the disk takes half of a test's time.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+}
+LIBRARIES = (
+    *("aiobotocore.session", "alembic.command", "moto.server", "numpy", "pgvector.sqlalchemy"),
+    *("PIL.Image", "pillow_heif", "pydantic_settings", "rich.progress", "sqlmodel"),
+    *("starlette.applications", "strawberry.asgi", "torch", "transformers", "typer", "uvicorn"),
+    "websockets",
+)
+OF_TRANSFORMERS = ("AutoTokenizer", "CLIPImageProcessorPil", "CLIPModel", "CLIPTokenizer")
+FOLDER = pytest.StashKey[TemporaryDirectory[str]]()
+LONGEST = (
+    "infra/test_postgres_recall.py",
+    "postcards/test_quality.py",
+    "e2e/test_models.py",
+    "e2e/test_import.py",
+    "e2e/test_subscriptions.py",
+    "e2e/test_demo.py",
+    "e2e/test_deployment.py",
+    "e2e/test_commands.py",
+    "postcards/test_training.py",
+    "infra/test_reduced_decoding.py",
+    "e2e/test_working.py",
+    "e2e/test_serving.py",
+    "e2e/test_direct_uploads.py",
+    "infra/test_embedded_postgres.py",
+    "infra/test_s3.py",
+    "e2e/test_meaning.py",
+    "infra/test_postgres_pages.py",
+    "e2e/test_search.py",
+    "infra/test_relevance.py",
+    "contracts/test_catalog_lists.py",
+)
+"""Files that take long, the longest first: begun last, all other workers would wait for one."""
+
+TOGETHER = {"e2e/test_readme.py": "postcards", "e2e/test_search_command.py": "postcards"}
+"""Files that one worker runs, because they share what takes long to set up."""
+
+APART = ("e2e/test_import.py", "e2e/test_models.py", "e2e/test_deployment.py", "infra/test_s3.py")
+"""Files whose tests share nothing, and that several workers run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    # A folder of this run's own. Pytest's default is closed to other users by each run that
+    # starts, and as root PostgreSQL runs under another user.
+    if config.option.basetemp is None:
+        folder = config.stash[FOLDER] = TemporaryDirectory(prefix="pictograph-")
+        config.option.basetemp = f"{folder.name}/t"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if folder := config.stash.get(FOLDER, None):
+        folder.cleanup()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Workers share the processors: threads of torch that wait for each other would only spin.
     if hasattr(config, "workerinput"):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+        _import_libraries()
     # How long an example takes says how busy the machine is, and nothing else.
     settings.register_profile(
         "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -39,14 +106,39 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Files that take long begin first: begun last, all other workers would wait for one. Such are
-    # those that share a database, which takes long to fill, and those of whole folders.
-    def begins_late(item: pytest.Item) -> bool:
-        shares = "postgres_module_url" in getattr(item, "fixturenames", ())
-        return not shares and item.path.parent.name not in LONG_FOLDERS
+def pytest_xdist_auto_num_workers() -> int:
+    # Twice the processors, for half of the time goes by in waiting; a worker takes 0.8 GB.
+    return min(8, 2 * (os.cpu_count() or 1))
 
-    items.sort(key=begins_late)
+
+def _import_libraries() -> None:
+    """Import what takes long, before coverage begins to trace: traced, it takes twice as long."""
+    for name in LIBRARIES:
+        import_module(name)
+    for name in OF_TRANSFORMERS:
+        getattr(sys.modules["transformers"], name)
+
+
+class ScopeScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Gives workers a file at a time, or several that share a set-up, or a test."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        return nodeid if file in APART else TOGETHER.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:  # noqa: ANN401 - xdist's own
+    return ScopeScheduling(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(HERE).as_posix()
+        return places.get(name, len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +149,30 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(portal: BlockingPortal) -> Iterator[str]:
-    """The URL of a server's maintenance database; its database ``migrated`` is a template."""
-    # Not in pytest's own folder: each session closes that to all users but its own, and as root
-    # PostgreSQL runs under another.
-    with TemporaryDirectory(prefix="pictograph-tests-") as folder:
-        server = embedded_postgres(Path(folder) / "postgres")
-        with portal.wrap_async_context_manager(server) as url:
-            portal.call(_forget_safety, url)
-            portal.call(_make_template, url)
-            yield url
+def postgres_server(
+    portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[str]:
+    """The URL of a server's maintenance database; its database ``migrated`` is a template.
+
+    All workers of a run share the server.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+    with portal.wrap_async_context_manager(_shared_postgres(folder / "postgres")) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _shared_postgres(folder: Path) -> AsyncIterator[str]:
+    async with AsyncExitStack() as stack:
+        with patch.dict(SERVER_SETTINGS, SHARED_SETTINGS):
+            url = await stack.enter_async_context(embedded_postgres(folder))
+        with (folder / "template.lock").open("w") as lock:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            if not (folder / "template.made").exists():
+                await _make_template(url)
+                (folder / "template.made").touch()
+        yield url
 
 
 @pytest.fixture
@@ -83,19 +189,19 @@ def postgres_module_url(portal: BlockingPortal, postgres_server: str) -> Iterato
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_session_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated database for tests of several files."""
+    with _fresh_database(portal, postgres_server) as url:
+        yield url
+
+
 @contextmanager
 def _fresh_database(portal: BlockingPortal, server: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     portal.call(_execute, server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield _database(server, name)
     portal.call(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _forget_safety(url: str) -> None:
-    # Nothing in it is to outlive a crash, and waiting for the disk takes half of a test's time.
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        await _execute(url, f"ALTER SYSTEM SET {setting} = off")
-    await _execute(url, "SELECT pg_reload_conf()")
 
 
 async def _make_template(url: str) -> None:

@@ -1,4 +1,4 @@
-"""EXIF blocks laid out by hand, and what is read of them."""
+"""Builds EXIF blocks byte by byte, and reads them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ TYPES = {
 Tag = tuple[int, str, bytes]
 
 
-def block(main: list[Tag], below: dict[int, list[Tag]] | None = None, *, order: str = "<") -> bytes:
-    """Lay out an EXIF block: a main directory, and those that tags of it point to."""
+def block(
+    main: list[Tag], sub_directories: dict[int, list[Tag]] | None = None, *, order: str = "<"
+) -> bytes:
+    """Return an EXIF block with a main directory and the sub-directories of its pointer tags."""
     tiff = bytearray(b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
 
     def directory(tags: list[Tag]) -> None:
-        heap = len(tiff) + 2 + 12 * len(tags) + 4
+        values_offset = len(tiff) + 2 + 12 * len(tags) + 4
         tiff.extend(struct.pack(order + "H", len(tags)))
         values = b""
         for tag, letter, raw in tags:
@@ -39,18 +41,19 @@ def block(main: list[Tag], below: dict[int, list[Tag]] | None = None, *, order: 
             if len(raw) <= 4:
                 tiff.extend(raw.ljust(4, b"\0"))
             else:
-                tiff.extend(struct.pack(order + "I", heap + len(values)))
+                tiff.extend(struct.pack(order + "I", values_offset + len(values)))
                 values += raw
         tiff.extend(bytes(4) + values)
 
-    below = below or {}
-    ends = 8 + 2 + 12 * (len(main) + len(below)) + 4 + sum(len(r) for _, _, r in main if len(r) > 4)
+    sub_directories = sub_directories or {}
+    offset = 8 + 2 + 12 * (len(main) + len(sub_directories)) + 4
+    offset += sum(len(raw) for _, _, raw in main if len(raw) > 4)
     pointers: list[Tag] = []
-    for pointer, tags in below.items():
-        pointers.append((pointer, "I", struct.pack(order + "I", ends)))
-        ends += 2 + 12 * len(tags) + 4 + sum(len(raw) for _, _, raw in tags if len(raw) > 4)
+    for pointer, tags in sub_directories.items():
+        pointers.append((pointer, "I", struct.pack(order + "I", offset)))
+        offset += 2 + 12 * len(tags) + 4 + sum(len(raw) for _, _, raw in tags if len(raw) > 4)
     directory(main + pointers)
-    for tags in below.values():
+    for tags in sub_directories.values():
         directory(tags)
     return b"Exif\0\0" + bytes(tiff)
 

@@ -1,4 +1,4 @@
-"""As much of the Hugging Face hub as it takes to fetch a model, on a port of this machine."""
+"""A local server with the part of the Hugging Face hub's API that downloads a model."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ COMMIT = "c0ffee" + 34 * "0"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves the folders in ``models`` by name, and hands ``gated`` ones to nobody."""
+    """Serves the folders in ``models`` by name, and refuses the models in ``gated``."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Requests)
+        super().__init__(("127.0.0.1", 0), HubRequest)
         self.models: dict[str, Path] = {}
         self.gated: set[str] = set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
+        """The paths that were requested."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Requests(BaseHTTPRequestHandler):
+class HubRequest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Hub
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)
+        self.server.requests.append(self.path)
         parts = self.path.partition("?")[0].strip("/").split("/")
         is_api = parts[:2] == ["api", "models"]
         if is_api:
@@ -43,19 +44,19 @@ class Requests(BaseHTTPRequestHandler):
         name = "/".join(parts[:2])
         folder = self.server.models.get(name)
         if name in self.server.gated:
-            self._answer(403, error="GatedRepo")
+            self._respond(403, error="GatedRepo")
         elif folder is None:
-            self._answer(404, error="RepoNotFound")
+            self._respond(404, error="RepoNotFound")
         elif is_api and parts[2:3] != ["tree"]:
-            self._answer(200, json.dumps({"id": name, "sha": COMMIT}).encode())
+            self._respond(200, json.dumps({"id": name, "sha": COMMIT}).encode())
         elif parts[2:3] == ["resolve"] and (folder / parts[-1]).is_file():
-            self._answer(200, (folder / parts[-1]).read_bytes())
+            self._respond(200, (folder / parts[-1]).read_bytes())
         else:
-            self._answer(404, error="EntryNotFound")
+            self._respond(404, error="EntryNotFound")
 
-    do_HEAD = do_GET  # noqa: N815 - the name it has
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
 
-    def _answer(self, status: int, body: bytes = b"", *, error: str = "") -> None:
+    def _respond(self, status: int, body: bytes = b"", *, error: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Repo-Commit", COMMIT)
@@ -66,8 +67,8 @@ class Requests(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has
-        """Say nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Log nothing."""
 
 
 @contextmanager

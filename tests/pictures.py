@@ -1,4 +1,4 @@
-"""Pictures drawn for tests, encoded, and compared."""
+"""Draws, encodes and compares pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RED, BLUE, WHITE = (220, 30, 30), (20, 40, 200), (255, 255, 255)
 
 
 def flag(size: tuple[int, int] = (120, 80), mode: str = "RGB") -> Image.Image:
-    """Red, with its top left quarter blue: what is turned or mirrored shows it."""
+    """A red picture with a blue top left quarter: no rotation or reflection of it looks equal."""
     image = Image.new("RGB", size, RED)
     ImageDraw.Draw(image).rectangle((0, 0, size[0] // 2, size[1] // 2), fill=BLUE)
     return image.convert(mode)
@@ -50,7 +50,7 @@ def as_image(pixels: Pixels) -> Image.Image:
 
 
 def difference(image: Image.Image, other: Image.Image) -> float:
-    """Return the mean difference of two pictures of one size, 0 to 255."""
+    """Return the mean absolute difference of two pictures of equal size, 0 to 255."""
     assert image.size == other.size
     channels = ImageStat.Stat(ImageChops.difference(image.convert("RGB"), other.convert("RGB")))
     return sum(channels.mean) / 3

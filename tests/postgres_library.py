@@ -34,7 +34,7 @@ class PostgresLibrary(PostgresVectorIndex, PostgresIngestion, PostgresCatalog):
     async def open(
         cls, engine: AsyncEngine, model: EmbeddingModel, *, exact_below: int = EXACT_BELOW
     ) -> Self:
-        """Open it. Raises Misconfigured where another model has embedded the images."""
+        """Activate the model. Raises Misconfigured where another model embedded the images."""
         return cls(engine, await activate(engine, model), exact_below)
 
     async def known(self) -> Sequence[KnownModel]:

@@ -1,4 +1,4 @@
-"""An S3 server of this machine, for tests."""
+"""A local S3 server for tests, by moto."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-KEY = "pictures"
+ACCESS_KEY = "pictures"
 
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Run moto's server on a free port and give its address."""
+    """Run the server on a free port, and yield its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -30,26 +30,26 @@ def s3_server() -> Iterator[str]:
         server.stop()
 
 
-def bucket_of(url: str) -> str:
-    """Make a bucket of a fresh name, and return the name."""
+def create_bucket(url: str) -> str:
+    """Create a bucket with a new name, and return the name."""
     name = f"pictures-{uuid4().hex}"
-    request = Request(f"{url}/{name}", method="PUT")  # noqa: S310 - of this machine
-    with urlopen(request) as answer:  # noqa: S310 - the same
-        answer.read()
+    request = Request(f"{url}/{name}", method="PUT")  # noqa: S310 - a local URL
+    with urlopen(request) as response:  # noqa: S310 - the same
+        response.read()
     return name
 
 
 def connect(
-    bucket: str, url: str, *, prefix: str = "", deadline: float = 20, stall: float = 10
+    bucket: str, url: str, *, prefix: str = "", deadline: float = 20, read_timeout: float = 10
 ) -> AbstractAsyncContextManager[S3Storage]:
-    """Open a bucket of a server of this machine."""
+    """Open a bucket of a local server as storage."""
     return S3Storage.connect(
         bucket,
         endpoint_url=url,
         region="us-east-1",
-        access_key_id=KEY,
-        secret_access_key=KEY,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=ACCESS_KEY,
         prefix=prefix,
         deadline_seconds=deadline,
-        stall_seconds=stall,
+        read_timeout_seconds=read_timeout,
     )

@@ -1,15 +1,27 @@
-"""Filters: conditions over the facts of images."""
+"""Filters and sort keys: which images, and in which order."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.entities.text import is_printable
+from domain.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from domain.entities.images import Image
+
+
+import math
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from domain.entities.text import check_text
-from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -100,6 +112,7 @@ class ImageFilter:
     camera_model_in: tuple[str, ...] | None = None
     near: GeoNear | None = None
     has_location: bool | None = None
+    rating: IntRange | None = None
     tags_all: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_none: tuple[str, ...] | None = None
@@ -130,3 +143,71 @@ class ImageFilter:
 
 EVERYTHING = ImageFilter()
 """No condition: all images match."""
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MAX_INTEGER = 2**63 - 1
+"""The largest value of a 64-bit column."""
+
+SortValue: TypeAlias = "str | int | None"
+"""A value of a sort key: text, a number, or microseconds since 1970 in UTC. None sorts last."""
+
+
+class SortField(StrEnum):
+    """What a listing is sorted by."""
+
+    CREATED_AT = "created_at"
+    TAKEN_AT = "taken_at"
+    FILENAME = "filename"
+    BYTE_SIZE = "byte_size"
+    RATING = "rating"
+
+
+class SortType(StrEnum):
+    """The type of a sort key's values."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    INSTANT = "instant"
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """Describes a sort field: where an image has its value, and which values are possible."""
+
+    value_of: Callable[[Image], SortValue]
+    type: SortType
+    nullable: bool = False
+
+    def check(self, value: object) -> SortValue:
+        """Return a value that was read from a cursor. Raises ValueError or OverflowError."""
+        match self.type, value:
+            case _, None if self.nullable:
+                return None
+            case SortType.TEXT, str(text) if is_printable(text):
+                return text
+            case SortType.INTEGER, int(number) if 0 <= number <= MAX_INTEGER:
+                return number
+            case SortType.INSTANT, int(number):
+                _ = EPOCH + timedelta(microseconds=number)
+                return number
+        raise ValueError(value)
+
+
+def microseconds(instant: datetime) -> int:
+    """Return the whole microseconds from 1970 in UTC to ``instant``, without rounding."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _taken_at(image: Image) -> int | None:
+    return microseconds(image.exif.taken_at) if image.exif and image.exif.taken_at else None
+
+
+SORT_KEYS = {
+    SortField.CREATED_AT: SortKey(lambda image: microseconds(image.created_at), SortType.INSTANT),
+    SortField.TAKEN_AT: SortKey(_taken_at, SortType.INSTANT, nullable=True),
+    SortField.FILENAME: SortKey(lambda image: image.filename, SortType.TEXT),
+    SortField.BYTE_SIZE: SortKey(lambda image: image.byte_size, SortType.INTEGER),
+    SortField.RATING: SortKey(lambda image: image.rating, SortType.INTEGER, nullable=True),
+}

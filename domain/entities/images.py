@@ -22,6 +22,7 @@ THUMBNAIL_SIDE = 320
 """Longest sides of the renditions, in pixels."""
 
 MAX_ALT_TEXT_CHARACTERS = 2_000
+MIN_RATING, MAX_RATING = 1, 5
 
 
 class Variant(StrEnum):
@@ -109,6 +110,8 @@ class Image:
     """As in ``Picture``. None also where the file is no longer readable."""
     failure_reason: str | None = None
     alt_text: str | None = None
+    rating: int | None = None
+    """1 to 5, given by people."""
     tags: tuple[str, ...] = ()
     """Without duplicates, in alphabetical order."""
     exif: Exif | None = None
@@ -147,11 +150,16 @@ class ImageChanges:
 
     alt_text: str | Kept | None = UNCHANGED
     """Trimmed; a blank one is None."""
+    rating: int | Kept | None = UNCHANGED
 
     def __post_init__(self) -> None:
         """Normalise the values. Raises InvalidArgument."""
         if isinstance(self.alt_text, str):
             object.__setattr__(self, "alt_text", _clean_alt_text(self.alt_text))
+        if isinstance(self.rating, int) and not MIN_RATING <= self.rating <= MAX_RATING:
+            raise InvalidArgument(
+                ("rating",), f"The rating is {self.rating}; it may be {MIN_RATING} to {MAX_RATING}."
+            )
 
     @property
     def values(self) -> dict[str, object]:

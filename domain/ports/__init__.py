@@ -4,11 +4,12 @@ from domain.ports.access import Clock, Keys
 from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed
 from domain.ports.encoder import EmbeddingSpace, Encoder
 from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
-from domain.ports.models import KnownModels, Models
+from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
 from domain.ports.vector_index import VectorIndex
 from domain.ports.work import Events, ExternalObjects, RepairQueue, UploadTargets, WorkQueue
 
 __all__ = [
+    "Backfill",
     "Catalog",
     "Clock",
     "Duplicates",
@@ -23,6 +24,8 @@ __all__ = [
     "Keys",
     "KnownModels",
     "LocalStaging",
+    "ModelChanges",
+    "ModelTransaction",
     "Models",
     "ObjectListing",
     "ReadyFeed",

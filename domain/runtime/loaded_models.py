@@ -1,4 +1,4 @@
-"""The models that are loaded, each with all that can be done by it, and the one that answers."""
+"""The models of a library that this process has loaded, each with its use cases."""
 
 from __future__ import annotations
 
@@ -16,210 +16,226 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from domain import UseCases
-    from domain.entities.models import LiveModel
+    from domain.entities.models import StoredModel
     from domain.ports import Encoder, Models
     from domain.use_cases.search.search_images import SearchImages
 
-LOOK_SECONDS = 1.0
-"""How often it is looked whether the models have changed, where nobody says so."""
+REFRESH_SECONDS = 1.0
+"""How often the models of the library are read again, where no event tells that they changed."""
 
-AGAIN_SECONDS = 60.0
-"""After how long a model is tried again that could not be loaded."""
+LOAD_RETRY_SECONDS = 60.0
+"""How long after a failure a model is loaded again."""
 
 logger = logging.getLogger(__name__)
 
 
-async def a_while() -> None:
-    """Wait until it is time to look again."""
-    await asyncio.sleep(LOOK_SECONDS)
+async def wait_for_refresh() -> None:
+    """Wait until the next refresh is due."""
+    await asyncio.sleep(REFRESH_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model of the library that is loaded, and all that can be done by it."""
+    """A model in memory, and the use cases that run on it."""
 
-    model: LiveModel
+    model: StoredModel
+    """As it was stored when it was loaded."""
     encoder: Encoder
     use_cases: UseCases
     check: Callable[[], Awaitable[None]]
-    """Raises while the model does not answer."""
-    prepare: Callable[[], Coroutine[None, None, None]]
-    """Does ahead what the first search would have to wait for."""
+    """The health check of the encoder. Raises while it does not respond."""
+    warm_up: Callable[[], Coroutine[None, None, None]]
+    """Computes ahead what the first search would have to wait for."""
 
 
-Open: TypeAlias = (
-    "Callable[[LiveModel | None, LoadedModels], AbstractAsyncContextManager[LoadedModel]]"
+ModelLoader: TypeAlias = (
+    "Callable[[StoredModel | None, LoadedModels], AbstractAsyncContextManager[LoadedModel]]"
 )
+"""Loads a model for the length of a block; None is the ACTIVE model of the library."""
 
 
 @dataclass(slots=True)
-class _Loaded:
-    edition: LoadedModel
+class _Entry:
+    loaded: LoadedModel
     stack: AsyncExitStack
-    model: LiveModel
-    """As the library last said."""
+    stored: StoredModel
+    """As of the last refresh."""
 
 
 @dataclass(slots=True)
-class _Failed:
+class _FailedLoad:
     state: ModelState
-    until: float
+    retry_at: float
+    """In seconds of the event loop's clock."""
 
 
 @dataclass(slots=True)
 class LoadedModels:
-    """Loads the live models as they appear, and lets go of those that are dropped.
+    """Loads the live models of the library as they appear, and unloads those that are dropped.
 
-    ``current`` is what answers from now on; whoever asks it once a request never mixes two models.
-    A promoted model that cannot be loaded is logged, and the one before goes on: it is kept filled.
+    A request reads ``use_cases`` once, so that it never mixes two models. If a promoted model
+    cannot be loaded, the failure is logged and the model before stays in use.
     """
 
     models: Models
-    open: Open
-    """Loads a model; None is the one that the library says answers."""
-    grace: float
-    """How many seconds a request may take: so long a dropped model stays for those that run."""
-    _loaded: dict[int, _Loaded] = field(default_factory=dict)
-    _failed: dict[int, _Failed] = field(default_factory=dict)
-    _current: int = 0
-    _beside: set[asyncio.Task[None]] = field(default_factory=set)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    finish: Callable[[int], Awaitable[object]]
+    """Finishes the backfill of a model by its id, if it is complete."""
+    loader: ModelLoader
+    grace_seconds: float
+    """How long a dropped model stays loaded for running requests."""
+    _entries: dict[int, _Entry] = field(default_factory=dict)
+    _failed_loads: dict[int, _FailedLoad] = field(default_factory=dict)
+    _active_id: int = 0
+    _background_tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _refresh_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, models: Models, open_: Open, *, grace: float) -> AsyncIterator[LoadedModels]:
-        """Load the model that answers, and let go of all at the end. Raises Misconfigured."""
-        editions = cls(models, open_, grace)
+    async def open(
+        cls,
+        models: Models,
+        finish: Callable[[int], Awaitable[object]],
+        loader: ModelLoader,
+        *,
+        grace_seconds: float,
+    ) -> AsyncIterator[LoadedModels]:
+        """Load the ACTIVE model, and unload all models at the end. Raises Misconfigured."""
+        loaded_models = cls(models, finish, loader, grace_seconds)
         try:
-            editions._current = (await editions._enter(None)).model.id
-            yield editions
+            loaded_models._active_id = (await loaded_models._load(None)).model.id
+            yield loaded_models
         finally:
-            for task in editions._beside:
+            for task in loaded_models._background_tasks:
                 task.cancel()
-            await asyncio.gather(*editions._beside, return_exceptions=True)
-            for loaded in editions._loaded.values():
-                await loaded.stack.aclose()
-            editions._loaded.clear()
+            await asyncio.gather(*loaded_models._background_tasks, return_exceptions=True)
+            for entry in loaded_models._entries.values():
+                await entry.stack.aclose()
+            loaded_models._entries.clear()
 
-    def current(self) -> UseCases:
-        """Return what can be done at this moment."""
-        return self.answering().use_cases
+    def active(self) -> LoadedModel:
+        """Return the model in use: the ACTIVE one, or the one before until that is loaded."""
+        return self._entries[self._active_id].loaded
 
-    def answering(self) -> LoadedModel:
-        """Return the edition that answers at this moment."""
-        return self._loaded[self._current].edition
+    def use_cases(self) -> UseCases:
+        """Return the use cases of the model in use."""
+        return self.active().use_cases
 
-    def kept(self) -> tuple[LoadedModel, ...]:
-        """Return the loaded editions of live models: the one that answers first."""
+    def live(self) -> tuple[LoadedModel, ...]:
+        """Return the loaded live models, the one in use first."""
+        return tuple(entry.loaded for entry in self._active_first())
+
+    def ready_use_cases(self) -> tuple[UseCases, ...]:
+        """Return the use cases of the model in use, then those of models that can be promoted."""
         return tuple(
-            each.edition
-            for _, each in sorted(self._loaded.items(), key=lambda item: item[0] != self._current)
-        )
-
-    def prepared(self) -> tuple[UseCases, ...]:
-        """Return what is worth looking after: what answers, then what may be promoted."""
-        return tuple(
-            self._loaded[edition.model.id].edition.use_cases
-            for edition in self.kept()
-            if edition.model.id == self._current
-            or self._loaded[edition.model.id].model.state is not ModelState.BACKFILLING
+            entry.loaded.use_cases
+            for entry in self._active_first()
+            if entry.loaded.model.id == self._active_id
+            or entry.stored.state is not ModelState.BACKFILLING
         )
 
     def search_of(self, name: str) -> SearchImages | None:
-        """Return what searches by the model of this name, if it is loaded."""
-        for loaded in self._loaded.values():
-            if loaded.edition.model.name == name:
-                return loaded.edition.use_cases.search
+        """Return the search of the loaded model with this name, or None."""
+        for entry in self._entries.values():
+            if entry.loaded.model.name == name:
+                return entry.loaded.use_cases.search
         return None
 
-    async def settle(self, model_id: int) -> None:
-        """Finish a model that is being filled, if nothing is left to do for it."""
-        loaded = self._loaded.get(model_id)
-        if loaded and loaded.model.state is ModelState.BACKFILLING:
-            await self.models.finish_backfill(model_id)
+    async def finish_backfill(self, model_id: int) -> None:
+        """Finish the backfill of a loaded BACKFILLING model, if it is complete."""
+        entry = self._entries.get(model_id)
+        if entry and entry.stored.state is ModelState.BACKFILLING:
+            await self.finish(model_id)
 
-    async def load(self, model: LiveModel) -> LoadedModel:
-        """Return the edition of a model, loaded if it is not. Raises Misconfigured."""
-        if model.id in self._loaded:
-            return self._loaded[model.id].edition
-        return await self._enter(model)
+    async def load(self, model: StoredModel) -> LoadedModel:
+        """Return a model, and load it first if necessary. Raises Misconfigured."""
+        if model.id in self._entries:
+            return self._entries[model.id].loaded
+        return await self._load(model)
 
-    async def follow(self, change: Callable[[], Awaitable[object]] = a_while) -> None:
-        """Keep up with the library for ever; ``change`` returns when it may have changed."""
-        self._aside(self.answering().prepare())
+    async def keep_refreshing(
+        self, wait: Callable[[], Awaitable[object]] = wait_for_refresh
+    ) -> None:
+        """Refresh until cancelled. ``wait`` returns when the models may have changed."""
+        self._run_in_background(self.active().warm_up())
         while True:
             try:
                 await self.refresh()
             except Exception:  # an outage now is no reason to stop for good
-                logger.warning("the models could not be looked at; trying again", exc_info=True)
-            await change()
+                logger.warning("the models could not be read; trying again", exc_info=True)
+            await wait()
 
     async def refresh(self) -> None:
-        """Look once: load what is new, answer by what is active, let go of what was dropped."""
-        async with self._turn:
-            live = await self.models.live()
-            # What is to answer first: others wait for nothing.
+        """Load new models, switch to the ACTIVE model, and unload the dropped ones."""
+        async with self._refresh_lock:
+            live = [model for model in await self.models.list() if model.is_live]
+            # The ACTIVE model first: searches wait for it, and for no other.
             for model in sorted(live, key=lambda model: not model.is_active):
-                await self._meet(model)
+                await self._refresh_model(model)
             ids = {model.id for model in live}
-            for id_ in [id_ for id_ in self._loaded if id_ not in ids and id_ != self._current]:
-                loaded = self._loaded.pop(id_)
-                logger.info("%s was dropped", loaded.model.name)
-                self._aside(self._let_go(loaded))
-            self._failed = {id_: each for id_, each in self._failed.items() if id_ in ids}
+            for id_ in [id_ for id_ in self._entries if id_ not in ids and id_ != self._active_id]:
+                entry = self._entries.pop(id_)
+                logger.info("%s was dropped", entry.stored.name)
+                self._run_in_background(self._close_after_grace(entry))
+            self._failed_loads = {
+                id_: each for id_, each in self._failed_loads.items() if id_ in ids
+            }
 
-    async def _enter(self, model: LiveModel | None) -> LoadedModel:
+    def _active_first(self) -> list[_Entry]:
+        return sorted(
+            self._entries.values(), key=lambda entry: entry.loaded.model.id != self._active_id
+        )
+
+    async def _load(self, model: StoredModel | None) -> LoadedModel:
         async with AsyncExitStack() as stack:
-            edition = await stack.enter_async_context(self.open(model, self))
-            self._loaded[edition.model.id] = _Loaded(edition, stack.pop_all(), edition.model)
-            return edition
+            loaded = await stack.enter_async_context(self.loader(model, self))
+            self._entries[loaded.model.id] = _Entry(loaded, stack.pop_all(), loaded.model)
+            return loaded
 
-    async def _meet(self, model: LiveModel) -> None:
-        if model.id not in self._loaded and not await self._try(model):
+    async def _refresh_model(self, model: StoredModel) -> None:
+        if model.id not in self._entries and not await self._try_load(model):
             return
-        loaded = self._loaded[model.id]
-        loaded.model = model
-        if model.is_active and model.id != self._current:
-            logger.info("%s answers from now on", model.name)
-            self._current = model.id
+        self._entries[model.id].stored = model
+        if model.is_active and model.id != self._active_id:
+            logger.info("%s is active from now on", model.name)
+            self._active_id = model.id
 
-    async def _try(self, model: LiveModel) -> bool:
-        """Load a model, or say why that cannot be: at once, and then now and again."""
+    async def _try_load(self, model: StoredModel) -> bool:
+        """Load a model, or log why not. A failure is retried later, or when its state changes."""
         now = asyncio.get_running_loop().time()
-        failed = self._failed.get(model.id)
-        if failed and failed.state is model.state and now < failed.until:
+        failed = self._failed_loads.get(model.id)
+        if failed and failed.state is model.state and now < failed.retry_at:
             return False
         try:
-            edition = await self.load(model)
+            loaded = await self.load(model)
         except Refusal as refusal:
-            self._failed[model.id] = _Failed(model.state, now + AGAIN_SECONDS)
-            goes_on = f"; {self.answering().model.name} goes on answering" * model.is_active
+            self._failed_loads[model.id] = _FailedLoad(model.state, now + LOAD_RETRY_SECONDS)
+            in_use = f"; {self.active().model.name} goes on answering" * model.is_active
             logger.error(  # noqa: TRY400 - a refusal says all there is to say
-                "%s cannot be loaded%s: %s", model.name, goes_on, refusal.message
+                "%s cannot be loaded%s: %s", model.name, in_use, refusal.message
             )
             return False
         except Exception:
-            # Out of memory, say: to begin again each second would make that worse.
-            self._failed[model.id] = _Failed(model.state, now + AGAIN_SECONDS)
+            # It may be out of memory, which a retry each second would make worse.
+            self._failed_loads[model.id] = _FailedLoad(model.state, now + LOAD_RETRY_SECONDS)
             logger.exception("%s cannot be loaded", model.name)
             return False
-        self._failed.pop(model.id, None)
+        self._failed_loads.pop(model.id, None)
         logger.info("%s is loaded", model.name)
-        self._aside(edition.prepare())
+        self._run_in_background(loaded.warm_up())
         return True
 
-    async def _let_go(self, loaded: _Loaded) -> None:
+    async def _close_after_grace(self, entry: _Entry) -> None:
         try:
-            await asyncio.sleep(self.grace)
+            await asyncio.sleep(self.grace_seconds)
         finally:
-            await loaded.stack.aclose()
+            await entry.stack.aclose()
 
-    def _aside(self, work: Coroutine[None, None, None]) -> None:
+    def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
-        self._beside.add(task)
-        task.add_done_callback(self._ended)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._discard_background_task)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._beside.discard(task)
+    def _discard_background_task(self, task: asyncio.Task[None]) -> None:
+        self._background_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.warning("what was done beside the server failed", exc_info=error)
+            logger.warning("a background task of a model failed", exc_info=error)

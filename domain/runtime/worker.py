@@ -46,18 +46,18 @@ async def keep_all_indexing(
     """
 
     def at_once(model_id: int) -> int:
-        is_answering = editions.answering().model.id == model_id
+        is_answering = editions.active().model.id == model_id
         return AT_ONCE if is_answering or not gently else GENTLY
 
     workers: dict[int, asyncio.Task[None]] = {}
     try:
         while True:
-            kept = {each.model.id: each for each in editions.kept() if each.model.id != but}
+            kept = {each.model.id: each for each in editions.live() if each.model.id != but}
             for model_id in [model_id for model_id in workers if model_id not in kept]:
                 workers.pop(model_id).cancel()
             for model_id, edition in kept.items():
                 if model_id not in workers:
-                    settle = partial(editions.settle, model_id)
+                    settle = partial(editions.finish_backfill, model_id)
                     index = replace(edition.use_cases.index, at_once=partial(at_once, model_id))
                     working = keep_indexing(index, ended=ended, settle=settle, wait=wait)
                     workers[model_id] = asyncio.create_task(working)

@@ -10,7 +10,8 @@ from domain.entities.keys import ApiKey, Caller, Scope, digest, new_key, same, w
 from domain.errors import InvalidArgument, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from domain.ports import Clock, Keys
 
@@ -70,3 +71,24 @@ class IssueKey:
         key = ApiKey(uuid7(), cleaned, digest(secret), allowed, self.clock())
         await self.keys.add(key)
         return secret, key
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """Return every key, oldest first, revoked ones included."""
+
+    keys: Keys
+
+    async def __call__(self) -> Sequence[ApiKey]:
+        return await self.keys.list()
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Revoke a key for good, and return whether it was in force until now."""
+
+    keys: Keys
+    clock: Clock
+
+    async def __call__(self, key_id: UUID) -> bool:
+        return await self.keys.revoke(key_id, self.clock())

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self, TypeAlias
 import strawberry
 
 from domain.entities import filters, images
-from domain.entities.filters import Orientation
+from domain.entities.filters import Orientation, SortField
 from domain.entities.images import ImageStatus
-from domain.entities.listing import Sort, SortField
+from domain.entities.listing import Sort
 from graph.schema.arguments import none_if_unset
 from graph.schema.context import Info
 from graph.schema.ids import global_id, uuids_of
@@ -130,6 +130,7 @@ class ImageFields:
         description="Why indexing failed. Null unless the status is FAILED."
     )
     alt_text: str | None
+    rating: int | None = strawberry.field(description="The rating that people gave, 1 to 5.")
     tags: list[str] = strawberry.field(description="In alphabetical order.")
     exif: Exif | None = strawberry.field(description="Null when the file has no EXIF metadata.")
     created_at: datetime
@@ -150,6 +151,7 @@ class ImageFields:
             status=image.status,
             failure_reason=image.failure_reason,
             alt_text=image.alt_text,
+            rating=image.rating,
             tags=list(image.tags),
             exif=Exif.of(image.exif) if image.exif else None,
             created_at=image.created_at,
@@ -242,6 +244,7 @@ class ImageFilter:
     orientation: Orientation | None = strawberry.UNSET
     width: IntRange | None = strawberry.UNSET
     height: IntRange | None = strawberry.UNSET
+    rating: IntRange | None = strawberry.UNSET
     status_in: list[ImageStatus] | None = strawberry.UNSET
     ids_not_in: list[strawberry.ID] | None = strawberry.UNSET
 
@@ -280,6 +283,9 @@ class UpdateImageInput:
     id: strawberry.ID
     alt_text: str | None = strawberry.field(
         default=strawberry.UNSET, description="Null removes the alt text."
+    )
+    rating: int | None = strawberry.field(
+        default=strawberry.UNSET, description="1 to 5. Null removes the rating."
     )
 
     def changes(self) -> images.ImageChanges:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import strawberry
 
-from domain.entities.listing import SORT_KEYS, Position, Sort, SortField
+from domain.entities.filters import SORT_KEYS, SortField
+from domain.entities.listing import Position, Sort
 from domain.entities.near_duplicates import Collapse
 from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor
 from domain.errors import InvalidArgument, Location

@@ -1,1 +1,1 @@
-"""Dual encoders of the CLIP family, with transformers and torch."""
+"""Dual encoders of the CLIP family (CLIP, SigLIP), with transformers and torch."""

@@ -1,4 +1,4 @@
-"""Work in shared batches on one thread: callers that ask at once are served together."""
+"""Micro-batching on one worker thread: concurrent calls share a batch."""
 
 from __future__ import annotations
 
@@ -19,65 +19,67 @@ if TYPE_CHECKING:
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
 
-PATIENCE = 8
-"""How many batches of other lanes a lane with work lets pass before it takes a turn."""
+STARVATION_LIMIT_BATCHES = 8
+"""How many batches of other queues run at most before a queue with waiting items gets a turn."""
 
 
 @dataclass(eq=False, slots=True)
-class _Place(Generic[Result]):
-    """An item under way: when it came, and everyone who waits for its result."""
+class _PendingItem(Generic[Result]):
+    """An item that waits or runs, and the futures that receive its result."""
 
-    since: float
-    callers: set[asyncio.Future[Result]] = field(default_factory=set)
+    enqueued_at: float
+    """In the event loop's time."""
+    futures: set[asyncio.Future[Result]] = field(default_factory=set)
 
-    def answer(self, result: Result) -> None:
-        for caller in self.callers:
-            if not caller.done():
-                caller.set_result(result)
+    def resolve(self, result: Result) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_result(result)
 
-    def refuse(self, error: Exception) -> None:
-        for caller in self.callers:
-            if not caller.done():
-                caller.set_exception(error)
+    def fail(self, error: Exception) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error)
 
 
-class Lane(Generic[Item, Result]):
-    """Items of one kind on their way through ``work``, which takes and returns whole batches.
+class BatchQueue(Generic[Item, Result]):
+    """A bounded queue of items of one kind, which ``process`` takes and returns in batches.
 
-    Equal items that are under way together are worked on once. A call is admitted first, for as
-    long as its items are under way, so that what it does before they wait counts too.
+    Equal items that wait or run at the same time are coalesced into one. The bound counts admitted
+    items, not waiting ones: a caller admits its items before it preprocesses them, so that
+    preprocessing is bounded too.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[list[Item]], Sequence[Result]],
+        process: Callable[[list[Item]], Sequence[Result]],
         *,
         batch_size: int,
         capacity: int,
-        arrived: asyncio.Event,
+        wake: asyncio.Event,
     ) -> None:
-        """Take at most ``capacity`` items under way, and set ``arrived`` when one comes."""
+        """Admit at most ``capacity`` items at a time, and set ``wake`` when an item is enqueued."""
         self.batch_size = batch_size
-        self.batches = 0
-        """How many batches were worked on."""
+        self.batch_count = 0
+        """How many batches have been started."""
         self.admitted = 0
-        """How many items are under way."""
-        self.passed_over = 0
-        """How many batches of other lanes went by while items waited in this one."""
+        """How many items are admitted at present."""
+        self.skipped_batches = 0
+        """How many batches of other queues have run while items waited here."""
         self._name = name
-        self._work = work
+        self._process = process
         self._capacity = capacity
-        self._arrived = arrived
-        self._waiting: dict[Item, _Place[Result]] = {}
-        self._running: dict[Item, _Place[Result]] = {}
+        self._wake = wake
+        self._waiting: dict[Item, _PendingItem[Result]] = {}
+        self._running: dict[Item, _PendingItem[Result]] = {}
         self._closed = False
 
     @contextmanager
     def admit(self, count: int) -> Iterator[None]:
-        """Let ``count`` items in, all or none. Raises Overloaded.
+        """Admit ``count`` items for the duration of the block, all or none. Raises Overloaded.
 
-        A call that is larger than the capacity gets in when nothing else is under way.
+        A call with more items than the capacity is admitted when the queue is empty.
         """
         if self.admitted and self.admitted + count > self._capacity:
             message = f"Too many {self._name} are waiting for the model; try again in a moment."
@@ -88,137 +90,141 @@ class Lane(Generic[Item, Result]):
         finally:
             self.admitted -= count
 
-    async def run(self, items: Sequence[Item]) -> list[Result]:
-        """Return what ``work`` makes of each item, or raise what it raised.
+    async def submit(self, items: Sequence[Item]) -> list[Result]:
+        """Return the result of each item, in order, or raise what ``process`` raised.
 
-        The items of a caller that is cancelled leave the queue.
+        When a caller is cancelled, its waiting items leave the queue unless others share them.
         """
         if self._closed:
-            raise _closed()
-        futures = [self._join(item) for item in items]
+            raise _closed_error()
+        futures = [self._enqueue(item) for item in items]
         try:
             return await asyncio.gather(*futures)
         finally:
             for item, future in zip(items, futures, strict=True):
-                self._leave(item, future)
+                self._withdraw(item, future)
 
-    def _join(self, item: Item) -> asyncio.Future[Result]:
+    def _enqueue(self, item: Item) -> asyncio.Future[Result]:
         loop = asyncio.get_running_loop()
-        place = self._running.get(item) or self._waiting.get(item)
-        if place is None:
-            place = self._waiting[item] = _Place(loop.time())
-            self._arrived.set()
+        pending = self._running.get(item) or self._waiting.get(item)
+        if pending is None:
+            pending = self._waiting[item] = _PendingItem(loop.time())
+            self._wake.set()
         future: asyncio.Future[Result] = loop.create_future()
-        place.callers.add(future)
+        pending.futures.add(future)
         return future
 
-    def _leave(self, item: Item, future: asyncio.Future[Result]) -> None:
-        place = self._waiting.get(item)
-        if place is not None:
-            place.callers.discard(future)
-            if not place.callers:
+    def _withdraw(self, item: Item, future: asyncio.Future[Result]) -> None:
+        pending = self._waiting.get(item)
+        if pending is not None:
+            pending.futures.discard(future)
+            if not pending.futures:
                 del self._waiting[item]
 
     @property
-    def has_work(self) -> bool:
-        """Whether items wait."""
+    def has_waiting_items(self) -> bool:
+        """Whether items wait for a batch."""
         return bool(self._waiting)
 
-    def due(self, wait: float) -> float:
-        """Return when the next batch starts, in the loop's time: a full one starts at once."""
+    def next_batch_at(self, max_wait_seconds: float) -> float:
+        """Return when the next batch starts, in the event loop's time: 0 for a full batch."""
         if len(self._waiting) >= self.batch_size:
             return 0
-        return next(iter(self._waiting.values())).since + wait
+        return next(iter(self._waiting.values())).enqueued_at + max_wait_seconds
 
     async def run_batch(self, thread: Executor) -> None:
-        """Work on those items that wait longest, and answer everyone who waits for them."""
+        """Process the items that have waited longest, and resolve their futures."""
         batch = dict(islice(self._waiting.items(), self.batch_size))
         for item in batch:
             del self._waiting[item]
         self._running = batch
-        self.passed_over = 0
-        self.batches += 1
+        self.skipped_batches = 0
+        self.batch_count += 1
         loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(thread, self._work, list(batch))
-            for place, result in zip(batch.values(), results, strict=True):
-                place.answer(result)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is for the callers
-            for place in batch.values():
-                place.refuse(error)
+            results = await loop.run_in_executor(thread, self._process, list(batch))
+            for pending, result in zip(batch.values(), results, strict=True):
+                pending.resolve(result)
+        except Exception as error:  # noqa: BLE001 - every error belongs to the callers
+            for pending in batch.values():
+                pending.fail(error)
         finally:
             self._running = {}
 
     def close(self) -> None:
-        """Turn away everyone who waits and everyone who comes."""
+        """Fail all pending items, and every later call."""
         self._closed = True
-        for place in (self._waiting | self._running).values():
-            place.refuse(_closed())
+        for pending in (self._waiting | self._running).values():
+            pending.fail(_closed_error())
 
 
-class Batching:
-    """Runs the batches of its lanes, one at a time, on a thread of its own.
+class MicroBatcher:
+    """Runs the batches of its queues, one at a time, on one worker thread.
 
-    A batch starts when it is full or when its first item has waited for ``wait`` seconds. A lane
-    that was made earlier goes first, except that nobody is passed over more than PATIENCE times.
+    A batch starts when it is full or when its first item has waited ``max_wait_seconds``. Queues
+    have priority in the order in which they were added. A queue with waiting items is skipped for
+    at most STARVATION_LIMIT_BATCHES batches.
     """
 
-    def __init__(self, thread: Executor, *, wait: float) -> None:
+    def __init__(self, thread: Executor, *, max_wait_seconds: float) -> None:
         self._thread = thread
-        self._wait = wait
-        self._arrived = asyncio.Event()
-        # Any: lanes of different items stand in one list.
-        self._lanes: list[Lane[Any, Any]] = []
+        self._max_wait_seconds = max_wait_seconds
+        self._wake = asyncio.Event()
+        # Any: queues of different items share one list.
+        self._queues: list[BatchQueue[Any, Any]] = []
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, wait: float, prepare: Callable[[], object] = lambda: None
-    ) -> AsyncIterator[Batching]:
-        """Start the thread, which calls ``prepare`` first, and stop it after the batch it is at."""
-        thread = ThreadPoolExecutor(1, thread_name_prefix="model", initializer=prepare)
-        batching = cls(thread, wait=wait)
-        worker = asyncio.create_task(batching._serve())
+        cls, *, max_wait_seconds: float, initializer: Callable[[], object] = lambda: None
+    ) -> AsyncIterator[MicroBatcher]:
+        """Start the thread, which calls ``initializer`` first; stop it after the current batch."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="model", initializer=initializer)
+        batcher = cls(thread, max_wait_seconds=max_wait_seconds)
+        scheduler = asyncio.create_task(batcher._schedule())
         try:
-            yield batching
+            yield batcher
         finally:
-            for lane in batching._lanes:
-                lane.close()
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+            for queue in batcher._queues:
+                queue.close()
+            scheduler.cancel()
+            await asyncio.gather(scheduler, return_exceptions=True)
             await asyncio.to_thread(thread.shutdown)
 
-    def lane(
+    def add_queue(
         self,
         name: str,
-        work: Callable[[list[Item]], Sequence[Result]],
+        process: Callable[[list[Item]], Sequence[Result]],
         *,
         batch_size: int,
         capacity: int,
-    ) -> Lane[Item, Result]:
-        """Make a lane behind those that are there. ``name`` says in plural what goes along it."""
-        lane = Lane(name, work, batch_size=batch_size, capacity=capacity, arrived=self._arrived)
-        self._lanes.append(lane)
-        return lane
+    ) -> BatchQueue[Item, Result]:
+        """Add a queue of lower priority than the existing ones. ``name`` is its items' plural."""
+        queue = BatchQueue(name, process, batch_size=batch_size, capacity=capacity, wake=self._wake)
+        self._queues.append(queue)
+        return queue
 
-    async def _serve(self) -> None:
+    async def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._arrived.clear()
-            ready = [lane for lane in self._lanes if lane.has_work]
+            self._wake.clear()
+            ready = [queue for queue in self._queues if queue.has_waiting_items]
             if not ready:
-                await self._arrived.wait()
+                await self._wake.wait()
                 continue
-            lane = next((lane for lane in ready if lane.passed_over >= PATIENCE), ready[0])
-            left = lane.due(self._wait) - loop.time()
-            if left > 0:
+            starving = (
+                queue for queue in ready if queue.skipped_batches >= STARVATION_LIMIT_BATCHES
+            )
+            queue = next(starving, ready[0])
+            delay = queue.next_batch_at(self._max_wait_seconds) - loop.time()
+            if delay > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._arrived.wait(), left)
+                    await asyncio.wait_for(self._wake.wait(), delay)
                 continue
             for other in ready:
-                other.passed_over += 1
-            await lane.run_batch(self._thread)
+                other.skipped_batches += 1
+            await queue.run_batch(self._thread)
 
 
-def _closed() -> RuntimeError:
+def _closed_error() -> RuntimeError:
     return RuntimeError("The model has been closed.")

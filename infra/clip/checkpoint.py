@@ -1,4 +1,4 @@
-"""Loading a checkpoint from a folder or the Hugging Face hub, or saying why that cannot be."""
+"""Loads a checkpoint from a folder or the Hugging Face hub, and explains every failure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
     import torch
 
-REACH_SECONDS = 10.0
-"""How long the hub may take to say that it knows a model."""
+HUB_TIMEOUT_SECONDS = 10.0
+"""The timeout of the request that asks the hub whether a model exists."""
 
-EXAMPLE = "openai/clip-vit-base-patch32"
+EXAMPLE_MODEL = "openai/clip-vit-base-patch32"
 
-CALIBRATION = "relevance.json"
-"""A file beside the weights: ``{"text": {"midpoint": 7, "spread": 1.3}, "image": ...}``."""
+CALIBRATION_FILE = "relevance.json"
+"""The name of the calibration beside the weights, which has a curve for each kind of query:
+``{"text": {"midpoint": 7, "spread": 1.3}, "image": ...}``."""
 
 
 def load(
@@ -39,94 +40,96 @@ def load(
 ) -> tuple[EmbeddingModel, DualEncoder]:
     """Load a model by its folder, or by its name on the hub: from the cache, else the network.
 
-    A folder's model is called by the folder's last part and a digest of its weights: it may move,
-    and other weights are another model, whose embeddings cannot be compared. Raises
-    Misconfigured, which says what is wrong and what to do.
+    The model of a folder is named by the folder's last part and a digest of its weights. The name
+    survives a move of the folder. Other weights give another name, because embeddings of different
+    weights cannot be compared. Raises Misconfigured.
     """
     folder = Path(name).expanduser()
-    with _quietly():
+    with _quiet_libraries():
         if folder.is_dir():
             if not (folder / "config.json").is_file():
                 raise Misconfigured(
                     f"The folder {name} holds no config.json, so it holds no model; "
                     "give the folder that save_pretrained wrote."
                 )
-            dual = _read(str(folder), dtype, offline=True)
-            called = f"{folder.resolve().name}@{digest(folder)}"
+            dual = _load_pretrained(str(folder), dtype, offline=True)
+            model_name = f"{folder.resolve().name}@{weights_digest(folder)}"
         elif name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise Misconfigured(
                 f"There is no folder {name}; give a model's folder, "
-                f"or its name on the Hugging Face hub, such as {EXAMPLE}."
+                f"or its name on the Hugging Face hub, such as {EXAMPLE_MODEL}."
             )
         else:
-            dual = _from_hub(name, dtype)
-            called = name
-    dimensions = _try_out(dual, name, device)
-    calibration = _calibration(folder) if folder.is_dir() else CLIP
-    return EmbeddingModel(called, dimensions, dual.logit_scale, calibration), dual
+            dual = _load_from_hub(name, dtype)
+            model_name = name
+    dimensions = _check_forward_pass(dual, name, device)
+    calibration = _read_calibration(folder) if folder.is_dir() else CLIP
+    return EmbeddingModel(model_name, dimensions, dual.logit_scale, calibration), dual
 
 
-def _from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
+def _load_from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
     try:
-        return _read(name, dtype, offline=True)
+        return _load_pretrained(name, dtype, offline=True)
     except Misconfigured as refusal:
-        # Files that are not there may be fetched; what is wrong in them stays wrong.
+        # A missing file can be downloaded. A damaged one would be read from the cache again.
         if not isinstance(refusal.__cause__, OSError):
             raise
-    _reach_hub(name)
-    return _read(name, dtype, offline=False)
+    _check_hub(name)
+    return _load_pretrained(name, dtype, offline=False)
 
 
-def _calibration(folder: Path) -> Calibration:
-    """Return what ``relevance.json`` says beside the weights, or CLIP's calibration without it."""
-    file = folder / CALIBRATION
+def _read_calibration(folder: Path) -> Calibration:
+    """Return the calibration beside the weights, or CLIP's if the file is missing."""
+    file = folder / CALIBRATION_FILE
     if not file.exists():
         return CLIP
     try:
-        written = dict(json.loads(file.read_bytes()))
-        background = written.pop("background", CLIP.background)
-        curves = {kind: Curve(**curve) for kind, curve in written.items()}
+        content = dict(json.loads(file.read_bytes()))
+        background = content.pop("background", CLIP.background)
+        curves = {kind: Curve(**curve) for kind, curve in content.items()}
         return Calibration(**curves, background=background)
     except (ValueError, TypeError, AttributeError) as error:
         raise Misconfigured(
-            f"The file {file} is no calibration ({error}); write it anew with `python -m "
-            "benchmarks.relevance`, or remove it for that of CLIP."
+            f"The file {file} is no calibration ({error}); write it again with `python -m "
+            "benchmarks.relevance`, or remove it to use the calibration of CLIP."
         ) from error
 
 
-def digest(folder: Path) -> str:
-    """Return eight hexadecimal digits that stand for a model's weights."""
-    together = hashlib.sha256()
+def weights_digest(folder: Path) -> str:
+    """Return the first eight hexadecimal digits of a SHA-256 over a model's weights."""
+    sha256 = hashlib.sha256()
     for weights in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         with weights.open("rb") as file:
-            together.update(hashlib.file_digest(file, "sha256").digest())
-    return together.hexdigest()[:8]
+            sha256.update(hashlib.file_digest(file, "sha256").digest())
+    return sha256.hexdigest()[:8]
 
 
-def _read(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:
-    with _refusing(f"The configuration of the model {name} cannot be read"):
+def _load_pretrained(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:
+    with _translating_errors(f"The configuration of the model {name} cannot be read"):
         config = transformers.AutoConfig.from_pretrained(name, local_files_only=offline)
-    kind = transformers.MODEL_MAPPING.get(type(config), object)
-    if not (hasattr(kind, "get_text_features") and hasattr(kind, "get_image_features")):
+    model_class = transformers.MODEL_MAPPING.get(type(config), object)
+    if not (
+        hasattr(model_class, "get_text_features") and hasattr(model_class, "get_image_features")
+    ):
         raise Misconfigured(
             f"The model {name} is a {config.model_type}, which does not put texts and pictures "
-            f"into one space; give a CLIP or SigLIP model, such as {EXAMPLE}."
+            f"into one space; give a CLIP or SigLIP model, such as {EXAMPLE_MODEL}."
         )
-    with _refusing(f"The tokenizer of the model {name} cannot be read"):
+    with _translating_errors(f"The tokenizer of the model {name} cannot be read"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=offline)
-        # Without its files a tokenizer loads all the same, and knows no word.
+        # A tokenizer without its files loads without an error, but has an empty vocabulary.
         if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
             message = "its files are missing"
             raise FileNotFoundError(message)
-    with _refusing(f"The image processor of the model {name} cannot be read"):
+    with _translating_errors(f"The image processor of the model {name} cannot be read"):
         image_processor = transformers.AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             name, local_files_only=offline
         )
-    with _refusing(f"The weights of the model {name} cannot be read"):
+    with _translating_errors(f"The weights of the model {name} cannot be read"):
         model, report = transformers.AutoModel.from_pretrained(
             name, dtype=dtype, local_files_only=offline, output_loading_info=True
         )
-    # What is missing was made up from random numbers.
+    # transformers initializes missing weights with random numbers.
     if report["missing_keys"]:
         raise Misconfigured(
             f"The weights of the model {name} are not complete "
@@ -135,17 +138,19 @@ def _read(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:
     return DualEncoder(model, tokenizer, image_processor)
 
 
-def _try_out(dual: DualEncoder, name: str, device: torch.device) -> int:
-    """Return the dimensions of what comes out, having seen that it does."""
-    with _refusing(f"The model {name} does not run on {device}", "choose another model or device"):
+def _check_forward_pass(dual: DualEncoder, name: str, device: torch.device) -> int:
+    """Encode a text and a picture on the device, and return the number of dimensions."""
+    with _translating_errors(
+        f"The model {name} does not run on {device}", "choose another model or device"
+    ):
         dual.model.to(device)
-        black = dual.prepare(Pixels(1, 1, bytes(3)))
+        black = dual.preprocess(Pixels(1, 1, bytes(3)))
         vectors = [*dual.encode_texts(["a picture"]), *dual.encode_images([black])]
     [text, picture] = vectors
     if not all(isfinite(number) for vector in vectors for number in vector):
         raise Misconfigured(
-            f"The model {name} makes vectors that are not numbers; its weights are damaged, "
-            "or PICTOGRAPH_DTYPE has to be float32."
+            f"The embeddings of the model {name} contain NaN or infinity; "
+            "set PICTOGRAPH_DTYPE to float32, or fetch the model again if its weights are damaged."
         )
     if len(text) != len(picture):
         raise Misconfigured(
@@ -155,10 +160,14 @@ def _try_out(dual: DualEncoder, name: str, device: torch.device) -> int:
     return len(text)
 
 
-def _reach_hub(name: str) -> None:
-    """Ask the hub for a model once: what loads files tries for half a minute and blames others."""
+def _check_hub(name: str) -> None:
+    """Ask the hub whether it has a model.
+
+    Without this check, ``from_pretrained`` retries for half a minute when the hub is unreachable,
+    and then reports a missing file.
+    """
     try:
-        huggingface_hub.HfApi().model_info(name, timeout=REACH_SECONDS)
+        huggingface_hub.HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
     except errors.GatedRepoError as error:
         raise Misconfigured(
             f"The model {name} is gated; accept its terms on the Hugging Face hub, "
@@ -170,7 +179,7 @@ def _reach_hub(name: str) -> None:
             "check the spelling, or set HF_TOKEN if the model is private."
         ) from error
     except Exception as error:
-        # Whichever way the network fails, there is one way out.
+        # Networks fail with many exceptions, and the advice is the same for all of them.
         raise Misconfigured(
             f"The model {name} is not in the cache, and the Hugging Face hub cannot be reached "
             f"({_first_line(error)}); connect once, or give the folder of a model."
@@ -178,12 +187,12 @@ def _reach_hub(name: str) -> None:
 
 
 @contextmanager
-def _refusing(sentence: str, way_out: str = "fetch it again") -> Iterator[None]:
-    """Turn whatever goes wrong, and libraries raise anything here, into a refusal with a reason."""
+def _translating_errors(sentence: str, advice: str = "fetch it again") -> Iterator[None]:
+    """Raise Misconfigured for any exception: transformers documents none."""
     try:
         yield
     except Exception as error:
-        raise Misconfigured(f"{sentence} ({_first_line(error)}); {way_out}.") from error
+        raise Misconfigured(f"{sentence} ({_first_line(error)}); {advice}.") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -191,19 +200,19 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the libraries' bars and advice off the terminal: what matters becomes a refusal."""
+def _quiet_libraries() -> Iterator[None]:
+    """Silence progress bars and warnings of the libraries: problems are raised as Misconfigured."""
     loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
-    had_bars = transformers.logging.is_progress_bar_enabled()
+    had_progress_bars = transformers.logging.is_progress_bar_enabled()
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
-    # The hub's bars follow.
+    # This disables the progress bars of huggingface_hub too.
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-        if had_bars:
+        if had_progress_bars:
             transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,4 +1,7 @@
-"""The background that texts are compared with: everyday concepts, encoded once per model."""
+"""The concept bank: embeddings of everyday concepts, encoded once per model.
+
+A text's relevance is measured against the concepts as background classes.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,19 @@ if TYPE_CHECKING:
     from domain.ports import Encoder
 
     class ConceptStore(Protocol):
-        """Where encoded concepts are kept, for all servers of a database."""
+        """Persists the encoded concepts of one model; all servers of a database share it."""
 
         async def find(self, sha256: str) -> bytes | None:
-            """Return what was kept for concepts of this digest."""
+            """Return the stored embeddings of the concepts with this digest, if any."""
 
         async def keep(self, sha256: str, embeddings: bytes) -> None:
-            """Keep these, in place of those of other concepts."""
+            """Store embeddings; they replace those of other concepts."""
 
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 64
-"""How many concepts are encoded before others have their turn."""
+CONCEPT_BATCH_SIZE = 64
+"""Concepts per call of the encoder. Searches run between two calls."""
 
 
 def read_concepts() -> tuple[str, ...]:
@@ -44,42 +47,44 @@ def read_concepts() -> tuple[str, ...]:
 
 
 class ConceptBank:
-    """The embeddings of the concepts by one model: from the shelf, or encoded and put there."""
+    """The embeddings of the concepts by one model: loaded from the store, else encoded and stored.
 
-    def __init__(self, encoder: Encoder, shelf: ConceptStore, concepts: tuple[str, ...]) -> None:
-        """Take a model, and what to encode with it."""
+    Concurrent first calls are coalesced. A failed load is not cached: the next call tries again.
+    """
+
+    def __init__(self, encoder: Encoder, store: ConceptStore, concepts: tuple[str, ...]) -> None:
         self._encoder = encoder
-        self._shelf = shelf
+        self._store = store
         self._concepts = concepts
-        self._fetching: asyncio.Task[NDArray[np.float32]] | None = None
+        self._loading: asyncio.Task[NDArray[np.float32]] | None = None
 
     async def __call__(self) -> NDArray[np.float32]:
-        """Return them: (concepts, dimensions), each of length 1. Raises Overloaded."""
-        if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch())
-            self._fetching.add_done_callback(self._forget_failure)
-        # Encoding goes on when the one who asked first gives up: others ask again.
-        return await asyncio.shield(self._fetching)
+        """Return the embeddings, (concepts, dimensions), of length 1 each. Raises Overloaded."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+            self._loading.add_done_callback(self._forget_failure)
+        # Shielded: the cancellation of one caller must not cancel the load that others await.
+        return await asyncio.shield(self._loading)
 
     async def prepare(self) -> None:
-        """Encode them now, if there is time for it: who needs them first asks again."""
+        """Load the bank ahead of the first search; does nothing when the model is overloaded."""
         with suppress(Overloaded):
             await self()
 
-    def _forget_failure(self, fetching: asyncio.Task[NDArray[np.float32]]) -> None:
-        if fetching.cancelled() or fetching.exception():
-            self._fetching = None
+    def _forget_failure(self, loading: asyncio.Task[NDArray[np.float32]]) -> None:
+        if loading.cancelled() or loading.exception():
+            self._loading = None
 
-    async def _fetch(self) -> NDArray[np.float32]:
+    async def _load(self) -> NDArray[np.float32]:
         sha256 = hashlib.sha256("\n".join(self._concepts).encode()).hexdigest()
-        kept = await self._shelf.find(sha256)
-        if kept is None:
+        stored = await self._store.find(sha256)
+        if stored is None:
             model = self._encoder.model.name
-            logger.info("encoding %d concepts with %s, once", len(self._concepts), model)
-            encoded: list[object] = []
-            for start in range(0, len(self._concepts), AT_ONCE):
-                some = self._concepts[start : start + AT_ONCE]
-                encoded += await self._encoder.encode_texts(some)
-            kept = np.array(encoded, np.float32).tobytes()
-            await self._shelf.keep(sha256, kept)
-        return np.frombuffer(kept, np.float32).reshape(len(self._concepts), -1)
+            logger.info("Encoding %d concepts with %s, once", len(self._concepts), model)
+            embeddings: list[object] = []
+            for start in range(0, len(self._concepts), CONCEPT_BATCH_SIZE):
+                batch = self._concepts[start : start + CONCEPT_BATCH_SIZE]
+                embeddings += await self._encoder.encode_texts(batch)
+            stored = np.array(embeddings, np.float32).tobytes()
+            await self._store.keep(sha256, stored)
+        return np.frombuffer(stored, np.float32).reshape(len(self._concepts), -1)

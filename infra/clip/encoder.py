@@ -1,4 +1,4 @@
-"""An encoder that runs a CLIP or SigLIP model with transformers and torch."""
+"""An encoder that runs a CLIP or SigLIP model, with an LRU cache and micro-batching."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from domain.errors import Misconfigured
 from infra.clip import checkpoint
-from infra.clip.batching import Batching
+from infra.clip.batching import MicroBatcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -21,48 +21,47 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Embedding, EmbeddingModel
     from domain.entities.images import Pixels
-    from infra.clip.batching import Lane
+    from infra.clip.batching import BatchQueue
     from infra.clip.dual_encoder import DualEncoder, ModelInput
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
-BATCH = 32
-IMAGE_BATCH_ON_CPU = 4
-"""A CPU is hardly faster at larger ones, and a text may have to wait for one."""
+BATCH_SIZE = 32
+CPU_IMAGE_BATCH_SIZE = 4
+"""Larger batches are hardly faster on a CPU, and a search waits for the batch that runs."""
 
-NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""What x86 and ARM call their instructions that compute in bfloat16."""
+BFLOAT16_CPU_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
+"""The names of the x86 and ARM instruction sets for bfloat16 in ``torch.cpu``."""
 
 
 class ClipEncoder:
-    """An Encoder. Texts overtake pictures, so that a search waits for one batch of them at most.
+    """Encodes on one thread, in micro-batches. A search waits for at most one batch of pictures.
 
-    A call is taken in whole or refused whole. Texts that were asked for recently are remembered
-    and never refused.
+    A call is admitted as a whole or refused as a whole. Embeddings of recent texts come from an
+    LRU cache, even when the queue is full.
     """
 
-    def __init__(  # noqa: PLR0913 - what open puts together
+    def __init__(  # noqa: PLR0913 - ``open`` builds the parts
         self,
         model: EmbeddingModel,
         dual: DualEncoder,
         *,
-        texts: Lane[str, Embedding],
-        pictures: Lane[ModelInput, Embedding],
-        preparing: Executor,
+        text_queue: BatchQueue[str, Embedding],
+        image_queue: BatchQueue[ModelInput, Embedding],
+        preprocessing: Executor,
         cache_size: int,
     ) -> None:
-        """Take what ``open`` has put together."""
         self.model = model
         self.input_side = dual.input_side
-        """The shorter side to which the model shrinks a picture, in pixels: it needs no more."""
+        """The shorter side to which the model resizes a picture, in pixels."""
         self.device: torch.device = dual.model.device
         self.dtype: torch.dtype = dual.model.dtype
-        self.texts = texts
-        self.pictures = pictures
+        self.text_queue = text_queue
+        self.image_queue = image_queue
         self._dual = dual
-        self._preparing = preparing
+        self._preprocessing = preprocessing
         self._cache_size = cache_size
-        self._recent: OrderedDict[str, Embedding] = OrderedDict()
+        self._cache: OrderedDict[str, Embedding] = OrderedDict()
 
     @classmethod
     @asynccontextmanager
@@ -75,70 +74,79 @@ class ClipEncoder:
         threads: int = 0,
         capacity: int = 256,
         cache_size: int = 1024,
-        wait: float = 0.002,
-        image_batch: int | None = None,
+        max_wait_seconds: float = 0.002,
+        image_batch_size: int | None = None,
     ) -> AsyncIterator[ClipEncoder]:
         """Load the model, by its folder or its name on the hub. Raises Misconfigured.
 
-        A forward pass runs on ``threads``, or on as many as torch likes for 0. At most
-        ``capacity`` texts and as many pictures are under way. A batch that is not full waits
-        ``wait`` seconds for company.
+        A forward pass runs on ``threads`` threads; 0 leaves their number to torch. At most
+        ``capacity`` texts and ``capacity`` pictures are admitted at a time. A batch that is not
+        full starts after ``max_wait_seconds``.
         """
-        place = _device(device)
-        precision = _dtype(dtype, place)
-        model, dual = await asyncio.to_thread(checkpoint.load, name, device=place, dtype=precision)
-        if image_batch is None:
-            image_batch = IMAGE_BATCH_ON_CPU if place.type == "cpu" else BATCH
+        torch_device = _device(device)
+        torch_dtype = _dtype(dtype, torch_device)
+        model, dual = await asyncio.to_thread(
+            checkpoint.load, name, device=torch_device, dtype=torch_dtype
+        )
+        if image_batch_size is None:
+            on_cpu = torch_device.type == "cpu"
+            image_batch_size = CPU_IMAGE_BATCH_SIZE if on_cpu else BATCH_SIZE
         async with AsyncExitStack() as stack:
-            batching = await stack.enter_async_context(
-                Batching.open(wait=wait, prepare=lambda: _set_threads(threads))
+            batcher = await stack.enter_async_context(
+                MicroBatcher.open(
+                    max_wait_seconds=max_wait_seconds, initializer=lambda: _set_threads(threads)
+                )
             )
-            preparing = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "preparing")
-            stack.push_async_callback(asyncio.to_thread, preparing.shutdown, cancel_futures=True)
+            preprocessing = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "preprocessing")
+            stack.push_async_callback(
+                asyncio.to_thread, preprocessing.shutdown, cancel_futures=True
+            )
+            # Texts first: the first queue has priority, and searches wait for texts.
+            text_queue = batcher.add_queue(
+                "texts", dual.encode_texts, batch_size=BATCH_SIZE, capacity=capacity
+            )
+            image_queue = batcher.add_queue(
+                "pictures", dual.encode_images, batch_size=image_batch_size, capacity=capacity
+            )
             yield cls(
                 model,
                 dual,
-                texts=batching.lane(
-                    "texts", dual.encode_texts, batch_size=BATCH, capacity=capacity
-                ),
-                pictures=batching.lane(
-                    "pictures", dual.encode_images, batch_size=image_batch, capacity=capacity
-                ),
-                preparing=preparing,
+                text_queue=text_queue,
+                image_queue=image_queue,
+                preprocessing=preprocessing,
                 cache_size=cache_size,
             )
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
-        """Embed each text. Raises Overloaded."""
-        known = {text: self._recent[text] for text in texts if text in self._recent}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        with self.texts.admit(len(new)):
-            known |= zip(new, await self.texts.run(new), strict=True)
-        self._remember(known)
-        return [known[text] for text in texts]
+        embeddings = {text: self._cache[text] for text in texts if text in self._cache}
+        misses = [text for text in dict.fromkeys(texts) if text not in embeddings]
+        with self.text_queue.admit(len(misses)):
+            embeddings |= zip(misses, await self.text_queue.submit(misses), strict=True)
+        self._add_to_cache(embeddings)
+        return [embeddings[text] for text in texts]
 
     async def check(self) -> None:
-        """Run the model on a word, past the cache and the bound of the queue."""
-        await self.texts.run(["ready"])
+        """Run the model once, for a health check: past the cache and the queue's capacity."""
+        await self.text_queue.submit(["ready"])
 
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
-        """Embed each picture. Raises Overloaded."""
         loop = asyncio.get_running_loop()
-        with self.pictures.admit(len(pictures)):
+        # Admitted before preprocessing, so that waiting pictures cannot fill memory as tensors.
+        with self.image_queue.admit(len(pictures)):
             inputs = await asyncio.gather(
                 *(
-                    loop.run_in_executor(self._preparing, self._dual.prepare, pixels)
+                    loop.run_in_executor(self._preprocessing, self._dual.preprocess, pixels)
                     for pixels in pictures
                 )
             )
-            return await self.pictures.run(inputs)
+            return await self.image_queue.submit(inputs)
 
-    def _remember(self, embeddings: dict[str, Embedding]) -> None:
+    def _add_to_cache(self, embeddings: dict[str, Embedding]) -> None:
         for text, embedding in embeddings.items():
-            self._recent[text] = embedding
-            self._recent.move_to_end(text)
-        while len(self._recent) > self._cache_size:
-            self._recent.popitem(last=False)
+            self._cache[text] = embedding
+            self._cache.move_to_end(text)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
 
 
 def _device(name: str) -> torch.device:
@@ -148,7 +156,7 @@ def _device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise Misconfigured(
-            f"There is no device {name} here that torch can use; "
+            f"torch finds no device {name} on this machine; "
             "set PICTOGRAPH_DEVICE to auto or to cpu."
         ) from error
 
@@ -163,8 +171,8 @@ def _dtype(name: Precision, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        abilities = torch.cpu.get_capabilities()
-        native = any(abilities.get(name) for name in NATIVE_BFLOAT16)
+        capabilities = torch.cpu.get_capabilities()
+        native = any(capabilities.get(name) for name in BFLOAT16_CPU_CAPABILITIES)
     return torch.bfloat16 if native else torch.float32
 
 

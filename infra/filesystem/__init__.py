@@ -1,1 +1,1 @@
-"""Storage, staging and external files in folders of this machine."""
+"""Storage, staging, external files and manifests in the local file system."""

@@ -1,4 +1,4 @@
-"""Uploads that clients send through this server into a folder."""
+"""Staging in a local folder: clients upload files through this server."""
 
 from __future__ import annotations
 
@@ -23,40 +23,38 @@ if TYPE_CHECKING:
     from domain.entities.upload_targets import UploadTarget
 
 SECRET_BYTES = 32
-_UNFINISHED = ".unfinished-"
-_ABANDONED_SECONDS = 24 * 60 * 60
+_TEMPORARY_PREFIX = ".unfinished-"
+_TEMPORARY_FILE_LIFETIME_SECONDS = 24 * 60 * 60
 
 
 class FolderStaging:
-    """Keeps ``<target id>`` as a file of that name, and beside them what slots are signed with.
+    """Keeps each upload in a file named by its target id, beside the secret that signs the forms.
 
-    Files appear whole. What a crash left half written is removed by ``list`` once it is a day old.
+    Writes are atomic: a temporary file, fsync, rename. ``list`` removes temporary files that a
+    crash left behind, after a day.
     """
 
     def __init__(self, root: Path) -> None:
-        """Make the folder and its secret. Raises Misconfigured where it cannot be written to."""
+        """Create the folder and its secret. Raises Misconfigured if the folder is not writable."""
         self._root = root
         try:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._secret = _secret_in(root)
+            self._secret = _load_or_create_secret(root)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            message = f"Cannot keep uploads in {root}: {reason}. Name a folder that is writable."
+            message = f"Cannot store uploads in {root}: {reason}. Name a writable folder."
             raise Misconfigured(message) from error
 
     @property
     def secret(self) -> bytes:
-        """What slots are signed with: the same for every process that has this folder."""
         return self._secret
 
     async def slot(self, target: UploadTarget) -> UploadForm:
-        """Sign a form for a file of the target's size and type, until it expires."""
         return UploadForm(f"/uploads/{target.id}", sign_form(target, self._secret))
 
     async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
-        """Keep what comes; a reader sees all of it or none."""
         descriptor, name = await asyncio.to_thread(
-            tempfile.mkstemp, prefix=_UNFINISHED, dir=self._root
+            tempfile.mkstemp, prefix=_TEMPORARY_PREFIX, dir=self._root
         )
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -64,37 +62,37 @@ class FolderStaging:
                     await asyncio.to_thread(file.write, chunk)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
-            await asyncio.to_thread(_put, Path(name), self._path(target_id))
+            await asyncio.to_thread(_rename_durably, Path(name), self._path(target_id))
         except BaseException:
             _delete([Path(name)])
             raise
 
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
-        """Return what was sent, ``limit`` bytes of it at most. Raises BytesMissing."""
         try:
             return await asyncio.to_thread(_read, self._path(target_id), limit)
         except FileNotFoundError as error:
             raise BytesMissing(str(target_id)) from error
 
     async def delete(self, target_ids: Iterable[UUID]) -> None:
-        """Forget what was sent. What is not there is forgotten already."""
         await asyncio.to_thread(_delete, [self._path(target_id) for target_id in target_ids])
 
     async def list(self) -> AsyncIterator[StagedFile]:
-        """Yield everything that was sent and is still there, in no order."""
-        for staged in await asyncio.to_thread(_staged, self._root):
+        for staged in await asyncio.to_thread(_list_staged, self._root):
             yield staged
 
     def _path(self, target_id: UUID) -> Path:
         return self._root / str(target_id)
 
 
-def _secret_in(root: Path) -> bytes:
-    """Return the folder's secret. Of processes that make one at once, one makes it for all."""
+def _load_or_create_secret(root: Path) -> bytes:
+    """Return the folder's secret.
+
+    A hard link fails if its name exists, so that concurrent processes agree on one secret.
+    """
     path = root / "secret"
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
-    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=root)  # its mode is 0600
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=root)  # its mode is 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
@@ -107,9 +105,9 @@ def _secret_in(root: Path) -> bytes:
     return path.read_bytes()
 
 
-def _put(written: Path, path: Path) -> None:
+def _rename_durably(written: Path, path: Path) -> None:
     written.replace(path)
-    # A file is on the disk only when its name is.
+    # A rename survives a power failure only after an fsync of the folder.
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -127,13 +125,13 @@ def _read(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def _staged(root: Path) -> list[StagedFile]:
+def _list_staged(root: Path) -> list[StagedFile]:
     found = []
     for path in root.iterdir():
         with contextlib.suppress(FileNotFoundError, ValueError):
             modified = path.stat().st_mtime
-            if path.name.startswith(_UNFINISHED):
-                if modified < time.time() - _ABANDONED_SECONDS:
+            if path.name.startswith(_TEMPORARY_PREFIX):
+                if modified < time.time() - _TEMPORARY_FILE_LIFETIME_SECONDS:
                     path.unlink()
             elif str(target_id := UUID(path.name)) == path.name:
                 found.append(StagedFile(target_id, datetime.fromtimestamp(modified, UTC)))

@@ -1,4 +1,4 @@
-"""Storage in a folder of this machine."""
+"""Storage in a local folder."""
 
 from __future__ import annotations
 
@@ -21,52 +21,46 @@ if TYPE_CHECKING:
     from domain.entities.storage import ByteRange
 
 CHUNK_BYTES = 256 * 1024
-_UNFINISHED = ".unfinished-"
-_ABANDONED_SECONDS = 24 * 60 * 60
+_TEMPORARY_PREFIX = ".unfinished-"
+_TEMPORARY_FILE_LIFETIME_SECONDS = 24 * 60 * 60
 
 
 class FolderStorage:
-    """Keeps ``<uuid>/<variant>`` as a file of that name below two hex digits of the uuid.
+    """Keeps ``<uuid>/<variant>`` as a file of that path, in shards by two hex digits of the UUID.
 
-    The last two, for the first ones of a time-ordered uuid are all alike. Files appear whole, and
-    are on the disk when ``write`` returns. What a crash left half written is removed by ``list``
-    once it is a day old.
+    The last two digits, because the first ones of a time-ordered UUID rarely change. Writes are
+    atomic and durable: a temporary file, fsync, rename, fsync of the folders. ``list`` removes
+    temporary files that a crash left behind, after a day.
     """
 
     def __init__(self, root: Path) -> None:
-        """Make the folder. Raises Misconfigured where it cannot be written to."""
+        """Create the folder. Raises Misconfigured if it is not writable."""
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=root):
                 self._root = root
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            message = f"Cannot keep pictures in {root}: {reason}. Name a folder that is writable."
+            message = f"Cannot store pictures in {root}: {reason}. Name a writable folder."
             raise Misconfigured(message) from error
 
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Keep ``data``; a reader sees all of it or none. The media type is the catalog's to know.
-
-        Raises ValueError for a key that is not ``<uuid>/<variant>``, as every method does.
-        """
-        del content_type
+        """Like every method, raises ValueError for a key that is not ``<uuid>/<variant>``."""
+        del content_type  # the catalog has it
         await asyncio.to_thread(_write, self._path(key), data)
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
-        """Start reading. Raises BytesMissing, and ValueError for a range past the end."""
         size, file, count = await asyncio.to_thread(open_file, self._path(key), byte_range)
         chunks = read_chunks(file, count)
         await anext(chunks)
         return Blob(size, chunks)
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Forget these. What is not there is forgotten already."""
         await asyncio.to_thread(_delete, [self._path(key) for key in keys])
 
     async def list(self) -> AsyncIterator[StoredObject]:
-        """Yield everything that is kept, in no order."""
         for shard in await asyncio.to_thread(os.listdir, self._root):
-            for found in await asyncio.to_thread(_objects, self._root / shard):
+            for found in await asyncio.to_thread(_list_shard, self._root / shard):
                 yield found
 
     def _path(self, key: str) -> Path:
@@ -75,7 +69,7 @@ class FolderStorage:
 
 
 def _write(path: Path, data: bytes) -> None:
-    descriptor, name = _create_beside(path)
+    descriptor, name = _create_temporary_file(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -85,21 +79,22 @@ def _write(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    # A file is on the disk only when the names that lead to it are.
+    # A rename survives a power failure only after an fsync of the folder. The folder of the image
+    # and the shard may be new too.
     for folder in list(path.parents)[:3]:
-        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-            _sync(folder)
+        with contextlib.suppress(FileNotFoundError):  # a concurrent delete
+            _fsync_folder(folder)
 
 
-def _create_beside(path: Path) -> tuple[int, str]:
+def _create_temporary_file(path: Path) -> tuple[int, str]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A delete may take the empty folder away between these lines.
+        # A concurrent delete may remove the empty folder between these lines.
         with contextlib.suppress(FileNotFoundError):
-            return tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+            return tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
 
 
-def _sync(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -108,7 +103,7 @@ def _sync(folder: Path) -> None:
 
 
 def open_file(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, int]:
-    """Return a file's size, the file at the first byte that is wanted, and how many are.
+    """Return the size, the file at the first byte of the range, and the range's length in bytes.
 
     Raises BytesMissing, and ValueError for a range past the end.
     """
@@ -127,9 +122,9 @@ def open_file(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, in
 
 
 async def read_chunks(file: FileIO, count: int) -> AsyncGenerator[bytes]:
-    """Yield nothing, and then so many bytes; the file is closed when this ends or is closed."""
+    """Yield an empty chunk, then ``count`` bytes of the file; the file is closed at the end."""
     with file:
-        # For ``open`` to take: only a generator that has begun closes the file when it is closed.
+        # Callers consume this: only a started generator closes the file in ``aclose``.
         yield b""
         while count and (chunk := await asyncio.to_thread(file.read, min(count, CHUNK_BYTES))):
             count -= len(chunk)
@@ -139,20 +134,20 @@ async def read_chunks(file: FileIO, count: int) -> AsyncGenerator[bytes]:
 def _delete(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty, or not there
+        with contextlib.suppress(OSError):  # not empty, or missing
             path.parent.rmdir()
 
 
-def _objects(shard: Path) -> list[StoredObject]:
+def _list_shard(shard: Path) -> list[StoredObject]:
     found = []
     for path in shard.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
             modified = path.stat().st_mtime
-            if not path.name.startswith(_UNFINISHED):
+            if not path.name.startswith(_TEMPORARY_PREFIX):
                 with contextlib.suppress(ValueError):
                     key = f"{path.parent.name}/{path.name}"
                     parse_key(key)
                     found.append(StoredObject(key, datetime.fromtimestamp(modified, UTC)))
-            elif modified < time.time() - _ABANDONED_SECONDS:
+            elif modified < time.time() - _TEMPORARY_FILE_LIFETIME_SECONDS:
                 _delete([path])
     return found

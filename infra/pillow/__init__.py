@@ -1,1 +1,1 @@
-"""Pictures as files, by Pillow and libheif, in processes of their own."""
+"""Decodes picture files with Pillow and libheif, in separate processes with resource limits."""

@@ -1,4 +1,4 @@
-"""Makes a Picture, or Pixels, of a file: one decoding, in the process that calls."""
+"""Decodes a file to a Picture or to Pixels, in the calling process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
 from infra.pillow import renditions
 from infra.pillow.exif import UPRIGHT, orientation_of, read_exif
 from infra.pillow.perceptual_hash import perceptual_hash, pixel_sha256
-from infra.pillow.picture_files import Bounds, hostile, open_picture
+from infra.pillow.picture_files import PictureLimits, open_picture, translating_errors
 from infra.pillow.tiff_tags import read_tags
 
 if TYPE_CHECKING:
@@ -18,29 +18,33 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from infra.pillow.picture_files import OpenedPicture
-    from infra.pillow.tiff_tags import Value
+    from infra.pillow.tiff_tags import TagValue
 
-# The encoder crops or squeezes what it gets; with this much in hand it loses nothing.
-_HEADROOM = 1.5
-# A JPEG reduced while it is decoded is less sharp than one reduced afterwards: start from twice.
-_DRAFT_HEADROOM = 2
-_SIDEWAYS = range(5, 9)
+# The encoder's own resizing and cropping lose no detail at this multiple of its input side.
+_ENCODER_OVERSAMPLING = 1.5
+# A JPEG scaled by the decoder is blurrier than one resized afterwards: decode at twice the size.
+_DRAFT_OVERSAMPLING = 2
+# The EXIF orientations that swap width and height.
+_TRANSPOSED_ORIENTATIONS = range(5, 9)
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDecoder:
-    """Develops files within bounds, for an encoder that sees ``encoder_side`` pixels a side."""
+    """Decodes files within limits, for an encoder whose input side is ``encoder_side`` pixels."""
 
-    bounds: Bounds
+    limits: PictureLimits
     encoder_side: int
 
     def decode(self, data: bytes) -> Picture:
-        """Decode once and make all that is kept. Raises UploadRefusal."""
-        opened = open_picture(data, self.bounds)
-        image, tags, turned = self._print(opened, data, longest=LARGE_SIDE)
+        """Decode a file once, and derive everything that the library stores of it.
+
+        Raises UploadRefusal.
+        """
+        opened = open_picture(data, self.limits)
+        image, tags, transposed = self._decode_upright(opened, data, longest=LARGE_SIDE)
         large = renditions.fit(image, longest=LARGE_SIDE)
         thumbnail = renditions.fit(large, longest=THUMBNAIL_SIDE)
-        size = (opened.height, opened.width) if turned else (opened.width, opened.height)
+        size = (opened.height, opened.width) if transposed else (opened.width, opened.height)
         return Picture(
             content_type=opened.content_type,
             width=size[0],
@@ -50,65 +54,72 @@ class PictureDecoder:
             pixel_sha256=pixel_sha256(large, size),
             exif=read_exif(tags),
             pixels=self._pixels(image),
-            large=renditions.webp(large),
-            thumbnail=renditions.webp(thumbnail),
+            large=renditions.encode_webp(large),
+            thumbnail=renditions.encode_webp(thumbnail),
         )
 
     def decode_pixels(self, data: bytes) -> Pixels:
-        """Decode no further than the encoder needs. Raises UploadRefusal."""
-        image, _, _ = self._print(open_picture(data, self.bounds), data)
+        """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
+        image, _, _ = self._decode_upright(open_picture(data, self.limits), data)
         return self._pixels(image)
 
     def inspect(self, data: bytes) -> str:
-        """Read no more than the header, and return the media type. Raises UploadRefusal."""
-        return open_picture(data, self.bounds).content_type
+        """Return the media type of a file by its header. Raises UploadRefusal."""
+        return open_picture(data, self.limits).content_type
 
     @property
     def _shortest(self) -> int:
-        return round(self.encoder_side * _HEADROOM)
+        """The shorter side of ``Pixels``."""
+        return round(self.encoder_side * _ENCODER_OVERSAMPLING)
 
     def _pixels(self, image: Image.Image) -> Pixels:
-        seen = renditions.on_white(renditions.fit(image, shortest=self._shortest))
-        return Pixels(seen.width, seen.height, seen.tobytes())
+        reduced = renditions.on_white(renditions.fit(image, shortest=self._shortest))
+        return Pixels(reduced.width, reduced.height, reduced.tobytes())
 
-    def _print(
+    def _decode_upright(
         self, opened: OpenedPicture, data: bytes, *, longest: int = 0
-    ) -> tuple[Image.Image, Mapping[str, Value], bool]:
-        """Decode upright and in sRGB, large enough, with tags, and whether it lay on its side."""
+    ) -> tuple[Image.Image, Mapping[str, TagValue], bool]:
+        """Return the picture upright and in sRGB, its EXIF tags, and whether its sides swapped.
+
+        The picture is reduced, but no further than ``longest`` and the encoder's input allow.
+        """
         image = opened.image
-        with hostile():
+        with translating_errors():
             if opened.content_type == "image/jpeg":
-                _draft(image, longest=longest, shortest=_DRAFT_HEADROOM * self._shortest)
+                _set_draft_scale(
+                    image, longest=longest, shortest=_DRAFT_OVERSAMPLING * self._shortest
+                )
             image.load()
-            tags = _tags(opened, data)
+            tags = _read_tags(opened, data)
             profile = image.info.get("icc_profile")
-            image = renditions.eight_bits(image)
+            image = renditions.to_eight_bits(image)
             image = renditions.fit(image, longest=longest, shortest=self._shortest)
             image = renditions.to_srgb(image, profile)
-        # These two decoders turn the picture themselves.
-        turns_itself = opened.content_type in {"image/heic", "image/tiff"}
-        orientation = UPRIGHT if turns_itself else orientation_of(tags)
-        return renditions.upright(image, orientation), tags, orientation in _SIDEWAYS
+        # Pillow's HEIC and TIFF decoders apply the orientation themselves.
+        is_upright = opened.content_type in {"image/heic", "image/tiff"}
+        orientation = UPRIGHT if is_upright else orientation_of(tags)
+        transposed = orientation in _TRANSPOSED_ORIENTATIONS
+        return renditions.apply_orientation(image, orientation), tags, transposed
 
 
-def _draft(image: Image.Image, *, longest: int, shortest: int) -> None:
-    """Let a JPEG be decoded at a half, a quarter or an eighth, where that is large enough."""
+def _set_draft_scale(image: Image.Image, *, longest: int, shortest: int) -> None:
+    """Make the decoder scale a JPEG to 1/2, 1/4 or 1/8 in the DCT, if that is large enough."""
     factor = max(longest / max(image.size), shortest / min(image.size))
     if factor < 1:
         width, height = image.size
         image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
 
 
-def _tags(opened: OpenedPicture, data: bytes) -> Mapping[str, Value]:
-    # Only now: a PNG may bring its EXIF behind its pixels.
+def _read_tags(opened: OpenedPicture, data: bytes) -> Mapping[str, TagValue]:
+    # After the pixels are loaded, because a PNG may store its EXIF chunk behind them.
     info = opened.image.info
     if opened.content_type == "image/tiff":
         return read_tags(data)
-    return read_tags(info.get("exif") or _raw_profile(info.get("Raw profile type exif")))
+    return read_tags(info.get("exif") or _parse_raw_profile(info.get("Raw profile type exif")))
 
 
-def _raw_profile(text: object) -> bytes:
-    """Read the form in which ImageMagick used to keep EXIF in a PNG: a length, then hex."""
+def _parse_raw_profile(text: object) -> bytes:
+    """Decode the EXIF of old versions of ImageMagick in a PNG text chunk: a length, then hex."""
     if not isinstance(text, str):
         return b""
     try:

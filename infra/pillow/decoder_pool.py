@@ -1,4 +1,4 @@
-"""A few processes that decode pictures: limited, killed when over time, and replaced."""
+"""A pool of decoder processes, with limits of time and memory for each picture."""
 
 from __future__ import annotations
 
@@ -14,107 +14,122 @@ from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from domain.errors import InvalidContent, Misconfigured
-from infra.pillow.decoder_protocol import LENGTHS, MOST_BODY, MOST_HEAD, pack, unpack_answer
+from infra.pillow.decoder_protocol import (
+    LENGTH_PREFIX,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    pack_message,
+    unpack_response,
+)
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
 
-    from infra.pillow.decoder_protocol import Answer
+    from infra.pillow.decoder_protocol import Response
 
-_START_SECONDS = 60
-_DYING_SECONDS = 1
-_TASKS_OF_A_LIFE = 500
-_KEPT_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_START_TIMEOUT_SECONDS = 60
+_EXIT_TIMEOUT_SECONDS = 1
+_MAX_TASKS_PER_PROCESS = 500
+_INHERITED_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLimits:
-    """What a process may take for one picture: seconds, of the clock and of the CPU, and memory."""
+    """The resources of a process for one picture."""
 
     seconds: float
+    """Of wall-clock time, and of CPU time."""
     memory_bytes: int
+    """Of address space."""
 
 
 class DecoderPool:
-    """Runs tasks in ``count`` processes; urgent tasks go ahead of those that wait.
+    """Runs tasks in ``workers`` processes; urgent tasks have priority over waiting ones.
 
-    An async context manager. A process that takes too long, dies, or whose caller gives up is
-    killed, and the next task gets a fresh one.
+    An async context manager. A process is killed and replaced when it exceeds a limit, when it
+    dies, and when the caller of its task is cancelled.
     """
 
     def __init__(self, workers: int, limits: DecoderLimits) -> None:
-        self._slots = [_Slot(limits) for _ in range(workers)]
+        self._slots = [_ProcessSlot(limits) for _ in range(workers)]
         self._free = list(self._slots)
-        self._waiting: list[tuple[bool, int, asyncio.Future[_Slot]]] = []
-        self._tickets = count()
+        # A heap by priority, then by arrival.
+        self._waiters: list[tuple[bool, int, asyncio.Future[_ProcessSlot]]] = []
+        self._arrivals = count()
 
     async def __aenter__(self) -> Self:
-        """Start every process. Raises Misconfigured where they do not start."""
-        try:
-            await asyncio.gather(*(slot.start() for slot in self._slots))
-        except (asyncio.IncompleteReadError, OSError, TimeoutError) as error:
-            await self.__aexit__()
+        """Start every process. Raises Misconfigured if they do not start."""
+        starts = (slot.start() for slot in self._slots)
+        # All starts have ended before a process is killed: two readers of one pipe are an error.
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        failures = [each for each in outcomes if each is not None]
+        if not failures:
+            return self
+        await self.__aexit__()
+        if isinstance(failures[0], asyncio.IncompleteReadError | OSError | TimeoutError):
             raise Misconfigured(
-                "The processes that decode pictures end before they are ready: "
-                "what they wrote to standard error says why."
-            ) from error
-        return self
+                "The processes that decode pictures end before they are ready; "
+                "see their messages on standard error."
+            ) from failures[0]
+        raise failures[0]
 
     async def __aexit__(self, *_: object) -> None:
-        """End every process."""
-        await asyncio.gather(*(slot.end() for slot in self._slots))
+        """Kill every process."""
+        await asyncio.gather(*(slot.kill() for slot in self._slots))
 
-    async def run(self, task: object, data: bytes, *, urgent: bool = False) -> Answer:
-        """Return the answer to a task. Raises InvalidContent where a process died of it."""
-        async with self._slot(urgent=urgent) as slot:
-            return await slot.run(pack(task, data))
+    async def run(self, task: object, data: bytes, *, urgent: bool = False) -> Response:
+        """Return the response to a task. Raises InvalidContent if its process was killed."""
+        async with self._acquire(urgent=urgent) as slot:
+            return await slot.run(pack_message(task, data))
 
     @asynccontextmanager
-    async def _slot(self, *, urgent: bool) -> AsyncIterator[_Slot]:
+    async def _acquire(self, *, urgent: bool) -> AsyncIterator[_ProcessSlot]:
         if self._free:
             slot = self._free.pop()
         else:
-            turn = asyncio.get_running_loop().create_future()
-            heappush(self._waiting, (not urgent, next(self._tickets), turn))
+            waiter = asyncio.get_running_loop().create_future()
+            heappush(self._waiters, (not urgent, next(self._arrivals), waiter))
             try:
-                slot = await turn
+                slot = await waiter
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._give(turn.result())
+                # Cancelled after the slot was assigned: it has to go to the next waiter.
+                if waiter.done() and not waiter.cancelled():
+                    self._release(waiter.result())
                 raise
         try:
             yield slot
         finally:
-            self._give(slot)
+            self._release(slot)
 
-    def _give(self, slot: _Slot) -> None:
-        while self._waiting:
-            _, _, turn = heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(slot)
+    def _release(self, slot: _ProcessSlot) -> None:
+        while self._waiters:
+            _, _, waiter = heappop(self._waiters)
+            if not waiter.done():
+                waiter.set_result(slot)
                 return
         self._free.append(slot)
 
 
 @dataclass
-class _Slot:
-    """A place for one process."""
+class _ProcessSlot:
+    """A slot of the pool, with its current process."""
 
     limits: DecoderLimits
     process: Process | None = None
-    tasks: int = 0
+    task_count: int = 0
 
     async def start(self) -> None:
-        """Make sure that a process is there and ready."""
-        if self.process and self.process.returncode is None and self.tasks < _TASKS_OF_A_LIFE:
+        """Start a process, unless one runs that is not due for replacement."""
+        is_running = self.process and self.process.returncode is None
+        if is_running and self.task_count < _MAX_TASKS_PER_PROCESS:
             return
-        await self.end()
-        # By its own command line, for multiprocessing would run the main program's file again; and
-        # with none of the server's secrets in reach.
-        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        await self.kill()
+        # A command line and no multiprocessing, which would import the main program's file. The
+        # environment has only the variables that Python needs, because the others have secrets.
+        inherited = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             # -P: a folder "infra" in the working directory must not shadow the installed package.
@@ -122,70 +137,70 @@ class _Slot:
             *(str(self.limits.seconds), str(self.limits.memory_bytes)),
             stdin=PIPE,
             stdout=PIPE,
-            env=kept
+            env=inherited
             | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "2"},
-            # Ctrl-C is the server's to hear.
+            # Ctrl-C must reach only the server, which shuts down in order.
             start_new_session=True,
         )
-        self.tasks = 0
-        async with asyncio.timeout(_START_SECONDS):
+        self.task_count = 0
+        async with asyncio.timeout(_START_TIMEOUT_SECONDS):
             await self._receive()
 
-    async def run(self, message: bytes) -> Answer:
+    async def run(self, message: bytes) -> Response:
         try:
             await self.start()
         except BaseException:
-            await self.end()
+            await self.kill()
             raise
-        self.tasks += 1
+        self.task_count += 1
         try:
             async with asyncio.timeout(self.limits.seconds):
                 await self._send(message)
-                return unpack_answer(*await self._receive())
+                return unpack_response(*await self._receive())
         except TimeoutError:
-            await self.end()
+            await self.kill()
             raise InvalidContent(
                 f"Decoding this picture takes longer than {self.limits.seconds:g} seconds; "
-                "save it anew in a plain form."
+                "save it again as a plain JPEG or PNG."
             ) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            # Killing what is dead would take its status away from who waits for it.
+            # Wait before the kill, so that the log has the status with which the process died.
             with suppress(TimeoutError):
-                async with asyncio.timeout(_DYING_SECONDS):
+                async with asyncio.timeout(_EXIT_TIMEOUT_SECONDS):
                     if self.process:
                         await self.process.wait()
-            status = await self.end()
-            log.warning("a picture ended the process that decoded it, with status %s", status)
+            status = await self.kill()
+            log.warning("A decoder process ended with status %s while it decoded", status)
             raise InvalidContent(
                 "This picture is damaged, or takes more time or memory than allowed; "
-                "save it anew in a plain form."
+                "save it again as a plain JPEG or PNG."
             ) from None
         except BaseException:
-            # Who asked is gone, and the answer would be taken for the next one's.
-            await self.end()
+            # The caller was cancelled. The next task would read the response to this one.
+            await self.kill()
             raise
 
-    async def end(self) -> int | None:
-        """End the process, if there is one, and return its status."""
+    async def kill(self) -> int | None:
+        """Kill the process, if there is one, and return its exit status."""
         process, self.process = self.process, None
         if process is None:
             return None
         with suppress(ProcessLookupError):
             process.kill()
-        # Reads what is left: only then is the pipe closed.
+        # Drains the pipe: asyncio closes it only at its end.
         await asyncio.shield(process.communicate())
         return process.returncode
 
     async def _send(self, message: bytes) -> None:
         pipe = self.process and self.process.stdin
-        assert pipe  # noqa: S101 - start has just made it
+        assert pipe  # noqa: S101 - ``start`` has opened it
         pipe.write(message)
         await pipe.drain()
 
     async def _receive(self) -> tuple[bytes, bytes]:
         pipe = self.process and self.process.stdout
-        assert pipe  # noqa: S101 - start has just made it
-        head, body = LENGTHS.unpack(await pipe.readexactly(LENGTHS.size))
-        if head > MOST_HEAD or body > MOST_BODY:
-            raise ConnectionError("an answer that is too long")
+        assert pipe  # noqa: S101 - ``start`` has opened it
+        head, body = LENGTH_PREFIX.unpack(await pipe.readexactly(LENGTH_PREFIX.size))
+        if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
+            raise ConnectionError("the response exceeds the maximum length")
         return await pipe.readexactly(head), await pipe.readexactly(body)

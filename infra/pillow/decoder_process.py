@@ -1,7 +1,6 @@
-"""A process that decodes pictures, one after another, for the server that started it.
+"""A decoder process: reads tasks from standard input, writes responses to standard output.
 
-It reads tasks from its standard input and writes answers to its standard output, and ends with
-its input: so it never outlives its server by more than one picture.
+It ends at the end of its input, so that it outlives a killed server by one picture at most.
 """
 
 from __future__ import annotations
@@ -18,29 +17,29 @@ from typing import TYPE_CHECKING
 
 from domain.errors import UploadRefusal
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.decoder_protocol import LENGTHS, pack, pack_answer
-from infra.pillow.picture_files import Bounds
+from infra.pillow.decoder_protocol import LENGTH_PREFIX, pack_message, pack_response
+from infra.pillow.picture_files import PictureLimits
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from infra.pillow.decoder_protocol import Answer
+    from infra.pillow.decoder_protocol import Response
 
 
-def serve(tasks: BinaryIO, answers: BinaryIO, *, cpu_seconds: float) -> None:
-    """Say that all is ready, then answer until there are no more tasks."""
-    answers.write(pack("ready"))
-    answers.flush()
-    while lengths := tasks.read(LENGTHS.size):
-        head, body = (tasks.read(length) for length in LENGTHS.unpack(lengths))
-        _allow(cpu_seconds)
-        answers.write(pack_answer(_answer(json.loads(head), body)))
-        answers.flush()
+def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
+    """Write ``ready``, then respond to each task until the input ends."""
+    responses.write(pack_message("ready"))
+    responses.flush()
+    while lengths := tasks.read(LENGTH_PREFIX.size):
+        head, body = (tasks.read(length) for length in LENGTH_PREFIX.unpack(lengths))
+        _extend_cpu_limit(cpu_seconds)
+        responses.write(pack_response(_run_task(json.loads(head), body)))
+        responses.flush()
 
 
-def _answer(task: dict[str, int | str], data: bytes) -> Answer:
+def _run_task(task: dict[str, int | str], data: bytes) -> Response:
     decoder = PictureDecoder(
-        Bounds(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
+        PictureLimits(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
     )
     try:
         match task["name"]:
@@ -53,8 +52,8 @@ def _answer(task: dict[str, int | str], data: bytes) -> Answer:
         return refusal
 
 
-def _allow(cpu_seconds: float) -> None:
-    """Let the process be ended once it has used this much more of the processor."""
+def _extend_cpu_limit(cpu_seconds: float) -> None:
+    """Set RLIMIT_CPU to the CPU time used so far plus ``cpu_seconds``."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = math.ceil(used.ru_utime + used.ru_stime + cpu_seconds)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -62,22 +61,22 @@ def _allow(cpu_seconds: float) -> None:
 
 
 def main() -> None:
-    """Serve, within the limits named on the command line: CPU seconds a picture, and bytes."""
+    """Serve within the limits of the command line: CPU seconds per picture, bytes of memory."""
     cpu_seconds, memory = float(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # macOS knows no limit of this kind.
+    # macOS does not support RLIMIT_AS.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    # Python's own words go to the log. What decoders print must neither get between the answers
-    # nor let a stranger's file write to the log.
+    # C libraries print to descriptors 1 and 2. On 1 that would corrupt the responses, on 2 it would
+    # let an uploaded file write to the log. Python's own error messages keep going to the log.
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    answers = os.dup(1)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+    responses = os.dup(1)
+    with Path(os.devnull).open("wb") as devnull:
+        os.dup2(devnull.fileno(), 1)
+        os.dup2(devnull.fileno(), 2)
     # The server may end while a picture is being decoded.
-    with suppress(BrokenPipeError), os.fdopen(answers, "wb") as pipe:
+    with suppress(BrokenPipeError), os.fdopen(responses, "wb") as pipe:
         serve(sys.stdin.buffer, pipe, cpu_seconds=cpu_seconds)
 
 

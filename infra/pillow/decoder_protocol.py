@@ -1,6 +1,6 @@
-"""The messages between the server and the processes that decode pictures.
+"""The messages between the server and its decoder processes: length-prefixed JSON and bytes.
 
-JSON and plain bytes, and never pickle: a picture that takes a decoder over must not gain more.
+Not pickle: a picture that exploits a decoder could otherwise run code in the server.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import struct
 from dataclasses import asdict
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from domain import errors
@@ -18,85 +19,85 @@ from domain.errors import UploadRefusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LENGTHS = struct.Struct(">II")
-"""What each message begins with: the bytes of its head, and of its body."""
+LENGTH_PREFIX = struct.Struct(">II")
+"""The prefix of each message: the lengths of its head (JSON) and of its body, in bytes."""
 
-MOST_HEAD = 1 << 20
-MOST_BODY = 1 << 28
+MAX_HEAD_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 28
 
-Answer: TypeAlias = Picture | Pixels | str | UploadRefusal
-"""The string is a media type."""
+Response: TypeAlias = Picture | Pixels | str | UploadRefusal
+"""A string is the media type that ``inspect`` returns."""
 
 
-def pack(head: object, *parts: bytes) -> bytes:
-    """Return a message."""
+def pack_message(head: object, *parts: bytes) -> bytes:
+    """Return a message with a head and a body of concatenated parts."""
     text = json.dumps(head).encode()
-    return b"".join([LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts])
+    return b"".join([LENGTH_PREFIX.pack(len(text), sum(map(len, parts))), text, *parts])
 
 
-def pack_answer(answer: Answer) -> bytes:
-    """Return the message for an answer."""
-    match answer:
+def pack_response(response: Response) -> bytes:
+    """Return the message of a response."""
+    match response:
         case UploadRefusal():
-            return pack({"refusal": type(answer).__name__, "message": answer.message})
+            return pack_message({"refusal": type(response).__name__, "message": response.message})
         case str():
-            return pack({"content_type": answer})
+            return pack_message({"content_type": response})
         case Pixels(width, height, rgb):
-            return pack({"pixels": [width, height], "lengths": [len(rgb)]}, rgb)
-    parts = answer.pixels.rgb, answer.large, answer.thumbnail
+            return pack_message({"pixels": [width, height], "lengths": [len(rgb)]}, rgb)
+    parts = response.pixels.rgb, response.large, response.thumbnail
     head = {
-        "pixels": [answer.pixels.width, answer.pixels.height],
+        "pixels": [response.pixels.width, response.pixels.height],
         "lengths": [len(part) for part in parts],
-        "content_type": answer.content_type,
-        "size": [answer.width, answer.height],
-        "placeholder": answer.placeholder,
-        "perceptual_hash": answer.perceptual_hash.hex(),
-        "pixel_sha256": answer.pixel_sha256,
-        "exif": answer.exif and _exif_head(answer.exif),
+        "content_type": response.content_type,
+        "size": [response.width, response.height],
+        "placeholder": response.placeholder,
+        "perceptual_hash": response.perceptual_hash.hex(),
+        "pixel_sha256": response.pixel_sha256,
+        "exif": response.exif and _pack_exif(response.exif),
     }
-    return pack(head, *parts)
+    return pack_message(head, *parts)
 
 
-def unpack_answer(head: bytes, body: bytes) -> Answer:
-    """Return the answer in a message."""
-    said: dict[str, Any] = json.loads(head)  # as pack_answer wrote it
-    if "refusal" in said:
-        kind = getattr(errors, said["refusal"])
-        refusal: UploadRefusal = kind(said["message"])
+def unpack_response(head: bytes, body: bytes) -> Response:
+    """Return the response of a message: the inverse of ``pack_response``."""
+    fields: dict[str, Any] = json.loads(head)  # Any: each kind of response has other types
+    if "refusal" in fields:
+        error_class = getattr(errors, fields["refusal"])
+        refusal: UploadRefusal = error_class(fields["message"])
         return refusal
-    if "pixels" not in said:
-        return str(said["content_type"])
-    rgb, *renditions = _cut(body, said["lengths"])
-    width, height = said["pixels"]
+    if "pixels" not in fields:
+        return str(fields["content_type"])
+    rgb, *renditions = _split(body, fields["lengths"])
+    width, height = fields["pixels"]
     pixels = Pixels(width, height, rgb)
     if not renditions:
         return pixels
-    width, height = said["size"]
+    width, height = fields["size"]
     large, thumbnail = renditions
     return Picture(
-        content_type=said["content_type"],
+        content_type=fields["content_type"],
         width=width,
         height=height,
-        placeholder=said["placeholder"],
-        perceptual_hash=bytes.fromhex(said["perceptual_hash"]),
-        pixel_sha256=said["pixel_sha256"],
-        exif=_exif(said["exif"]) if said["exif"] else None,
+        placeholder=fields["placeholder"],
+        perceptual_hash=bytes.fromhex(fields["perceptual_hash"]),
+        pixel_sha256=fields["pixel_sha256"],
+        exif=_unpack_exif(fields["exif"]) if fields["exif"] else None,
         pixels=pixels,
         large=large,
         thumbnail=thumbnail,
     )
 
 
-def _cut(body: bytes, lengths: Sequence[int]) -> list[bytes]:
-    ends = [sum(lengths[: place + 1]) for place in range(len(lengths))]
+def _split(body: bytes, lengths: Sequence[int]) -> list[bytes]:
+    ends = accumulate(lengths)
     return [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def _exif_head(exif: Exif) -> dict[str, object]:
+def _pack_exif(exif: Exif) -> dict[str, object]:
     return asdict(exif) | {"taken_at": exif.taken_at and exif.taken_at.isoformat()}
 
 
-def _exif(head: dict[str, Any]) -> Exif:
+def _unpack_exif(head: dict[str, Any]) -> Exif:
     return Exif(
         **head
         | {

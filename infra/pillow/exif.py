@@ -1,4 +1,4 @@
-"""What the camera wrote into a file: EXIF tags made into the domain's nouns."""
+"""Converts EXIF tags to the domain's Exif."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from domain.entities.images import Exif, GeoPoint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from infra.pillow.tiff_tags import Value
+    from infra.pillow.tiff_tags import TagValue
 
 UPRIGHT = 1
 
-_MOST_TAGS = 250
-_LONGEST_TEXT = 1_000
-_LONGEST_OPAQUE = 8
-# How the bytes of pixels lie in the file, and what other programs keep there for themselves.
-_LEFT_OUT = """
+_MAX_TAGS = 250
+_MAX_TEXT_CHARACTERS = 1_000
+_MAX_LISTED_BYTES = 8
+# Tags that describe the layout of the file, and private data of cameras and programs.
+_EXCLUDED_TAGS = """
 ImageWidth ImageLength BitsPerSample Compression PhotometricInterpretation FillOrder StripOffsets
 SamplesPerPixel RowsPerStrip StripByteCounts PlanarConfiguration Predictor ColorMap TileWidth
 TileLength TileOffsets TileByteCounts SubIFDs ExtraSamples SampleFormat NewSubfileType SubfileType
@@ -30,15 +30,17 @@ ReferenceBlackWhite TransferFunction PageNumber ExifOffset GPSInfo ExifInteroper
 MakerNote MakerNoteSafety DNGPrivateData XMLPacket IptcNAAInfo ImageResources InterColorProfile
 PrintImageMatching
 """
-_TIME = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
-_OFFSET = re.compile(r"\s*([+-])(\d\d):?(\d\d)\s*")
-_LARGEST_INT = 2**31 - 1
-_ISO_IS_ELSEWHERE = 65_535
-_CHARSET_BYTES = 8
+_DATE_TIME_PATTERN = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
+_UTC_OFFSET_PATTERN = re.compile(r"\s*([+-])(\d\d):?(\d\d)\s*")
+_MAX_ISO = 2**31 - 1  # GraphQL's and PostgreSQL's Int
+# The maximum of the 16-bit tag means that the sensitivity is in another tag (EXIF 3.0).
+_ISO_OVERFLOW = 65_535
+# The length of the character code in front of a UserComment.
+_CHARACTER_CODE_BYTES = 8
 
 
-def read_exif(tags: Mapping[str, Value]) -> Exif | None:
-    """Make sense of tags. What cannot be understood is left out; None when nothing is there."""
+def read_exif(tags: Mapping[str, TagValue]) -> Exif | None:
+    """Convert tags. Unreadable values are left out; None if no tag is readable."""
     texts = _texts(tags)
     if not texts:
         return None
@@ -56,43 +58,44 @@ def read_exif(tags: Mapping[str, Value]) -> Exif | None:
     )
 
 
-def orientation_of(tags: Mapping[str, Value]) -> int:
-    """Return the orientation, 1 to 8; what is no orientation is upright."""
+def orientation_of(tags: Mapping[str, TagValue]) -> int:
+    """Return the orientation, 1 to 8; any other value counts as upright."""
     number = int(_positive(tags.get("Orientation")) or UPRIGHT)
     return number if number in range(1, 9) else UPRIGHT
 
 
-def _texts(tags: Mapping[str, Value]) -> dict[str, str]:
-    left_out = frozenset(_LEFT_OUT.split())
-    named = ((name, _text(value)) for name, value in tags.items() if name not in left_out)
+def _texts(tags: Mapping[str, TagValue]) -> dict[str, str]:
+    excluded = frozenset(_EXCLUDED_TAGS.split())
+    named = ((name, _text(value)) for name, value in tags.items() if name not in excluded)
     readable = [(name, text) for name, text in named if text is not None]
-    return dict(readable[:_MOST_TAGS])
+    return dict(readable[:_MAX_TAGS])
 
 
-def _text(value: Value | None) -> str | None:
-    """Return a value as people write it, without NUL and spaces around it; None for nothing."""
+def _text(value: TagValue | None) -> str | None:
+    """Return a value as text without control characters; None for an empty or unreadable value."""
     match value:
         case None:
             return None
         case str():
             text = value
         case bytes():
-            text = _opaque(value)
+            text = _undefined_text(value)
         case _ if None in value:
             return None
         case _:
             text = ", ".join(_number_text(number) for number in value if number is not None)
     printable = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
-    return printable.strip()[:_LONGEST_TEXT] or None
+    return printable.strip()[:_MAX_TEXT_CHARACTERS] or None
 
 
-def _opaque(value: bytes) -> str:
-    if value[:_CHARSET_BYTES] in {b"ASCII\0\0\0", bytes(8)}:
-        value = value[_CHARSET_BYTES:]
+def _undefined_text(value: bytes) -> str:
+    """Return a value of the type UNDEFINED: ASCII as text, a few other bytes as numbers."""
+    if value[:_CHARACTER_CODE_BYTES] in {b"ASCII\0\0\0", bytes(8)}:
+        value = value[_CHARACTER_CODE_BYTES:]
     text = value.strip(b"\0 ")
     if text.isascii() and text.decode("ascii").isprintable():
         return text.decode("ascii")
-    return ", ".join(str(byte) for byte in value) if len(value) <= _LONGEST_OPAQUE else ""
+    return ", ".join(str(byte) for byte in value) if len(value) <= _MAX_LISTED_BYTES else ""
 
 
 def _number_text(number: float | Fraction) -> str:
@@ -101,8 +104,8 @@ def _number_text(number: float | Fraction) -> str:
     return f"{float(number):.10g}"
 
 
-def _positive(value: Value | None) -> float | None:
-    """Return a positive, finite number, however the camera spelt it."""
+def _positive(value: TagValue | None) -> float | None:
+    """Return a positive, finite number, of any of the types that cameras use for it."""
     match value:
         case (int() | float() | Fraction() as number, *_):
             pass
@@ -116,64 +119,65 @@ def _positive(value: Value | None) -> float | None:
     return float(number) if number > 0 and math.isfinite(number) else None
 
 
-def _iso(tags: Mapping[str, Value]) -> int | None:
+def _iso(tags: Mapping[str, TagValue]) -> int | None:
     numbers = [
         _positive(tags.get(name))
         for name in ("ISOSpeedRatings", "RecommendedExposureIndex", "StandardOutputSensitivity")
     ]
-    found = [int(number) for number in numbers if number and number != _ISO_IS_ELSEWHERE]
-    return found[0] if found and 0 < found[0] <= _LARGEST_INT else None
+    found = [int(number) for number in numbers if number and number != _ISO_OVERFLOW]
+    return found[0] if found and 0 < found[0] <= _MAX_ISO else None
 
 
-def _taken_at(tags: Mapping[str, Value], which: str) -> datetime | None:
-    written = _TIME.match(_text(tags.get(f"DateTime{which}")) or "")
-    if not written:
+def _taken_at(tags: Mapping[str, TagValue], which: str) -> datetime | None:
+    match = _DATE_TIME_PATTERN.match(_text(tags.get(f"DateTime{which}")) or "")
+    if not match:
         return None
-    year, month, day, hour, minute, second = map(int, written.groups())
+    year, month, day, hour, minute, second = map(int, match.groups())
     fraction = re.match(r"\d{1,6}", _text(tags.get(f"SubsecTime{which}")) or "0")
-    micros = int(fraction[0].ljust(6, "0")) if fraction else 0
-    zone = _offset(tags, which)
+    microseconds = int(fraction[0].ljust(6, "0")) if fraction else 0
+    zone = _utc_offset(tags, which)
     try:
-        clock = datetime(year, month, day, hour, minute, second, micros, zone)
-        return clock.astimezone(UTC)
+        local = datetime(year, month, day, hour, minute, second, microseconds, zone)
+        return local.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _offset(tags: Mapping[str, Value], which: str) -> timezone:
-    """Return the zone of the camera's clock; without a readable offset it is taken as UTC."""
-    written = _OFFSET.fullmatch(_text(tags.get(f"OffsetTime{which}")) or "")
-    if not written:
+def _utc_offset(tags: Mapping[str, TagValue], which: str) -> timezone:
+    """Return the time zone of the camera's clock; UTC without a readable offset."""
+    match = _UTC_OFFSET_PATTERN.fullmatch(_text(tags.get(f"OffsetTime{which}")) or "")
+    if not match:
         return UTC
-    sign, hours, minutes = written.groups()
-    ahead = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(ahead if sign == "+" else -ahead) if ahead < timedelta(days=1) else UTC
+    sign, hours, minutes = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(offset if sign == "+" else -offset) if offset < timedelta(days=1) else UTC
 
 
-def _location(tags: Mapping[str, Value]) -> GeoPoint | None:
-    latitude = _degrees(tags, "GPSLatitude", signs={"N": 1, "S": -1}, most=90)
-    longitude = _degrees(tags, "GPSLongitude", signs={"E": 1, "W": -1}, most=180)
+def _location(tags: Mapping[str, TagValue]) -> GeoPoint | None:
+    latitude = _degrees(tags, "GPSLatitude", signs={"N": 1, "S": -1}, maximum=90)
+    longitude = _degrees(tags, "GPSLongitude", signs={"E": 1, "W": -1}, maximum=180)
     if latitude is None or longitude is None:
         return None
     return GeoPoint(latitude, longitude)
 
 
 def _degrees(
-    tags: Mapping[str, Value], name: str, *, signs: Mapping[str, int], most: int
+    tags: Mapping[str, TagValue], name: str, *, signs: Mapping[str, int], maximum: int
 ) -> float | None:
     parts, reference = tags.get(name), _text(tags.get(f"{name}Ref")) or ""
     if not isinstance(parts, tuple) or reference[:1].upper() not in signs:
         return None
-    degrees = _sum_of_sixtieths(parts[:3])
-    if degrees is None or not 0 <= degrees <= most:
+    degrees = _decimal_degrees(parts[:3])
+    if degrees is None or not 0 <= degrees <= maximum:
         return None
     return signs[reference[:1].upper()] * degrees
 
 
-def _sum_of_sixtieths(parts: Iterable[float | Fraction | None]) -> float | None:
+def _decimal_degrees(parts: Iterable[float | Fraction | None]) -> float | None:
+    """Return degrees, minutes and seconds as degrees."""
     total = 0.0
-    for place, part in enumerate(parts):
+    for exponent, part in enumerate(parts):
         if part is None:
             return None
-        total += float(part) / 60**place
+        total += float(part) / 60**exponent
     return total

@@ -1,6 +1,6 @@
-"""What two files of the same picture have in common: its structure, and its very pixels.
+"""The perceptual hash of a picture, and the digest of its pixels.
 
-In plain Python, a few milliseconds a picture: no process that decodes loads numpy for that.
+In plain Python, a few milliseconds a picture, so that decoder processes need not load NumPy.
 """
 
 from __future__ import annotations
@@ -20,49 +20,55 @@ from infra.pillow.renditions import on_white
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_SIDE = 64
-_FREQUENCIES = 16
-# In grey levels. Measured: half of the coefficients of a photo or a postcard exceed 7, of a page of
-# text 2; of paper with a scanner's noise 0.2, and there a JPEG at quality 75 turns 52 bits.
-_LEAST_STRUCTURE = 1.0
+_LUMINANCE_SIDE = 64
+_FREQUENCY_COUNT = 16
+# Of the coefficients from their median, in grey levels. Measured: above 7 for photos and postcards,
+# 2 for a page of text, 0.2 for blank paper with a scanner's noise. At 0.2, the compression to a
+# JPEG of quality 75 flips 52 bits.
+_MIN_MEDIAN_DEVIATION = 1.0
 
-# The cosines of the frequencies 1 to 16, as an orthonormal DCT-II has them.
-_WAVES = [
+# The rows 1 to 16 of the orthonormal DCT-II matrix.
+_DCT_BASIS = [
     [
-        math.sqrt(2 / _SIDE) * math.cos(math.pi * frequency * (2 * place + 1) / (2 * _SIDE))
-        for place in range(_SIDE)
+        math.sqrt(2 / _LUMINANCE_SIDE)
+        * math.cos(math.pi * frequency * (2 * sample + 1) / (2 * _LUMINANCE_SIDE))
+        for sample in range(_LUMINANCE_SIDE)
     ]
-    for frequency in range(1, _FREQUENCIES + 1)
+    for frequency in range(1, _FREQUENCY_COUNT + 1)
 ]
 
 
 def perceptual_hash(image: Image.Image) -> bytes:
-    """Return 256 bits: which of the 16 x 16 lowest frequencies exceed their median.
+    """Return 256 bits: which of 16 x 16 DCT coefficients exceed their median.
 
-    After PDQ (Facebook, 2019), itself after pHash (Zauner, 2010): luminance, reduced smoothly to a
-    square of 64 x 64, a DCT without the frequency 0 in either direction. ``FLAT`` for a picture in
-    which half of the frequencies are about as weak as rounding: paper, sky, a flag.
+    After PDQ (Facebook, 2019), which is based on pHash (Zauner, 2010): the luminance, downscaled to
+    64 x 64, and the DCT coefficients of the lowest frequencies without 0. Returns ``FLAT`` for a
+    picture whose coefficients are about as small as rounding errors: paper, sky, a flag.
     """
     grey = on_white(image).convert("L").convert("F")
-    # Pillow widens the triangle with the reduction: every pixel counts.
-    square = grey.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    # Pillow scales the filter's support with the reduction, so that every pixel counts.
+    square = grey.resize((_LUMINANCE_SIDE, _LUMINANCE_SIDE), Image.Resampling.BILINEAR)
     levels = array("f", square.tobytes())
-    rows = [levels[start : start + _SIDE] for start in range(0, _SIDE * _SIDE, _SIDE)]
-    columns = zip(*_spectra(rows), strict=True)
-    strengths = [strength for spectrum in _spectra(columns) for strength in spectrum]
-    middle = median(strengths)
-    if median(abs(strength - middle) for strength in strengths) < _LEAST_STRUCTURE:
+    rows = [
+        levels[start : start + _LUMINANCE_SIDE]
+        for start in range(0, _LUMINANCE_SIDE * _LUMINANCE_SIDE, _LUMINANCE_SIDE)
+    ]
+    columns = zip(*_transform_rows(rows), strict=True)
+    coefficients = [value for column in _transform_rows(columns) for value in column]
+    middle = median(coefficients)
+    if median(abs(coefficient - middle) for coefficient in coefficients) < _MIN_MEDIAN_DEVIATION:
         return FLAT
-    bits = "".join("01"[strength > middle] for strength in strengths)
+    bits = "".join("01"[coefficient > middle] for coefficient in coefficients)
     return int(bits, 2).to_bytes(len(FLAT))
 
 
-def _spectra(rows: Iterable[Sequence[float]]) -> list[list[float]]:
-    return [[sum(map(mul, wave, row)) for wave in _WAVES] for row in rows]
+def _transform_rows(rows: Iterable[Sequence[float]]) -> list[list[float]]:
+    """Apply the one-dimensional DCT to each row."""
+    return [[sum(map(mul, basis, row)) for basis in _DCT_BASIS] for row in rows]
 
 
 def pixel_sha256(image: Image.Image, size: tuple[int, int]) -> str:
-    """Return a digest of the pixels, on white, and of the size that the file gives."""
+    """Return a SHA-256 of the pixels, on white, and of the picture's size before downscaling."""
     digest = hashlib.sha256("x".join(map(str, size)).encode())
     digest.update(on_white(image).tobytes())
     return digest.hexdigest()

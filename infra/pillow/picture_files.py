@@ -1,4 +1,4 @@
-"""Recognises picture files by their bytes, and opens them within bounds."""
+"""Opens picture files: content sniffing by magic bytes, and limits checked before decoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from pillow_heif import HeifImagePlugin  # noqa: F401 - importing it teaches Pillow HEIC
+from pillow_heif import HeifImagePlugin  # noqa: F401 - the import registers HEIC with Pillow
 
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat, UploadRefusal
 
@@ -28,7 +28,7 @@ _CONTENT_TYPES = {
 }
 ACCEPTED_CONTENT_TYPES = tuple(_CONTENT_TYPES.values())
 
-_SIGNATURES = {
+_MAGIC_BYTES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"GIF87a": "GIF",
@@ -44,8 +44,8 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a picture may have at most."""
+class PictureLimits:
+    """The limits of a picture."""
 
     max_pixels: int
     max_frames: int
@@ -53,47 +53,49 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class OpenedPicture:
-    """A picture whose header was read and whose pixels were not, all bounds kept."""
+    """A picture within the limits, of which only the header has been read."""
 
     content_type: str
     image: Image.Image
     width: int
     height: int
-    """As the pixels lie in the file; TIFF and HEIC are turned upright by their decoders."""
+    """In the file, before the EXIF orientation; after it for TIFF and HEIC, by their decoders."""
 
 
-def open_picture(data: bytes, bounds: Bounds) -> OpenedPicture:
+def open_picture(data: bytes, limits: PictureLimits) -> OpenedPicture:
     """Read the header. Raises UnsupportedFormat, InvalidContent and TooManyPixels."""
-    kind = _recognise(data)
-    with hostile():
+    format_name = _sniff_format(data)
+    with translating_errors():
         try:
-            image = _open(data, kind)
+            image = _open(data, format_name)
         except Image.DecompressionBombError:
             raise TooManyPixels(
-                f"This picture has far more than {bounds.max_pixels:,} pixels; reduce it."
+                f"This picture has far more than {limits.max_pixels:,} pixels; reduce it."
             ) from None
         width, height = image.size
-        if width * height > bounds.max_pixels:
+        if width * height > limits.max_pixels:
             raise TooManyPixels(
                 f"This picture has {width} x {height} pixels; "
-                f"reduce it to at most {bounds.max_pixels:,} in all."
+                f"reduce it to at most {limits.max_pixels:,} in all."
             )
-        frames = 1 if kind == "JPEG" else getattr(image, "n_frames", 1)
-        if frames > bounds.max_frames:
+        frames = 1 if format_name == "JPEG" else getattr(image, "n_frames", 1)
+        if frames > limits.max_frames:
             raise TooManyPixels(
-                f"This file has {frames:,} frames; send one with at most {bounds.max_frames:,}."
+                f"This file has {frames:,} frames; send one with at most {limits.max_frames:,}."
             )
-    return OpenedPicture(_CONTENT_TYPES[kind], image, width, height)
+    return OpenedPicture(_CONTENT_TYPES[format_name], image, width, height)
 
 
 @contextmanager
-def hostile() -> Iterator[None]:
-    """Decode here: whatever a file makes of the decoders becomes a refusal.
+def translating_errors() -> Iterator[None]:
+    """Raise InvalidContent for any exception of a decoder.
 
-    Pillow raises far more than OSError: ValueError, SyntaxError, struct.error, KeyError ...
+    For damaged files Pillow raises OSError, ValueError, SyntaxError, struct.error, KeyError, and
+    others.
     """
     with warnings.catch_warnings():
-        # Damaged metadata is worth a warning and no refusal; too many pixels are counted here.
+        # Pillow warns of damaged metadata, which is no reason for a refusal, and of many pixels,
+        # which ``open_picture`` counts.
         warnings.simplefilter("ignore")
         try:
             yield
@@ -109,31 +111,31 @@ def hostile() -> Iterator[None]:
             ) from error
 
 
-def _recognise(data: bytes) -> str:
+def _sniff_format(data: bytes) -> str:
     if not data:
         raise UnsupportedFormat("This file is empty; send a picture.")
-    for signature, kind in _SIGNATURES.items():
-        if data.startswith(signature):
-            return kind
+    for magic, format_name in _MAGIC_BYTES.items():
+        if data.startswith(magic):
+            return format_name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[4:8] == b"ftyp":
         end = min(int.from_bytes(data[:4], "big"), 256)
-        brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+        brands = {data[8:12], *(data[start : start + 4] for start in range(16, end, 4))}
         if brands & _AVIF_BRANDS:
             return "AVIF"
         if brands & _HEIF_BRANDS:
             return "HEIF"
     raise UnsupportedFormat(
-        f"This file is no picture that is accepted; send one of {', '.join(_CONTENT_TYPES)}."
+        f"This file is not in a supported format; send one of {', '.join(_CONTENT_TYPES)}."
     )
 
 
-def _open(data: bytes, kind: str) -> Image.Image:
+def _open(data: bytes, format_name: str) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=[kind])
+        return Image.open(io.BytesIO(data), formats=[format_name])
     except Exception:
-        if kind != "AVIF":
+        if format_name != "AVIF":
             raise
-        # Pillow fails on an AVIF whose EXIF it cannot read. Under another name it is passed over.
-        return Image.open(io.BytesIO(data.replace(b"Exif", b"skip")), formats=[kind])
+        # Pillow fails to open an AVIF with damaged EXIF. It skips an item of an unknown type.
+        return Image.open(io.BytesIO(data.replace(b"Exif", b"skip")), formats=[format_name])

@@ -1,6 +1,7 @@
 """Reads the tags of an EXIF block, which is a small TIFF file (EXIF 3.0, section 4.6).
 
-Pillow's own reader gives up a whole directory for one bad tag. This one leaves out the tag.
+Pillow's own reader drops a whole image file directory (IFD) for one bad tag. This one drops the
+tag.
 """
 
 from __future__ import annotations
@@ -15,58 +16,58 @@ from PIL.ExifTags import GPSTAGS, TAGS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Value: TypeAlias = str | bytes | tuple[int | float | Fraction | None, ...]
-"""ASCII is text, UNDEFINED is bytes, all else is numbers, None for n/0 and NaN."""
+TagValue: TypeAlias = str | bytes | tuple[int | float | Fraction | None, ...]
+"""A string for ASCII, bytes for UNDEFINED, otherwise numbers; None for n/0 and for NaN."""
 
-_MARKS = {b"II*\0": "<", b"MM\0*": ">"}
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
-_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
-_SIZES = {
-    **{kind: struct.calcsize(letter) for kind, letter in _NUMBERS.items()},
+_NUMBER_FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+_FIELD_TYPE_SIZES = {
+    **{kind: struct.calcsize(letter) for kind, letter in _NUMBER_FORMATS.items()},
     _ASCII: 1,
     _UNDEFINED: 1,
     _RATIONAL: 8,
     _SIGNED_RATIONAL: 8,
 }
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
-_MOST_BYTES = 4_096
-_MOST_ENTRIES = 512
+_MAX_VALUE_BYTES = 4_096
+_MAX_IFD_ENTRIES = 512
 
 
-def read_tags(block: bytes) -> Mapping[str, Value]:
+def read_tags(block: bytes) -> Mapping[str, TagValue]:
     """Return every readable tag by its standard name; values longer than 4 KiB are left out.
 
-    Any bytes will do: what is no EXIF block has no tags.
+    Any bytes are accepted: anything but an EXIF block has no tags.
     """
-    starts = [block.find(mark, 0, 16) for mark in _MARKS]
+    starts = [block.find(header, 0, 16) for header in _BYTE_ORDERS]
     start = max(starts)
     if start < 0:
         return {}
-    return _Directory(block[start:]).tags()
+    return _TiffBlock(block[start:]).tags()
 
 
-class _Directory:
-    """An EXIF block from its byte order mark on; offsets count from there."""
+class _TiffBlock:
+    """An EXIF block without its prefix: offsets count from the byte order mark."""
 
     def __init__(self, tiff: bytes) -> None:
         self._tiff = tiff
-        self._order = _MARKS[tiff[:4]]
+        self._order = _BYTE_ORDERS[tiff[:4]]
 
-    def tags(self) -> Mapping[str, Value]:
+    def tags(self) -> Mapping[str, TagValue]:
         first = self._integer(4)
         main = dict(self._entries(first))
-        tags: dict[str, Value] = {}
+        tags: dict[str, TagValue] = {}
         for names, entries in (
             (TAGS, main),
-            (TAGS, self._below(main, _EXIF_POINTER)),
-            (GPSTAGS, self._below(main, _GPS_POINTER)),
+            (TAGS, self._sub_ifd(main, _EXIF_POINTER)),
+            (GPSTAGS, self._sub_ifd(main, _GPS_POINTER)),
         ):
             for tag, value in entries.items():
                 if tag in names:
                     tags.setdefault(names[tag], value)
         return tags
 
-    def _below(self, main: Mapping[int, Value], pointer: int) -> dict[int, Value]:
+    def _sub_ifd(self, main: Mapping[int, TagValue], pointer: int) -> dict[int, TagValue]:
         match main.get(pointer):
             case (int() as offset,):
                 return dict(self._entries(offset))
@@ -77,22 +78,23 @@ class _Directory:
             self._tiff[offset : offset + 4], "little" if self._order == "<" else "big"
         )
 
-    def _entries(self, offset: int) -> Iterator[tuple[int, Value]]:
+    def _entries(self, offset: int) -> Iterator[tuple[int, TagValue]]:
         if not 0 < offset <= len(self._tiff) - 2:
             return
         (count,) = struct.unpack_from(self._order + "H", self._tiff, offset)
-        for place in range(offset + 2, offset + 2 + 12 * min(count, _MOST_ENTRIES), 12):
-            if place + 12 > len(self._tiff):
+        for entry in range(offset + 2, offset + 2 + 12 * min(count, _MAX_IFD_ENTRIES), 12):
+            if entry + 12 > len(self._tiff):
                 return
-            tag, kind, length = struct.unpack_from(self._order + "HHI", self._tiff, place)
-            size = _SIZES.get(kind, 0) * length
-            if 0 < size <= _MOST_BYTES:
-                at = place + 8 if size <= 4 else self._integer(place + 8)  # noqa: PLR2004 - they fit
-                raw = self._tiff[at : at + size]
+            tag, kind, length = struct.unpack_from(self._order + "HHI", self._tiff, entry)
+            size = _FIELD_TYPE_SIZES.get(kind, 0) * length
+            if 0 < size <= _MAX_VALUE_BYTES:
+                # A value of up to four bytes is in the entry itself, a longer one at an offset.
+                start = entry + 8 if size <= 4 else self._integer(entry + 8)  # noqa: PLR2004
+                raw = self._tiff[start : start + size]
                 if len(raw) == size:
                     yield tag, self._value(kind, raw)
 
-    def _value(self, kind: int, raw: bytes) -> Value:
+    def _value(self, kind: int, raw: bytes) -> TagValue:
         if kind == _ASCII:
             text = raw.partition(b"\0")[0]
             try:
@@ -106,5 +108,7 @@ class _Directory:
             numbers = struct.unpack(f"{self._order}{len(raw) // 4}{letter}", raw)
             pairs = zip(numbers[::2], numbers[1::2], strict=True)
             return tuple(Fraction(over, under) if under else None for over, under in pairs)
-        numbers = struct.unpack(f"{self._order}{len(raw) // _SIZES[kind]}{_NUMBERS[kind]}", raw)
+        numbers = struct.unpack(
+            f"{self._order}{len(raw) // _FIELD_TYPE_SIZES[kind]}{_NUMBER_FORMATS[kind]}", raw
+        )
         return tuple(number if math.isfinite(number) else None for number in numbers)

@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL, opened only onto a server that can do the work."""
+"""SQLAlchemy engines for PostgreSQL; opening one checks the versions of server and pgvector."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-OLDEST_SERVER = 14
-OLDEST_PGVECTOR = (0, 8, 4)
-"""Earlier ones can corrupt HNSW indexes on vacuum."""
+MIN_SERVER_VERSION = 14
+MIN_PGVECTOR_VERSION = (0, 8, 4)
+"""Vacuum can corrupt the HNSW indexes of earlier versions."""
 
-OUTAGES = (OSError, TimeoutError, DBAPIError)
-"""What a statement raises while the server is away: not always an error of the database's own."""
+CONNECT_TIMEOUT_SECONDS = 10
 
-SESSION = {
+SQLALCHEMY_OUTAGES = (OSError, TimeoutError, DBAPIError)
+"""The exceptions of a statement while the server is away. asyncpg's connection errors are not all
+wrapped by SQLAlchemy."""
+
+SESSION_SETTINGS = {
     "application_name": "pictograph",
-    # Searches are over before a just-in-time compiler has warmed up.
+    # A search takes less time than just-in-time compilation.
     "jit": "off",
-    # Whether an index is worth it depends on the filter's values, not on how often it was asked.
+    # Whether an index pays depends on the values of the filter: a generic plan would ignore them.
     "plan_cache_mode": "force_custom_plan",
     "timezone": "UTC",
 }
 
-ABOUT_SERVER = text("""
+SELECT_VERSIONS = text("""
     SELECT current_setting('server_version_num')::integer / 10000 AS server,
         (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS installed,
         (SELECT default_version FROM pg_available_extensions WHERE name = 'vector') AS available
@@ -43,18 +46,17 @@ ABOUT_SERVER = text("""
 
 @asynccontextmanager
 async def open_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEngine]:
-    """Connect to ``postgresql://...``; connections that went stale are replaced when used.
+    """Open a connection pool to ``postgresql://...``. Stale connections are replaced on use.
 
-    Raises Misconfigured when the server cannot be reached or lacks a recent enough pgvector.
+    Raises Misconfigured where the server cannot be reached, or it or its pgvector is too old.
     """
-    place = parse_url(url)
     engine = create_async_engine(
-        place,
+        parse_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
-        # asyncpg waits for a minute by default; a start and a health check should not.
-        connect_args={"timeout": 10, "server_settings": SESSION},
+        # asyncpg's default of a minute is too long for a start and for a health check.
+        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": SESSION_SETTINGS},
     )
     try:
         await check_server(engine)
@@ -64,64 +66,64 @@ async def open_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEn
 
 
 def autocommit(engine: AsyncEngine) -> AsyncSession:
-    """Return a session in which each statement is a transaction of its own."""
+    """Return a session that commits each statement by itself."""
     return AsyncSession(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 def parse_url(url: str) -> URL:
-    """Read a URL as libpq would, for asyncpg. Raises Misconfigured."""
+    """Parse a libpq URL into one for asyncpg: ``sslmode`` becomes ``ssl``. Raises Misconfigured."""
     try:
-        place = make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise Misconfigured(
-            "PICTOGRAPH_DATABASE_URL is no URL: write postgresql://user:password@host:5432/name."
+            "PICTOGRAPH_DATABASE_URL is not a URL: write postgresql://user:password@host:5432/name."
         ) from None
-    if place.get_backend_name() not in {"postgresql", "postgres"}:
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise Misconfigured(
-            f"PICTOGRAPH_DATABASE_URL is for {place.get_backend_name()}; Pictograph needs "
+            f"PICTOGRAPH_DATABASE_URL is for {parsed.get_backend_name()}, and Pictograph needs "
             "PostgreSQL: write postgresql://user:password@host:5432/name."
         )
-    query = dict(place.query)
+    query = dict(parsed.query)
     if "sslmode" in query:
         query["ssl"] = query.pop("sslmode")
-    return place.set(drivername="postgresql+asyncpg", query=query)
+    return parsed.set(drivername="postgresql+asyncpg", query=query)
 
 
 async def check_server(engine: AsyncEngine) -> None:
-    """Raise Misconfigured unless the server answers and has what the catalog stands on."""
-    place = engine.url.render_as_string(hide_password=True)
+    """Raise Misconfigured unless the server answers, and it and its pgvector are recent enough."""
+    url = engine.url.render_as_string(hide_password=True)
     try:
         async with engine.connect() as connection:
-            about = (await connection.execute(ABOUT_SERVER)).one()
-    except OUTAGES as error:
+            versions = (await connection.execute(SELECT_VERSIONS)).one()
+    except SQLALCHEMY_OUTAGES as error:
         reason = str(getattr(error, "orig", None) or error or type(error).__name__)
         raise Misconfigured(
-            f"The database {place} cannot be used ({_bare(reason)}): check "
+            f"The database {url} cannot be used ({_without_class(reason)}): check "
             "PICTOGRAPH_DATABASE_URL, and that the server runs."
         ) from error
-    if about.server < OLDEST_SERVER:
+    if versions.server < MIN_SERVER_VERSION:
         raise Misconfigured(
-            f"The database {place} is PostgreSQL {about.server}: "
-            f"{OLDEST_SERVER} or newer is needed, 18 is best."
+            f"The database {url} is PostgreSQL {versions.server}: "
+            f"{MIN_SERVER_VERSION} or newer is needed, 18 is best."
         )
-    needed = ".".join(map(str, OLDEST_PGVECTOR))
-    if _version(about.installed or about.available) >= OLDEST_PGVECTOR:
+    needed = ".".join(map(str, MIN_PGVECTOR_VERSION))
+    if _parse_version(versions.installed or versions.available) >= MIN_PGVECTOR_VERSION:
         return
-    if _version(about.available) >= OLDEST_PGVECTOR:
+    if _parse_version(versions.available) >= MIN_PGVECTOR_VERSION:
         raise Misconfigured(
-            f"The database {place} has pgvector {about.installed}, and {needed} or newer is "
+            f"The database {url} has pgvector {versions.installed}, and {needed} or newer is "
             "needed: run ALTER EXTENSION vector UPDATE in it."
         )
-    has = f"has pgvector {about.available}" if about.available else "has no pgvector"
+    has = f"has pgvector {versions.available}" if versions.available else "has no pgvector"
     raise Misconfigured(
-        f"The database {place} {has}: install pgvector {needed} or newer on its server."
+        f"The database {url} {has}: install pgvector {needed} or newer on its server."
     )
 
 
-def _version(version: str | None) -> tuple[int, ...]:
+def _parse_version(version: str | None) -> tuple[int, ...]:
     return tuple(int(part) for part in (version or "0").split(".") if part.isdigit())
 
 
-def _bare(reason: str) -> str:
-    """Return an error's text without the class that SQLAlchemy's asyncpg dialect puts first."""
+def _without_class(reason: str) -> str:
+    """Return an error's text without the class name that SQLAlchemy's asyncpg dialect prepends."""
     return reason.rpartition(">: ")[2].strip().rstrip(".")

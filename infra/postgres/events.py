@@ -1,4 +1,4 @@
-"""What happens in the library, as PostgreSQL tells it to everybody who listens."""
+"""Events over PostgreSQL's LISTEN and NOTIFY."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 
 from domain.concurrency import SubscriberBuffer
 from domain.errors import Overloaded
-from infra.postgres.engine import SESSION
+from infra.postgres.engine import CONNECT_TIMEOUT_SECONDS, SESSION_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NAME = "pictograph events"
-"""What the server knows the connection as."""
+APPLICATION_NAME = "pictograph events"
+"""The name of the connection in ``pg_stat_activity``."""
 
-OUTAGES = (
+ASYNCPG_OUTAGES = (
     OSError,
     EOFError,
     TimeoutError,
@@ -34,30 +34,28 @@ OUTAGES = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the driver raises while the server is away."""
+"""The exceptions of asyncpg while the server is away."""
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-"""Seconds between two attempts to connect."""
+MIN_RECONNECT_PAUSE_SECONDS = 0.1
+MAX_RECONNECT_PAUSE_SECONDS = 10.0
+"""The backoff between attempts to connect doubles from the one to the other."""
 
-CONNECTING = 10.0
-"""Seconds that an attempt may take."""
+COMMAND_TIMEOUT_SECONDS = 10.0
+CLOSE_TIMEOUT_SECONDS = 1.0
 
-PATIENCE = 5.0
-"""Seconds that who begins to listen waits for the connection; after that it comes when it comes."""
+SUBSCRIBE_TIMEOUT_SECONDS = 5.0
+"""How long a new subscriber waits for the connection. It subscribes without one after that, and
+gets a gap when the connection is there."""
 
-FAREWELL = 1.0
-"""Seconds for the server to take note that the connection ends."""
+KEEPALIVE_SECONDS = 30.0
+"""The interval of a query that detects a connection that died without an error."""
 
-SILENCE = 30.0
-"""Seconds after which the server is asked for a sign of life. Connections die without a word."""
-
-MOST_LISTENERS = 1_000
-"""How many may listen for images at once, each of them somebody who is connected here."""
+MAX_SUBSCRIBERS = 1_000
+"""How many subscribers to images one process accepts, each a client with an open connection."""
 
 
 class Channel(StrEnum):
-    """What is told: triggers of the migration 0004 do it."""
+    """Channels of NOTIFY. The triggers of migration 0004 send to them."""
 
     IMAGES = "pictograph_images"
     WORK = "pictograph_work"
@@ -65,152 +63,155 @@ class Channel(StrEnum):
 
 
 class PostgresEvents:
-    """Listens on one connection a process, opened when somebody first listens, and kept up."""
+    """Listens on one connection per process, opened for the first subscriber, then kept open.
 
-    def __init__(self, engine: AsyncEngine, *, most: int = MOST_LISTENERS) -> None:
-        """Listen to the database of ``engine``, on a connection that is none of its pool."""
+    A lost connection is opened again with backoff. Every subscriber then gets a gap, as
+    notifications may have been lost.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
+        """Listen to the database of ``engine``, on a connection outside of its pool."""
         _, arguments = engine.dialect.create_connect_args(engine.url)
-        self._arguments: dict[str, Any] = {
+        self._connect_arguments: dict[str, Any] = {
             name: value for name, value in arguments.items() if not name.startswith("prepared_")
         }
-        self._most = most
-        self._listeners: set[SubscriberBuffer] = set()
-        self._wakers: dict[Channel, set[asyncio.Event]] = {channel: set() for channel in Channel}
+        self._max_subscribers = max_subscribers
+        self._subscribers: set[SubscriberBuffer] = set()
+        self._flags: dict[Channel, set[asyncio.Event]] = {channel: set() for channel in Channel}
         self._connected = asyncio.Event()
-        self._keeping: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, engine: AsyncEngine, *, most: int = MOST_LISTENERS) -> AsyncIterator[Self]:
-        """Be there for who listens, and end with them."""
-        events = cls(engine, most=most)
+    async def open(
+        cls, engine: AsyncEngine, *, max_subscribers: int = MAX_SUBSCRIBERS
+    ) -> AsyncIterator[Self]:
+        """Accept subscribers in the block, and end their iterations after it."""
+        events = cls(engine, max_subscribers=max_subscribers)
         try:
             yield events
         finally:
             await events.close()
 
     async def close(self) -> None:
-        """Let nothing come any more, and close the connection."""
-        if self._keeping:
-            self._keeping.cancel()
+        """End all subscriptions and close the connection."""
+        if self._listener:
+            self._listener.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeping
+                await self._listener
 
     @asynccontextmanager
     async def images(self) -> AsyncIterator[AsyncIterator[Sequence[UUID] | None]]:
-        """Listen for the ids of images whose status changes, or which come or go.
-
-        Raises Overloaded where too many listen.
-        """
-        if len(self._listeners) >= self._most:
+        if len(self._subscribers) >= self._max_subscribers:
             raise Overloaded(
-                f"{self._most:,} are listening here already; try again later, or ask another "
-                "server."
+                f"This server has {self._max_subscribers:,} subscribers already, which is its "
+                "limit; try again later, or subscribe at another server."
             )
-        listener = SubscriberBuffer()
-        self._listeners.add(listener)
+        subscriber = SubscriberBuffer()
+        self._subscribers.add(subscriber)
         try:
-            if await self._listening():
-                # What was heard before now is no news.
-                listener.clear()
-            yield listener
+            if await self._wait_until_connected():
+                # Notifications from before this moment are not part of the subscription.
+                subscriber.clear()
+            yield subscriber
         finally:
-            self._listeners.remove(listener)
+            self._subscribers.remove(subscriber)
 
     @asynccontextmanager
-    async def wake(self, channel: Channel) -> AsyncIterator[asyncio.Event]:
-        """Set an event whenever anything comes on a channel, or may have come unheard.
+    async def notified(self, channel: Channel) -> AsyncIterator[asyncio.Event]:
+        """Yield an event that is set by each notification on a channel, and after a reconnect.
 
-        Whoever waits for it clears it, and then looks for themselves.
+        The caller clears it, and then reads the tables: a notification carries no data.
         """
-        waker = asyncio.Event()
-        self._wakers[channel].add(waker)
+        flag = asyncio.Event()
+        self._flags[channel].add(flag)
         try:
-            await self._listening()
-            yield waker
+            await self._wait_until_connected()
+            yield flag
         finally:
-            self._wakers[channel].remove(waker)
+            self._flags[channel].remove(flag)
 
-    async def news(self, channel: Channel, *, at_latest: float) -> None:
-        """Return when something comes on a channel, or when so many seconds have passed."""
-        async with self.wake(channel) as waker:
+    async def wait_for_notification(self, channel: Channel, *, timeout_seconds: float) -> None:
+        """Return at the next notification on a channel, or after the timeout."""
+        async with self.notified(channel) as flag:
             with suppress(TimeoutError):
-                async with asyncio.timeout(at_latest):
-                    await waker.wait()
+                async with asyncio.timeout(timeout_seconds):
+                    await flag.wait()
 
-    async def _listening(self) -> bool:
-        """Wait for the connection a while, and say whether it is there."""
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._keep())
-            self._keeping.add_done_callback(self._on_close)
+    async def _wait_until_connected(self) -> bool:
+        """Start to listen, and return whether the connection is open within the timeout."""
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen())
+            self._listener.add_done_callback(self._on_listener_end)
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
                 await self._connected.wait()
         return self._connected.is_set()
 
-    async def _keep(self) -> None:
-        """Keep a connection that listens, for ever."""
-        pause = FIRST_PAUSE
+    async def _listen(self) -> None:
+        """Keep a connection open until cancelled: reconnect with backoff when it is lost."""
+        pause = MIN_RECONNECT_PAUSE_SECONDS
         while True:
             try:
                 async with self._connection() as connection:
-                    pause = FIRST_PAUSE
-                    await self._stay(connection)
-                logger.warning("the database ended the connection that listens; connecting again")
-            except OUTAGES as error:
-                level = logging.WARNING if pause == FIRST_PAUSE else logging.DEBUG
+                    pause = MIN_RECONNECT_PAUSE_SECONDS
+                    await self._watch(connection)
+                logger.warning("the database closed the connection for events; reconnecting")
+            except ASYNCPG_OUTAGES as error:
+                is_first = pause == MIN_RECONNECT_PAUSE_SECONDS
+                level = logging.WARNING if is_first else logging.DEBUG
                 reason = str(error) or type(error).__name__
-                logger.log(level, "cannot listen to the database, and try again: %s", reason)
+                logger.log(level, "cannot listen to the database's events; retrying: %s", reason)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_RECONNECT_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """Connect and listen, and tell everybody that they may have missed something."""
+        """Connect, listen on all channels, and mark a gap for every subscriber."""
         self._lost.clear()
         connection = await asyncpg.connect(
-            **self._arguments,
-            timeout=CONNECTING,
-            command_timeout=CONNECTING,
-            server_settings=SESSION | {"application_name": NAME},
+            **self._connect_arguments,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            server_settings=SESSION_SETTINGS | {"application_name": APPLICATION_NAME},
         )
-        connection.add_termination_listener(self._on_end)
+        connection.add_termination_listener(self._on_termination)
         try:
             for channel in Channel:
-                await connection.add_listener(channel.value, self._on_news)
-            for listener in self._listeners:
-                listener.mark_gap()
-            for waker in itertools.chain(*self._wakers.values()):
-                waker.set()
+                await connection.add_listener(channel.value, self._on_notification)
+            for subscriber in self._subscribers:
+                subscriber.mark_gap()
+            for flag in itertools.chain(*self._flags.values()):
+                flag.set()
             self._connected.set()
             yield connection
         finally:
             self._connected.clear()
-            with suppress(*OUTAGES):
-                await connection.close(timeout=FAREWELL)
+            with suppress(*ASYNCPG_OUTAGES):
+                await connection.close(timeout=CLOSE_TIMEOUT_SECONDS)
 
-    async def _stay(self, connection: asyncpg.Connection) -> None:
-        """Return when the connection is lost, or raise."""
+    async def _watch(self, connection: asyncpg.Connection) -> None:
+        """Return when the connection is closed. Raises where it does not answer."""
         while not self._lost.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE):
+                async with asyncio.timeout(KEEPALIVE_SECONDS):
                     await self._lost.wait()
                     return
             await connection.execute("SELECT 1")
 
-    def _on_close(self, _: object) -> None:
-        # Nothing can come any more: nobody is to wait for it.
-        for listener in self._listeners:
-            listener.close()
+    def _on_listener_end(self, _: object) -> None:
+        # No notification can arrive any more: end the iterations instead of leaving them waiting.
+        for subscriber in self._subscribers:
+            subscriber.close()
 
-    def _on_end(self, _: asyncpg.Connection) -> None:
+    def _on_termination(self, _: asyncpg.Connection) -> None:
         self._lost.set()
 
-    def _on_news(self, _: object, __: int, channel: str, payload: str) -> None:
-        for waker in self._wakers[Channel(channel)]:
-            waker.set()
+    def _on_notification(self, _: object, __: int, channel: str, payload: str) -> None:
+        for flag in self._flags[Channel(channel)]:
+            flag.set()
         if channel == Channel.IMAGES:
             ids = [UUID(image_id) for image_id in payload.split(",") if image_id]
-            for listener in self._listeners:
-                listener.add(ids)
+            for subscriber in self._subscribers:
+                subscriber.add(ids)

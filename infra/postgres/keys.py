@@ -24,30 +24,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PostgresKeys:
-    """Keys by their digests."""
+    """The table of API keys, which holds digests and no key."""
 
     engine: AsyncEngine
 
     async def add(self, key: ApiKey) -> None:
-        """Keep a key."""
         async with AsyncSession(self.engine) as session, session.begin():
             session.add(key_row(key))
 
     async def find(self, sha256: str) -> ApiKey | None:
-        """Return the key of this digest, revoked or not."""
         statement = select(ApiKeyRow).where(col(ApiKeyRow.sha256) == sha256)
         async with AsyncSession(self.engine) as session:
             row = await session.scalar(statement)
         return key_of(row) if row else None
 
     async def list(self) -> Sequence[ApiKey]:
-        """Return all keys, the oldest first."""
         statement = select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))
         async with AsyncSession(self.engine) as session:
             return [key_of(row) for row in await session.scalars(statement)]
 
     async def revoke(self, key_id: UUID, at: datetime) -> bool:
-        """Revoke a key, and return whether there was one in force."""
         statement = (
             update(ApiKeyRow)
             .where(col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None))

@@ -1,4 +1,4 @@
-"""Bringing a database to the tables that this program knows."""
+"""Runs the Alembic migrations, and checks whether a database has all of them."""
 
 from __future__ import annotations
 
@@ -19,29 +19,33 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-# Beside this package, in a checkout as in an installation.
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
-LOCK = text("SELECT pg_advisory_xact_lock(hashtext('pictograph migrations'))")
+# The package ``migrations`` is installed next to ``infra``, as in a checkout.
+MIGRATIONS_FOLDER = Path(__file__).parents[2] / "migrations"
+LOCK_MIGRATIONS = text("SELECT pg_advisory_xact_lock(hashtext('pictograph migrations'))")
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Run the migrations that are missing, all or none. Programs that do so at once take turns."""
+    """Run the missing migrations in one transaction.
+
+    An advisory lock serializes processes that migrate at once. Raises Misconfigured where the user
+    lacks the rights.
+    """
     try:
         async with engine.begin() as connection:
-            await connection.execute(LOCK)
-            await connection.run_sync(lambda sync: command.upgrade(script(sync), "head"))
+            await connection.execute(LOCK_MIGRATIONS)
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
     except DBAPIError as error:
         if "permission denied" not in str(error.orig):
             raise
         raise Misconfigured(
-            f"The user {engine.url.username} may not make what Pictograph needs in the database "
+            f"The user {engine.url.username} may not create what Pictograph needs in the database "
             f"{engine.url.database} ({str(error.orig).rpartition('>: ')[2]}): let an administrator "
             "run CREATE EXTENSION vector there, and give the user the right to create tables."
         ) from error
 
 
 async def is_current(engine: AsyncEngine) -> bool:
-    """Whether the database has exactly the migrations that this program brings."""
+    """Return whether the database has exactly the migrations of this version of Pictograph."""
     async with engine.connect() as connection:
         heads = await connection.run_sync(
             lambda sync: MigrationContext.configure(sync).get_current_heads()
@@ -54,18 +58,18 @@ async def check_current(engine: AsyncEngine) -> None:
     if not await is_current(engine):
         raise Misconfigured(
             f"The tables in the database {engine.url.database} are not those of this version of "
-            "Pictograph: run `pictograph migrate`, or a newer version if one has migrated already."
+            "Pictograph: run `pictograph migrate`, or a newer Pictograph if the tables are newer."
         )
 
 
-def script(connection: Connection | None = None) -> Config:
-    """Return what Alembic's commands take, to work over this connection."""
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Return the configuration for Alembic's commands, which run over ``connection``."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
 @cache
 def _head() -> str | None:
-    return ScriptDirectory.from_config(script()).get_current_head()
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()

@@ -14,15 +14,21 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
-LARGEST = 2**63 - 1
+MAX_BIGINT = 2**63 - 1
 
 
 def array(values: Sequence[object], of: TypeEngine[Any] | None = None) -> ColumnElement[Any]:
-    """Return a parameter that is a list, of text unless said: one SQL text for any length."""
+    """Bind a list as one array parameter, of text unless ``of`` is given.
+
+    The SQL text is the same for any length, so that it is compiled and cached once.
+    """
     kind: ARRAY[Any] = ARRAY(of or Text())
     return cast(bindparam(None, list(values), type_=kind), kind)
 
 
 def whole(number: int) -> ColumnElement[int]:
-    """Return a parameter of 64 bits, whatever the column's width; beyond them lies no value."""
-    return literal(max(-LARGEST, min(number, LARGEST)), BigInteger())
+    """Bind an integer as ``bigint``, clamped to its range: no column holds a value outside of it.
+
+    A narrower type would raise an error for a number that does not fit.
+    """
+    return literal(max(-MAX_BIGINT, min(number, MAX_BIGINT)), BigInteger())

@@ -1,97 +1,24 @@
-"""Between the domain's nouns and their rows."""
+"""Conversions between entities and rows, for all tables except that of images."""
 
 from __future__ import annotations
 
 import itertools
 
 from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
-from domain.entities.images import Exif, GeoPoint, Image, ImageStatus, Source
+from domain.entities.images import Source
 from domain.entities.keys import ApiKey, Scope
 from domain.entities.searches import KeptSearch
 from domain.entities.work import FoundObject
-from infra.postgres.tables import ApiKeyRow, ImageRow, ObjectRow, SearchRow
-
-IN_JSON = ("lens", "iso", "f_number", "exposure_seconds", "focal_length_mm")
-"""The facts of EXIF that no filter asks for."""
-
-
-def image_row(image: Image) -> ImageRow:
-    """Return the row that keeps an image."""
-    exif = image.exif or Exif()
-    return ImageRow(
-        id=image.id,
-        sha256=image.sha256,
-        filename=image.filename,
-        content_type=image.content_type,
-        byte_size=image.byte_size,
-        created_at=image.created_at,
-        status=image.status,
-        failure_reason=image.failure_reason,
-        width=image.width,
-        height=image.height,
-        placeholder=image.placeholder,
-        perceptual_hash=image.perceptual_hash,
-        pixel_sha256=image.pixel_sha256,
-        alt_text=image.alt_text,
-        tags=list(image.tags),
-        taken_at=exif.taken_at,
-        camera_make=exif.camera_make,
-        camera_model=exif.camera_model,
-        latitude=exif.location.latitude if exif.location else None,
-        longitude=exif.location.longitude if exif.location else None,
-        exif=None
-        if image.exif is None
-        else {name: getattr(exif, name) for name in IN_JSON} | {"all": dict(exif.all)},
-        source=image.source.location if image.source else None,
-        source_version=image.source.version if image.source else None,
-    )
-
-
-def image_of(row: ImageRow) -> Image:
-    """Return the image that a row keeps."""
-    return Image(
-        id=row.id,
-        filename=row.filename,
-        content_type=row.content_type,
-        byte_size=row.byte_size,
-        sha256=row.sha256,
-        created_at=row.created_at,
-        status=ImageStatus(row.status),
-        width=row.width,
-        height=row.height,
-        placeholder=row.placeholder,
-        perceptual_hash=row.perceptual_hash,
-        pixel_sha256=row.pixel_sha256,
-        failure_reason=row.failure_reason,
-        alt_text=row.alt_text,
-        tags=tuple(row.tags),
-        exif=_exif_of(row),
-        source=Source(row.source, row.source_version or "") if row.source else None,
-    )
-
-
-def _exif_of(row: ImageRow) -> Exif | None:
-    if row.exif is None:
-        return None
-    location = None
-    if row.latitude is not None and row.longitude is not None:
-        location = GeoPoint(row.latitude, row.longitude)
-    return Exif(
-        taken_at=row.taken_at,
-        camera_make=row.camera_make,
-        camera_model=row.camera_model,
-        location=location,
-        **row.exif,
-    )
+from infra.postgres.tables import ApiKeyRow, ObjectRow, SearchRow
 
 
 def object_of(row: ObjectRow) -> FoundObject:
-    """Return the object that a row keeps."""
+    """Return the object of a row."""
     return FoundObject(row.id, Source(row.location, row.version), row.byte_size, tuple(row.tags))
 
 
 def search_row(search: KeptSearch) -> SearchRow:
-    """Return the row that keeps a search."""
+    """Return the row of a search."""
     return SearchRow(
         id=search.id,
         created_at=search.created_at,
@@ -106,14 +33,14 @@ def search_row(search: KeptSearch) -> SearchRow:
         part_embeddings=[list(part.embedding) for part in search.query.blended],
         part_kinds=[part.kind for part in search.query.blended],
         part_weights=[part.weight for part in search.query.blended],
-        # All hits were judged, or none.
+        # All hits have a relevance, or no hit has one.
         relevances=[hit.relevance for hit in search.hits if hit.relevance is not None] or None,
         stand_for=[hit.stands_for for hit in search.hits],
     )
 
 
 def search_of(row: SearchRow) -> KeptSearch:
-    """Return the search that a row keeps."""
+    """Return the search of a row."""
     return KeptSearch(
         id=row.id,
         created_at=row.created_at,
@@ -140,7 +67,7 @@ def _parts_of(row: SearchRow) -> tuple[QueryPart, ...]:
 
 
 def key_row(key: ApiKey) -> ApiKeyRow:
-    """Return the row that keeps a key."""
+    """Return the row of a key."""
     return ApiKeyRow(
         id=key.id,
         name=key.name,
@@ -152,7 +79,7 @@ def key_row(key: ApiKey) -> ApiKeyRow:
 
 
 def key_of(row: ApiKeyRow) -> ApiKey:
-    """Return the key that a row keeps."""
+    """Return the key of a row."""
     return ApiKey(
         id=row.id,
         name=row.name,

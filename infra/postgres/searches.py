@@ -24,28 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PostgresKeptSearches:
-    """Searches in an unlogged table: keeping one waits for no disk."""
+    """Searches in an unlogged table: saving one does not wait for the disk."""
 
     engine: AsyncEngine
 
     async def save(self, search: KeptSearch) -> None:
-        """Keep a search."""
         async with AsyncSession(self.engine) as session, session.begin():
             session.add(search_row(search))
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
-        """Return a search made at ``since`` or later. Raises SearchExpired."""
         statement = select(SearchRow).where(
             col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
         )
         async with AsyncSession(self.engine) as session:
             row = await session.scalar(statement)
         if row is None:
-            raise SearchExpired("This search is no longer kept; search again.")
+            raise SearchExpired("This search has expired; search again.")
         return search_of(row)
 
     async def delete_expired(self, before: datetime, *, keep: int) -> int:
-        """Remove the searches made before then, and all but the ``keep`` youngest; count them."""
         surplus = select(col(SearchRow.id)).order_by(col(SearchRow.created_at).desc()).offset(keep)
         statement = delete(SearchRow).where(
             or_(col(SearchRow.created_at) < before, col(SearchRow.id).in_(surplus))

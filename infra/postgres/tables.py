@@ -1,16 +1,14 @@
-"""The tables, as SQLModel declares them; migrations make them, and a test holds the two equal."""
+"""The tables beside that of images, as SQLModel declares them. Migrations create them."""
 
 # No postponed annotations here: SQLModel reads them when a class is made.
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import (
     Boolean,
     Column,
-    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -22,51 +20,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
-    BYTEA,
     DOUBLE_PRECISION,
-    JSONB,
     REAL,
     SMALLINT,
     TIMESTAMP,
-    TSVECTOR,
 )
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlmodel import Field, SQLModel
 
-
-class ImageRow(SQLModel, table=True):
-    """An image. ``exif`` holds what no filter asks for, and is null where the file had none."""
-
-    __tablename__ = "images"
-
-    id: UUID = Field(primary_key=True)
-    sha256: str = Field(sa_type=Text, unique=True)
-    filename: str = Field(sa_type=Text)
-    content_type: str = Field(sa_type=Text)
-    byte_size: int = Field(sa_type=BIGINT)
-    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
-    status: str = Field(sa_type=Text)
-    failure_reason: str | None = Field(sa_type=Text)
-    width: int | None
-    height: int | None
-    placeholder: str | None = Field(sa_type=Text)
-    perceptual_hash: bytes | None = Field(sa_type=BYTEA)
-    pixel_sha256: str | None = Field(sa_type=Text)
-    alt_text: str | None = Field(sa_type=Text)
-    tags: list[str] = Field(sa_type=ARRAY(Text))
-    taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
-    camera_make: str | None = Field(sa_type=Text)
-    camera_model: str | None = Field(sa_type=Text)
-    latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
-    longitude: float | None = Field(sa_type=DOUBLE_PRECISION)
-    exif: dict[str, Any] | None = Field(sa_type=JSONB(none_as_null=True))
-    source: str | None = Field(default=None, sa_type=Text)
-    source_version: str | None = Field(default=None, sa_type=Text)
-    ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+import infra.postgres.images  # noqa: F401 - declares the table that others refer to
 
 
 class ModelRow(SQLModel, table=True):
-    """A model that has or had embeddings here. One at most is active."""
+    """A model that has or had embeddings in the library. At most one is active."""
 
     __tablename__ = "models"
 
@@ -77,12 +43,12 @@ class ModelRow(SQLModel, table=True):
     dimensions: int
     state: str = Field(sa_type=Text)
     source: str | None = Field(default=None, sa_type=Text)
-    """Where it is loaded from: a folder, or a name on the hub."""
+    """What it is loaded from: a folder, or a name on the hub."""
     activated_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
 
 
 class EmbeddingRow(SQLModel, table=True):
-    """What a model made of an image. Each model has a partition, and an index of its own there."""
+    """An embedding of an image. Each model has a partition of its own, with its own HNSW index."""
 
     __tablename__ = "embeddings"
     __table_args__ = ({"postgresql_partition_by": "LIST (model_id)"},)
@@ -97,9 +63,9 @@ class EmbeddingRow(SQLModel, table=True):
 
 
 class LikenessRow(SQLModel, table=True):
-    """Two images that are alike to a model and by hash: enough of such pairs to tell groups.
+    """A pair of near duplicates by hash and by a model. The pairs connect all images of a group.
 
-    Distance and similarity are kept so that narrower bounds will need no new comparison.
+    Distance and similarity are stored, so that narrower bounds need no new comparison.
     """
 
     __tablename__ = "likenesses"
@@ -113,7 +79,7 @@ class LikenessRow(SQLModel, table=True):
 
 
 class ComparisonRow(SQLModel, table=True):
-    """An image that was compared with all that were before it, itself or through its like."""
+    """An image that was compared with all earlier ones, directly or through a duplicate of it."""
 
     __tablename__ = "comparisons"
 
@@ -124,7 +90,7 @@ class ComparisonRow(SQLModel, table=True):
 
 
 class ConceptsRow(SQLModel, table=True):
-    """What a model made of the concepts that texts are compared with, as 32-bit floats."""
+    """The embeddings of the concept bank by a model, as 32-bit floats."""
 
     __tablename__ = "concepts"
 
@@ -132,12 +98,12 @@ class ConceptsRow(SQLModel, table=True):
         sa_column=Column(Integer, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
     )
     sha256: str = Field(sa_type=Text)
-    """Of the concepts."""
+    """Of the concepts' texts."""
     embeddings: bytes
 
 
 class SearchRow(SQLModel, table=True):
-    """A kept search. Unlogged: it lives for an hour, and a crash of the database may end it."""
+    """A kept search. The table is unlogged: a crash of the database may empty it."""
 
     __tablename__ = "searches"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
@@ -160,10 +126,9 @@ class SearchRow(SQLModel, table=True):
 
 
 class WorkRow(SQLModel, table=True):
-    """An image, or an object that becomes one under the same id, that a model has not embedded.
+    """A task: an image that a model has not embedded, or an object that becomes one with this id.
 
-    It may be taken from ``due_at`` on, which a lease puts off, and which is infinity where nobody
-    is to try again.
+    It can be leased from ``due_at`` on. A lease postpones that. Infinity marks a dead letter.
     """
 
     __tablename__ = "work"
@@ -181,7 +146,7 @@ class WorkRow(SQLModel, table=True):
 
 
 class ObjectRow(SQLModel, table=True):
-    """A picture that was found elsewhere: without image and error, it waits or was deleted."""
+    """An external picture. Without an image and an error it waits, or its image was deleted."""
 
     __tablename__ = "objects"
 
@@ -195,7 +160,7 @@ class ObjectRow(SQLModel, table=True):
 
 
 class UploadTargetRow(SQLModel, table=True):
-    """A place where a client may put a file, and the image that it has become, if it has."""
+    """A target of a direct upload, with its image once it has one."""
 
     __tablename__ = "upload_targets"
 
@@ -210,7 +175,7 @@ class UploadTargetRow(SQLModel, table=True):
 
 
 class ApiKeyRow(SQLModel, table=True):
-    """What is kept of an API key."""
+    """An API key: its digest, never the key itself."""
 
     __tablename__ = "api_keys"
 
@@ -223,31 +188,6 @@ class ApiKeyRow(SQLModel, table=True):
 
 
 metadata = SQLModel.metadata
-_images = metadata.tables["images"]
-
-WORDS: Column[Any] = Column(
-    "words", TSVECTOR, Computed("image_words(filename, alt_text, tags)", persisted=True)
-)
-"""What keywords are looked for in. Part of the table and of no row: nobody reads it."""
-_images.append_column(WORDS)
-
-# Images without a taken time come last in both directions, hence an order of its own for each.
-SORTED = {
-    "images_by_created_at": "created_at",
-    "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
-    "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
-    "images_by_byte_size": "byte_size",
-}
-for _name, _expression in SORTED.items():
-    Index(_name, text(_expression), _images.c.id)
-# By code point in the database (COLLATE "C"), which Alembic does not see when it compares.
-Index("images_by_filename", _images.c.filename, _images.c.id)
-Index("images_by_place", _images.c.latitude, _images.c.longitude)
-Index("images_by_camera", _images.c.camera_make, _images.c.camera_model)
-Index("images_by_tags", _images.c.tags, postgresql_using="gin")
-Index("images_by_words", WORDS, postgresql_using="gin")
-Index("images_by_pixel_sha256", _images.c.pixel_sha256)
-Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
 Index("likenesses_by_other", metadata.tables["likenesses"].c.other_id)
 Index(
     "comparisons_by_through",
@@ -259,7 +199,6 @@ Index(
     metadata.tables["comparisons"].c.copy_of_id,
     postgresql_where=text("copy_of_id IS NOT NULL"),
 )
-Index("images_by_ready_at", _images.c.ready_at)
 _work = metadata.tables["work"]
 Index("work_by_due", _work.c.model_id, _work.c.due_at, _work.c.image_id)
 _objects = metadata.tables["objects"]

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.entities.upload_targets import UploadTarget
-from infra.postgres.tables import ImageRow, UploadTargetRow
+from infra.postgres.images import ImageRow
+from infra.postgres.tables import UploadTargetRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-# Locked, so that an image is not deleted between being seen and being pointed at.
-_IMAGE = (
+# FOR KEY SHARE, as foreign keys do: the image cannot be deleted before the target refers to it.
+LOCKED_IMAGE_ID = (
     select(col(ImageRow.id))
     .where(col(ImageRow.id) == bindparam("image_id"))
     .with_for_update(read=True, key_share=True)
     .scalar_subquery()
 )
-COMPLETE = text("""
+SET_TARGET_IMAGE = text("""
     WITH image AS (SELECT id FROM images WHERE id = :image_id FOR KEY SHARE)
     UPDATE upload_targets SET image_id = image.id, is_duplicate = :is_duplicate FROM image
     WHERE upload_targets.id = :target_id AND upload_targets.image_id IS NULL
@@ -35,33 +36,30 @@ COMPLETE = text("""
 
 @dataclass(frozen=True, slots=True)
 class PostgresUploadTargets:
-    """Targets by their ids."""
+    """The table of upload targets."""
 
     engine: AsyncEngine
 
     async def save(self, targets: Sequence[UploadTarget]) -> None:
-        """Keep targets. One whose image is gone meanwhile is kept without."""
         if targets:
             table = UploadTargetRow.metadata.tables["upload_targets"]
             async with self.engine.begin() as connection:
                 await connection.execute(
-                    insert(table).values(image_id=_IMAGE), [asdict(target) for target in targets]
+                    insert(table).values(image_id=LOCKED_IMAGE_ID),
+                    [asdict(target) for target in targets],
                 )
 
     async def find(self, target_id: UUID) -> UploadTarget | None:
-        """Return a target, expired or not."""
         async with AsyncSession(self.engine) as session:
             row = await session.get(UploadTargetRow, target_id)
         return UploadTarget(**row.model_dump()) if row else None
 
     async def complete(self, target_id: UUID, image_id: UUID, *, is_duplicate: bool) -> None:
-        """Note what a target has become, if nothing was noted, and both are still here."""
-        known = {"target_id": target_id, "image_id": image_id, "is_duplicate": is_duplicate}
+        values = {"target_id": target_id, "image_id": image_id, "is_duplicate": is_duplicate}
         async with self.engine.begin() as connection:
-            await connection.execute(COMPLETE, known)
+            await connection.execute(SET_TARGET_IMAGE, values)
 
     async def delete_expired(self, expired_by: datetime) -> list[UUID]:
-        """Remove the targets that have expired by then, and return their ids."""
         statement = (
             delete(UploadTargetRow)
             .where(col(UploadTargetRow.expires_at) <= expired_by)

@@ -1,1 +1,1 @@
-"""Storage, staging and external files in any S3-compatible store."""
+"""Storage, staging and external objects in any S3-compatible object store."""

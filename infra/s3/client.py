@@ -1,4 +1,4 @@
-"""A client of an S3-compatible store, for whichever bucket."""
+"""A client of an S3-compatible object store, with retries, timeouts and readable errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import (
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-# None of these bring types.
+# These packages have no types.
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
 from aiobotocore.session import get_session  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from domain.entities.storage import ByteRange
 
 CHUNK_BYTES = 256 * 1024
-_ATTEMPTS = 4
-_CONNECTIONS = 64
+_CONNECT_TIMEOUT_SECONDS = 10
+_MAX_ATTEMPTS = 4
+_MAX_CONNECTIONS = 64
 
 
 class _Body(AbstractAsyncContextManager[object], Protocol):
@@ -49,46 +50,47 @@ class _Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class S3Client:
-    """Reads objects. What fails for a moment is tried again, with growing random pauses."""
+    """Reads objects. botocore retries transient errors, with exponential backoff and jitter."""
 
-    client: Any  # botocore makes its class at run time
+    client: Any  # botocore generates the class at run time
     deadline_seconds: float
-    stall_seconds: float
-    store: str = "the store"
-    """What it is called in sentences."""
+    read_timeout_seconds: float
+    store_name: str = "the store"
+    """The name of the store in error messages."""
 
     @classmethod
     @asynccontextmanager
-    async def connect(  # noqa: PLR0913 - this many things tell one store from another
+    async def connect(  # noqa: PLR0913 - the options of a connection
         cls,
         *,
         endpoint_url: str | None = None,
-        addressing: str | None = None,
+        addressing_style: str | None = None,
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         deadline_seconds: float = 60,
-        stall_seconds: float = 20,
+        read_timeout_seconds: float = 20,
     ) -> AsyncIterator[S3Client]:
-        """Make a client, and close it at the end. Nothing is asked of the store yet.
+        """Open a client, and close it at the end. Sends no request yet.
 
-        Without keys, AWS's own ways to find some are gone: environment, profile, role. No call
-        takes longer than ``deadline_seconds``, repetitions included. Reading on takes as long as
-        the reader likes, as long as the store never keeps it waiting for ``stall_seconds``.
+        Without keys, AWS's credential chain applies: environment, profile, instance role. A call
+        fails after ``deadline_seconds``, all retries included. Reading a body has no deadline, but
+        each read fails after ``read_timeout_seconds`` without data.
         """
         config = AioConfig(
-            connect_timeout=min(10, deadline_seconds),
-            read_timeout=stall_seconds,
-            max_pool_connections=_CONNECTIONS,
-            # What is signed ahead would else be signed in the old way, which AWS refuses by now.
+            connect_timeout=min(_CONNECT_TIMEOUT_SECONDS, deadline_seconds),
+            read_timeout=read_timeout_seconds,
+            max_pool_connections=_MAX_CONNECTIONS,
+            # Presigned requests default to signature version 2, which AWS refuses.
             signature_version="s3v4",
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            # Stores other than AWS refuse, or keep as data, what newer checksums add to a body.
+            retries={"mode": "standard", "total_max_attempts": _MAX_ATTEMPTS},
+            # The newer default adds a checksum trailer to bodies. Some other stores refuse it, and
+            # some store it as data.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": addressing or ("path" if endpoint_url else "auto")},
+            s3={"addressing_style": addressing_style or ("path" if endpoint_url else "auto")},
         )
-        store = f"the store at {endpoint_url}" if endpoint_url else "Amazon S3"
+        store_name = f"the store at {endpoint_url}" if endpoint_url else "Amazon S3"
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(deadline_seconds):
                 client = await stack.enter_async_context(
@@ -101,10 +103,10 @@ class S3Client:
                         config=config,
                     )
                 )
-            # A store that never answers "100 Continue" would be waited for without end.
+            # aiobotocore waits without a timeout for a "100 Continue" that some stores never send.
             client.meta.events.unregister("before-call.s3", add_expect_header)
-            client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
-            yield cls(client, deadline_seconds, stall_seconds, store)
+            client.meta.events.register("before-sign.s3.DeleteObjects", _add_content_md5)
+            yield cls(client, deadline_seconds, read_timeout_seconds, store_name)
 
     async def open(
         self,
@@ -114,36 +116,36 @@ class S3Client:
         *,
         etag: str | None = None,
     ) -> Blob:
-        """Start reading an object, of this version alone where one is named.
+        """Start reading an object; with an ``etag``, only that version of it.
 
         Raises BytesMissing, and ValueError for a range past the end.
         """
-        asked = {"Range": _header(byte_range)} if byte_range else {}
+        conditions = {"Range": _range_header(byte_range)} if byte_range else {}
         if etag is not None:
-            asked["IfMatch"] = f'"{etag}"'
+            conditions["IfMatch"] = f'"{etag}"'
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                answer = await self.client.get_object(Bucket=bucket, Key=key, **asked)
+                response = await self.client.get_object(Bucket=bucket, Key=key, **conditions)
         except ClientError as error:
             match error.response["Error"]["Code"]:
                 case "NoSuchKey" | "404" | "PreconditionFailed" | "412":
                     raise BytesMissing(key) from error
                 case "InvalidRange" | "416":
-                    raise ValueError(f"no byte of {key} lies in the range") from error
+                    raise ValueError(f"the range is beyond the end of {key}") from error
             raise
-        size = answer["ContentLength"]
+        size = response["ContentLength"]
         if byte_range:
-            size = int(answer["ContentRange"].rpartition("/")[2])
-        chunks = self._chunks(answer["Body"])
+            size = int(response["ContentRange"].rpartition("/")[2])
+        chunks = self._chunks(response["Body"])
         await anext(chunks)
         return Blob(size, chunks)
 
     async def _chunks(self, body: _Body) -> AsyncGenerator[bytes]:
         async with body:
-            # For ``open`` to take: only a generator that has begun closes the body when closed.
+            # ``open`` consumes this: only a started generator closes the body in ``aclose``.
             yield b""
             while True:
-                async with asyncio.timeout(self.stall_seconds):
+                async with asyncio.timeout(self.read_timeout_seconds):
                     chunk = await body.read(CHUNK_BYTES)
                 if not chunk:
                     return
@@ -151,57 +153,59 @@ class S3Client:
 
 
 @contextmanager
-def explaining(bucket: str, *, store: str) -> Iterator[None]:
-    """Raise Misconfigured for what the client raises where a bucket cannot be used."""
+def translating_errors(bucket: str, *, store_name: str) -> Iterator[None]:
+    """Raise Misconfigured for an error of the client, with its cause and what to change."""
     try:
         yield
     except (BotoCoreError, ClientError, TimeoutError, ValueError, RecursionError) as error:
-        raise Misconfigured(_explain(error, bucket, store=store)) from error
+        raise Misconfigured(_sentence(error, bucket, store=store_name)) from error
 
 
-def _header(byte_range: ByteRange) -> str:
+def _range_header(byte_range: ByteRange) -> str:
     first, last = byte_range.first, byte_range.last
     if first < 0:
         return f"bytes={first}"
     if last is None:
         return f"bytes={first}-"
     if last < first:
-        # A store ignores such a range and sends everything.
-        raise ValueError(f"the range ends at {last}, before it begins at {first}")
+        # Stores ignore an invalid range and send the whole object.
+        raise ValueError(f"the range ends at {last}, before its first byte {first}")
     return f"bytes={first}-{last}"
 
 
-def _add_md5(request: _Request, **_: object) -> None:
-    """Add the digest that stores older than AWS's newer checksums demand of a batch."""
+def _add_content_md5(request: _Request, **_: object) -> None:
+    """Add Content-MD5, which other stores require for DeleteObjects in place of a checksum."""
     md5 = hashlib.md5(request.body, usedforsecurity=False)
     request.headers["Content-MD5"] = base64.b64encode(md5.digest()).decode()
 
 
-def _explain(error: Exception, bucket: str, *, store: str) -> str:
+def _sentence(error: Exception, bucket: str, *, store: str) -> str:
     match error:
         case NoCredentialsError() | PartialCredentialsError():
             sentence = f"There are no keys for {store}: set both the access key and the secret."
         case ClientError():
-            sentence = _explain_status(
+            sentence = _sentence_for_status(
                 error.response["ResponseMetadata"]["HTTPStatusCode"], bucket, store=store
             )
-        case RecursionError():  # botocore follows a redirection that names no region for ever
-            sentence = f"Requests are sent elsewhere by {store}: check http or https and region."
+        case RecursionError():  # botocore follows a redirect without a region recursively
+            sentence = (
+                f"Every request is redirected by {store}: check the region, and http or https."
+            )
         case TimeoutError():
-            sentence = f"No answer comes from {store}: check its address and the network."
+            sentence = f"There is no response from {store}: check its address and the network."
         case _:
             reason = str(error).rstrip(".")
             sentence = f"Cannot use bucket {bucket!r} in {store}: {reason}. Check its settings."
     return sentence
 
 
-def _explain_status(status: int, bucket: str, *, store: str) -> str:
+def _sentence_for_status(status: int, bucket: str, *, store: str) -> str:
     match status:
         case 404:
-            return f"There is no bucket {bucket!r} in {store}: make it, or name another."
+            return f"There is no bucket {bucket!r} in {store}: create it, or name another."
         case 400 | 401 | 403:
             return (
                 f"These keys may not use bucket {bucket!r} in {store}: "
-                "check the keys, what they allow, and the region."
+                "check the keys, their permissions, and the region."
             )
-    return f"Status {status} is all that {store} answers: try again later."
+    return f"Requests fail with status {status} from {store}: try again later."

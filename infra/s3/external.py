@@ -1,4 +1,4 @@
-"""Buckets with pictures that are not copied, all in the one store that is set."""
+"""Buckets of external pictures, in the configured object store."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import ClientError  # type: ignore[import-untyped] # brings none
+from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.external_objects import KeyRange, ListedObject
 from domain.entities.images import Source
 from domain.errors import BytesMissing, InvalidContent
-from infra.locations import S3, bucket_and_key, check_not_own
-from infra.s3.client import explaining
+from infra.locations import S3_SCHEME, bucket_and_key, check_outside_library
+from infra.s3.client import translating_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,48 +22,45 @@ if TYPE_CHECKING:
     from domain.entities.storage import Blob, ByteRange
     from infra.s3.client import S3Client
 
-LEVELS = 3
-"""How many levels of folders are looked at for places to divide a listing."""
+MAX_SPLIT_DEPTH = 3
+"""How many levels of folders are read to split a listing."""
 
-STRETCHES = 64
-"""Into about how many a listing is divided: more than are listed at once, so that all end late."""
+TARGET_KEY_RANGES = 64
+"""About how many key ranges a listing is split into: many more than are listed concurrently, so
+that ranges of unequal size keep all of them busy until the end."""
 
-PAGE = 1_000
+LIST_PAGE_SIZE = 1_000
+"""The maximum of ListObjectsV2."""
 
 
 class ExternalBuckets:
-    """Objects by ``s3://`` with bucket and key; the version is the ETag.
+    """Objects at ``s3://bucket/key``, with their ETag as version.
 
-    Keys that end in a slash are folders that some tools make, and left out. An async context
-    manager; the client is made when it is first needed. ``own`` are locations of the library's own
-    files.
+    Keys that end in a slash are left out: some tools create them as markers of folders. An async
+    context manager, which connects on the first call. ``own_locations`` are the prefixes of the
+    library's own objects.
     """
 
     def __init__(
         self,
         connect: Callable[[], AbstractAsyncContextManager[S3Client]],
-        own: tuple[str, ...] = (),
+        own_locations: tuple[str, ...] = (),
     ) -> None:
-        """Take what makes a client."""
         self._connect = connect
-        self._own = own
+        self._own_locations = own_locations
         self._stack = AsyncExitStack()
-        self._making = asyncio.Lock()
-        self._made: S3Client | None = None
+        self._connect_lock = asyncio.Lock()
+        self._connected: S3Client | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Return self: the connection is opened later."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the client, if there is one."""
+        """Close the client, if it was opened."""
         await self._stack.aclose()
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
-        """Start reading. Raises BytesMissing, and ValueError for a range past the end.
-
-        Raises InvalidContent for an object that is archived.
-        """
         client = await self._client()
         bucket, key = bucket_and_key(source.location)
         try:
@@ -79,70 +76,70 @@ class ExternalBuckets:
             raise
 
     async def split(self, root: str) -> Sequence[KeyRange]:
-        """Divide a bucket where folders begin. Raises Misconfigured where it cannot be listed."""
-        check_not_own(root, self._own)
+        """Split at common prefixes, level by level, until there are enough key ranges."""
+        check_outside_library(root, self._own_locations)
         bucket, prefix = bucket_and_key(root)
         level = [prefix]
         folders: list[str] = []
-        for _ in range(LEVELS):
+        for _ in range(MAX_SPLIT_DEPTH):
             pages = await asyncio.gather(
-                *(self._page(bucket, Prefix=each, Delimiter="/") for each in level)
+                *(self._list_page(bucket, Prefix=each, Delimiter="/") for each in level)
             )
             level = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ())]
             folders += level
-            if not level or len(folders) >= STRETCHES:
+            if not level or len(folders) >= TARGET_KEY_RANGES:
                 break
         whole = KeyRange.below(root)
         folders.sort()
-        cuts = folders[:: len(folders) // STRETCHES + 1]
-        bounds = [whole.first, *(f"{S3}{bucket}/{cut}" for cut in cuts), whole.end]
+        boundaries = folders[:: len(folders) // TARGET_KEY_RANGES + 1]
+        bounds = [
+            whole.first,
+            *(f"{S3_SCHEME}{bucket}/{boundary}" for boundary in boundaries),
+            whole.end,
+        ]
         return [KeyRange(first, end) for first, end in pairwise(bounds) if first < end]
 
     async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        """Yield the objects of a stretch as the store lists them; a page is asked for ahead.
-
-        Raises Misconfigured where the bucket cannot be listed, or not to the end.
-        """
+        """Prefetch one page while the current one is consumed."""
         bucket, prefix = bucket_and_key(root)
-        asked: dict[str, Any] = {"Prefix": prefix}
+        options: dict[str, Any] = {"Prefix": prefix}
         if first := bucket_and_key(key_range.first)[1]:
-            # But for the first, which ends in a slash.
-            asked["StartAfter"] = first
-        ahead = asyncio.create_task(self._page(bucket, **asked))
+            # StartAfter is exclusive. The key that it skips ends in a slash: it is left out anyway.
+            options["StartAfter"] = first
+        next_page = asyncio.create_task(self._list_page(bucket, **options))
         try:
             while True:
-                page = await ahead
+                page = await next_page
                 entries = page.get("Contents", ())
                 is_last = not page.get("IsTruncated") or (
-                    entries and f"{S3}{bucket}/{entries[-1]['Key']}" >= key_range.end
+                    entries and f"{S3_SCHEME}{bucket}/{entries[-1]['Key']}" >= key_range.end
                 )
                 if not is_last:
-                    asked["ContinuationToken"] = page["NextContinuationToken"]
-                    ahead = asyncio.create_task(self._page(bucket, **asked))
+                    options["ContinuationToken"] = page["NextContinuationToken"]
+                    next_page = asyncio.create_task(self._list_page(bucket, **options))
                 for entry in entries:
-                    location = f"{S3}{bucket}/{entry['Key']}"
+                    location = f"{S3_SCHEME}{bucket}/{entry['Key']}"
                     if location >= key_range.end:
                         return
-                    if not location.endswith("/") and not location.startswith(self._own):
+                    if not location.endswith("/") and not location.startswith(self._own_locations):
                         source = Source(location, entry["ETag"].strip('"'))
                         yield ListedObject(source, entry["Size"])
                 if is_last:
                     return
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            next_page.cancel()
+            await asyncio.gather(next_page, return_exceptions=True)
 
     async def look(self, location: str) -> ListedObject:
-        """Return the object at a location. Raises BytesMissing.
+        """Treat 403 as missing: S3 returns it for missing keys of buckets that may not be listed.
 
-        Raises Misconfigured where the store cannot be asked. Without the right to list a bucket,
-        what is missing there is forbidden.
+        Raises Misconfigured for other errors of the store.
         """
         bucket, key = bucket_and_key(location)
-        if not key or location.startswith(self._own):
+        if not key or location.startswith(self._own_locations):
             raise BytesMissing(location)
         client = await self._client()
-        with explaining(bucket, store=client.store):
+        with translating_errors(bucket, store_name=client.store_name):
             try:
                 async with asyncio.timeout(client.deadline_seconds):
                     head = await client.client.head_object(Bucket=bucket, Key=key)
@@ -153,13 +150,15 @@ class ExternalBuckets:
         return ListedObject(Source(location, head["ETag"].strip('"')), head["ContentLength"])
 
     async def _client(self) -> S3Client:
-        async with self._making:
-            if self._made is None:
-                self._made = await self._stack.enter_async_context(self._connect())
-            return self._made
+        async with self._connect_lock:
+            if self._connected is None:
+                self._connected = await self._stack.enter_async_context(self._connect())
+            return self._connected
 
-    async def _page(self, bucket: str, **asked: Any) -> Any:  # noqa: ANN401 - botocore's
+    async def _list_page(self, bucket: str, **options: Any) -> Any:  # noqa: ANN401 - botocore's
         client = await self._client()
-        with explaining(bucket, store=client.store):
+        with translating_errors(bucket, store_name=client.store_name):
             async with asyncio.timeout(client.deadline_seconds):
-                return await client.client.list_objects_v2(Bucket=bucket, MaxKeys=PAGE, **asked)
+                return await client.client.list_objects_v2(
+                    Bucket=bucket, MaxKeys=LIST_PAGE_SIZE, **options
+                )

@@ -1,4 +1,4 @@
-"""Make the tables of images, models, embeddings, kept searches and keys."""
+"""Create the tables of images, models, embeddings, kept searches and API keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ down_revision = None
 
 UP = (
     "CREATE EXTENSION IF NOT EXISTS vector",
-    # Stable for PostgreSQL, as array_to_string could have any type before it; immutable for text.
-    # Punctuation parts words, so that boat finds red-boat.jpg. Bounded, as a tsvector holds 1 MB.
+    # A generated column needs an immutable function. array_to_string is only stable, as its result
+    # can depend on the element type; for text it is immutable. Punctuation separates words, so that
+    # boat finds red-boat.jpg. The text is bounded, as a tsvector has at most 1 MB.
     """
     CREATE FUNCTION image_words(filename text, alt_text text, tags text[]) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN to_tsvector(
@@ -109,12 +110,12 @@ DOWN = (
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop them. The extension stays: others may use it."""
+    """Drop the tables. The extension is kept: other tables of the database may use it."""
     for statement in DOWN:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Keep what tells duplicates, and which images were compared for them."""
+"""Add perceptual hashes, pairs of duplicates, and which images were compared."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ UP = (
         ADD CONSTRAINT perceptual_hash_of_256_bits CHECK (length(perceptual_hash) = 32)
     """,
     "CREATE INDEX images_by_pixel_sha256 ON images (pixel_sha256)",
-    # The images that an earlier version took in; soon there are none.
+    # Images that were indexed by an earlier version. The backfill of hashes empties this index.
     "CREATE INDEX images_without_hash ON images (id) WHERE perceptual_hash IS NULL",
-    # Models stay for good: no reference to them is checked for each link.
+    # model_id has no foreign key: rows of ``models`` are never deleted, and the check would slow
+    # down the insert of each pair.
     """
     CREATE TABLE likenesses (
         image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
@@ -30,8 +31,8 @@ UP = (
     )
     """,
     "CREATE INDEX likenesses_by_other ON likenesses (other_id)",
-    # Who was compared through another, or linked as its copy, is compared anew when that one is
-    # deleted: what it is linked to goes with it.
+    # through_id is the representative of an image, copy_of_id the first image of the same pixels.
+    # Deleting either deletes the row, and the pairs with it, so that the image is compared again.
     """
     CREATE TABLE comparisons (
         image_id uuid NOT NULL REFERENCES images (id) ON DELETE CASCADE,
@@ -56,12 +57,12 @@ DOWN = (
 
 
 def upgrade() -> None:
-    """Add them. Images that are here already have no hash yet."""
+    """Add the columns and tables. Existing images have no hash at first."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the columns and tables."""
     for statement in DOWN:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Keep encoded concepts, and of searches what they were blended from and how relevant hits are."""
+"""Add embeddings of concepts, and to kept searches the parts of blends and relevances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UP = (
         embeddings bytea NOT NULL
     )
     """,
-    # Kept for an hour at most, and all of them new ones from here on.
+    # Searches are kept for at most an hour. Deleting them allows new columns without a default.
     "DELETE FROM searches",
     """
     ALTER TABLE searches
@@ -41,12 +41,12 @@ DOWN = (
 
 
 def upgrade() -> None:
-    """Make room for them."""
+    """Add the table and the columns."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the table and the columns."""
     for statement in DOWN:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""Write work down: on images that are not ready, on objects elsewhere, and for models to come."""
+"""Add the work queue, external objects, upload targets, and notifications of changes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ UP = (
     "UPDATE images SET ready_at = created_at WHERE status = 'ready'",
     "CREATE INDEX images_by_ready_at ON images (ready_at)",
     "ALTER TABLE models ADD COLUMN source text, ADD COLUMN activated_at timestamptz",
-    # No reference to images: work on an object is there before its image is. The index is what
-    # leases are taken by; the time is when work may be taken, and infinity where it is set aside.
+    # image_id has no foreign key: a task on an external object exists before its image. due_at is
+    # the time from which a task can be leased: a lease postpones it, and a dead letter is due at
+    # infinity. Leases are acquired along the index work_by_due.
     """
     CREATE TABLE work (
         model_id integer NOT NULL REFERENCES models (id) ON DELETE CASCADE,
@@ -31,8 +32,8 @@ UP = (
     )
     """,
     "CREATE INDEX work_by_due ON work (model_id, due_at, image_id)",
-    # What lies in other places and was found there, indexed or not. Deleting the image leaves the
-    # object, so that the next look there does not bring it back.
+    # External objects that were listed, indexed or not. Deleting an image keeps its object, so that
+    # the next import does not add the image again.
     """
     CREATE TABLE objects (
         id uuid PRIMARY KEY,
@@ -60,8 +61,8 @@ UP = (
     """,
     "CREATE INDEX upload_targets_by_expiry ON upload_targets (expires_at)",
     "CREATE INDEX upload_targets_by_image ON upload_targets (image_id) WHERE image_id IS NOT NULL",
-    # Whoever changes the status of images tells everybody who listens, in the same transaction:
-    # their ids, as many at a time as fit into a message of 8,000 bytes.
+    # A transaction that changes the status of images sends their ids to all listeners when it
+    # commits: 200 in a notification, whose payload is limited to 8,000 bytes.
     """
     CREATE FUNCTION tell_of_images() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -127,12 +128,12 @@ DOWN = (
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables, columns and triggers."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables, columns and triggers."""
     for statement in DOWN:
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""What all commands share: the screen, the settings, and running to the end."""
+"""The consoles, the settings and the event loop that all commands use."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOGGED_PACKAGES = ("domain", "graph", "infra", "pictograph", "uvicorn")
+"""The packages that log at the level of the settings. Others log warnings."""
+
 out = Console()
 err = Console(stderr=True)
 
 
-def settings_of(**given: object) -> Settings:
-    """Read the settings, options first, and log as they say."""
-    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
+def settings_of(**options: object) -> Settings:
+    """Read the settings, and set up logging. An option that is not None overrides its variable."""
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = read_settings(**given)
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
-    for ours in ("domain", "graph", "infra", "pictograph", "uvicorn"):
-        logging.getLogger(ours).setLevel(settings.log_level.upper())
+    for package in LOGGED_PACKAGES:
+        logging.getLogger(package).setLevel(settings.log_level.upper())
     return settings
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. SIGTERM ends it as Ctrl-C does: cleanly, with nothing left running."""
+    """Run a coroutine. SIGTERM cancels it as Ctrl-C does: it cleans up, and the status is 130."""
 
     async def run() -> T:
         task = asyncio.ensure_future(coroutine)

@@ -1,4 +1,4 @@
-"""A server to try Pictograph with: nothing to configure, a model and six hundred postcards."""
+"""The demo: a server that needs no configuration, with the bundled model and postcards."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from domain.entities.images import ImageChanges
 from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
-from infra.clip.checkpoint import digest
+from infra.clip.checkpoint import weights_digest
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL
-from postcards.back import Back
-from postcards.press import Press
+from postcards.metadata import PostcardMetadata
+from postcards.renderer_pool import RendererPool
 from postcards.scenes import compose
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     from domain import UseCases
 
-DATA = Path("pictograph-data")
-TAG = "postcard"
-PRESSES = 2
-AT_A_TIME = 50
-"""After so many it is written down how many are in."""
+DEMO_DATA_DIR = Path("pictograph-data")
+POSTCARD_TAG = "postcard"
+RENDERER_PROCESSES = 2
+POSTCARD_BATCH_SIZE = 50
+"""How many postcards are imported before their count is saved."""
 
-SEARCHES = (
+EXAMPLE_SEARCHES = (
     "a red sailboat at sunset",
     "two hot-air balloons over snowy mountains",
     "a lighthouse at night",
@@ -49,28 +49,28 @@ SEARCHES = (
 
 
 async def serve(out: Console, *, postcards: int) -> None:
-    """Serve from a folder of its own until the process is told to stop, and fill it meanwhile."""
+    """Serve a library of its own until cancelled, and import the postcards meanwhile."""
     key = new_key()
-    # Embeddings of other weights cannot be compared: they have a library of their own.
-    folder = DATA / f"postcards-{digest(MODEL)}"
-    # Whatever the environment names, a demo has no business with anybody's database or bucket.
+    # Other weights get another library, since their embeddings cannot be compared.
+    folder = DEMO_DATA_DIR / f"postcards-{weights_digest(MODEL)}"
+    # The demo must not change a database or bucket that the environment names.
     settings = read_settings(
         data_dir=folder, model=str(MODEL), api_key=key, database_url=None, s3_bucket=None
     )
 
     def ready(url: str) -> None:
-        searches = "\n".join(f"  {query}" for query in SEARCHES)
+        searches = "\n".join(f"  {query}" for query in EXAMPLE_SEARCHES)
         out.print(
             f"""
 {app.greeting(url)}
 Changes need this key: {key}
 
-Three searches to try there:
+Three searches to try in the gallery:
 {searches}
 
-Or here, and a picture of your own:
+A search by the API, and an upload of your own picture:
   curl {url}/graphql -H 'Content-Type: application/json' \\
-    -d '{{"query": "{{ searchImages(by: {{text: \\"{SEARCHES[0]}\\"}}, first: 3) \
+    -d '{{"query": "{{ searchImages(by: {{text: \\"{EXAMPLE_SEARCHES[0]}\\"}}, first: 3) \
 {{ edges {{ relevance node {{ url }} }} }} }}"}}'
   curl {url}/graphql -H 'Authorization: Bearer {key}' -H 'GraphQL-Require-Preflight: 1' \\
     -F operations='{{"query": "mutation($files: [Upload!]!) \
@@ -78,58 +78,66 @@ Or here, and a picture of your own:
 userErrors {{ message }} }} }}", "variables": {{"files": [null]}}}}' \\
     -F map='{{"0": ["variables.files.0"]}}' -F 0=@picture.jpg
 
-The model in the box knows postcards and nothing else. Photos want a real one:
-`make serve` loads openai/clip-vit-base-patch32.
+The bundled model knows only postcards. For photos, `make serve` loads
+openai/clip-vit-base-patch32.
 """,
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
-    async def fill(use_cases: UseCases) -> None:
+    async def import_in_background(use_cases: UseCases) -> None:
         try:
-            await take_in(use_cases, out, postcards=postcards, done=folder / "taken-in")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server goes on without
-            reason = str(error) or type(error).__name__
-            out.print(f"Not all postcards could be taken in ({reason}); the next start goes on.")
+            await import_postcards(
+                use_cases, out, postcards=postcards, count_file=folder / "taken-in"
+            )
+        except Exception as error:  # noqa: BLE001 - the server continues without more postcards
+            reason = str(error).rstrip(".") or type(error).__name__
+            out.print(
+                f"Not all postcards could be imported: {reason}. Start the demo again to continue.",
+                markup=False,
+                soft_wrap=True,
+            )
 
-    await app.serve(settings, ready=ready, beside=fill)
+    await app.serve(settings, ready=ready, beside=import_in_background)
 
 
-async def take_in(use_cases: UseCases, out: Console, *, postcards: int, done: Path) -> None:
-    """Take the first postcards in through the ordinary upload, but for those ``done`` counts.
+async def import_postcards(
+    use_cases: UseCases, out: Console, *, postcards: int, count_file: Path
+) -> None:
+    """Import the first postcards as uploads, after those that ``count_file`` counts.
 
-    What was interrupted is made up for: a postcard that is here already is not taken in twice.
+    After an interruption, postcards of the last batch are uploaded again, which is idempotent.
     """
-    here = await asyncio.to_thread(_read_count, done)
-    if here >= postcards:
-        out.print("The postcards are here.")
+    imported = await asyncio.to_thread(_read_count, count_file)
+    if imported >= postcards:
+        out.print("All postcards are in the library.")
         return
     columns = (
-        TextColumn("Taking in postcards"),
+        TextColumn("Importing postcards"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    async with Press.open(PRESSES) as press:
+    async with RendererPool.open(RENDERER_PROCESSES) as renderers:
         with Progress(*columns, console=out) as progress:
-            task = progress.add_task("", total=postcards, completed=here)
-            missing = islice(seeds(), here, postcards)
-            while some := list(islice(missing, AT_A_TIME)):
-                uploads = [_upload(seed, press) for seed in some]
-                backs = {_name(seed): Back(compose(seed)) for seed in some}
-                async for upload, outcome in use_cases.import_copies(uploads, tags=[TAG]):
+            task = progress.add_task("", total=postcards, completed=imported)
+            remaining = islice(seeds(), imported, postcards)
+            while batch := list(islice(remaining, POSTCARD_BATCH_SIZE)):
+                uploads = [_upload(seed, renderers) for seed in batch]
+                metadata = {_filename(seed): PostcardMetadata(compose(seed)) for seed in batch}
+                async for upload, outcome in use_cases.import_copies(uploads, tags=[POSTCARD_TAG]):
                     if isinstance(outcome, Refusal):
                         raise outcome
-                    await _label(use_cases, outcome.image.id, backs[upload.filename])
+                    await _annotate(use_cases, outcome.image.id, metadata[upload.filename])
                     progress.advance(task)
-                here += len(uploads)
-                await asyncio.to_thread(done.write_text, f"{here}\n")
-    out.print(f"{postcards} postcards can be found.")
+                imported += len(uploads)
+                await asyncio.to_thread(count_file.write_text, f"{imported}\n")
+    out.print(f"{postcards} postcards can be searched.")
 
 
 def seeds() -> Iterator[int]:
-    """Yield the seeds of postcards that no model was trained on."""
+    """Yield the seeds of held-out postcards, which the bundled model was not trained on."""
     return (seed for seed in count() if compose(seed).is_held_out)
 
 
@@ -137,18 +145,18 @@ def _read_count(file: Path) -> int:
     return int(file.read_text()) if file.exists() else 0
 
 
-def _upload(seed: int, press: Press) -> Upload:
+def _upload(seed: int, renderers: RendererPool) -> Upload:
     async def read() -> bytes:
-        return await press.postcard(seed)
+        return await renderers.render(seed)
 
-    return Upload(_name(seed), 0, read)
+    return Upload(_filename(seed), 0, read)
 
 
-def _name(seed: int) -> str:
+def _filename(seed: int) -> str:
     return f"postcard-{seed:05}.jpg"
 
 
-async def _label(use_cases: UseCases, image_id: UUID, back: Back) -> None:
-    """Put onto an image what stands on the postcard's back, and in no EXIF tag."""
-    await use_cases.tag([image_id], back.tags)
-    await use_cases.update(image_id, ImageChanges(alt_text=back.caption))
+async def _annotate(use_cases: UseCases, image_id: UUID, metadata: PostcardMetadata) -> None:
+    """Add the tags and the caption of a postcard, which are not in its EXIF."""
+    await use_cases.tag([image_id], metadata.tags)
+    await use_cases.update(image_id, ImageChanges(alt_text=metadata.caption))

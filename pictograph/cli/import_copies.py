@@ -1,4 +1,4 @@
-"""Taking in the pictures of a folder as copies."""
+"""Imports the pictures of a folder as copies."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 
 async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) -> None:
-    """Take in every picture of a folder. What is here already is not taken in twice."""
+    """Copy the pictures of a folder into the library, without duplicates.
+
+    Exits with 1 if a file was refused.
+    """
     uploads = await asyncio.to_thread(uploads_of, folder)
     refused: list[tuple[str, str]] = []
     duplicates = 0
     columns = (
-        TextColumn("Taking in"),
+        TextColumn("Importing"),
         BarColumn(),
         MofNCompleteColumn(),
         TaskProgressColumn(show_speed=True),
@@ -50,7 +53,7 @@ async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) ->
                     duplicates += outcome.is_duplicate
                 progress.advance(task)
     new = len(uploads) - len(refused) - duplicates
-    out.print(f"{new} taken in, {duplicates} were here already, {len(refused)} refused.")
+    out.print(f"{new} imported, {duplicates} already in the library, {len(refused)} refused.")
     if refused:
         table = Table("File", "Reason", title="Refused")
         for name, reason in sorted(refused):

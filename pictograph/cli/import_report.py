@@ -1,4 +1,4 @@
-"""What an import shows while it goes on, and says at its end."""
+"""Progress and report of an import."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 class RateColumn(ProgressColumn):
-    """How many pictures a second are done."""
+    """Pictures per second."""
 
     def render(self, task: Task) -> Text:
-        """Show it, where it is known."""
+        """Return the rate, or nothing while it is unknown."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f} pictures/s", style="progress.data.speed")
 
 
 class ImportProgress:
-    """What was found and what of it is indexed, as a context manager that draws both."""
+    """Draws the progress of listing and indexing while it is entered."""
 
     def __init__(self, console: Console) -> None:
         """Draw on a console."""
@@ -53,49 +53,53 @@ class ImportProgress:
             TimeRemainingColumn(),
             console=console,
         )
-        self._stock = ImportSummary()
+        self._summary = ImportSummary()
         self._task = self._progress.add_task("Listing", total=None)
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start drawing."""
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the last state on the screen."""
+        """Stop drawing. The last state stays on the screen."""
         self._progress.stop()
 
     @property
     def key_range(self) -> KeyRange:
-        """Where all lies that was found so far."""
-        return self._stock.key_range
+        """The range of all locations found so far."""
+        return self._summary.key_range
 
-    def found(self, stock: ImportSummary) -> None:
-        """Take note of what was found."""
-        self._stock = stock
-        self._progress.update(self._task, description=f"Listing: {stock.listed:,} found")
+    def found(self, summary: ImportSummary) -> None:
+        """Show how much the listing has found."""
+        self._summary = summary
+        self._progress.update(self._task, description=f"Listing: {summary.listed:,} found")
 
     def left(self, waiting: int) -> None:
-        """Take note of how much waits."""
-        total = max(self._stock.to_index, waiting)
+        """Show how many objects are still to be indexed."""
+        total = max(self._summary.to_index, waiting)
         self._progress.update(self._task, total=total, completed=total - waiting)
 
 
-def report(stock: ImportSummary, refused_count: int, refused: Sequence[RefusedObject]) -> None:
-    """Say what was done, in a line and a table of what is no picture. Ends with status 1 if any."""
-    counts = stock.counts
-    # Below what a manifest names there may be more that is refused than it names.
-    indexed = max(0, stock.to_index - refused_count + counts[ObjectChange.REFUSED])
+def report(summary: ImportSummary, refused_count: int, refused: Sequence[RefusedObject]) -> None:
+    """Print the counts, and a table of refused objects. Exits with 1 if there are any.
+
+    The counts of refused objects are those of the whole range, and so may exceed a manifest's.
+    """
+    counts = summary.counts
+    indexed = max(0, summary.to_index - refused_count + counts[ObjectChange.REFUSED])
     out.print(
-        f"{stock.listed:,} found: {indexed:,} indexed, {counts[ObjectChange.UNCHANGED]:,} unchanged, "
-        f"{counts[ObjectChange.VANISHED]:,} vanished, {refused_count + stock.missing_count:,} refused.",
+        f"{summary.listed:,} found: {indexed:,} indexed, "
+        f"{counts[ObjectChange.UNCHANGED]:,} unchanged, "
+        f"{counts[ObjectChange.VANISHED]:,} vanished, "
+        f"{refused_count + summary.missing_count:,} refused.",
         soft_wrap=True,
     )
-    named = [*stock.missing, *refused]
-    more = refused_count + stock.missing_count - len(named)
-    if named:
+    shown = [*summary.missing, *refused]
+    more = refused_count + summary.missing_count - len(shown)
+    if shown:
         table = Table("Object", "Reason", title="Refused")
-        for each in named:
+        for each in shown:
             table.add_row(Text(each.location, overflow="fold"), Text(each.reason))
         if more:
             table.add_row(f"… and {more:,} more", "")
@@ -103,24 +107,26 @@ def report(stock: ImportSummary, refused_count: int, refused: Sequence[RefusedOb
         raise typer.Exit(1)
 
 
-def report_dry_run(stock: ImportSummary, rate: float | None) -> None:
-    """Say what would be done, and about how long that takes."""
-    counts = stock.counts
+def report_dry_run(summary: ImportSummary, rate: float | None) -> None:
+    """Print what an import would do, and an estimate of its duration."""
+    counts = summary.counts
     out.print(
-        f"{stock.listed:,} found: {counts[ObjectChange.NEW]:,} new, "
-        f"{counts[ObjectChange.CHANGED]:,} changed, {counts[ObjectChange.UNFINISHED]:,} unfinished, "
+        f"{summary.listed:,} found: {counts[ObjectChange.NEW]:,} new, "
+        f"{counts[ObjectChange.CHANGED]:,} changed, "
+        f"{counts[ObjectChange.UNFINISHED]:,} unfinished, "
         f"{counts[ObjectChange.UNCHANGED]:,} unchanged, "
-        f"{counts[ObjectChange.VANISHED]:,} vanished, {counts[ObjectChange.REFUSED]:,} refused before.",
+        f"{counts[ObjectChange.VANISHED]:,} vanished, "
+        f"{counts[ObjectChange.REFUSED]:,} refused before.",
         soft_wrap=True,
     )
-    if stock.missing_count:
-        out.print(f"{stock.missing_count:,} of the manifest are not there.")
-    takes = ""
+    if summary.missing_count:
+        out.print(f"{summary.missing_count:,} objects of the manifest do not exist.")
+    duration = ""
     if rate:
-        seconds = timedelta(seconds=max(1, round(stock.to_index / rate)))
-        takes = f", about {seconds} at {rate:.1f} pictures/s"
+        seconds = timedelta(seconds=max(1, round(summary.to_index / rate)))
+        duration = f", about {seconds} at {rate:.1f} pictures/s"
     out.print(
-        f"{stock.to_index:,} to index ({decimal(stock.bytes_to_index)}){takes}. "
+        f"{summary.to_index:,} to index ({decimal(summary.bytes_to_index)}){duration}. "
         "This was a dry run: nothing was changed.",
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""Taking in many pictures at once: where they lie, or as copies."""
+"""The command that imports pictures of folders and buckets, in place or as copies."""
 
 from __future__ import annotations
 
@@ -25,38 +25,45 @@ if TYPE_CHECKING:
 
 def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     place: Annotated[
-        str | None, typer.Argument(help="Folder with all folders in it, or s3://bucket/prefix.")
+        str | None, typer.Argument(help="Folder, with its subfolders, or s3://bucket/prefix.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Tag to put on each; repeatable.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Tag of each new image. Repeatable.")
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="File that names pictures, a line each (or CSV, or JSON); - reads standard input."
+            help="File with a location a line, or CSV, or JSON lines; - reads standard input."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Report what would change, and change nothing.")
     ] = False,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Try again what was refused before.")
-    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry refused objects.")] = False,
     even_everything: Annotated[
         bool,
-        typer.Option("--even-everything", help="Go on where nothing is left at the place."),
+        typer.Option(
+            "--even-everything",
+            help="Continue even if the place has become empty, and delete its images.",
+        ),
     ] = False,
     copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the originals of a folder, and look after them.")
+        bool, typer.Option("--copy", help="Copy the originals of a folder into the library.")
     ] = False,
 ) -> None:
-    """Index every picture of a folder or a bucket where it lies; run again, what has changed."""
+    """Index the pictures of a folder or bucket in place. Later runs index only changes."""
     if (place is None) == (manifest is None):
         raise Misconfigured(
             "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."
         )
     settings = settings_of()
     if copy:
-        if place is None or "://" in place or dry_run:
-            raise Misconfigured("Only a folder can be copied, and not as a dry run: name one.")
+        if place is None or "://" in place:
+            raise Misconfigured(
+                "Only a folder can be copied; name it: `pictograph import FOLDER --copy`."
+            )
+        if dry_run:
+            raise Misconfigured("--copy has no dry run; leave out --copy or --dry-run.")
         run(import_copies(settings, Path(place), tags=tag or []))
         return
     run(
@@ -87,7 +94,7 @@ async def _import(  # noqa: PLR0913 - each is an option
         use_cases = pictograph.use_cases
         with ImportProgress(err) as progress:
             if root is not None:
-                looking = use_cases.reconcile(
+                listing = use_cases.reconcile(
                     root,
                     tags=tags,
                     retry=retry,
@@ -97,30 +104,30 @@ async def _import(  # noqa: PLR0913 - each is an option
                 )
             else:
                 entries = read_manifest(manifest or Path("-"))
-                looking = use_cases.reconcile_manifest(
+                listing = use_cases.reconcile_manifest(
                     entries, tags=tags, retry=retry, dry_run=dry_run, progress=progress.found
                 )
             if dry_run:
-                stock = await looking
-                rate = await use_cases.estimate(stock.sample)
+                summary = await listing
+                rate = await use_cases.estimate(summary.sample)
             else:
-                # What is found may be the work of another model: promoted before, or meanwhile.
+                # Another model can be promoted during the import. It then needs embeddings, too.
                 others = asyncio.ensure_future(pictograph.work_for_others())
                 try:
-                    stock = await _index(use_cases, asyncio.ensure_future(looking), progress)
+                    summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
                 finally:
                     others.cancel()
                     await asyncio.gather(others, return_exceptions=True)
         if dry_run:
-            report_dry_run(stock, rate)
+            report_dry_run(summary, rate)
         else:
-            report(stock, *await use_cases.index_found.refused(stock.key_range))
+            report(summary, *await use_cases.index_found.refused(summary.key_range))
 
 
 async def _index(
     use_cases: UseCases, listing: asyncio.Future[ImportSummary], progress: ImportProgress
 ) -> ImportSummary:
-    """Index what is found as it is found."""
+    """Index objects while the listing continues. Cancels the listing if indexing fails."""
     try:
         async for waiting in use_cases.index_found(lambda: progress.key_range, listing=listing):
             progress.left(waiting)

@@ -1,4 +1,4 @@
-"""Making, listing and revoking API keys."""
+"""The commands that create, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from domain.errors import InvalidArgument
 from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
 from pictograph.cli.tables import UUID_WIDTH
-from pictograph.composition import utc_now
 
-keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it allows; repeatable.")] = [  # noqa: B006
+    name: Annotated[str, typer.Argument(help="Who or what uses the key.")],
+    scope: Annotated[list[Scope], typer.Option(help="What the key allows. Repeatable.")] = [  # noqa: B006
         Scope.WRITE
     ],
 ) -> None:
-    """Make a key and show it, once."""
+    """Create a key, and print it. It cannot be shown again."""
 
-    async def made() -> str:
+    async def create() -> str:
         async with app.open_library(settings_of()) as library:
             return (await library.issue_key(name, scope))[0]
 
-    typer.echo(run(made()))
-    err.print("Keep this key; it is shown only now.")
+    typer.echo(run(create()))
+    err.print("Store this key: it cannot be shown again.")
 
 
 @keys.command("list")
 def list_keys() -> None:
     """List all keys, without their secrets."""
 
-    async def listed() -> Table:
+    async def list_rows() -> Table:
         table = Table("Name", "Scopes", "Created", "Revoked", Column("Id", min_width=UUID_WIDTH))
         async with app.open_library(settings_of()) as library:
-            for key in await library.keys.list():
+            for key in await library.list_keys():
                 table.add_row(
                     Text(key.name),
                     ", ".join(scope.name for scope in Scope if scope in key.scopes),
@@ -53,21 +52,21 @@ def list_keys() -> None:
                 )
         return table
 
-    out.print(run(listed()), crop=False)
+    out.print(run(list_rows()), crop=False)
 
 
 @keys.command("revoke")
 def revoke_key(
-    key_id: Annotated[UUID, typer.Argument(help="As `pictograph keys list` shows it.")],
+    key_id: Annotated[UUID, typer.Argument(help="The id that `pictograph keys list` shows.")],
 ) -> None:
-    """Revoke a key for good."""
+    """Revoke a key. It cannot be restored."""
 
-    async def revoked() -> bool:
+    async def revoke() -> bool:
         async with app.open_library(settings_of()) as library:
-            return await library.keys.revoke(key_id, utc_now())
+            return await library.revoke_key(key_id)
 
-    if not run(revoked()):
+    if not run(revoke()):
         raise InvalidArgument(
-            (), f"No key in force has the id {key_id}; `pictograph keys list` shows them."
+            (), f"No valid key has the id {key_id}; `pictograph keys list` shows all keys."
         )
     out.print("Revoked.")

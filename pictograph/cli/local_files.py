@@ -1,4 +1,4 @@
-"""Files of pictures, alone and in folders, as uploads."""
+"""Reads files and folders as uploads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def uploads_of(folder: Path) -> list[Upload]:
-    """Return every file of the folder and of those in it, but for hidden ones, by name.
+    """Return the files of a folder and its subfolders, sorted by path, without hidden ones.
 
-    ``filename`` is the path below the folder. Raises Misconfigured where there is no folder.
+    ``filename`` is the path below the folder. Raises Misconfigured if the folder does not exist.
     """
     if not folder.is_dir():
         raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
@@ -29,7 +29,7 @@ def uploads_of(folder: Path) -> list[Upload]:
 
 
 def upload_of(path: Path, name: str) -> Upload:
-    """Return a file as an upload that is called ``name``."""
+    """Return a file as an upload with the filename ``name``."""
 
     async def read() -> bytes:
         try:

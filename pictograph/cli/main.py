@@ -1,28 +1,23 @@
-"""The commands of `pictograph`."""
+"""The command line `pictograph`, which joins the commands."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.errors import Refusal
-from pictograph import app
-from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.console import err
+from pictograph.cli.doctor import doctor
 from pictograph.cli.imports import import_pictures
 from pictograph.cli.keys import keys
-from pictograph.cli.maintenance import check, doctor, sweep
+from pictograph.cli.maintenance import check, migrate, sweep
 from pictograph.cli.models import models
+from pictograph.cli.processes import demo, serve, worker
 from pictograph.cli.remedies import sentence_of
-from pictograph.cli.search_arguments import SearchArguments, taking_options
-from pictograph.cli.search_result import answer_to
-from pictograph.cli.tables import shows_pictures
-from pictograph.cli.worker import worker
-
-if TYPE_CHECKING:
-    from infra.settings import Settings
+from pictograph.cli.schema import export_schema
+from pictograph.cli.search import search
 
 cli = typer.Typer(
     name="pictograph",
@@ -33,9 +28,23 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# In the order of the help.
+cli.command()(serve)
+cli.command()(migrate)
+cli.command()(worker)
+cli.command("import")(import_pictures)
+cli.command()(search)
+cli.command()(sweep)
+cli.command()(check)
+cli.command()(doctor)
+cli.add_typer(keys, name="keys")
+cli.add_typer(models, name="models")
+cli.command("export-schema")(export_schema)
+cli.command()(demo)
+
 
 def main() -> None:
-    """Run a command. What goes wrong is one sentence, and an exit status of 1."""
+    """Run a command. An error is one sentence on standard error, and the exit status 1."""
     try:
         cli()
     except Refusal as refusal:
@@ -43,83 +52,13 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PICTOGRAPH_LOG_LEVEL") == "debug":
             raise
-        sentence = (
-            f"Something unexpected happened: {type(error).__name__}: {error}. "
-            "PICTOGRAPH_LOG_LEVEL=debug shows where."
-        )
+        sentence = _unexpected(error)
     err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
 
 
-@cli.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
-) -> None:
-    """Serve GraphQL, GraphiQL and pictures over HTTP."""
-    settings = settings_of(host=host, port=port)
-    run(app.serve(settings, ready=lambda url: out.print(app.greeting(url))))
-
-
-@cli.command()
-def migrate(
-    create_bucket: Annotated[
-        bool, typer.Option("--create-bucket", help="Make the bucket where it is missing.")
-    ] = False,
-) -> None:
-    """Bring the database to the newest version of its tables."""
-    run(app.migrate(settings_of(), create_bucket=create_bucket))
-    out.print("The database has the tables of this version.")
-
-
-cli.command()(worker)
-cli.command("import")(import_pictures)
-
-
-@cli.command()
-@taking_options
-def search(arguments: SearchArguments) -> None:
-    """Find pictures by what they show, and by what is known of them."""
-    run(_search(settings_of(), arguments))
-
-
-async def _search(settings: Settings, arguments: SearchArguments) -> None:
-    with arguments.spelled(), err.status("Searching"):
-        by, options = arguments.by(), arguments.options()
-        async with app.open_pictograph(settings) as pictograph:
-            answer = await answer_to(
-                pictograph.use_cases,
-                by,
-                options,
-                first=arguments.first,
-                pictures=shows_pictures(out),
-            )
-    out.print(answer, crop=False)
-
-
-cli.command()(sweep)
-cli.command()(check)
-cli.command()(doctor)
-cli.add_typer(keys, name="keys")
-cli.add_typer(models, name="models")
-
-
-@cli.command("export-schema")
-def export_schema(
-    file: Annotated[typer.FileTextWrite, typer.Argument(help="Where to; - is the screen.")] = "-",  # type: ignore[assignment]  # typer opens it
-) -> None:
-    """Write the GraphQL schema in SDL."""
-    from graph.schema.schema import print_schema  # noqa: PLC0415 - no other command needs it
-
-    typer.echo(print_schema(), file=file)
-
-
-@cli.command()
-def demo(
-    postcards: Annotated[int, typer.Option(help="How many postcards to take in.", min=0)] = 600,
-) -> None:
-    """Serve from a folder of its own, with the model in the box and postcards to search."""
-    from pictograph.cli.demo import serve as serve_demo  # noqa: PLC0415 - no other command needs it
-
-    settings_of()
-    run(serve_demo(out, postcards=postcards))
+def _unexpected(error: Exception) -> str:
+    # Messages of libraries may have several lines, and end with or without a full stop.
+    message = " ".join(str(error).split()).rstrip(".")
+    detail = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"Unexpected error: {detail}. Set PICTOGRAPH_LOG_LEVEL=debug to see where it occurred."

@@ -1,4 +1,4 @@
-"""Models in a terminal: how far each has got, and what two of them find side by side."""
+"""Tables of models for the terminal: their progress, and the results of two side by side."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ STYLES = {
 BAR_WIDTH = 30
 NAME_WIDTH = 32
 
-EXACTLY = SearchOptions(exact=True)
-"""What an index misses says nothing about a model."""
+EXACT_SEARCH = SearchOptions(exact=True)
+"""Without the index, whose recall says nothing about a model."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What two models find for one text, and how much of it is the same, 0 to 1."""
+class ResultComparison:
+    """The results of two models for one text, and the share that both have in common, 0 to 1."""
 
     table: RenderableType
     overlap: float
 
 
 def status_table(statuses: Sequence[ModelStatus]) -> RenderableType:
-    """Lay models out in rows, with a bar for each that is being filled."""
+    """Lay models out in rows, with a progress bar for each that is BACKFILLING."""
     longest = max((len(each.name) for each in statuses), default=0)
     name = Column("Model", min_width=min(longest, NAME_WIDTH), overflow="fold")
     state = Column("State", min_width=len(ModelState.BACKFILLING))
-    table = Table(name, state, "Dim.", "Embedded", "Waiting", "Leased", "Set aside")
+    table = Table(name, state, "Dim.", "Embedded", "Waiting", "Leased", "Failed")
     below: list[RenderableType] = []
     for each in statuses:
         table.add_row(
@@ -62,59 +62,59 @@ def status_table(statuses: Sequence[ModelStatus]) -> RenderableType:
             *(f"{n:,}" for n in (each.work.waiting, each.work.leased, each.work.failed)),
         )
         if each.state is ModelState.BACKFILLING:
-            below.append(_bar(each))
+            below.append(_progress_bar(each))
         below += [Text(f"{each.name}: {error}", style="red") for error in each.errors]
     return Group(table, *below)
 
 
-def _bar(status: ModelStatus) -> RenderableType:
+def _progress_bar(status: ModelStatus) -> RenderableType:
     row = Table.grid(padding=(0, 1))
     share = status.embedded / status.total if status.total else 1.0
-    said = f"{share:.0%} embedded"
+    label = f"{share:.0%} embedded"
     if status.indexing is not None:
-        share, said = status.indexing, f"building the index, {status.indexing:.0%}"
-    row.add_row(Text(status.name), ProgressBar(1.0, share, width=BAR_WIDTH), Text(said))
+        share, label = status.indexing, f"building the index, {status.indexing:.0%}"
+    row.add_row(Text(status.name), ProgressBar(1.0, share, width=BAR_WIDTH), Text(label))
     return row
 
 
-async def comparison_table(
-    text: str, editions: tuple[LoadedModel, LoadedModel], *, first: int, pictures: bool
-) -> Compared:
-    """Ask two models for the same, and lay out side by side what they find."""
+async def compare_results(
+    text: str, pair: tuple[LoadedModel, LoadedModel], *, first: int, pictures: bool
+) -> ResultComparison:
+    """Search a text by two models, and lay out their results side by side."""
     pages = [
-        await edition.use_cases.search(ByText(text), EXACTLY, first=first) for edition in editions
+        await loaded.use_cases.search(ByText(text), EXACT_SEARCH, first=first) for loaded in pair
     ]
     ids = [{found.image.id for found in page.found} for page in pages]
-    both = ids[0] & ids[1]
-    share = len(both) / max(1, *map(len, ids))
+    common = ids[0] & ids[1]
+    overlap = len(common) / max(1, *map(len, ids))
     columns = [
-        await _cells(edition, page, both, pictures=pictures)
-        for edition, page in zip(editions, pages, strict=True)
+        await _cells(loaded, page, common, pictures=pictures)
+        for loaded, page in zip(pair, pages, strict=True)
     ]
-    table = Table("", title=Text(text), caption=f"{share:.0%} are the same, in bold.")
-    for edition in editions:
-        table.add_column(Text(edition.model.name), overflow="fold")
+    table = Table("", title=Text(text), caption=f"{overlap:.0%} are the same, in bold.")
+    for loaded in pair:
+        table.add_column(Text(loaded.model.name), overflow="fold")
     for rank in range(max(map(len, columns))):
         cells = [column[rank] if rank < len(column) else "" for column in columns]
         table.add_row(str(rank + 1), *cells)
-    return Compared(table, share)
+    return ResultComparison(table, overlap)
 
 
 async def _cells(
-    edition: LoadedModel, page: SearchPage, both: set[UUID], *, pictures: bool
+    loaded: LoadedModel, page: SearchPage, common: set[UUID], *, pictures: bool
 ) -> list[RenderableType]:
-    judged = await edition.use_cases.search.score(
+    scored = await loaded.use_cases.search.score(
         page.search.query, [found.hit for found in page.found]
     )
-    relevances = {hit.image_id: hit.relevance or 0.0 for hit in judged}
-    drawn = await thumbnails_of(edition.use_cases, page) if pictures else []
+    relevances = {hit.image_id: hit.relevance or 0.0 for hit in scored}
+    thumbnails = await thumbnails_of(loaded.use_cases, page) if pictures else []
     cells: list[RenderableType] = []
     for rank, found in enumerate(page.found):
-        style = "bold" if found.image.id in both else ""
-        said = Text.assemble(
+        style = "bold" if found.image.id in common else ""
+        label = Text.assemble(
             (found.image.filename, style),
             "\n",
             relevance_cell(relevances.get(found.image.id, 0.0)),
         )
-        cells.append(Group(thumbnail(drawn[rank]), said) if drawn else said)
+        cells.append(Group(thumbnail(thumbnails[rank]), label) if thumbnails else label)
     return cells

@@ -1,4 +1,4 @@
-"""Changing the model of a library without a pause."""
+"""The commands that change the model of a library while it is in use."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from domain.errors import InvalidArgument
 from pictograph import app
 from pictograph.adapters import open_encoder, source_of
 from pictograph.cli.console import err, out, run, settings_of
-from pictograph.cli.model_tables import comparison_table, status_table
+from pictograph.cli.model_tables import compare_results, status_table
 from pictograph.cli.tables import shows_pictures
 
 if TYPE_CHECKING:
+    from domain.entities.models import StoredModel
     from infra.settings import Settings
 
-LOOK_SECONDS = 1.0
+STATUS_REFRESH_SECONDS = 1.0
 
 models = typer.Typer(
     help="Change the model of a library while it is in use: add, wait until ready, compare, "
@@ -30,7 +31,7 @@ models = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="Its name or the beginning of it, or its source.")]
-Incomplete = Annotated[
+EvenIncomplete = Annotated[
     bool, typer.Option("--even-incomplete", help="Also without pictures that it cannot embed.")
 ]
 
@@ -39,45 +40,46 @@ Incomplete = Annotated[
 def add_model(
     name: Annotated[str, typer.Argument(help="As PICTOGRAPH_MODEL: a folder, or on the hub.")],
 ) -> None:
-    """Let workers embed all pictures by another model, while the one before answers."""
+    """Embed all pictures by another model, while the active one stays in use."""
 
-    async def added() -> str:
+    async def add() -> StoredModel:
         settings = settings_of()
         with err.status("Loading the model"):
             async with open_encoder(settings, name) as encoder:
                 model = encoder.model
         async with app.open_library(settings) as library:
-            live = await library.models.add(model, source_of(name))
-        if live.state is ModelState.ACTIVE:
-            return f"{live.name} answers already."
-        return (
-            f"{live.name} is {live.state}; `pictograph models status --watch` shows how far it has "
-            "got. Pictures are embedded by a running server, or by `pictograph worker`."
-        )
+            return await library.models.add(model, source_of(name))
 
-    _say(run(added()))
+    added = run(add())
+    if added.is_active:
+        _print(f"{added.name} is active already.")
+    else:
+        _print(
+            f"{added.name} is {added.state}; `pictograph models status --watch` shows the "
+            "progress. Pictures are embedded by a running server, or by `pictograph worker`."
+        )
 
 
 @models.command("status")
 def show_models(
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until no model is being filled.")
+        bool, typer.Option("--watch", help="Go on until no model is backfilling.")
     ] = False,
 ) -> None:
-    """Show how far each model has got."""
-    run(_status(settings_of(), watch=watch))
+    """Show the state and the progress of each model."""
+    run(_show_statuses(settings_of(), watch=watch))
 
 
-async def _status(settings: Settings, *, watch: bool) -> None:
+async def _show_statuses(settings: Settings, *, watch: bool) -> None:
     async with app.open_library(settings) as library:
-        statuses = await library.models.statuses()
+        statuses = await library.models.list_statuses()
         if not watch:
             out.print(status_table(statuses), crop=False)
             return
         with Live(status_table(statuses), console=out, auto_refresh=False) as live:
             while any(each.state is ModelState.BACKFILLING for each in statuses):
-                await asyncio.sleep(LOOK_SECONDS)
-                statuses = await library.models.statuses()
+                await asyncio.sleep(STATUS_REFRESH_SECONDS)
+                statuses = await library.models.list_statuses()
                 live.update(status_table(statuses), refresh=True)
 
 
@@ -89,61 +91,62 @@ def compare_models(
     against: Annotated[str, typer.Option("--with", help="The model to compare with.")],
     first: Annotated[int, typer.Option(help="How many hits of each.", min=1, max=100)] = 10,
 ) -> None:
-    """Ask the model that answers and another one the same, and show what each finds."""
+    """Search the same texts by the active model and another one, and show both results."""
     texts = [text for query in queries for text in _texts(query)]
     if not texts:
-        raise InvalidArgument((), "There is nothing to ask; the file has no line.")
+        raise InvalidArgument((), "There is no text to search for; the file is empty.")
     run(_compare(settings_of(), texts, against, first=first))
 
 
 async def _compare(settings: Settings, texts: list[str], against: str, *, first: int) -> None:
     with err.status("Loading the models"):
         async with app.open_pictograph(settings) as pictograph:
-            other = await pictograph.models.find(against)
-            editions = pictograph.editions.answering(), await pictograph.editions.load(other)
-            shares = []
+            other = await pictograph.library.models.find(against)
+            loaded_models = pictograph.loaded_models
+            pair = loaded_models.active(), await loaded_models.load(other)
+            overlaps = []
             for text in texts:
-                compared = await comparison_table(
-                    text, editions, first=first, pictures=shows_pictures(out)
+                comparison = await compare_results(
+                    text, pair, first=first, pictures=shows_pictures(out)
                 )
-                shares.append(compared.overlap)
-                out.print(compared.table, crop=False)
-    average = sum(shares) / len(shares)
-    _say(f"On average, {average:.0%} of the first {first} are the same (overlap@{first}).")
+                overlaps.append(comparison.overlap)
+                out.print(comparison.table, crop=False)
+    average = sum(overlaps) / len(overlaps)
+    _print(f"On average, {average:.0%} of the first {first} are the same (overlap@{first}).")
 
 
 @models.command("promote")
-def promote_model(name: Name, even_incomplete: Incomplete = False) -> None:
-    """Let a model that is ready answer from now on. The one before is kept ready."""
+def promote_model(name: Name, even_incomplete: EvenIncomplete = False) -> None:
+    """Make a model active that is ready. The one before stays ready."""
 
-    async def promoted() -> str:
+    async def promote() -> StoredModel:
         async with app.open_library(settings_of()) as library:
-            return (await library.models.promote(name, even_incomplete=even_incomplete)).name
+            return await library.models.promote(name, force=even_incomplete)
 
-    _say(f"{run(promoted())} answers from now on; `pictograph models rollback` takes that back.")
+    _print(f"{run(promote()).name} is active now; `pictograph models rollback` takes that back.")
 
 
 @models.command("rollback")
-def rollback_model(even_incomplete: Incomplete = False) -> None:
-    """Let the model answer again that did before."""
+def roll_back_model(even_incomplete: EvenIncomplete = False) -> None:
+    """Make the model active again that was active before."""
 
-    async def rolled_back() -> str:
+    async def roll_back() -> StoredModel:
         async with app.open_library(settings_of()) as library:
-            return (await library.models.rollback(even_incomplete=even_incomplete)).name
+            return await library.models.roll_back(force=even_incomplete)
 
-    _say(f"{run(rolled_back())} answers again.")
+    _print(f"{run(roll_back()).name} is active again.")
 
 
 @models.command("drop")
 def drop_model(name: Name) -> None:
-    """Forget all that a model has made of the pictures."""
+    """Delete a model's embeddings and everything that was computed from them."""
 
-    async def dropped() -> str:
+    async def drop() -> StoredModel:
         async with app.open_library(settings_of()) as library:
-            with err.status("Waiting for those who still search by it"):
+            with err.status("Waiting until servers have stopped using it"):
                 return await library.models.drop(name)
 
-    _say(f"{run(dropped())} is dropped.")
+    _print(f"{run(drop()).name} is dropped.")
 
 
 def _texts(query: str) -> list[str]:
@@ -156,5 +159,5 @@ def _texts(query: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     out.print(Text(sentence), soft_wrap=True)

@@ -1,6 +1,6 @@
-"""What is typed behind the options of a command, read as values of the domain.
+"""Parses the values of options into values of the domain.
 
-Each function takes the option's name first, and raises InvalidArgument for what it cannot read.
+Each function takes the option's name first, and raises InvalidArgument for an invalid value.
 """
 
 from __future__ import annotations
@@ -22,75 +22,74 @@ if TYPE_CHECKING:
 
     from domain.entities.queries import Term
 
-WEIGHTED = re.compile(r"(?P<thing>.+)\^(?P<weight>\d+(\.\d+)?|\.\d+)", re.DOTALL)
-"""A thing and how much it counts, as Lucene boosts a term."""
+WEIGHTED_TERM = re.compile(r"(?P<term>.+)\^(?P<weight>\d+(\.\d+)?|\.\d+)", re.DOTALL)
+"""A term and its weight, in Lucene's syntax for a boost."""
 
-UNFINISHED = {"YYYY": "-01-01", "YYYY-MM": "-01"}
-"""What a year and a month lack to be a day, by their length."""
+DATE_COMPLETIONS = {len("YYYY"): "-01-01", len("YYYY-MM"): "-01"}
+"""What completes a year and a month to a date, by the length of the text."""
 
 
-def words(option: str, text: str, *, as_file: str) -> ByText:
-    """Take words as they are, but for the name of a file: nobody describes a picture by that."""
-    # os.path, because a text may be too long for a name.
+def parse_text(option: str, text: str, *, file_option: str) -> ByText:
+    """Parse a text. Refuses the name of an existing file, which is meant as a picture."""
+    # os.path.isfile, because Path.is_file raises OSError for a text that is too long for a name.
     if Path(text).suffix and os.path.isfile(text):  # noqa: PTH113
         raise InvalidArgument(
-            (), f"{option}: {text} is a file; {as_file}{text} looks for what it shows."
+            (), f"{option}: {text} is a file; {file_option}{text} searches by its picture."
         )
     return ByText(text)
 
 
-def example(option: str, name: str) -> ByUpload:
-    """Take the name of a picture's file."""
+def parse_file(option: str, name: str) -> ByUpload:
+    """Parse the name of a picture's file, where ``~`` is the home folder."""
     path = Path(name).expanduser()
     if not path.is_file():
         raise InvalidArgument((), f"{option}: there is no file {name}; check its spelling.")
     return ByUpload(upload_of(path, path.name))
 
 
-def image_id(option: str, text: str) -> UUID:
-    """Read an id as the table of a search shows it."""
+def parse_image_id(option: str, text: str) -> UUID:
+    """Parse the id of an image."""
     try:
         return UUID(text)
     except ValueError:
         raise InvalidArgument(
-            (), f"{option}: {text} is no id; take one from the last column of a search."
+            (), f"{option}: {text} is not an id; copy one from the last column of a search."
         ) from None
 
 
-def weighted(option: str, text: str) -> WeightedTerm:
-    """Read words, ``@FILE`` or an id, and behind a ``^`` how much it counts."""
-    if found := WEIGHTED.fullmatch(text):
-        return WeightedTerm(_thing(option, found["thing"]), float(found["weight"]))
-    return WeightedTerm(_thing(option, text))
+def parse_weighted_term(option: str, text: str) -> WeightedTerm:
+    """Parse a text, ``@FILE`` or an id, with an optional ``^WEIGHT`` at the end."""
+    if match := WEIGHTED_TERM.fullmatch(text):
+        return WeightedTerm(_parse_term(option, match["term"]), float(match["weight"]))
+    return WeightedTerm(_parse_term(option, text))
 
 
-def _thing(option: str, text: str) -> Term:
+def _parse_term(option: str, text: str) -> Term:
     if text.startswith("@"):
-        return example(option, text[1:])
+        return parse_file(option, text[1:])
     try:
         return ByImage(UUID(text))
     except ValueError:
-        return words(option, text, as_file=f"{option} @")
+        return parse_text(option, text, file_option=f"{option} @")
 
 
-def instant(option: str, text: str | None) -> datetime | None:
-    """Read a year, a month, a day or an instant of ISO 8601; without an offset it is in UTC."""
+def parse_instant(option: str, text: str | None) -> datetime | None:
+    """Parse a year, a month, a date or an ISO 8601 instant. Without an offset it is in UTC."""
     if text is None:
         return None
-    missing = {len(form): rest for form, rest in UNFINISHED.items()}.get(len(text), "")
     try:
-        read = datetime.fromisoformat(text + missing)
+        instant = datetime.fromisoformat(text + DATE_COMPLETIONS.get(len(text), ""))
     except ValueError:
         raise InvalidArgument(
             (),
-            f"{option}: {text} is no day; write it as 2024, 2024-05, 2024-05-31 or "
+            f"{option}: {text} is not a date; write it as 2024, 2024-05, 2024-05-31 or "
             "2024-05-31T18:00+02:00.",
         ) from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def circle(option: str, text: str | None) -> GeoNear | None:
-    """Read a latitude, a longitude and a distance in kilometres, with commas between."""
+def parse_circle(option: str, text: str | None) -> GeoNear | None:
+    """Parse latitude, longitude and a radius in kilometres, separated by commas."""
     if text is None:
         return None
     try:
@@ -98,16 +97,18 @@ def circle(option: str, text: str | None) -> GeoNear | None:
     except ValueError:
         raise InvalidArgument(
             (),
-            f"{option}: {text} is no place; write latitude, longitude and kilometres as "
+            f"{option}: {text} is not a place; write latitude, longitude and kilometres as "
             "43.47,11.88,25.",
         ) from None
     return GeoNear(latitude, longitude, radius_km)
 
 
-def media_type(option: str, text: str, *, known: Sequence[str]) -> str:
-    """Read a media type that pictures here can have; ``jpeg`` is ``image/jpeg``."""
-    full = text.lower() if "/" in text else f"image/{text.lower()}"
-    if full not in known:
-        names = ", ".join(each.removeprefix("image/") for each in known)
-        raise InvalidArgument((), f"{option}: no picture is of type {text}; types are {names}.")
-    return full
+def parse_media_type(option: str, text: str, *, supported: Sequence[str]) -> str:
+    """Parse a media type, where ``jpeg`` is short for ``image/jpeg``."""
+    media_type = text.lower() if "/" in text else f"image/{text.lower()}"
+    if media_type not in supported:
+        names = ", ".join(each.removeprefix("image/") for each in supported)
+        raise InvalidArgument(
+            (), f"{option}: {text} is not a supported type; supported types are {names}."
+        )
+    return media_type

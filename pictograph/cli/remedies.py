@@ -1,4 +1,4 @@
-"""Sentences of the command line for the ways out that the domain cannot name."""
+"""Names the settings, options and commands that remedy a refusal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ REMEDIES = {
     Remedy.CHECK_STORAGE: "Check PICTOGRAPH_DATABASE_URL, PICTOGRAPH_DATA_DIR and the bucket, or "
     "add --even-everything.",
     Remedy.CHECK_PLACE: "Check that the folder or bucket is complete, or add --even-everything.",
-    Remedy.LIST_OBJECTS: "Write their names into a file, and use --manifest.",
+    Remedy.LIST_OBJECTS: "Write their names to a file, and import it with --manifest.",
     Remedy.START_SERVER: "Set PICTOGRAPH_MODEL to this model, and start the server.",
     Remedy.SHOW_MODELS: "`pictograph models status` shows which models can be promoted.",
     Remedy.WATCH_MODELS: "`pictograph models status --watch` shows the progress.",
-    Remedy.ADD_MODEL: "`pictograph models add` brings it back.",
+    Remedy.ADD_MODEL: "`pictograph models add` adds it again.",
     Remedy.PROMOTE_INCOMPLETE: "`pictograph models status` shows the errors, and "
     "--even-incomplete promotes it anyway.",
 }
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return the sentence of a refusal with its way out."""
+    """Return the sentence of a refusal, followed by its remedy."""
     if refusal.remedy is None:
         return refusal.message
     return f"{refusal.message} {REMEDIES[refusal.remedy]}"

@@ -1,4 +1,4 @@
-"""The options of `pictograph search`, turned into the domain's words."""
+"""The options of `pictograph search`, and their conversion to a query of the domain."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -10,33 +10,42 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 from typer import Argument, Option
 
 from domain.entities.filters import ImageFilter, IntRange, Orientation, TimeRange
-from domain.entities.images import ImageStatus
+from domain.entities.images import MAX_RATING, MIN_RATING, ImageStatus
 from domain.entities.listing import MAX_PAGE_SIZE
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByImage, SearchBy, SearchOptions, WeightedTerm
 from domain.errors import InvalidArgument, Location, Refusal, UploadRefusal
 from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
-from pictograph.cli import option_values as typed
+from pictograph.cli.option_values import (
+    parse_circle,
+    parse_file,
+    parse_image_id,
+    parse_instant,
+    parse_media_type,
+    parse_text,
+    parse_weighted_term,
+)
 
 T = TypeVar("T")
 
-MAX_SIDE = 1_000_000
-"""Pixels of a side that can be asked for."""
+MAX_PIXELS_OPTION = 1_000_000
+"""The largest value of an option for a width or a height."""
 
-THING = "WORDS|@FILE|ID"
+TERM_METAVAR = "WORDS|@FILE|ID"
 
-TEXT = "TEXT"
-"""How the help spells the positional argument."""
+TEXT_ARGUMENT = "TEXT"
+"""The name of the positional argument in the help and in errors."""
 
 Strings = list[str] | None
-wanted = partial(Option, rich_help_panel="What to look for")
-which = partial(Option, rich_help_panel="Which pictures")
-side = partial(which, min=1, max=MAX_SIDE, metavar="PIXELS")
+query_option = partial(Option, rich_help_panel="Query")
+filter_option = partial(Option, rich_help_panel="Filter")
+pixels_option = partial(filter_option, min=1, max=MAX_PIXELS_OPTION, metavar="PIXELS")
+rating_option = partial(filter_option, min=MIN_RATING, max=MAX_RATING, metavar="RATING")
 
 
 @dataclass(frozen=True, slots=True)
-class Fills:
-    """Declares which part of a search an option fills, as refusals locate it."""
+class SetsLocation:
+    """Declares the location in refusals that an option sets."""
 
     location: Location
 
@@ -47,146 +56,170 @@ class Fills:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchArguments:
-    """What is typed behind `pictograph search`. Typer reads the fields as it reads parameters."""
+    """The arguments of `pictograph search`. Typer reads the fields like parameters."""
 
-    text: Annotated[str | None, Argument(help="What to look for, in words.")] = None
+    text: Annotated[str | None, Argument(help="Text to search for.")] = None
     image: Annotated[
-        str | None, wanted(help="What this file shows, a picture.", metavar="FILE")
+        str | None, query_option(help="Search by the picture in this file.", metavar="FILE")
     ] = None
     image_id: Annotated[
-        str | None, wanted(help="What this picture of the library shows.", metavar="ID")
+        str | None, query_option(help="Search by this image of the library.", metavar="ID")
     ] = None
     like: Annotated[
         Strings,
-        wanted(
-            help="This too: words, @ and a picture's file, or an id. Behind a ^ how much it "
-            "counts: 'at night^2'. Repeatable.",
-            metavar=THING,
+        query_option(
+            help="Add a term: words, @FILE or an image id, with an optional weight: 'at night^2'. "
+            "Repeatable.",
+            metavar=TERM_METAVAR,
         ),
-        Fills("blend", "like"),
+        SetsLocation("blend", "like"),
     ] = None
     unlike: Annotated[
-        Strings, wanted(help="Without this. Repeatable.", metavar=THING), Fills("blend", "unlike")
+        Strings,
+        query_option(help="Subtract a term. Repeatable.", metavar=TERM_METAVAR),
+        SetsLocation("blend", "unlike"),
     ] = None
 
     tag: Annotated[
         Strings,
-        which(help="With this tag; repeated, with all.", metavar="TAG"),
-        Fills("filter", "tags_all"),
+        filter_option(help="Has this tag; repeated, all of them.", metavar="TAG"),
+        SetsLocation("filter", "tags_all"),
     ] = None
     any_tag: Annotated[
         Strings,
-        which(help="With this tag; repeated, with one of them.", metavar="TAG"),
-        Fills("filter", "tags_any"),
+        filter_option(help="Has this tag; repeated, at least one of them.", metavar="TAG"),
+        SetsLocation("filter", "tags_any"),
     ] = None
     no_tag: Annotated[
         Strings,
-        which(help="Without this tag. Repeatable.", metavar="TAG"),
-        Fills("filter", "tags_none"),
+        filter_option(help="Lacks this tag. Repeatable.", metavar="TAG"),
+        SetsLocation("filter", "tags_none"),
     ] = None
     keywords: Annotated[
         str | None,
-        which(help="Words in file name, alt text and tags: 'rome -draft'.", metavar="WORDS"),
-        Fills("filter", "keywords"),
+        filter_option(
+            help="Words in file name, alt text and tags; - excludes: 'rome -draft'.",
+            metavar="WORDS",
+        ),
+        SetsLocation("filter", "keywords"),
     ] = None
     taken_from: Annotated[
-        str | None, which(help="Taken then or later: 2024, 2024-05, 2024-05-31.", metavar="DAY")
+        str | None,
+        filter_option(
+            help="Taken on this date or later: 2024, 2024-05, 2024-05-31.", metavar="DATE"
+        ),
     ] = None
-    taken_before: Annotated[str | None, which(help="Taken before.", metavar="DAY")] = None
+    taken_before: Annotated[
+        str | None, filter_option(help="Taken before this date.", metavar="DATE")
+    ] = None
     created_from: Annotated[
-        str | None, which(help="Taken in here then or later.", metavar="DAY")
+        str | None,
+        filter_option(help="Added to the library on this date or later.", metavar="DATE"),
     ] = None
-    created_before: Annotated[str | None, which(help="Taken in before.", metavar="DAY")] = None
+    created_before: Annotated[
+        str | None, filter_option(help="Added to the library before this date.", metavar="DATE")
+    ] = None
     make: Annotated[
         Strings,
-        which(help="By a camera of this make; repeated, of one.", metavar="MAKE"),
-        Fills("filter", "camera_make_in"),
+        filter_option(help="Camera make; repeated, any of them.", metavar="MAKE"),
+        SetsLocation("filter", "camera_make_in"),
     ] = None
     camera: Annotated[
         Strings,
-        which(help="By this camera model; repeated, by one.", metavar="MODEL"),
-        Fills("filter", "camera_model_in"),
+        filter_option(help="Camera model; repeated, any of them.", metavar="MODEL"),
+        SetsLocation("filter", "camera_model_in"),
     ] = None
     near: Annotated[
         str | None,
-        which(help="Around a place: 43.47,11.88,25.", metavar="LAT,LON,KM"),
-        Fills("filter", "near"),
+        filter_option(
+            help="Taken within a radius of a place: 43.47,11.88,25.", metavar="LAT,LON,KM"
+        ),
+        SetsLocation("filter", "near"),
     ] = None
     location: Annotated[
         bool | None,
-        which(
-            "--with-location/--without-location", help="With a place in EXIF, or --without-location"
+        filter_option(
+            "--with-location/--without-location", help="Has a place in EXIF, or has none."
         ),
     ] = None
     type_: Annotated[
         Strings,
-        which("--type", help="Of this media type, as jpeg; repeated, of one.", metavar="TYPE"),
-        Fills("filter", "content_type_in"),
+        filter_option(
+            "--type", help="Media type, such as jpeg; repeated, any of them.", metavar="TYPE"
+        ),
+        SetsLocation("filter", "content_type_in"),
     ] = None
     orientation: Annotated[
-        Orientation | None, which(help="Landscape, portrait or square.", metavar="HOW")
+        Orientation | None, filter_option(help="Landscape, portrait or square.", metavar="SHAPE")
     ] = None
-    min_width: Annotated[int | None, side(help="At least so wide.")] = None
-    max_width: Annotated[int | None, side(help="At most so wide.")] = None
-    min_height: Annotated[int | None, side(help="At least so high.")] = None
-    max_height: Annotated[int | None, side(help="At most so high.")] = None
+    min_width: Annotated[int | None, pixels_option(help="At least this wide.")] = None
+    max_width: Annotated[int | None, pixels_option(help="At most this wide.")] = None
+    min_height: Annotated[int | None, pixels_option(help="At least this high.")] = None
+    max_height: Annotated[int | None, pixels_option(help="At most this high.")] = None
+    min_rating: Annotated[int | None, rating_option(help="Rated at least this, 1 to 5.")] = None
+    max_rating: Annotated[int | None, rating_option(help="Rated at most this, 1 to 5.")] = None
     status: Annotated[
         list[ImageStatus] | None,
-        which(help="Ready, processing or failed; only what is ready is found.", metavar="STATUS"),
-        Fills("filter", "status_in"),
+        filter_option(
+            help="Only ready: images that are processing or failed cannot be found.",
+            metavar="STATUS",
+        ),
+        SetsLocation("filter", "status_in"),
     ] = None
     not_: Annotated[
         Strings,
-        which("--not", help="Not this one. Repeatable.", metavar="ID"),
-        Fills("filter", "ids_not_in"),
+        filter_option("--not", help="Exclude this image. Repeatable.", metavar="ID"),
+        SetsLocation("filter", "ids_not_in"),
     ] = None
 
     min_relevance: Annotated[
         float | None,
-        Option(help="From 0.9 strong, from 0.5 likely.", min=0, max=1),
-        Fills("min_relevance"),
+        Option(help="Least relevance: 0.9 is strong, 0.5 is likely.", min=0, max=1),
+        SetsLocation("min_relevance"),
     ] = None
     collapse: Annotated[
         Literal["exact-copies", "near-duplicates"] | None,
-        Option(
-            help="Show one picture for all its exact-copies or near-duplicates.", metavar="KIND"
-        ),
+        Option(help="Show exact-copies or near-duplicates as one picture.", metavar="KIND"),
     ] = None
-    exact: Annotated[bool, Option("--exact", help="Compare every picture, not an index.")] = False
+    exact: Annotated[
+        bool, Option("--exact", help="Compare every picture instead of scanning the index.")
+    ] = False
     first: Annotated[
-        int, Option(help="How many to show.", min=1, max=MAX_PAGE_SIZE), Fills("first")
+        int,
+        Option(help="How many pictures to show.", min=1, max=MAX_PAGE_SIZE),
+        SetsLocation("first"),
     ] = 10
 
     def by(self) -> SearchBy:
-        """Return the query. Raises InvalidArgument, as ``options`` does."""
-        like = [term for _, term in self._like()]
-        unlike = tuple(typed.weighted("--unlike", thing) for thing in self.unlike or ())
+        """Return the query. Raises InvalidArgument."""
+        like = [term for _, term in self._like_terms()]
+        unlike = tuple(parse_weighted_term("--unlike", term) for term in self.unlike or ())
         if not like:
             raise InvalidArgument(
                 (),
-                "Say what to look for: TEXT, --image FILE, --image-id ID or --like THING; "
-                "--unlike and the rest only narrow it.",
+                "The query is missing: add TEXT, --image FILE, --image-id ID or --like TERM, since "
+                "--unlike and filters only narrow a search.",
             )
         if len(like) == 1 and like[0].weight == 1 and not unlike:
             return like[0].term
         return ByBlend(tuple(like), unlike)
 
     def options(self) -> SearchOptions:
-        """Return which hits are an answer."""
+        """Return the filter and the other options. Raises InvalidArgument."""
         return SearchOptions(
-            self._criteria(),
+            self._filter(),
             self.min_relevance,
             Collapse[(self.collapse or "none").replace("-", "_").upper()],
             self.exact,
         )
 
     @contextmanager
-    def spelled(self) -> Iterator[None]:
-        """Begin the sentence of a refusal with the option that is at fault."""
+    def naming_options(self) -> Iterator[None]:
+        """Prefix the sentence of a refusal with the option that its location belongs to."""
         try:
             yield
         except UploadRefusal:
-            raise  # the sentence names the file
+            raise  # Its sentence names the file.
         except Refusal as refusal:
             if option := self._option_at(refusal.location):
                 raise InvalidArgument((), f"{option}: {refusal.message}") from None
@@ -195,87 +228,92 @@ class SearchArguments:
     def _option_at(self, location: Location) -> str | None:
         match location:
             case ("text" | "image" | "image_id", *_):
-                return self._like()[0][0]
+                return self._like_terms()[0][0]
             case ("blend", "like", int(index), *_):
-                return self._like()[index][0]
-        return next((name for name, filled in _filled() if filled == location[: len(filled)]), None)
+                return self._like_terms()[index][0]
+        return next(
+            (name for name, prefix in _option_locations() if prefix == location[: len(prefix)]),
+            None,
+        )
 
-    def _like(self) -> list[tuple[str, WeightedTerm]]:
-        """Return what to look for, each with the option that says it."""
-        like: list[tuple[str, WeightedTerm]] = []
+    def _like_terms(self) -> list[tuple[str, WeightedTerm]]:
+        """Return the terms to add, each with its option."""
+        terms: list[tuple[str, WeightedTerm]] = []
         if self.text is not None:
-            like.append((TEXT, WeightedTerm(typed.words(TEXT, self.text, as_file="--image "))))
+            text = parse_text(TEXT_ARGUMENT, self.text, file_option="--image ")
+            terms.append((TEXT_ARGUMENT, WeightedTerm(text)))
         if self.image is not None:
-            like.append(("--image", WeightedTerm(typed.example("--image", self.image))))
+            terms.append(("--image", WeightedTerm(parse_file("--image", self.image))))
         if self.image_id is not None:
-            image_id = typed.image_id("--image-id", self.image_id)
-            like.append(("--image-id", WeightedTerm(ByImage(image_id))))
-        like += [("--like", typed.weighted("--like", thing)) for thing in self.like or ()]
-        return like
+            image_id = parse_image_id("--image-id", self.image_id)
+            terms.append(("--image-id", WeightedTerm(ByImage(image_id))))
+        terms += [("--like", parse_weighted_term("--like", term)) for term in self.like or ()]
+        return terms
 
-    def _criteria(self) -> ImageFilter:
+    def _filter(self) -> ImageFilter:
         taken = [
-            typed.instant("--taken-from", self.taken_from),
-            typed.instant("--taken-before", self.taken_before),
+            parse_instant("--taken-from", self.taken_from),
+            parse_instant("--taken-before", self.taken_before),
         ]
         created = [
-            typed.instant("--created-from", self.created_from),
-            typed.instant("--created-before", self.created_before),
+            parse_instant("--created-from", self.created_from),
+            parse_instant("--created-before", self.created_before),
         ]
         if self.status and ImageStatus.READY not in self.status:
             raise InvalidArgument(
                 ("filter", "status_in"),
-                "only pictures that are ready can be found; leave it out.",
+                "only images that are ready can be found; leave it out.",
             )
         types = [
-            typed.media_type("--type", each, known=ACCEPTED_CONTENT_TYPES)
+            parse_media_type("--type", each, supported=ACCEPTED_CONTENT_TYPES)
             for each in self.type_ or ()
         ]
         return ImageFilter(
             taken_at=TimeRange(*taken) if any(taken) else None,
             created_at=TimeRange(*created) if any(created) else None,
-            camera_make_in=_several(self.make),
-            camera_model_in=_several(self.camera),
-            near=typed.circle("--near", self.near),
+            camera_make_in=_tuple_or_none(self.make),
+            camera_model_in=_tuple_or_none(self.camera),
+            near=parse_circle("--near", self.near),
             has_location=self.location,
-            tags_all=_several(self.tag),
-            tags_any=_several(self.any_tag),
-            tags_none=_several(self.no_tag),
+            tags_all=_tuple_or_none(self.tag),
+            tags_any=_tuple_or_none(self.any_tag),
+            tags_none=_tuple_or_none(self.no_tag),
             keywords=self.keywords,
-            content_type_in=_several(types),
+            content_type_in=_tuple_or_none(types),
             orientation=self.orientation,
-            width=_range(self.min_width, self.max_width),
-            height=_range(self.min_height, self.max_height),
-            status_in=_several(self.status),
-            ids_not_in=_several([typed.image_id("--not", each) for each in self.not_ or ()]),
+            width=_range_or_none(self.min_width, self.max_width),
+            height=_range_or_none(self.min_height, self.max_height),
+            rating=_range_or_none(self.min_rating, self.max_rating),
+            status_in=_tuple_or_none(self.status),
+            ids_not_in=_tuple_or_none([parse_image_id("--not", each) for each in self.not_ or ()]),
         )
 
 
 @cache
-def _filled() -> list[tuple[str, Location]]:
-    """Return each option that declares what it fills, as it is spelled."""
-    filled = []
+def _option_locations() -> list[tuple[str, Location]]:
+    """Return the options that declare a location, by the names that users type."""
+    locations = []
     for name, hint in get_type_hints(SearchArguments, include_extras=True).items():
         _, parameter, *declared = get_args(hint)
-        spelled = parameter.param_decls[0] if parameter.param_decls else f"--{name}"
-        filled += [(spelled.replace("_", "-"), each.location) for each in declared]
-    return filled
+        option = parameter.param_decls[0] if parameter.param_decls else f"--{name}"
+        locations += [(option.replace("_", "-"), each.location) for each in declared]
+    return locations
 
 
-def taking_options(run: Callable[[SearchArguments], None]) -> Callable[..., None]:
-    """Return ``run`` as Typer wants it: with a parameter for each option."""
+def with_search_options(run: Callable[[SearchArguments], None]) -> Callable[..., None]:
+    """Return a command for Typer, with a parameter for each field of SearchArguments."""
 
     @wraps(run, assigned=("__doc__", "__module__", "__name__"))
-    def command(**given: Any) -> None:  # noqa: ANN401 - the signature below says what they are
+    def command(**given: Any) -> None:  # noqa: ANN401 - the signature below has the types
         run(SearchArguments(**given))
 
     command.__signature__ = inspect.signature(SearchArguments)  # type: ignore[attr-defined]
     return command
 
 
-def _several(values: Sequence[T] | None) -> tuple[T, ...] | None:
+def _tuple_or_none(values: Sequence[T] | None) -> tuple[T, ...] | None:
     return tuple(values) if values else None
 
 
-def _range(least: int | None, most: int | None) -> IntRange | None:
+def _range_or_none(least: int | None, most: int | None) -> IntRange | None:
     return None if least is None and most is None else IntRange(least, most)

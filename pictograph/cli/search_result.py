@@ -1,23 +1,27 @@
-"""What `pictograph search` answers: a table and a line under it, or why there is none."""
+"""The output of `pictograph search`: a table of hits and a summary, or why nothing was found."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Group
+from rich.table import Column, Table
 from rich.text import Text
 
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus, Variant
+from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByUpload
 from domain.entities.relevance import LIKELY
 from domain.entities.searches import MAX_SEARCH_DEPTH
 from domain.errors import InvalidArgument, UploadRefusal
-from pictograph.cli.tables import hits_table
+from pictograph.cli.tables import UUID_WIDTH, relevance_cell, thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from rich.console import RenderableType
 
@@ -26,30 +30,63 @@ if TYPE_CHECKING:
     from domain.entities.queries import SearchBy, SearchOptions
     from domain.entities.searches import SearchPage
 
+FILENAME_MIN_WIDTH = 24
+"""Characters of a file name before it is folded to the width of the terminal."""
 
-async def answer_to(
+
+async def search_and_render(
     use_cases: UseCases, by: SearchBy, options: SearchOptions, *, first: int, pictures: bool
 ) -> RenderableType:
-    """Search, and return what there is to print. Refusals name the option or the file at fault."""
+    """Search, and return the output. A refusal of a picture names its file."""
     try:
         page = await use_cases.search(by, options, first=first)
     except UploadRefusal as refusal:
-        raise InvalidArgument((), f"{_files(by)}: {refusal.message}") from None
+        raise InvalidArgument((), f"{_filenames(by)}: {refusal.message}") from None
     if not page.found:
-        return _line(await _why_nothing(use_cases, options))
+        return _unwrapped(await _explain_empty_result(use_cases, options))
     hits = await use_cases.search.of(page.search).score(page.search.query, page.search.hits)
     relevances = {hit.image_id: hit.relevance or 0.0 for hit in hits}
     thumbnails = await thumbnails_of(use_cases, page) if pictures else []
-    return Group(hits_table(page, relevances, thumbnails), _line(_summary(hits, options)))
+    return Group(hits_table(page, relevances, thumbnails), _unwrapped(_summarise(hits, options)))
 
 
-def _files(by: SearchBy) -> str:
+def hits_table(
+    page: SearchPage, relevances: Mapping[UUID, float], thumbnails: Sequence[bytes] = ()
+) -> Table:
+    """Return a table of hits, best first. Thumbnails and collapsed images have columns if any."""
+    caption = "Every picture was compared." if page.search.exact else "Found by an HNSW index scan."
+    picture_column = ["Picture"] if thumbnails else []
+    count_column = [] if page.options.collapse is Collapse.NONE else ["Images"]
+    id_column = Column("Id", min_width=UUID_WIDTH)
+    longest = max((cell_len(hit.image.filename) for hit in page.found), default=0)
+    name_width = min(longest, FILENAME_MIN_WIDTH)
+    file_column = Column("File", min_width=name_width, overflow="fold")
+    facts = ("Relevance", "Score", file_column, "Size", "Taken")
+    table = Table("", *picture_column, *facts, *count_column, id_column, caption=caption)
+    for rank, hit in enumerate(page.found):
+        taken_at = hit.image.exif.taken_at if hit.image.exif else None
+        table.add_row(
+            str(rank + 1),
+            *([thumbnail(thumbnails[rank])] if thumbnails else []),
+            # An image that was deleted since the search has no relevance.
+            relevance_cell(relevances.get(hit.image.id, 0.0)),
+            f"{hit.score:.3f}",
+            Text(hit.image.filename),
+            f"{hit.image.width} x {hit.image.height}",
+            f"{taken_at:%Y-%m-%d}" if taken_at else "",
+            *([str(hit.hit.stands_for)] if count_column else []),
+            str(hit.image.id),
+        )
+    return table
+
+
+def _filenames(by: SearchBy) -> str:
     terms = [weighted.term for _, _, weighted in by.terms()] if isinstance(by, ByBlend) else [by]
     return " or ".join(term.upload.name for term in terms if isinstance(term, ByUpload))
 
 
 async def thumbnails_of(use_cases: UseCases, page: SearchPage) -> list[bytes]:
-    """Read the thumbnails of a page's hits, in order."""
+    """Read the thumbnails of a page's hits, in the order of the hits."""
     thumbnails = []
     for found in page.found:
         blob = await use_cases.read(found.image, Variant.THUMBNAIL)
@@ -57,11 +94,10 @@ async def thumbnails_of(use_cases: UseCases, page: SearchPage) -> list[bytes]:
     return thumbnails
 
 
-def _summary(hits: Sequence[Hit], options: SearchOptions) -> str:
-    """Say how many of all hits are relevant, on this page or not."""
+def _summarise(hits: Sequence[Hit], options: SearchOptions) -> str:
+    """Say how many hits of the whole search are relevant, not only on the page."""
     if not any((hit.relevance or 0.0) >= LIKELY for hit in hits):
-        where = _where(options)
-        return f"Nothing {where} is likely what you asked for; the nearest are shown."
+        return f"No picture {_scope(options)} is likely to be relevant; the nearest are shown."
     least = LIKELY if options.min_relevance is None else options.min_relevance
     count = sum((hit.relevance or 0.0) >= least for hit in hits)
     pictures = "1 picture is" if count == 1 else f"{count:,} pictures are"
@@ -71,22 +107,22 @@ def _summary(hits: Sequence[Hit], options: SearchOptions) -> str:
     return f"{pictures} relevant: {bound}."
 
 
-async def _why_nothing(use_cases: UseCases, options: SearchOptions) -> str:
+async def _explain_empty_result(use_cases: UseCases, options: SearchOptions) -> str:
     ready = replace(options.criteria, status_in=(ImageStatus.READY,))
     if options.min_relevance is not None and await use_cases.list.count(ready):
         return (
-            f"Nothing {_where(options)} has a relevance of {options.min_relevance:g} or more; "
-            "leave --min-relevance out to see the nearest."
+            f"No picture {_scope(options)} has a relevance of {options.min_relevance:g} or more; "
+            "leave out --min-relevance to see the nearest."
         )
     if options.criteria != EVERYTHING and await use_cases.describe.embedded_count():
-        return "No picture matches all the options that were given; leave some of them out."
-    return "The library is empty; take pictures in with `pictograph import FOLDER`."
+        return "No picture matches all filters; leave out some of them."
+    return "The library is empty; import pictures with `pictograph import FOLDER`."
 
 
-def _where(options: SearchOptions) -> str:
-    return "in the library" if options.criteria == EVERYTHING else "that matches the options"
+def _scope(options: SearchOptions) -> str:
+    return "in the library" if options.criteria == EVERYTHING else "that matches the filters"
 
 
-def _line(text: str) -> Text:
-    """Return a line that a terminal may wrap, but we do not."""
+def _unwrapped(text: str) -> Text:
+    """Return a line that rich does not wrap. A terminal may."""
     return Text(text, no_wrap=True, overflow="ignore")

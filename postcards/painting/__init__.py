@@ -1,1 +1,1 @@
-"""How a postcard is painted."""
+"""Paints scenes as pictures with Pillow."""

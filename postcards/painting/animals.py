@@ -1,4 +1,4 @@
-"""What lives on land: a horse, a cow and a sheep."""
+"""Subjects: animals on land (horse, cow, sheep)."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ _SHEEP_FACE = rounded(
     (0.38, 0.74), (0.48, 0.82), (0.6, 0.76), (0.74, 0.56), (0.72, 0.48), (0.62, 0.45), (0.46, 0.54)
 )
 _SHEEP_EAR = rounded((0.44, 0.72), (0.4, 0.62), (0.28, 0.57), (0.24, 0.62), (0.32, 0.71))
-_PATCH = rounded(
+_COW_PATCH = rounded(
     (-0.42, 0.8), (-0.12, 0.8), (-0.06, 0.66), (-0.2, 0.54), (-0.34, 0.58), (-0.44, 0.68)
 )
-_PATCH_2 = rounded((0.08, 0.7), (0.26, 0.74), (0.32, 0.6), (0.22, 0.48), (0.1, 0.56))
+_COW_PATCH_2 = rounded((0.08, 0.7), (0.26, 0.74), (0.32, 0.6), (0.22, 0.48), (0.1, 0.56))
 
 
 def _woolly(rx: float, ry: float, curls: int) -> tuple[tuple[float, float], ...]:
@@ -88,7 +88,7 @@ _FLEECE_LIGHT = moved(_woolly(0.34, 0.17, 9), -0.17, 0.74)
 
 
 def horse(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint a horse that stands on long legs, with a mane and a long tail."""
+    """Paint a horse on long legs, with a mane and a long tail."""
     light, base, shade = tones(colour)
     hair = light if max(colour) < 70 else mix(colour, (40, 36, 52), 0.5)
     stride = random.uniform(-0.02, 0.03)
@@ -120,8 +120,8 @@ def cow(brush: Brush, colour: Colour, random: Random) -> None:
     brush.polygon(_COW, base)
     brush.polygon(_COW_BELLY, shade)
     shift = random.uniform(-0.06, 0.06)
-    brush.polygon(moved(_PATCH, shift, 0), patch)
-    brush.polygon(moved(_PATCH_2, shift, 0), patch)
+    brush.polygon(moved(_COW_PATCH, shift, 0), patch)
+    brush.polygon(moved(_COW_PATCH_2, shift, 0), patch)
     brush.polygon(_NECK, shade)
     brush.polygon(_EARS, shade)
     brush.polygon(_HORNS, (198, 178, 146))

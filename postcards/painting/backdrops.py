@@ -1,4 +1,4 @@
-"""A postcard without its subjects: what is behind them, and the weather before them."""
+"""Paints everything but the subjects: the setting behind them and the weather before them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from postcards.painting.brush import Brush
     from postcards.scenes import Scene
 
-_PAINTERS: dict[str, tuple[Callable[[Stage], None], float, float]] = {
+_SETTING_PAINTERS: dict[str, tuple[Callable[[Stage], None], float, float]] = {
     "sea": (paint_sea, 0.52, 0.45),
     "beach": (paint_beach, 0.46, 0.39),
     "harbour": (paint_harbour, 0.53, 0.25),
@@ -40,16 +40,16 @@ _PAINTERS: dict[str, tuple[Callable[[Stage], None], float, float]] = {
     "snowfield": (paint_snowfield, 0.55, 0.4),
     "canyon": (paint_canyon, 0.66, 0.38),
 }
-"""Of each setting: who paints it, where its sky ends, how high a low sun stands in it."""
+"""By setting: its painter, the y of its horizon, and the y of a low sun."""
 
 
 def paint_backdrop(brush: Brush, scene: Scene, random: Random) -> None:
     """Paint everything behind the subjects."""
     air = air_of(scene.setting, scene.time, scene.weather)
-    # Chance of its own, so that no detail of the backdrop moves the subjects.
+    # A generator of its own, so that changes of the backdrop do not change the subjects.
     own = Random(random.getrandbits(32))
     stage = Stage.on(brush, air, own)
-    paint_setting, horizon, low_sun = _PAINTERS[scene.setting]
+    paint_setting, horizon, low_sun = _SETTING_PAINTERS[scene.setting]
     paint_sky(stage, horizon, low_sun)
     paint_setting(stage)
     if scene.weather == "fog":
@@ -57,7 +57,7 @@ def paint_backdrop(brush: Brush, scene: Scene, random: Random) -> None:
 
 
 def paint_weather(brush: Brush, scene: Scene, random: Random) -> None:
-    """Paint what is before the subjects: rain, snow, fog, and the grain of the paper."""
+    """Paint what is in front of the subjects: rain, snow, fog, and the grain of the paper."""
     air = air_of(scene.setting, scene.time, scene.weather)
     if scene.weather == "rain":
         weather.paint_rain(brush, air, random)

@@ -1,4 +1,4 @@
-"""What floats: a sailboat and a steamer."""
+"""Subjects: boats (sailboat, ship)."""
 
 from __future__ import annotations
 

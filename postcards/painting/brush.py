@@ -1,4 +1,4 @@
-"""Paint with an edge that is smooth at any size: shapes in units of the picture, not in pixels."""
+"""Draws shapes in coordinates that do not depend on the size of the picture in pixels."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 Colour: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float]
 
-WIDTH = 1.5
-"""Of every postcard, in units of its height."""
+CANVAS_WIDTH = 1.5
+"""The width of every postcard in units of its height."""
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """Return ``one`` with a share (0 to 1) of ``other``."""
+    """Interpolate linearly from ``one`` (share 0) to ``other`` (share 1)."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What a time of day and a weather do to the colours of things."""
+    """How a time of day and a weather change the colours of subjects."""
 
     tint: Colour
-    """White light leaves colours as they are."""
+    """The colour of the light. White leaves colours unchanged."""
 
     haze: Colour
-    """What far things fade into."""
+    """The colour of haze, with which distant things blend."""
 
     dark: bool = False
     """Whether windows and lamps are lit."""
 
     haziness: float = 0.0
-    """The share of haze over near things, 0 to 1: more than 0 in fog alone."""
+    """The share of haze in the colours of near things, 0 to 1. It is 0 except in fog."""
 
     snowy: bool = False
-    """Whether snow lies on roofs and ground."""
+    """Whether snow covers roofs and ground."""
 
     def on(self, colour: Colour) -> Colour:
-        """Return the colour of a thing in this light."""
+        """Return a colour as it appears in this light."""
         red, green, blue = (
             part * tint // 255 for part, tint in zip(colour, self.tint, strict=True)
         )
@@ -54,11 +54,11 @@ class Light:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Brush:
-    """Draws in coordinates of its own upon one picture.
+    """Draws on one picture in its own coordinate system.
 
-    The brush of a whole picture has x from 0 to 1.5 and y from 0 to 1, downwards as in Pillow,
-    and paints colours as they are. ``at`` returns a brush for a subject: its origin is where the
-    subject stands, y goes up to 1, the subject's height, and colours are seen in its light.
+    The brush of a whole picture has x from 0 to 1.5 and y from 0 to 1, downwards as in Pillow, and
+    does not change colours. ``at`` returns a brush for a subject: its origin is the foot of the
+    subject, y goes upwards and is 1 at the subject's height, and its light changes colours.
     """
 
     image: Image.Image
@@ -73,10 +73,10 @@ class Brush:
     def on_canvas(cls, width: int, height: int) -> Brush:
         """Return the brush of a new, black picture of this many pixels."""
         image = Image.new("RGB", (width, height))
-        return cls(image, ImageDraw.Draw(image, "RGBA"), width / WIDTH, height)
+        return cls(image, ImageDraw.Draw(image, "RGBA"), width / CANVAS_WIDTH, height)
 
     def at(self, x: float, y: float, size: float, light: Light, *, mirrored: bool = False) -> Brush:
-        """Return a brush for a subject that stands at a point; mirrored, it looks to the left."""
+        """Return a brush for a subject with its foot at a point. Mirrored subjects face left."""
         return replace(
             self,
             x=self.x + x * self.scale_x,
@@ -90,13 +90,13 @@ class Brush:
         """Fill a polygon."""
         self.draw.polygon(self._pixels(points), fill=self._fill(colour, alpha))
 
-    def ellipse(  # noqa: PLR0913 - a place, two radii and a colour
+    def ellipse(  # noqa: PLR0913 - a point, two radii and a colour
         self, x: float, y: float, rx: float, ry: float, colour: Colour, *, alpha: float = 1
     ) -> None:
         """Fill an ellipse around a point."""
         self.draw.ellipse(self._box(x, y, rx, ry), fill=self._fill(colour, alpha))
 
-    def sector(  # noqa: PLR0913, PLR0917 - an ellipse, and from where to where
+    def sector(  # noqa: PLR0913, PLR0917 - an ellipse and two angles
         self,
         x: float,
         y: float,
@@ -108,7 +108,7 @@ class Brush:
         *,
         alpha: float = 1,
     ) -> None:
-        """Fill a slice of an ellipse; degrees go clockwise from three o'clock, on the picture."""
+        """Fill a sector of an ellipse. Angles in degrees, clockwise from three o'clock."""
         self.draw.pieslice(self._box(x, y, rx, ry), start, end, fill=self._fill(colour, alpha))
 
     def rectangle(
@@ -120,18 +120,18 @@ class Brush:
     def line(
         self, points: Sequence[Point], width: float, colour: Colour, *, alpha: float = 1
     ) -> None:
-        """Draw a line through points; ``width`` is in units of this brush, and never vanishes."""
+        """Draw a line through points. ``width`` is in units of this brush, at least one pixel."""
         pixels = max(1, round(width * abs(self.scale_y)))
         fill = self._fill(colour, alpha)
         self.draw.line(self._pixels(points), fill=fill, width=pixels, joint="curve")
 
     @property
     def glowing(self) -> Brush:
-        """The same brush for what shines by itself: its colours are seen as they are."""
+        """The same brush for things that emit light: it does not change colours."""
         return replace(self, light=None)
 
     def gradient(self, top: float, bottom: float, stops: Sequence[Colour]) -> None:
-        """Fill the whole width between two heights of the picture with colours, downwards."""
+        """Fill the whole width between two heights with a vertical gradient, downwards."""
         width, height = self.image.size
         first, last = (round(max(0.0, min(1.0, y)) * height) for y in (top, bottom))
         if first >= last:
@@ -145,7 +145,7 @@ class Brush:
         self.image.paste(strip.resize((width, last - first), Image.Resampling.NEAREST), (0, first))
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, *, alpha: float) -> None:
-        """Lighten around a point, strongest in its middle and nothing at the radius."""
+        """Paint a radial glow, strongest at its centre and transparent at the radius."""
         left, top = self._pixel((x - radius, y - radius))
         right, bottom = self._pixel((x + radius, y + radius))
         box = (round(min(left, right)), round(min(top, bottom)))

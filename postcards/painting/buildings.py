@@ -1,4 +1,4 @@
-"""What people build to stay: a house, a lighthouse, a windmill and a castle."""
+"""Subjects: buildings (house, lighthouse, windmill, castle)."""
 
 from __future__ import annotations
 

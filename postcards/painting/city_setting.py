@@ -1,12 +1,12 @@
-"""The city: a skyline of towers, and the street before it."""
+"""The setting city: a skyline of towers with a street."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 from postcards.painting.details import paint_lamp, paint_puddles
-from postcards.painting.light import SNOW
+from postcards.painting.light import GROUND_SNOW
 
 if TYPE_CHECKING:
     from postcards.painting.brush import Colour
@@ -24,7 +24,7 @@ _TOWERS: tuple[Colour, ...] = (
 
 
 def paint_city(stage: Stage) -> None:
-    """Paint a skyline of towers and the street before it."""
+    """Paint a skyline of towers and a street in front of it."""
     random, solid = stage.random, stage.solid
     for count, high, low, far in ((13, 0.16, 0.42, 0.66), (10, 0.12, 0.45, 0.36)):
         for x in stage.spread(count, 0.5):
@@ -43,15 +43,15 @@ def paint_city(stage: Stage) -> None:
             random.uniform(0.28, 0.52),
             _TOWERS[(i * 5 + random.randrange(2)) % 6],
         )
-    solid.rectangle(0, 0.7, WIDTH, 0.765, stage.earth((196, 188, 178)))
-    solid.rectangle(0, 0.698, WIDTH, 0.706, stage.tone((120, 114, 120)))
+    solid.rectangle(0, 0.7, CANVAS_WIDTH, 0.765, stage.earth((196, 188, 178)))
+    solid.rectangle(0, 0.698, CANVAS_WIDTH, 0.706, stage.tone((120, 114, 120)))
     slab = stage.earth((172, 164, 158))
     for x in stage.spread(18, 0):
         solid.polygon([(x, 0.706), (x + 0.003, 0.706), (x + (x - 0.75) * 0.08, 0.76)], slab)
-    solid.rectangle(0, 0.76, WIDTH, 0.772, stage.tone((146, 140, 142)))
-    solid.rectangle(0, 0.772, WIDTH, 1, stage.earth((92, 94, 106), cover=0.6))
-    solid.rectangle(0, 0.955, WIDTH, 0.966, stage.tone((146, 140, 142)))
-    solid.rectangle(0, 0.966, WIDTH, 1, stage.earth((196, 188, 178)))
+    solid.rectangle(0, 0.76, CANVAS_WIDTH, 0.772, stage.tone((146, 140, 142)))
+    solid.rectangle(0, 0.772, CANVAS_WIDTH, 1, stage.earth((92, 94, 106), cover=0.6))
+    solid.rectangle(0, 0.955, CANVAS_WIDTH, 0.966, stage.tone((146, 140, 142)))
+    solid.rectangle(0, 0.966, CANVAS_WIDTH, 1, stage.earth((196, 188, 178)))
     dash = stage.tone((232, 222, 190))
     for x in stage.spread(7, 0):
         solid.rectangle(x - 0.055, 0.862, x + 0.055, 0.873, dash)
@@ -91,7 +91,7 @@ def _paint_tower(stage: Stage, x: float, half: float, top: float, colour: Colour
     edge = sorted((x + side * half * 0.62, x + side * half))
     solid.rectangle(edge[0], top, edge[1], 0.705, shade)
     if stage.air.weather == "snow":
-        solid.rectangle(x - half, top - 0.006, x + half, top + 0.004, stage.tone(SNOW))
+        solid.rectangle(x - half, top - 0.006, x + half, top + 0.004, stage.tone(GROUND_SNOW))
     glass = (34, 46, 76) if sum(colour) > 400 else (226, 232, 232)
     panes = stage.panes(mix(colour, glass, 0.6), 0.06)
     start, gap = x - side * half * 0.16 - half * 0.6, half * 0.4

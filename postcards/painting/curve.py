@@ -1,4 +1,4 @@
-"""Outlines that are computed once, when their module loads, and painted ever after."""
+"""Outlines of shapes: smooth curves, arcs and transformations. Modules compute them at import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Outline: TypeAlias = "tuple[Point, ...]"
 
 
 def rounded(*points: Point, steps: int = 4) -> Outline:
-    """Return a smooth closed outline through points; a point given twice is a sharp corner."""
+    """Return a smooth closed outline through points. A repeated point is a sharp corner."""
     outline: list[Point] = []
     count = len(points)
     for i, start in enumerate(points):
@@ -32,10 +32,10 @@ def rounded(*points: Point, steps: int = 4) -> Outline:
     return tuple(outline)
 
 
-def arc(  # noqa: PLR0913, PLR0917 - an ellipse, and from where to where
+def arc(  # noqa: PLR0913, PLR0917 - an ellipse and two angles
     x: float, y: float, rx: float, ry: float, start: float, end: float, steps: int = 12
 ) -> Outline:
-    """Return points along an ellipse; degrees go anticlockwise from three o'clock."""
+    """Return points along an ellipse. Angles in degrees, anticlockwise from three o'clock."""
     angles = [(start + (end - start) * step / steps) * pi / 180 for step in range(steps + 1)]
     return tuple((x + rx * cos(angle), y + ry * sin(angle)) for angle in angles)
 
@@ -43,12 +43,12 @@ def arc(  # noqa: PLR0913, PLR0917 - an ellipse, and from where to where
 def moved(
     points: Sequence[Point], x: float, y: float, *, by_x: float = 1, by_y: float = 1
 ) -> Outline:
-    """Return points that are stretched around the origin, then moved."""
+    """Return points that are scaled around the origin, then translated."""
     return tuple((x + px * by_x, y + py * by_y) for px, py in points)
 
 
 def turned(points: Sequence[Point], degrees: float, around: Point = (0, 0)) -> Outline:
-    """Return points that are turned anticlockwise around a point."""
+    """Return points that are rotated anticlockwise around a point."""
     c, s = cos(degrees * pi / 180), sin(degrees * pi / 180)
     x, y = around
     return tuple(

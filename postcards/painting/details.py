@@ -1,11 +1,11 @@
-"""Small things that make a place: grass, flowers, stones, bushes, fences, reeds, puddles."""
-# ruff: noqa: PLR0913, PLR0917 - a drawing is made of numbers
+"""Details of settings: grass, flowers, stones, bushes, fences, reeds, paths, puddles, lamps."""
+# ruff: noqa: PLR0913, PLR0917 - drawings take many coordinates
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,15 +39,15 @@ def paint_grass(stage: Stage, colour: Colour, height: float, *, corners: float =
     random = stage.random
     points: list[Point] = [(0, 1)]
     x = 0.0
-    while x < WIDTH:
-        aside = abs(x / WIDTH * 2 - 1) ** 5
+    while x < CANVAS_WIDTH:
+        aside = abs(x / CANVAS_WIDTH * 2 - 1) ** 5
         high = (height + (corners - height) * aside) * random.uniform(0.35, 1)
         if high > 0.01:
             points += [(x + random.uniform(-0.012, 0.012), 1 - high), (x + 0.009, 1 - high * 0.2)]
         else:
             points += [(x, 1), (x + 0.009, 1)]
         x += 0.02
-    stage.solid.polygon([*points, (WIDTH, 1)], stage.earth(colour, cover=0.35))
+    stage.solid.polygon([*points, (CANVAS_WIDTH, 1)], stage.earth(colour, cover=0.35))
 
 
 def paint_flowers(
@@ -94,7 +94,7 @@ def paint_rocks(stage: Stage, count: int, top: float, bottom: float, colour: Col
 def paint_bush(
     stage: Stage, x: float, y: float, size: float, colour: Colour, far: float = 0
 ) -> None:
-    """Paint a low round bush, its foot at y."""
+    """Paint a low round bush with its foot at y."""
     light = stage.earth(colour, far, 0.6)
     shade = stage.tone(mix(colour, (16, 26, 50), 0.35), far)
     side = 1 if stage.lit_left else -1
@@ -109,7 +109,7 @@ def paint_bush(
 def paint_fence(
     stage: Stage, line: Sequence[Point], step: int, height: float, colour: Colour
 ) -> None:
-    """Paint a wooden fence along a line, with a post at every so many of its points."""
+    """Paint a wooden fence along a line, with a post at every ``step``-th of its points."""
     light, shade = stage.tone(colour), stage.tone(mix(colour, (30, 20, 50), 0.35))
     for share in (0.38, 0.78):
         stage.solid.line([(x, y - height * share) for x, y in line], height * 0.11, shade)
@@ -161,7 +161,7 @@ def paint_path(
 
 
 def paint_puddles(stage: Stage, top: float, bottom: float) -> None:
-    """Paint puddles that mirror the sky."""
+    """Paint puddles that reflect the sky."""
     air, random = stage.air, stage.random
     for x in stage.spread(6):
         y = top + (bottom - top) * random.random()
@@ -176,7 +176,7 @@ def paint_puddles(stage: Stage, top: float, bottom: float) -> None:
 
 
 def paint_lamp(stage: Stage, x: float, y: float, height: float) -> None:
-    """Paint a street lamp; by night it shines."""
+    """Paint a street lamp, which is lit at night."""
     tone = stage.tone((46, 48, 60))
     top = y - height
     stage.solid.rectangle(x - 0.0035, top, x + 0.0035, y, tone)

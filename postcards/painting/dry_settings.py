@@ -1,11 +1,11 @@
-"""Settings without water or green: the desert and the canyon."""
-# ruff: noqa: PLR0913, PLR0917 - a drawing is made of numbers
+"""The settings desert and canyon."""
+# ruff: noqa: PLR0913, PLR0917 - drawings take many coordinates
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 from postcards.painting.details import paint_bush, paint_puddles, paint_rocks, paint_tufts
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def paint_desert(stage: Stage) -> None:
     ripple = stage.tone((222, 172, 98))
     for _ in range(16):
         stage.lens(
-            random.uniform(0, WIDTH),
+            random.uniform(0, CANVAS_WIDTH),
             random.uniform(0.81, 0.92),
             random.uniform(0.05, 0.14),
             0.003,
@@ -78,7 +78,7 @@ def _paint_dune(stage: Stage, x: float, base: float, high: float, wide: float, f
 def paint_canyon(stage: Stage) -> None:
     """Paint layered mesas around a dry floor."""
     random = stage.random
-    stage.plane([(0, 0.6), (WIDTH, 0.6)], 0.72, stage.tone((226, 150, 100), 0.5))
+    stage.plane([(0, 0.6), (CANVAS_WIDTH, 0.6)], 0.72, stage.tone((226, 150, 100), 0.5))
     for x in stage.spread(5, 0.7):
         _paint_butte(stage, x, random.uniform(0.4, 0.5), 0.66, random.uniform(0.06, 0.12), 0.52)
     for x, top in ((0.44, 0.38), (1.06, 0.34)):
@@ -90,7 +90,7 @@ def paint_canyon(stage: Stage) -> None:
             random.uniform(0.08, 0.12),
             0.24,
         )
-    for x, sign in ((0, 1), (WIDTH, -1)):
+    for x, sign in ((0, 1), (CANVAS_WIDTH, -1)):
         reach = random.uniform(0.2, 0.3)
         _paint_butte(stage, x + sign * 0.03, random.uniform(0.2, 0.27), 0.72, reach, 0.04)
     stage.plane(stage.rolling(0.69, 0.008, 2), 1, stage.tone((226, 144, 90)))
@@ -118,7 +118,7 @@ def paint_canyon(stage: Stage) -> None:
 
 
 def _paint_butte(stage: Stage, x: float, top: float, base: float, half: float, far: float) -> None:
-    """Paint a table of rock in layers, above a slope of rubble."""
+    """Paint a butte of layered rock above a slope of rubble."""
     random, solid = stage.random, stage.solid
     cliff = base - (base - top) * 0.3
     side = 1 if stage.lit_left else -1

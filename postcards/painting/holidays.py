@@ -1,4 +1,4 @@
-"""What people take outdoors for pleasure: a balloon, a kite, a tent, a parasol and a snowman."""
+"""Subjects: outdoor leisure (balloon, kite, tent, parasol, snowman)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SNOW_CAP = turned(
 
 
 def _panel(left: float, right: float) -> Outline:
-    """Return the cloth between two ribs, its rim hanging in a scallop."""
+    """Return the outline of the cloth between two ribs, with a scalloped rim."""
     up = tuple((1 - i * i / 36) ** 0.5 for i in range(7))
     return turned(
         [
@@ -74,7 +74,7 @@ def balloon(brush: Brush, colour: Colour, random: Random) -> None:
 
 
 def kite(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint a diamond of four facets that trails a string of bows."""
+    """Paint a diamond-shaped kite of four facets with a tail of bows."""
     light, base, shade = tones(colour)
     sway = random.uniform(-0.03, 0.03)
     top, right, low, left, middle = (0.1, 1.0), (0.36, 0.74), (0, 0.3), (-0.3, 0.66), (0.065, 0.71)
@@ -99,7 +99,7 @@ def kite(brush: Brush, colour: Colour, random: Random) -> None:
 
 
 def tent(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint a ridge tent with its front open."""
+    """Paint a ridge tent with an open front."""
     light, base, shade = tones(colour)
     lamp, pane = window(brush, CHARCOAL)
     brush.line([(-0.3, 0.98), (-0.95, 0.0)], 0.014, CREAM)
@@ -118,7 +118,7 @@ def tent(brush: Brush, colour: Colour, random: Random) -> None:
 
 
 def parasol(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint a tilted beach parasol with a scalloped rim, on its pole."""
+    """Paint a tilted beach parasol with a scalloped rim and a pole."""
     light, base, shade = tones(colour)
     pale = mix(base, (255, 250, 232), 0.35)
     low, high = turned([(0, -0.05), (0, 1.01)], _TILT, (0, 0.2))

@@ -1,10 +1,10 @@
-"""Settings in the country: the mountains, the meadow, the forest and the snowfield."""
+"""The settings mountains, meadow, forest and snowfield."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 from postcards.painting.details import (
     paint_bush,
     paint_fence,
@@ -15,13 +15,13 @@ from postcards.painting.details import (
     paint_rocks,
     paint_tufts,
 )
-from postcards.painting.light import SNOW
+from postcards.painting.light import GROUND_SNOW
 
 if TYPE_CHECKING:
     from postcards.painting.brush import Colour, Point
     from postcards.painting.stage import Stage
 
-_DARK: Colour = (14, 24, 50)
+_COUNTRY_SHADOW: Colour = (14, 24, 50)
 
 
 def paint_mountains(stage: Stage) -> None:
@@ -50,7 +50,7 @@ def _paint_peak(stage: Stage, x: float, top: float, half: float, far: float) -> 
     base, solid, wild = 0.66, stage.solid, stage.random.uniform(-0.05, 0.05)
     light, shade = stage.tone((158, 166, 190), far), stage.tone((88, 98, 140), far)
     deep = stage.tone((112, 122, 160), far)
-    snow, blue = stage.tone(SNOW, far), stage.tone((172, 192, 226), far)
+    snow, blue = stage.tone(GROUND_SNOW, far), stage.tone((172, 192, 226), far)
 
     def at(*places: tuple[float, float]) -> list[Point]:
         return stage.flip(
@@ -90,7 +90,7 @@ def paint_meadow(stage: Stage) -> None:
     paint_path(stage, way, stage.along(near, way) + 0.002, (222, 204, 148), wide=0.22)
     fence = [(x, y + 0.04) for x, y in near]
     wood = (150, 122, 104) if stage.air.snowy else (238, 224, 198)
-    gap = round(way / WIDTH * len(near))
+    gap = round(way / CANVAS_WIDTH * len(near))
     for part in (fence[: gap - 1], fence[gap + 2 :]):
         paint_fence(stage, part, 2, 0.058, wood)
     stage.plane(stage.rolling(0.95, 0.022, 1.3), 1, stage.earth((70, 132, 64), cover=0.7))
@@ -150,7 +150,7 @@ def paint_forest(stage: Stage) -> None:
 
 def _paint_row(stage: Stage, y: float, high: float, count: int, colour: Colour) -> None:
     line: list[Point] = [(0, y)]
-    half = WIDTH / count * 0.8
+    half = CANVAS_WIDTH / count * 0.8
     for x in stage.spread(count, 0.6):
         top = y - high * stage.random.uniform(0.7, 1.1)
         line += [
@@ -164,7 +164,7 @@ def _paint_row(stage: Stage, y: float, high: float, count: int, colour: Colour) 
             (x + half * 0.25, top + high * 0.3),
             (x + half, y - 0.02),
         ]
-    stage.plane([*line, (WIDTH, y)], 0.72, colour)
+    stage.plane([*line, (CANVAS_WIDTH, y)], 0.72, colour)
 
 
 def _paint_tree(stage: Stage, x: float, base: float, high: float, far: float) -> None:
@@ -172,7 +172,10 @@ def _paint_tree(stage: Stage, x: float, base: float, high: float, far: float) ->
     trunk = stage.tone((92, 66, 54), far)
     if random.random() < 0.68:
         colour = random.choice(((38, 94, 72), (48, 108, 70), (32, 82, 72)))
-        light, shade = stage.earth(colour, far, 0.45), stage.tone(mix(colour, _DARK, 0.4), far)
+        light, shade = (
+            stage.earth(colour, far, 0.45),
+            stage.tone(mix(colour, _COUNTRY_SHADOW, 0.4), far),
+        )
         solid.rectangle(x - high * 0.03, base - high * 0.15, x + high * 0.03, base, trunk)
         for top, bottom, half in ((0.42, 0.1, 0.3), (0.72, 0.33, 0.23), (1, 0.58, 0.16)):
             low, tip, wide = base - high * bottom, base - high * top, high * half
@@ -193,7 +196,10 @@ def _paint_tree(stage: Stage, x: float, base: float, high: float, far: float) ->
             )
         return
     colour = random.choice(((98, 142, 70), (82, 130, 74), (122, 150, 72)))
-    light, shade = stage.earth(colour, far, 0.45), stage.tone(mix(colour, _DARK, 0.38), far)
+    light, shade = (
+        stage.earth(colour, far, 0.45),
+        stage.tone(mix(colour, _COUNTRY_SHADOW, 0.38), far),
+    )
     high *= 0.82
     solid.rectangle(x - high * 0.035, base - high * 0.45, x + high * 0.035, base, trunk)
     solid.ellipse(x, base - high * 0.66, high * 0.29, high * 0.36, shade)

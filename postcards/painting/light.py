@@ -1,4 +1,4 @@
-"""What each time of day and each weather do to the sky and to the colours under it."""
+"""Colours of sky, land and subjects by setting, time of day and weather."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 from postcards.painting.brush import Colour, Light, mix
 
-SNOW: Colour = (244, 246, 250)
+GROUND_SNOW: Colour = (244, 246, 250)
 LAMPLIGHT: Colour = (255, 212, 124)
 
 _SKIES: dict[str, dict[str, tuple[Colour, ...]]] = {
@@ -90,16 +90,16 @@ HAZINESS_IN_FOG = 0.28
 
 @dataclass(frozen=True, slots=True)
 class Air:
-    """What a backdrop is seen through."""
+    """The atmosphere of a backdrop: its sky, and how it changes colours."""
 
     sky: tuple[Colour, ...]
-    """From the top down to the horizon."""
+    """The colours of the sky from the top to the horizon."""
 
     cloud: Colour
     cloud_shade: Colour
     sun: Colour | None
     ground: Colour
-    """White light leaves the colours of the land as they are."""
+    """The colour of the light on the land. White leaves colours unchanged."""
 
     weather: str
     time: str
@@ -107,18 +107,18 @@ class Air:
     """The share of grey in the colours of the land."""
 
     thickness: float
-    """The share of haze over the nearest land."""
+    """The share of haze in the colours of the nearest land."""
 
     snowy: bool
 
     haze: Colour
-    """What far things fade into."""
+    """The colour of haze, with which distant things blend."""
 
     wash: Colour
-    """What the hour mixes into every colour of the land."""
+    """The colour that the time of day mixes into all colours of the land."""
 
     washed: float
-    """The share of that."""
+    """The share of ``wash`` in the colours of the land."""
 
     @property
     def dark(self) -> bool:
@@ -126,7 +126,7 @@ class Air:
         return self.time == "night"
 
     def tone(self, colour: Colour, far: float = 0) -> Colour:
-        """Return the colour of a thing of the backdrop, ``far`` (0 to 1) away."""
+        """Return a colour of the backdrop at a distance, ``far`` from 0 to 1."""
         red, green, blue = (
             part * ground // 255 for part, ground in zip(colour, self.ground, strict=True)
         )
@@ -138,12 +138,12 @@ class Air:
         return mix((red, green, blue), self.haze, 1 - (1 - far) * (1 - self.thickness))
 
     def glint(self, colour: Colour, far: float = 0) -> Colour:
-        """Return the colour of a thing that shines by itself."""
+        """Return the colour of a thing that emits light at a distance, ``far`` from 0 to 1."""
         return mix(colour, self.haze, 1 - (1 - far) * (1 - 0.6 * self.thickness))
 
 
 def light_of(setting: str, time: str, weather: str) -> Light:
-    """Return the light that subjects are seen in."""
+    """Return the light on subjects."""
     air = air_of(setting, time, weather)
     tint = _TINTS[time]
     if weather == "rain":
@@ -160,7 +160,7 @@ def light_of(setting: str, time: str, weather: str) -> Light:
 
 @cache
 def air_of(setting: str, time: str, weather: str) -> Air:
-    """Return what the backdrop of a setting is seen through."""
+    """Return the atmosphere of a backdrop."""
     snowy = weather == "snow" or setting == "snowfield"
     ground = (_SNOWY_GROUNDS if snowy else _GROUNDS)[time]
     if weather == "rain":

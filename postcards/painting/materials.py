@@ -1,4 +1,4 @@
-"""What subjects are made of beside their own colour, and that colour in light and in shade."""
+"""Fixed colours of materials, and the lit and shaded tones of a subject's colour."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAMP: Colour = (255, 214, 120)
 
 
 class Tones(NamedTuple):
-    """A colour on the side of the light, as it is, and on the side of the shade."""
+    """A colour on the lit side, unchanged, and on the shaded side."""
 
     light: Colour
     base: Colour
@@ -30,7 +30,7 @@ class Tones(NamedTuple):
 
 @cache
 def tones(colour: Colour) -> Tones:
-    """Return the tones of a colour: white is shaded coolly, and black is lightened."""
+    """Return the tones of a colour. White gets a cool shade, and black is lightened."""
     red, green, blue = colour
     if min(colour) > 200:
         return Tones(colour, mix(colour, (70, 92, 140), 0.04), mix(colour, (70, 92, 140), 0.25))
@@ -47,10 +47,10 @@ def is_dark(brush: Brush) -> bool:
 
 
 def is_snowy(brush: Brush) -> bool:
-    """Return whether there is snow on things."""
+    """Return whether snow covers things."""
     return brush.light is not None and brush.light.snowy
 
 
 def window(brush: Brush, unlit: Colour = GLASS) -> tuple[Brush, Colour]:
-    """Return what to paint a window or a lamp with, by day and by night."""
+    """Return the brush and the colour for a window or a lamp, which are lit at night."""
     return (brush.glowing, LAMP) if is_dark(brush) else (brush, unlit)

@@ -1,4 +1,4 @@
-"""The colours that captions speak of, as paint."""
+"""The RGB values of the colours in captions."""
 
 from __future__ import annotations
 

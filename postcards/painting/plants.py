@@ -1,4 +1,4 @@
-"""What grows: a tree, a palm and a cactus."""
+"""Subjects: plants (tree, palm, cactus)."""
 
 from __future__ import annotations
 

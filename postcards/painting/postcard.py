@@ -1,4 +1,4 @@
-"""A whole postcard: the backdrop, the subjects from the farthest to the nearest, the weather."""
+"""Paints a whole postcard: backdrop, subjects from far to near, weather."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from postcards.painting.backdrops import paint_backdrop, paint_weather
-from postcards.painting.brush import WIDTH, Brush
+from postcards.painting.brush import CANVAS_WIDTH, Brush
 from postcards.painting.light import light_of
 from postcards.painting.palette import PAINTS
-from postcards.painting.subjects import PAINTERS
+from postcards.painting.subjects import SUBJECT_PAINTERS
 from postcards.painting.water_settings import paint_islet
 from postcards.scenes import KINDS, PLACES, compose
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from postcards.painting.brush import Light
     from postcards.scenes import Scene, Subject
 
-SMOOTH = 2
-"""How many pixels are painted for one, along each side: the rest is antialiasing."""
+SUPERSAMPLING = 2
+"""The factor of supersampling along each side, for antialiasing."""
 
 HEIGHTS = {
     "balloon": 0.32,
@@ -52,7 +52,7 @@ HEIGHTS = {
     "sheep": 0.19,
     "parasol": 0.25,
 }
-"""Of one large subject, in heights of the picture."""
+"""The height of a single large subject, in heights of the picture."""
 
 WIDTHS = {
     "bird": 1.9,
@@ -73,20 +73,20 @@ WIDTHS = {
     "parasol": 1.2,
     "cactus": 0.7,
 }
-"""Of a subject, in its own heights; of all others about 0.8."""
+"""The width of a subject in its own heights. Kinds that are not listed have OTHER_WIDTH."""
 
-SHRUNK = {1: 1.0, 2: 0.75, 3: 0.6}
-"""By how many stand together."""
+SCALE_BY_COUNT = {1: 1.0, 2: 0.75, 3: 0.6}
+"""The scale of each thing, by the count of the subject."""
 
-SMALL = 0.6
+SMALL_SCALE = 0.6
 
-WATER = {
+WATER_LEVELS = {
     "sea": (0.66, 0.84),
     "beach": (0.56, 0.62),
     "harbour": (0.77, 0.9),
     "lake": (0.59, 0.66),
 }
-GROUND = {
+GROUND_LEVELS = {
     "sea": (0.68, 0.74),
     "beach": (0.82, 0.92),
     "harbour": (0.58, 0.6),
@@ -94,21 +94,24 @@ GROUND = {
     "forest": (0.8, 0.9),
     "city": (0.83, 0.92),
 }
-"""Where the feet of subjects are, from the top of the picture."""
+"""The range of y for the feet of subjects, by setting. y is 0 at the top of the picture."""
 
-PLAIN = (0.76, 0.9)
-"""The same for all other settings."""
+OTHER_GROUND_LEVELS = (0.76, 0.9)
+"""The range for all other settings."""
 
-HORIZON = 0.5
-"""No sky subject comes lower than this."""
+LOWEST_SKY_LEVEL = 0.5
+"""The largest y of subjects in the sky."""
 
 
-WIDTH_OF_OTHERS = 0.8
+OTHER_WIDTH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One thing of a subject: where it stands and how high it is, in heights of the picture."""
+    """One thing of a subject, with the position of its foot and its height.
+
+    All are in heights of the picture.
+    """
 
     subject: Subject
     x: float
@@ -118,40 +121,45 @@ class Figure:
 
     @property
     def width(self) -> float:
-        """About how wide it is."""
-        return self.height * WIDTHS.get(self.subject.kind, WIDTH_OF_OTHERS)
+        """The approximate width."""
+        return self.height * WIDTHS.get(self.subject.kind, OTHER_WIDTH)
 
 
 def draw(seed: int, size: tuple[int, int] = (960, 640)) -> tuple[Scene, Image.Image]:
-    """Return the scene of a seed and its picture, ``size`` pixels wide and high.
+    """Return the scene of a seed and its picture of ``size``, width and height in pixels.
 
-    The same seed is the same scene, and the same picture but for its resolution. A postcard's
-    sides are as 3 to 2; another shape stretches it.
+    The same seed gives the same scene and, apart from its resolution, the same picture. The aspect
+    ratio of a postcard is 3:2. Another ratio distorts it.
     """
     scene = compose(seed)
     return scene, paint(scene, size)
 
 
-def paint(scene: Scene, size: tuple[int, int], *, smooth: int = SMOOTH) -> Image.Image:
-    """Return a scene's picture, each pixel the mean of ``smooth`` x ``smooth`` painted ones."""
-    random = luck_of(scene)
-    brush = Brush.on_canvas(size[0] * smooth, size[1] * smooth)
+def paint(
+    scene: Scene, size: tuple[int, int], *, supersampling: int = SUPERSAMPLING
+) -> Image.Image:
+    """Return a scene's picture of ``size``, width and height in pixels.
+
+    It is painted ``supersampling`` times as large along each side, and reduced by the mean.
+    """
+    random = random_of(scene)
+    brush = Brush.on_canvas(size[0] * supersampling, size[1] * supersampling)
     light = light_of(scene.setting, scene.time, scene.weather)
     figures = arrange(scene, random)
     paint_backdrop(brush, scene, random)
     for figure in figures:
         _paint_figure(brush, figure, scene, light, random)
     paint_weather(brush, scene, random)
-    return brush.image.reduce(smooth) if smooth > 1 else brush.image
+    return brush.image.reduce(supersampling) if supersampling > 1 else brush.image
 
 
 def paint_all(scenes: Sequence[Scene], size: tuple[int, int]) -> list[bytes]:
-    """Return the pixels of pictures, three bytes each: work for a process that loads no torch."""
+    """Return the RGB bytes of each picture. Runs in processes that do not import torch."""
     return [paint(scene, size).tobytes() for scene in scenes]
 
 
-def luck_of(scene: Scene) -> Random:
-    """Return what decides all that a scene leaves open."""
+def random_of(scene: Scene) -> Random:
+    """Return the generator for all details that the scene leaves open."""
     return Random(scene.seed)
 
 
@@ -160,23 +168,23 @@ def _paint_figure(brush: Brush, figure: Figure, scene: Scene, light: Light, rand
     if scene.setting == "sea" and KINDS[kind].zone == "ground":
         paint_islet(brush, figure.x, figure.y, 0.8 * figure.height + 0.06, light)
     own = brush.at(figure.x, figure.y, figure.height, light, mirrored=figure.mirrored)
-    PAINTERS[kind](own, PAINTS[figure.subject.colour or "white"], random)
+    SUBJECT_PAINTERS[kind](own, PAINTS[figure.subject.colour or "white"], random)
 
 
 def arrange(scene: Scene, random: Random) -> list[Figure]:
-    """Give everything its place, the farthest first. ``random`` is that of the scene's seed."""
+    """Place all subjects, from far to near. ``random`` has to be that of ``random_of``."""
     figures: list[Figure] = []
     for subject in scene.subjects:
-        height = HEIGHTS[subject.kind] * SHRUNK[subject.count] * random.uniform(0.94, 1.06)
+        height = HEIGHTS[subject.kind] * SCALE_BY_COUNT[subject.count] * random.uniform(0.94, 1.06)
         if subject.size == "small":
-            height *= SMALL
-        middle = WIDTH * (2 * PLACES.index(subject.place) + 1) / 6
-        middle = WIDTH / 2 + (middle - WIDTH / 2) * 0.94 + random.uniform(-0.03, 0.03)
+            height *= SMALL_SCALE
+        middle = CANVAS_WIDTH * (2 * PLACES.index(subject.place) + 1) / 6
+        middle = CANVAS_WIDTH / 2 + (middle - CANVAS_WIDTH / 2) * 0.94 + random.uniform(-0.03, 0.03)
         top, bottom = _feet(subject, scene, height)
         level = random.uniform(top, bottom)
         mirrored = random.random() < 0.5
         for x, y in _formation(subject.count):
-            # A group stands apart and unevenly, and no one in it hides another.
+            # Spacing with jitter: things of a group are uneven and do not hide each other.
             figures.append(
                 Figure(
                     subject,
@@ -190,17 +198,17 @@ def arrange(scene: Scene, random: Random) -> list[Figure]:
 
 
 def _nearness(figure: Figure) -> tuple[bool, float]:
-    # A rainbow stands behind everything, however low it comes.
+    # A rainbow is behind everything else, even if its foot is lower.
     return figure.subject.kind != "rainbow", figure.y
 
 
 def _feet(subject: Subject, scene: Scene, height: float) -> tuple[float, float]:
     if KINDS[subject.kind].zone == "water":
-        return WATER[scene.setting]
+        return WATER_LEVELS[scene.setting]
     if KINDS[subject.kind].zone == "ground":
-        return GROUND.get(scene.setting, PLAIN)
+        return GROUND_LEVELS.get(scene.setting, OTHER_GROUND_LEVELS)
     if subject.kind == "rainbow":
-        return HORIZON - 0.03, HORIZON
+        return LOWEST_SKY_LEVEL - 0.03, LOWEST_SKY_LEVEL
     highest = 0.05 + height
     return highest, max(highest + 0.02, 0.4)
 

@@ -1,11 +1,11 @@
-"""The sky: its gradient, and the sun, the stars or the clouds in it."""
+"""Paints the sky: a gradient with sun, stars or clouds."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 
 if TYPE_CHECKING:
     from postcards.painting.stage import Stage
@@ -17,13 +17,13 @@ _LOBES = (
     (0.6, 0.44, 0.36),
     (1, 0.3, 0.18),
 )
-"""Of a cloud: place, half its width, height."""
+"""The lobes of a cloud: position, half the width, height."""
 
 STARS = 90
 
 
 def paint_sky(stage: Stage, horizon: float, low_sun: float) -> None:
-    """Paint the sky down to the horizon, with a low sun at its height, if there is one."""
+    """Paint the sky down to the horizon. ``low_sun`` is the y of the sun at dawn and sunset."""
     air = stage.air
     stage.brush.gradient(0, horizon, air.sky)
     if air.weather == "clear":
@@ -66,11 +66,11 @@ def _paint_stars(stage: Stage, horizon: float) -> None:
     count = STARS if height > 400 else 55
     for i in range(count):
         y = horizon * random.random() ** 1.3
-        # No star is smaller than can be seen in a small picture.
+        # Stars have a minimum size, so that they are visible in small pictures.
         radius = max(random.uniform(0.0012, 0.0032), 0.45 / height)
         brightness = random.uniform(0.3, 1)
         colour = mix(stage.air.sky[2], (255, 250, 226), brightness)
-        x = random.uniform(0, WIDTH)
+        x = random.uniform(0, CANVAS_WIDTH)
         if i < 7:
             stage.solid.polygon(
                 [
@@ -94,7 +94,7 @@ def _paint_clouds(stage: Stage, horizon: float) -> None:
     places = stage.spread(6, 0.6)
     random.shuffle(places)
     for i, x in enumerate(places):
-        # The farthest come first: low, small and pale.
+        # From far to near. Far clouds are low, small and pale.
         near = i / 5
         base = horizon * (0.84 - 0.44 * near) + random.uniform(-0.02, 0.03)
         size = 0.1 + 0.15 * near
@@ -117,7 +117,7 @@ def _paint_ceiling(stage: Stage) -> None:
     air = stage.air
     for row, (low, share) in enumerate(((0.2, 0.16), (0.13, 0.34), (0.06, 0.52))):
         colour = mix(air.sky[0], (30, 32, 44) if not air.dark else (4, 6, 16), share)
-        stage.solid.rectangle(0, 0, WIDTH, low - 0.03, colour)
+        stage.solid.rectangle(0, 0, CANVAS_WIDTH, low - 0.03, colour)
         for x in stage.spread(7 - row):
             rx = stage.random.uniform(0.14, 0.2)
             stage.solid.ellipse(x, low - 0.04, rx, stage.random.uniform(0.04, 0.07), colour)

@@ -1,4 +1,4 @@
-"""What shines in the sky: a moon and a rainbow."""
+"""Subjects: moon and rainbow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOONLIGHT = (255, 244, 206)
 
 
 def _crescent(bite: float, away: float, towards: float) -> Outline:
-    """Return a disk without the part of it that a smaller one covers."""
+    """Return the outline of a disk minus a smaller disk."""
     along = (0.25 - bite**2 + away**2) / (2 * away)
     outer, inner = (degrees(acos(share)) for share in (along / 0.5, (along - away) / bite))
     x, y = away * cos(radians(towards)), 0.5 + away * sin(radians(towards))
@@ -28,20 +28,20 @@ def _crescent(bite: float, away: float, towards: float) -> Outline:
 
 
 _CRESCENTS = (_crescent(0.4, 0.22, 28), _crescent(0.4, 0.28, 20), _crescent(0.42, 0.2, 35))
-_BANDS = (
+_RAINBOW_COLOURS = (
     (222, 62, 58), (240, 138, 52), (250, 216, 84), (84, 174, 96), (76, 160, 214), (62, 92, 184),
     (134, 82, 172),
 )  # fmt: skip
-_BAND = 0.052
-_ARCS = tuple(
-    (*arc(0, 0, 1.3 - i * _BAND, 1 - i * _BAND, 0, 180, 32),
-     *arc(0, 0, 1.3 - (i + 1) * _BAND, 1 - (i + 1) * _BAND, 180, 0, 32))
+_RAINBOW_BAND_WIDTH = 0.052
+_RAINBOW_ARCS = tuple(
+    (*arc(0, 0, 1.3 - i * _RAINBOW_BAND_WIDTH, 1 - i * _RAINBOW_BAND_WIDTH, 0, 180, 32),
+     *arc(0, 0, 1.3 - (i + 1) * _RAINBOW_BAND_WIDTH, 1 - (i + 1) * _RAINBOW_BAND_WIDTH, 180, 0, 32))
     for i in range(7)
 )  # fmt: skip
 
 
 def moon(brush: Brush, _colour: Colour, random: Random) -> None:
-    """Paint a crescent that shines."""
+    """Paint a bright crescent."""
     shine = brush.glowing
     shine.glow(0, 0.5, 1.1, _MOONLIGHT, alpha=random.uniform(0.35, 0.5))
     shine.ellipse(0, 0.5, 0.49, 0.49, _MOONLIGHT, alpha=0.1)
@@ -50,5 +50,5 @@ def moon(brush: Brush, _colour: Colour, random: Random) -> None:
 
 def rainbow(brush: Brush, _colour: Colour, _random: Random) -> None:
     """Paint an arc of seven translucent bands."""
-    for outline, band in zip(_ARCS, _BANDS, strict=True):
+    for outline, band in zip(_RAINBOW_ARCS, _RAINBOW_COLOURS, strict=True):
         brush.polygon(outline, band, alpha=0.75)

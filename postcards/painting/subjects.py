@@ -1,4 +1,4 @@
-"""Who paints which kind of subject."""
+"""The painter of each kind of subject."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from postcards.painting.brush import Brush, Colour
 
 Painter: TypeAlias = Callable[[Brush, Colour, Random], None]
 
-PAINTERS: dict[str, Painter] = {
+SUBJECT_PAINTERS: dict[str, Painter] = {
     "balloon": holidays.balloon,
     "kite": holidays.kite,
     "bird": waterfowl.bird,
@@ -47,4 +47,4 @@ PAINTERS: dict[str, Painter] = {
     "sheep": animals.sheep,
     "parasol": holidays.parasol,
 }
-"""For every kind; each paints onto a brush that has its origin where the subject stands."""
+"""By kind. Each paints with a brush whose origin is the foot of the subject."""

@@ -1,10 +1,10 @@
-"""Settings with buildings: the harbour and the village."""
+"""The settings harbour and village."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 from postcards.painting.details import (
     paint_bush,
     paint_flowers,
@@ -35,33 +35,33 @@ _ROOFS: tuple[Colour, ...] = ((176, 84, 62), (152, 72, 62), (190, 104, 70), (122
 
 
 def paint_harbour(stage: Stage) -> None:
-    """Paint a quay before warehouses."""
+    """Paint a quay in front of warehouses."""
     random, solid = stage.random, stage.solid
     x = -0.04 - random.uniform(0, 0.06)
     last = -1
-    while x < WIDTH:
+    while x < CANVAS_WIDTH:
         width = random.uniform(0.125, 0.19)
         choice = random.choice([i for i in range(len(_WAREHOUSES)) if i != last])
         last = choice
         _paint_warehouse(stage, x, x + width, random.uniform(0.29, 0.38), _WAREHOUSES[choice])
         x += width + (random.uniform(0.02, 0.05) if random.random() < 0.2 else 0.002)
     paving = stage.earth((186, 172, 158))
-    solid.rectangle(0, 0.52, WIDTH, 0.63, paving)
-    solid.rectangle(0, 0.52, WIDTH, 0.53, stage.tone((132, 118, 114)))
+    solid.rectangle(0, 0.52, CANVAS_WIDTH, 0.63, paving)
+    solid.rectangle(0, 0.52, CANVAS_WIDTH, 0.53, stage.tone((132, 118, 114)))
     seam = stage.earth((164, 150, 140))
     for y in (0.555, 0.59):
-        solid.rectangle(0, y, WIDTH, y + 0.003, seam)
+        solid.rectangle(0, y, CANVAS_WIDTH, y + 0.003, seam)
     for x in (0.2 + random.uniform(-0.05, 0.05), 1.28 + random.uniform(-0.05, 0.05)):
         paint_lamp(stage, x, 0.545, 0.17)
     tones = paint_water(stage, 0.66, 1, ((80, 140, 148), (44, 112, 134), (26, 82, 112)))
-    solid.rectangle(0, 0.615, WIDTH, 0.667, stage.tone((118, 106, 106)))
-    solid.rectangle(0, 0.615, WIDTH, 0.627, stage.earth((208, 194, 176)))
+    solid.rectangle(0, 0.615, CANVAS_WIDTH, 0.667, stage.tone((118, 106, 106)))
+    solid.rectangle(0, 0.615, CANVAS_WIDTH, 0.627, stage.earth((208, 194, 176)))
     joint = stage.tone((94, 84, 90))
     for i, x in enumerate(stage.spread(14, 0.1)):
         y = 0.627 + 0.018 * (i % 2)
         solid.rectangle(x, y, x + 0.004, y + 0.02, joint)
-    solid.rectangle(0, 0.645, WIDTH, 0.648, joint)
-    solid.rectangle(0, 0.66, WIDTH, 0.672, mix(tones[0], _DARK, 0.55))
+    solid.rectangle(0, 0.645, CANVAS_WIDTH, 0.648, joint)
+    solid.rectangle(0, 0.66, CANVAS_WIDTH, 0.672, mix(tones[0], _DARK, 0.55))
     for x in stage.spread(6, 0.3):
         glow = stage.air.glint((255, 200, 110)) if stage.air.dark else stage.tone((206, 146, 104))
         for i in range(4):
@@ -165,7 +165,7 @@ def _paint_cottage(stage: Stage, x: float, base: float, width: float, far: float
     roof = stage.earth(roof_colour, far, 0.66)
     gable = width * 0.42
     eaves, top = base - width * 0.36, base - width * 0.78
-    # The gable looks to the light.
+    # The gable faces the light.
     points = [(-width / 2, base), (-width / 2, eaves), (-width / 2 + gable / 2, top)]
     points += [(gable - width / 2, eaves), (gable - width / 2, base)]
     solid.polygon(

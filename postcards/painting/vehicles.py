@@ -1,4 +1,4 @@
-"""What people ride in: a car, a train and an aeroplane."""
+"""Subjects: vehicles (car, train, aeroplane)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _carriage(brush: Brush, x: float, colour: Colour) -> None:
 
 
 def aeroplane(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint an airliner with propellers, seen from its side, one wing towards the onlooker."""
+    """Paint an airliner with propellers from its side, with the near wing visible."""
     light, base, shade = tones(colour)
     lamp, pane = window(brush, _glass_beside(colour))
     brush.polygon([(0.3, 0.6), (-0.08, 0.62), (-0.42, 0.92), (-0.22, 0.92)], shade)

@@ -1,11 +1,11 @@
-"""Settings by the water: the open sea, the beach and the lake."""
+"""The settings sea, beach and lake."""
 
 from __future__ import annotations
 
 from math import pi, sin
 from typing import TYPE_CHECKING
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 from postcards.painting.details import (
     paint_bush,
     paint_flowers,
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from postcards.painting.stage import Stage
 
 
-_MIRRORED = {"dawn": 0.5, "day": 0.2, "sunset": 0.7, "night": 0.3}
+_SKY_SHARE_IN_WATER = {"dawn": 0.5, "day": 0.2, "sunset": 0.7, "night": 0.3}
 """The share of the sky in the colours of water."""
 
 
 def paint_water(stage: Stage, top: float, bottom: float, colours: Sequence[Colour]) -> list[Colour]:
-    """Paint water that mirrors the sky; return its tones, downwards."""
+    """Paint water that reflects the sky, and return its tones from top to bottom."""
     sky = stage.air.sky
     last = len(colours) - 1
-    share = _MIRRORED[stage.air.time]
+    share = _SKY_SHARE_IN_WATER[stage.air.time]
     tones = [
         mix(stage.tone(colour), sky[-1 - round(i * (len(sky) - 1) / last)], share)
         for i, colour in enumerate(colours)
@@ -43,7 +43,7 @@ def paint_water(stage: Stage, top: float, bottom: float, colours: Sequence[Colou
 def paint_waves(
     stage: Stage, top: float, bottom: float, tones: Sequence[Colour], rows: int
 ) -> None:
-    """Paint rows of ripples, each with its trough, that grow towards the foreground."""
+    """Paint rows of ripples with troughs, which grow towards the foreground."""
     random = stage.random
     light = mix(stage.air.sky[-1], (255, 255, 255), 0.35)
     for row in range(rows):
@@ -63,7 +63,7 @@ def _paint_swell(stage: Stage, y: float, rise: float, count: int, body: Colour) 
     """Paint a near wave with pointed crests, and its foam."""
     start = stage.random.random()
     points = [
-        (WIDTH * i / 56, y - rise * (1 - abs(sin(pi * (start + i * count / 56)))) ** 1.6)
+        (CANVAS_WIDTH * i / 56, y - rise * (1 - abs(sin(pi * (start + i * count / 56)))) ** 1.6)
         for i in range(57)
     ]
     stage.plane(points, 1, body)
@@ -72,7 +72,7 @@ def _paint_swell(stage: Stage, y: float, rise: float, count: int, body: Colour) 
 
 
 def paint_glitter(stage: Stage, top: float, bottom: float) -> None:
-    """Paint the sun's trail upon the water."""
+    """Paint the reflection of the sun on the water."""
     sun = stage.air.sun
     if sun is None:
         return
@@ -96,7 +96,7 @@ def paint_sea(stage: Stage) -> None:
     tones = paint_water(
         stage, 0.52, 1, ((96, 178, 196), (40, 134, 172), (22, 98, 148), (14, 70, 122))
     )
-    stage.solid.rectangle(0, 0.52, WIDTH, 0.527, mix(tones[0], (20, 50, 90), 0.3))
+    stage.solid.rectangle(0, 0.52, CANVAS_WIDTH, 0.527, mix(tones[0], (20, 50, 90), 0.3))
     paint_glitter(stage, 0.53, 0.82)
     paint_waves(stage, 0.54, 0.9, tones, 7)
     for y, rise, count, share in (
@@ -108,11 +108,11 @@ def paint_sea(stage: Stage) -> None:
 
 
 def paint_beach(stage: Stage) -> None:
-    """Paint a bay and the sand before it."""
+    """Paint a bay and the sand in front of it."""
     tones = paint_water(
         stage, 0.46, 0.7, ((60, 150, 190), (54, 172, 190), (98, 206, 200), (150, 224, 208))
     )
-    stage.solid.rectangle(0, 0.46, WIDTH, 0.467, mix(tones[0], (20, 60, 100), 0.35))
+    stage.solid.rectangle(0, 0.46, CANVAS_WIDTH, 0.467, mix(tones[0], (20, 60, 100), 0.35))
     paint_glitter(stage, 0.475, 0.6)
     paint_waves(stage, 0.48, 0.65, tones, 6)
     sand, foam = (
@@ -129,7 +129,7 @@ def paint_beach(stage: Stage) -> None:
     stage.plane(stage.rolling(0.95, 0.02, 1.2), 1, stage.tone((228, 196, 140)))
     ripple = stage.tone((222, 190, 136))
     for _ in range(12):
-        x, y = stage.random.uniform(0, WIDTH), stage.random.uniform(0.78, 0.93)
+        x, y = stage.random.uniform(0, CANVAS_WIDTH), stage.random.uniform(0.78, 0.93)
         stage.lens(x, y, stage.random.uniform(0.04, 0.11), 0.003, ripple)
     paint_rocks(stage, 5, 0.74, 0.98, (176, 150, 130))
     paint_grass(stage, (142, 150, 88), 0, corners=0.15)
@@ -154,15 +154,15 @@ def paint_lake(stage: Stage) -> None:
     for line, colour in hills:
         mirrored = [(x, 0.5 + (0.5 - y) * 0.8) for x, y in line]
         stage.solid.polygon(
-            [(0, 0.5), (WIDTH, 0.5), *reversed(mirrored)], mix(colour, tones[1], 0.5)
+            [(0, 0.5), (CANVAS_WIDTH, 0.5), *reversed(mirrored)], mix(colour, tones[1], 0.5)
         )
-    stage.solid.rectangle(0, 0.498, WIDTH, 0.504, mix(tones[0], stage.air.sky[-1], 0.45))
+    stage.solid.rectangle(0, 0.498, CANVAS_WIDTH, 0.504, mix(tones[0], stage.air.sky[-1], 0.45))
     paint_glitter(stage, 0.54, 0.7)
     light = mix(tones[0], (255, 255, 255), 0.35)
     for _ in range(22):
         y = stage.random.uniform(0.52, 0.69)
         stage.lens(
-            stage.random.uniform(0, WIDTH),
+            stage.random.uniform(0, CANVAS_WIDTH),
             y,
             stage.random.uniform(0.03, 0.1),
             0.0025,
@@ -185,7 +185,7 @@ def paint_lake(stage: Stage) -> None:
 
 
 def paint_islet(brush: Brush, x: float, y: float, width: float, light: Light) -> None:
-    """Paint a rock in the sea with a bit of grass on it, its top at y."""
+    """Paint a rock in the sea with some grass on it, with its top at y."""
     half, near = width / 2, brush.at(x, y, 1, light)
     rock, shade = (146, 132, 124), (98, 88, 96)
     grass = (240, 243, 248) if light.snowy else (118, 160, 84)

@@ -1,4 +1,4 @@
-"""What swims and flies: a whale, a duck and a bird."""
+"""Subjects: swimming and flying animals (whale, duck, bird)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def whale(brush: Brush, colour: Colour, random: Random) -> None:
 
 
 def duck(brush: Brush, colour: Colour, random: Random) -> None:
-    """Paint a duck that swims, its head high and its tail up."""
+    """Paint a swimming duck with its head and its tail up."""
     light, base, shade = tones(colour)
     brush.polygon(_DUCK, base)
     brush.polygon(_BILL, _OCHRE)
@@ -91,7 +91,7 @@ def duck(brush: Brush, colour: Colour, random: Random) -> None:
 
 
 def bird(brush: Brush, colour: Colour, _random: Random) -> None:
-    """Paint a bird in flight, both wings raised."""
+    """Paint a bird in flight with both wings raised."""
     light, base, shade = tones(colour)
     brush.polygon(_FAR_WING, shade)
     brush.polygon([(0.62, 0.42), (0.62, 0.32), (0.8, 0.34)], _OCHRE)

@@ -1,4 +1,4 @@
-"""What lies over the whole picture: rain, snow, veils of fog, and the grain of the paper."""
+"""Paints rain, snow, fog and the grain of the paper over the whole picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from postcards.painting.brush import WIDTH, mix
+from postcards.painting.brush import CANVAS_WIDTH, mix
 
 if TYPE_CHECKING:
     from random import Random
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 STREAKS = 90
 FLAKES = 150
 PAPER = 900
-"""Narrower pictures, in painted pixels, show no grain."""
+"""The minimum width of a picture with grain, in painted pixels."""
 
 
 def paint_rain(brush: Brush, air: Air, random: Random) -> None:
     """Paint slanted streaks."""
     colour = mix(air.sky[-1], (255, 255, 255), 0.3 if air.dark else 0.55)
     for _ in range(STREAKS):
-        x, y = random.uniform(0, WIDTH + 0.1), random.uniform(-0.05, 1)
+        x, y = random.uniform(0, CANVAS_WIDTH + 0.1), random.uniform(-0.05, 1)
         length = random.uniform(0.04, 0.1)
         brush.line(
             [(x, y), (x - 0.26 * length, y + length)],
@@ -43,7 +43,7 @@ def paint_snowfall(brush: Brush, air: Air, random: Random) -> None:
         radius = 0.004 if i < 80 else 0.0064 if i < 130 else 0.0098
         radius *= random.uniform(0.85, 1.15)
         brush.ellipse(
-            random.uniform(0, WIDTH),
+            random.uniform(0, CANVAS_WIDTH),
             random.uniform(0, 1),
             radius,
             radius,
@@ -53,15 +53,15 @@ def paint_snowfall(brush: Brush, air: Air, random: Random) -> None:
 
 
 def paint_distance(brush: Brush, air: Air, horizon: float) -> None:
-    """Veil what is far, before subjects come."""
-    # Dark things have little contrast to lose.
+    """Veil distant parts before the subjects are painted."""
+    # At night there is little contrast to reduce.
     share = 0.36 if air.dark else 0.52
     stops = ((0, 0), (horizon - 0.3, share * 0.2), (horizon, share), (horizon + 0.2, share * 0.25))
     veil(brush, air.haze, (*stops, (1, 0)))
 
 
 def paint_fog(brush: Brush, air: Air, random: Random) -> None:
-    """Paint banks of fog that drift before subjects as well."""
+    """Paint banks of fog, also in front of subjects."""
     light = mix(air.haze, (255, 255, 255), 0.1 if air.dark else 0.3)
     for y in (0.26, 0.42, 0.54, 0.7, 0.95):
         middle, reach = random.uniform(0.1, 1.4), random.uniform(0.5, 0.8)
@@ -78,7 +78,7 @@ def paint_fog(brush: Brush, air: Air, random: Random) -> None:
 
 
 def veil(brush: Brush, colour: Colour, stops: tuple[tuple[float, float], ...]) -> None:
-    """Lay a colour over the picture, with an alpha that goes from stop to stop downwards."""
+    """Paint a colour over the picture with an alpha gradient, downwards from stop to stop."""
     width, height = brush.image.size
     heights, alphas = zip(*stops, strict=True)
     rows = np.interp(np.arange(height) / height, heights, alphas) * 255
@@ -87,7 +87,7 @@ def veil(brush: Brush, colour: Colour, stops: tuple[tuple[float, float], ...]) -
 
 
 def paint_paper(brush: Brush, random: Random) -> None:
-    """Give a large picture the grain of paper."""
+    """Add the grain of paper to a large picture."""
     if brush.image.width < PAPER:
         return
     width, height = brush.image.size

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
@@ -9,17 +10,17 @@ from playwright.async_api import async_playwright, expect
 from pytest_asyncio import fixture
 
 from postcards import MODEL
-from tests.browser.library import FEW, MANY, cards, clear, data_dir, fill
+from tests.browser.library import FEW, MANY, cards, clear, data_dir, fill, painting
 from tests.browser.prepare import AXE, BUILD, MISSING, chromium
 from tests.browser.visitor import DESKTOP, Visitor
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from playwright.async_api import Browser, BrowserContext, ViewportSize
 
-REPORTS = pytest.StashKey[list[str]]()
+REPORTED = "reported"
 FAILED = pytest.StashKey[bool]()
 FAILURES = BUILD / "failures"
 PATIENCE_MS = 30_000  # of a machine that has much else to do
@@ -63,21 +64,26 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def library() -> Iterator[Server]:
-    """A server with six hundred postcards, which tests only read."""
+    """A server with six hundred postcards, which tests only read.
+
+    Each worker has its own on the one library, which the first of them fills.
+    """
     folder = data_dir()
     filled = folder / "filled"
-    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
-        if not filled.exists():
-            clear(server)
-            fill(server, cards(MANY))
-            filled.touch()
+    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+        with (folder / "filling.lock").open("w") as filling:
+            fcntl.flock(filling, fcntl.LOCK_EX)
+            if not filled.exists():
+                clear(server)
+                fill(server, painting(MANY))
+                filled.touch()
         yield server
 
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("workplace")
-    with Server.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
         yield server
 
 
@@ -145,12 +151,15 @@ async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterat
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say something that the end of the run repeats."""
-    return request.config.stash.setdefault(REPORTS, []).append
+    # Properties of a test are what reaches the process that reports.
+    return lambda line: request.node.user_properties.append((REPORTED, line))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in terminalreporter.config.stash.get(REPORTS, []):
-        terminalreporter.write_line(line)
+    for passed in terminalreporter.getreports("passed"):
+        for name, line in passed.user_properties:
+            if name == REPORTED and passed.when == "teardown":
+                terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,16 +13,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.clip.checkpoint import digest
+from infra.clip.checkpoint import weights_digest
 from pictograph.cli.demo import seeds
 from postcards import MODEL
-from postcards.back import Back
+from postcards.metadata import PostcardMetadata
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tests.e2e.process import Server
 
@@ -29,15 +30,10 @@ MANY = 600
 FEW = 12
 BATCH = 20
 SHAPES = ((960, 640), (960, 640), (640, 960), (960, 640), (720, 720), (960, 640), (1280, 560))
-DESCRIBING = ("back", "descriptions", "grammar", "lexicon", "scenes")
+DESCRIBING = ("descriptions", "grammar", "lexicon", "metadata", "scenes")
 TAG = """
 mutation Tag($ids: [ID!]!, $tags: [String!]!) {
   tagImages(input: {imageIds: $ids, tags: $tags}) { userErrors { message } }
-}
-"""
-SAY = """
-mutation Say($id: ID!, $altText: String) {
-  updateImage(input: {id: $id, altText: $altText}) { userErrors { message } }
 }
 """
 ALL = "{ images(first: 100) { nodes { id } } }"
@@ -56,50 +52,74 @@ class Card:
         return f"postcard-{self.seed:05}.jpg"
 
     @property
-    def back(self) -> Back:
-        return Back(compose(self.seed))
+    def metadata(self) -> PostcardMetadata:
+        return PostcardMetadata(compose(self.seed))
 
     @cached_property
     def content(self) -> bytes:
         """Its file; painted once, and kept in the build folder."""
         path = _cards() / self.name
         if not path.exists():
-            path.write_bytes(self._paint())
+            fresh = path.with_suffix(f".{os.getpid()}")
+            fresh.write_bytes(self._paint())
+            fresh.rename(path)
         return path.read_bytes()
 
     def _paint(self) -> bytes:
-        picture = paint(self.back.scene, SHAPES[self.number % len(SHAPES)])
+        picture = paint(self.metadata.scene, SHAPES[self.number % len(SHAPES)])
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=90, exif=self.back.exif())
+        picture.save(file, "JPEG", quality=90, exif=self.metadata.exif())
         return file.getvalue()
 
 
 def cards(count: int, *, after: int = 0) -> Sequence[Card]:
-    """Return some of the demo's postcards. Those that were never painted, all processors paint."""
+    """Return some of the demo's postcards, painted."""
+    return list(painting(count, after=after))
+
+
+def painting(count: int, *, after: int = 0) -> Iterator[Card]:
+    """Give some of the demo's postcards, one by one while others paint those that are missing."""
     numbered = enumerate(islice(seeds(), after, after + count), after)
-    found = [Card(number, seed) for number, seed in numbered]
-    missing = [card for card in found if not (_cards() / card.name).exists()]
-    if missing:
-        spawning = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(mp_context=spawning) as painters:
-            for _ in painters.map(_paint, missing, chunksize=4):
-                pass
-    return found
+    wanted = [Card(number, seed) for number, seed in numbered]
+    missing = [card for card in wanted if not (_cards() / card.name).exists()]
+    if not missing:
+        yield from wanted
+        return
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=spawning) as painters:
+        painted = {card: painters.submit(_paint, card) for card in missing}
+        for card in wanted:
+            if card in painted:
+                painted[card].result()
+            yield card
 
 
-def fill(server: Server, found: Sequence[Card]) -> None:
+def fill(server: Server, found: Iterable[Card]) -> None:
     """Take postcards in, with all that stands on their backs."""
     tagged: dict[str, list[str]] = {}
-    for some in (found[first : first + BATCH] for first in range(0, len(found), BATCH)):
+    coming = iter(found)
+    while some := list(islice(coming, BATCH)):
         answer = server.upload({card.name: card.content for card in some}, tags=["postcard"])
         assert [] == answer["userErrors"]
-        for card, result in zip(some, answer["results"], strict=True):
-            image_id = result["image"]["id"]
-            server.ask(SAY, id=image_id, altText=card.back.caption)
-            for tag in card.back.tags:
+        ids = [result["image"]["id"] for result in answer["results"]]
+        said = {f"text{place}": card.metadata.caption for place, card in enumerate(some)}
+        server.ask(_say(ids), **said)
+        for card, image_id in zip(some, ids, strict=True):
+            for tag in card.metadata.tags:
                 tagged.setdefault(tag, []).append(image_id)
     for tag, ids in tagged.items():
         server.ask(TAG, ids=ids, tags=[tag])
+
+
+def _say(ids: Sequence[str]) -> str:
+    """Return a mutation that says what many images show."""
+    arguments = ", ".join(f"$text{place}: String" for place in range(len(ids)))
+    changes = "\n".join(
+        f'say{place}: updateImage(input: {{id: "{image_id}", altText: $text{place}}})'
+        " { userErrors { message } }"
+        for place, image_id in enumerate(ids)
+    )
+    return f"mutation Say({arguments}) {{ {changes} }}"
 
 
 def clear(server: Server) -> None:
@@ -110,7 +130,9 @@ def clear(server: Server) -> None:
 
 def data_dir() -> Path:
     """Return the folder of the library of many. It outlives a run: filling it takes a minute."""
-    recipe = sha256(Path(__file__).read_bytes() + _recipe().encode() + digest(MODEL).encode())
+    recipe = sha256(
+        Path(__file__).read_bytes() + _recipe().encode() + weights_digest(MODEL).encode()
+    )
     return BUILD / f"library-{recipe.hexdigest()[:12]}"
 
 

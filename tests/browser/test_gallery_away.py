@@ -13,7 +13,7 @@ from postcards import MODEL
 from tests.browser.files import File, drop
 from tests.browser.gallery import Gallery
 from tests.browser.library import FEW, cards, fill
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ async def test_a_search_of_an_empty_library_says_that_nothing_is_here(
 async def test_a_server_that_is_stopped_is_said_to_be_away_and_found_again(
     visit: Visit, own: dict[str, object]
 ) -> None:
-    with Server.start(own) as server:
+    with ServerProcess.start(own) as server:
         fill(server, cards(FEW))
         visitor = await visit(server)
         gallery = Gallery(visitor)
@@ -71,7 +71,7 @@ async def test_a_server_that_is_stopped_is_said_to_be_away_and_found_again(
     banner = gallery.page.get_by_role("alert").filter(has_text=AWAY)
     await expect(banner).to_be_visible()
     await expect(gallery.tiles).to_have_count(FEW)
-    with Server.start(own) as visitor.server:
+    with ServerProcess.start(own) as visitor.server:
         await gallery.answers({"text": "a castle"})
         await expect(banner).to_be_hidden()
 
@@ -104,7 +104,7 @@ async def test_what_was_asked_last_is_answered_once_the_server_is_back(
 
 
 async def test_a_closed_library_is_seen_with_a_key(visit: Visit, own: dict[str, object]) -> None:
-    with Server.start({**own, "public_reading": "false"}) as server:
+    with ServerProcess.start({**own, "public_reading": "false"}) as server:
         fill(server, cards(3))
         visitor = await visit(server)
         visitor.expect_complaint("status of 401")

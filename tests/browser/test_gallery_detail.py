@@ -38,13 +38,13 @@ async def test_a_picture_opens_large_with_all_that_is_known_of_it(
     gallery = Gallery(visitor)
     card = newest_card(few)
     await gallery.tiles.first.click()
-    await expect(gallery.detail).to_have_accessible_name(card.back.caption)
+    await expect(gallery.detail).to_have_accessible_name(card.metadata.caption)
     await expect(gallery.detail.get_by_role("heading", name=card.name)).to_be_visible()
     facts = gallery.detail.locator(".facts").first
-    await expect(facts).to_contain_text(f"{card.back.drawn_at.year}")
+    await expect(facts).to_contain_text(f"{card.metadata.taken_at.year}")
     await expect(facts).to_contain_text("Pictograph")
     await expect(facts).to_contain_text(re.compile(r"Size\d+ . \d+"))
-    for tag in {"postcard", *card.back.tags}:
+    for tag in {"postcard", *card.metadata.tags}:
         await expect(gallery.detail.get_by_role("button", name=f"the tag {tag}")).to_be_visible()
     await gallery.detail.get_by_text(re.compile(r"All \d+ EXIF tags")).click()
     await expect(gallery.detail.get_by_text("GPSLatitude", exact=True)).to_be_visible()

@@ -122,7 +122,7 @@ async def test_a_picture_is_searched_by_and_sent_once(visit: Visit, library: Ser
         {"name": card.name, "mimeType": "image/jpeg", "buffer": card.content}
     )
     await expect(gallery.chips).to_contain_text("Like your picture")
-    await expect(gallery.tiles.first).to_have_accessible_name(card.back.caption)
+    await expect(gallery.tiles.first).to_have_accessible_name(card.metadata.caption)
     await eventually(MANY, lambda: _scroll(gallery), patience_ms=5 * PATIENCE_MS)
     forms = [r for r in gallery.visitor.asked_for("/graphql") if _is_form(r.headers)]
     assert len(forms) == 1

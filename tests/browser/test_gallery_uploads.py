@@ -141,7 +141,7 @@ async def test_a_dropped_picture_is_searched_by(visit: Visit, few: Server) -> No
     card = cards(FEW)[4]
     await drop(gallery.page, [File.of(card)], on=SEARCH)
     await expect(gallery.chips).to_contain_text("Like your picture")
-    await expect(gallery.tiles.first).to_have_accessible_name(card.back.caption)
+    await expect(gallery.tiles.first).to_have_accessible_name(card.metadata.caption)
     await expect(gallery.tiles).to_have_count(FEW)
     assert few.ask(COUNT) == {"images": {"totalCount": FEW}}
 
@@ -158,9 +158,9 @@ async def test_a_pasted_picture_is_searched_by_or_added(visit: Visit, few: Serve
     gallery = Gallery(await visit(few, key=KEY))
     card = cards(FEW)[2]
     await expect(gallery.status).to_have_text(f"{FEW} pictures")
-    await paste(gallery.page, png(card.back.scene))
+    await paste(gallery.page, png(card.metadata.scene))
     await expect(gallery.chips).to_contain_text("Like your picture")
-    await expect(gallery.tiles.first).to_have_accessible_name(card.back.caption)
+    await expect(gallery.tiles.first).to_have_accessible_name(card.metadata.caption)
     await gallery.page.get_by_role("button", name="Add it instead").click()
     await expect(gallery.uploads).to_contain_text("1 added")
 

@@ -12,43 +12,45 @@ from domain.entities.models import ModelState, ModelStatus
 from domain.entities.work import WorkCounts
 from pictograph.cli.model_tables import status_table
 
-FILLED = ModelStatus(
+BACKFILLING_MODEL = ModelStatus(
     name="photos@12345678",
     dimensions=512,
     state=ModelState.BACKFILLING,
     source="/models/photos",
     embedded=1_500,
-    total=2_000,
+    library_size=2_000,
     work=WorkCounts(waiting=480, leased=16, failed=4),
-    errors=("Its bytes are not where they were.",),
+    errors=("The original is missing.",),
     indexing=None,
 )
 
 
 def shown(*statuses: ModelStatus) -> str:
-    screen = Console(file=io.StringIO(), width=120)
-    screen.print(status_table(statuses))
-    assert isinstance(screen.file, io.StringIO)
-    return screen.file.getvalue()
+    console = Console(file=io.StringIO(), width=120)
+    console.print(status_table(statuses))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 @pytest.mark.parametrize(
     "part",
     [
         *("photos@12345678", "backfilling", "512", "1,500 of 2,000", "480", "16", " 4 "),
-        *("75% embedded", "photos@12345678: Its bytes are not where they were."),
+        *("75% embedded", "photos@12345678: The original is missing."),
     ],
 )
-def test_a_model_that_is_being_filled_shows_how_far_it_has_got(part: str) -> None:
-    assert part in shown(FILLED)
+def test_a_backfilling_model_shows_its_progress(part: str) -> None:
+    assert part in shown(BACKFILLING_MODEL)
 
 
-def test_an_index_that_is_being_built_shows_that() -> None:
-    assert "building the index, 25%" in shown(replace(FILLED, embedded=2_000, indexing=0.25))
+def test_a_backfilling_model_shows_the_progress_of_its_index() -> None:
+    assert "building the index, 25%" in shown(
+        replace(BACKFILLING_MODEL, embedded=2_000, indexing=0.25)
+    )
 
 
-def test_what_is_ready_shows_no_bar_and_what_was_dropped_no_total() -> None:
-    assert "embedded" not in shown(replace(FILLED, state=ModelState.READY))
-    dropped = replace(FILLED, state=ModelState.RETIRED, embedded=0, total=0)
+def test_a_ready_model_shows_no_progress_bar_and_a_dropped_one_no_total() -> None:
+    assert "embedded" not in shown(replace(BACKFILLING_MODEL, state=ModelState.READY))
+    dropped = replace(BACKFILLING_MODEL, state=ModelState.RETIRED, embedded=0)
     assert "of 2,000" not in shown(dropped)
     assert "Embedded" in shown()

@@ -15,7 +15,7 @@ import pytest
 
 from postcards import MODEL
 from tests.e2e.postcards import fill, sunset
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ NEEDED = "Clients of JavaScript need Node.js 20 or newer, and `make test-clients
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with 50 postcards, each tagged as one; what a test adds is not."""
     data_dir = tmp_path_factory.mktemp("clients")
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with ServerProcess.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
         fill(server)
         yield server
 

@@ -1,4 +1,4 @@
-"""What the README shows to apps, run as it stands there against the real server."""
+"""The snippets of docs/clients.md and the README's upload, run unchanged on the real server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 README = (ROOT / "README.md").read_text()
 ADDRESS = "http://127.0.0.1:8000"
-SHOWN = README.split("\n## From your app\n")[1].split("\n## ")[0]
+CLIENTS = (ROOT / "docs" / "clients.md").read_text()
+SHOWN = CLIENTS.split("\n## From your app\n")[1].split("\n## ")[0]
 NAMED = re.compile(r"^\*\*(\w+)\*\* .*?^```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SNIPPETS = dict(NAMED.findall(SHOWN))
 [UPLOAD] = re.findall(r"^```sh\n(KEY=\.\.\.\ncurl [^`]*)^```", README, re.MULTILINE)

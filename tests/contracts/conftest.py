@@ -1,4 +1,4 @@
-"""Every adapter of a port, the fake first."""
+"""Fixtures of every adapter of a port, the fake first."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ MODEL = EmbeddingModel("tests/small", 3)
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
 async def catalog(request: pytest.FixtureRequest) -> AsyncIterator[ImageLibrary]:
-    """An empty catalog of embeddings with three entries; ``postgres-walking`` trusts its index."""
+    """An empty library of three dimensions; ``postgres-index`` scans its index at any size."""
     if request.param == "memory":
         yield MemoryCatalog(MODEL)
         return
     url = request.getfixturevalue("postgres_url")
-    exact_below = 0 if request.param == "postgres-walking" else 20_000
+    exact_below = 0 if request.param == "postgres-index" else 20_000
     async with open_engine(url) as engine:
         yield await PostgresLibrary.open(engine, MODEL, exact_below=exact_below)
 
 
 @pytest.fixture
 def duplicates(catalog: ImageLibrary) -> Duplicates:
-    """The duplicates of the catalog's images."""
+    """The duplicates among the catalog's images."""
     if isinstance(catalog, MemoryCatalog):
         return MemoryDuplicates(catalog)
     assert isinstance(catalog, PostgresLibrary)

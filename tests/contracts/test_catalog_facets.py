@@ -1,4 +1,4 @@
-"""What every catalog counts: values of facts, and what each image lies nearest to."""
+"""The contract of facets, nearest points and known models: counts over images."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ UP, DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 ALL = dict.fromkeys(Facet)
 
 
-async def fill(catalog: ImageLibrary, *images: Image) -> list[UUID]:
+async def add_all(catalog: ImageLibrary, *images: Image) -> list[UUID]:
     return [(await catalog.add(image, NORTH)).id for image in images]
 
 
-async def counted(
+async def count_values(
     catalog: ImageLibrary,
     facet: Facet,
     selection: Selection = EVERYTHING,
@@ -51,18 +51,18 @@ async def counted(
     return [(value.value, value.count) for value in counts[facet]]
 
 
-async def test_the_most_frequent_values_come_first_and_equals_by_code_point(
+async def test_values_are_sorted_by_falling_count_then_by_code_point(
     catalog: ImageLibrary,
 ) -> None:
     for tags in (("b", "sea"), ("a", "sea"), ("é", "Z", "\N{SNOWMAN}"), ("sea", "zoo"), ()):
-        await fill(catalog, image_with(tags=tags))
+        await add_all(catalog, image_with(tags=tags))
     expected = [("sea", 3), *((tag, 1) for tag in ("Z", "a", "b", "zoo", "é", "\N{SNOWMAN}"))]
-    assert expected == await counted(catalog, Facet.TAG)
-    assert expected[:2] == await counted(catalog, Facet.TAG, first=2)
+    assert expected == await count_values(catalog, Facet.TAG)
+    assert expected[:2] == await count_values(catalog, Facet.TAG, first=2)
 
 
 async def test_images_without_the_fact_are_not_counted(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with(), image_with(exif=Exif()), image_with(exif=Exif(lens="50")))
+    await add_all(catalog, image_with(), image_with(exif=Exif()), image_with(exif=Exif(lens="50")))
     assert {
         Facet.CAMERA: (),
         Facet.TAG: (),
@@ -71,16 +71,16 @@ async def test_images_without_the_fact_are_not_counted(catalog: ImageLibrary) ->
     } == await catalog.facets(EVERYTHING, ALL)
 
 
-async def test_a_camera_is_what_a_filter_takes_for_one(catalog: ImageLibrary) -> None:
+async def test_the_value_of_a_camera_is_accepted_by_the_filter(catalog: ImageLibrary) -> None:
     for make, model in (("Leica", "M3"), ("Leica", "M3"), ("Canon", "EOS 5D"), ("Nikon", None)):
-        await fill(catalog, image_with(exif=Exif(camera_make=make, camera_model=model)))
-    cameras = await counted(catalog, Facet.CAMERA)
+        await add_all(catalog, image_with(exif=Exif(camera_make=make, camera_model=model)))
+    cameras = await count_values(catalog, Facet.CAMERA)
     assert [("M3", 2), ("EOS 5D", 1)] == cameras
     for camera, count in cameras:
         assert count == await catalog.count(ImageFilter(camera_model_in=(camera,)))
 
 
-async def test_months_are_those_of_utc_the_newest_first_and_cut_from_the_oldest(
+async def test_months_are_in_utc_and_sorted_newest_first(
     catalog: ImageLibrary,
 ) -> None:
     east = timezone(timedelta(hours=14))
@@ -92,34 +92,36 @@ async def test_months_are_those_of_utc_the_newest_first_and_cut_from_the_oldest(
         datetime.min.replace(tzinfo=UTC),
         datetime.max.replace(tzinfo=UTC),
     ]
-    await fill(catalog, *(image_with(exif=Exif(taken_at=instant)) for instant in taken))
+    await add_all(catalog, *(image_with(exif=Exif(taken_at=instant)) for instant in taken))
     expected = [("9999-12", 1), ("2024-03", 1), ("2024-02", 2), ("0033-04", 1), ("0001-01", 1)]
-    assert expected == await counted(catalog, Facet.MONTH)
-    assert expected[:3] == await counted(catalog, Facet.MONTH, first=3)
+    assert expected == await count_values(catalog, Facet.MONTH)
+    assert expected[:3] == await count_values(catalog, Facet.MONTH, first=3)
 
 
-async def test_a_filter_says_what_is_counted(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with(tags=("sea", "boat")), image_with(tags=("sea",)), image_with())
-    assert [("boat", 1), ("sea", 1)] == await counted(
+async def test_only_images_that_match_the_filter_are_counted(catalog: ImageLibrary) -> None:
+    await add_all(
+        catalog, image_with(tags=("sea", "boat")), image_with(tags=("sea",)), image_with()
+    )
+    assert [("boat", 1), ("sea", 1)] == await count_values(
         catalog, Facet.TAG, ImageFilter(tags_all=("boat",))
     )
-    assert [] == await counted(catalog, Facet.TAG, ImageFilter(tags_any=()))
+    assert [] == await count_values(catalog, Facet.TAG, ImageFilter(tags_any=()))
 
 
-async def test_of_ids_those_that_are_here_are_counted_once(catalog: ImageLibrary) -> None:
-    one, two, _ = await fill(catalog, *(image_with(tags=("sea",)) for _ in range(3)))
-    assert [("sea", 2)] == await counted(catalog, Facet.TAG, [two, one, uuid7(), one])
+async def test_repeated_ids_are_counted_once_and_unknown_ones_not(catalog: ImageLibrary) -> None:
+    one, two, _ = await add_all(catalog, *(image_with(tags=("sea",)) for _ in range(3)))
+    assert [("sea", 2)] == await count_values(catalog, Facet.TAG, [two, one, uuid7(), one])
     await catalog.delete([one])
-    assert [("sea", 1)] == await counted(catalog, Facet.TAG, (one, two))
-    assert [] == await counted(catalog, Facet.TAG, [])
+    assert [("sea", 1)] == await count_values(catalog, Facet.TAG, (one, two))
+    assert [] == await count_values(catalog, Facet.TAG, [])
 
 
-async def test_nothing_wanted_is_nothing_counted(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with())
+async def test_without_facets_nothing_is_counted(catalog: ImageLibrary) -> None:
+    await add_all(catalog, image_with())
     assert {} == await catalog.facets(EVERYTHING, {})
 
 
-async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: ImageLibrary) -> None:
+async def test_an_image_is_counted_for_the_nearest_point(catalog: ImageLibrary) -> None:
     for embedding in (NORTH, BETWEEN, EAST):
         await catalog.add(image_with(tags=("sea",)), embedding)
     await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
@@ -130,13 +132,13 @@ async def test_images_count_for_the_point_that_they_lie_nearest_to(catalog: Imag
     assert [] == await catalog.count_nearest(EVERYTHING, [])
 
 
-async def test_of_points_that_are_equally_near_the_first_counts(catalog: ImageLibrary) -> None:
+async def test_a_tie_between_points_counts_for_the_first(catalog: ImageLibrary) -> None:
     await catalog.add(image_with(), NORTH)
     assert [1, 0, 0] == await catalog.count_nearest(EVERYTHING, [UP, DOWN, UP])
     assert [0, 1, 0] == await catalog.count_nearest(EVERYTHING, [UP, NORTH, NORTH])
 
 
-async def test_of_ids_those_that_are_here_lie_near_something(catalog: ImageLibrary) -> None:
+async def test_unknown_ids_are_not_counted_for_a_point(catalog: ImageLibrary) -> None:
     north = await catalog.add(image_with(), NORTH)
     east = await catalog.add(image_with(), EAST)
     await catalog.add(image_with(), EAST)
@@ -146,7 +148,7 @@ async def test_of_ids_those_that_are_here_lie_near_something(catalog: ImageLibra
     assert [0, 0] == await catalog.count_nearest([], [NORTH, EAST])
 
 
-async def test_cosines_come_in_the_order_of_the_points(catalog: ImageLibrary) -> None:
+async def test_cosines_are_in_the_order_of_the_points(catalog: ImageLibrary) -> None:
     one = await catalog.add(image_with(), BETWEEN)
     two = await catalog.add(image_with(), DOWN)
     failed = await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
@@ -157,7 +159,7 @@ async def test_cosines_come_in_the_order_of_the_points(catalog: ImageLibrary) ->
     assert {} == await catalog.cosines([], [EAST])
 
 
-async def test_as_many_points_as_a_request_brings_are_compared(catalog: ImageLibrary) -> None:
+async def test_images_are_compared_with_200_points(catalog: ImageLibrary) -> None:
     image = await catalog.add(image_with(), NORTH)
     points = [DOWN] * 199 + [NORTH]
     assert [0] * 199 + [1] == await catalog.count_nearest(EVERYTHING, points)
@@ -166,13 +168,15 @@ async def test_as_many_points_as_a_request_brings_are_compared(catalog: ImageLib
     )
 
 
-async def test_the_active_model_is_known_with_what_it_has_embedded(catalog: ImageLibrary) -> None:
+async def test_the_active_model_is_known_with_the_number_of_its_embeddings(
+    catalog: ImageLibrary,
+) -> None:
     await catalog.add(image_with(), NORTH)
     await catalog.add(image_with(status=ImageStatus.FAILED), NORTH)
     assert [KnownModel("tests/small", 3, ModelState.ACTIVE, 1)] == list(await catalog.known())
 
 
-async def test_models_that_were_left_are_known_too(postgres_url: str) -> None:
+async def test_retired_models_are_known_too(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         await PostgresLibrary.open(engine, EmbeddingModel("tests/first", 5))
         catalog = await PostgresLibrary.open(engine, MODEL)
@@ -183,16 +187,16 @@ async def test_models_that_were_left_are_known_too(postgres_url: str) -> None:
         ] == list(await catalog.known())
 
 
-def test_postgres_counts_what_the_fake_counts(postgres_url: str) -> None:
+def test_postgres_and_the_fake_count_the_same(postgres_url: str) -> None:
     async def compare(images: list[Image], filters: list[ImageFilter], first: int) -> None:
         fake = MemoryCatalog(MODEL)
         async with open_engine(postgres_url) as engine:
             real = await PostgresLibrary.open(engine, MODEL)
-            everything = await real.list(EVERYTHING, Sort(), Window(100))
-            await real.delete([image.id for image in everything.images])
-            for place, image in enumerate(images):
+            leftover = await real.list(EVERYTHING, Sort(), Window(100))
+            await real.delete([image.id for image in leftover.images])
+            for index, image in enumerate(images):
                 for catalog in (real, fake):
-                    await catalog.add(image, (NORTH, BETWEEN, UP)[place % 3])
+                    await catalog.add(image, (NORTH, BETWEEN, UP)[index % 3])
             selections: list[Selection] = [*filters, [image.id for image in images[::2]]]
             for selection in selections:
                 for most in (ALL, dict.fromkeys(Facet, first)):

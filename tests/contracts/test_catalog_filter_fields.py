@@ -1,4 +1,4 @@
-"""Every condition of a filter, alone and with all others, wherever a filter can be given."""
+"""The contract of each condition of a filter, alone and with all others, in every method."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from tests.postgres_library import ImageLibrary
 
 pytestmark = pytest.mark.parametrize(
-    "catalog", ["memory", "postgres", "postgres-walking"], indirect=True
+    "catalog", ["memory", "postgres", "postgres-index"], indirect=True
 )
 
 POINT = (0.6, 0.8, 0.0)
 LATER = NOON + timedelta(hours=1)
 EXIF = Exif(taken_at=NOON, camera_make="Leica", camera_model="M3", location=GeoPoint(48, 9))
-MEANT = image_with(
+MATCHING = image_with(
     UUID(int=1),
     filename="red.jpg",
     tags=("boat", "sea"),
     width=640,
     height=480,
+    rating=4,
     exif=EXIF,
 )
-CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: of as many types as facts
+CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: facts have many types
     "taken_at": (TimeRange(NOON, LATER), {"exif": replace(EXIF, taken_at=LATER)}),
     "created_at": (TimeRange(NOON, LATER), {"created_at": NOON - timedelta(microseconds=1)}),
     "camera_make_in": (("Canon", "Leica"), {"exif": replace(EXIF, camera_make="leica")}),
@@ -49,29 +50,31 @@ CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: of as many types as 
     "orientation": (Orientation.LANDSCAPE, {"width": 480}),
     "width": (IntRange(400, 640), {"width": 641}),
     "height": (IntRange(400, 640), {"height": 399}),
+    "rating": (IntRange(4), {"rating": None}),
     "status_in": ((ImageStatus.READY,), {"status": ImageStatus.FAILED}),
-    "ids_not_in": ((UUID(int=17),), {}),
+    "ids_not_in": ((UUID(int=18),), {}),
 }
-"""To each condition, which the image that is meant satisfies, facts of one that fails it alone."""
+"""For each field, a condition that MATCHING fulfils, and the facts by which another image fails it
+and no other condition."""
 
-OTHERS = {
-    name: replace(MEANT, id=UUID(int=place), sha256=f"{place:064}", **facts)
-    for place, (name, (_, facts)) in enumerate(CASES.items(), 2)
+FAILING = {
+    name: replace(MATCHING, id=UUID(int=number), sha256=f"{number:064}", **facts)
+    for number, (name, (_, facts)) in enumerate(CASES.items(), 2)
 }
 ALL: dict[str, Any] = {name: condition for name, (condition, _) in CASES.items()}
-ALSO_FAILS = {"near": {"has_location"}}
-"""Whose image fails a condition too: without a place it is near nothing."""
+ALSO_FAILED_BY = {"near": {"has_location"}}
+"""Conditions that the image of another field fails too: one without a place is near nothing."""
 
 
 @pytest.fixture
 async def library(catalog: ImageLibrary) -> ImageLibrary:
-    for image in (MEANT, *OTHERS.values()):
+    for image in (MATCHING, *FAILING.values()):
         await catalog.add(image, POINT)
     return catalog
 
 
-async def found(catalog: ImageLibrary, criteria: ImageFilter) -> set[UUID]:
-    """Return which images a listing has, and hold all else that takes a filter against it."""
+async def matching_ids(catalog: ImageLibrary, criteria: ImageFilter) -> set[UUID]:
+    """Return the ids of a listing, and assert that all other methods with a filter agree."""
     page = await catalog.list(criteria, Sort(), Window(100))
     ready = {image.id for image in page.images if image.status is ImageStatus.READY}
     for exact in (True, False):
@@ -85,21 +88,25 @@ async def found(catalog: ImageLibrary, criteria: ImageFilter) -> set[UUID]:
     return {image.id for image in page.images}
 
 
-async def test_a_condition_alone_leaves_out_what_fails_it(library: ImageLibrary) -> None:
+async def test_one_condition_leaves_out_the_image_that_fails_it(library: ImageLibrary) -> None:
     assert {field.name for field in fields(ImageFilter)} == set(CASES)
     for name, condition in ALL.items():
-        fail = {name} | ALSO_FAILS.get(name, set())
-        expected = {image.id for other, image in OTHERS.items() if other not in fail}
-        assert {MEANT.id} | expected == await found(library, ImageFilter(**{name: condition})), name
+        fail = {name} | ALSO_FAILED_BY.get(name, set())
+        expected = {image.id for other, image in FAILING.items() if other not in fail}
+        assert {MATCHING.id} | expected == await matching_ids(
+            library, ImageFilter(**{name: condition})
+        ), name
 
 
-async def test_all_conditions_together_leave_what_satisfies_all(library: ImageLibrary) -> None:
-    assert {MEANT.id} == await found(library, ImageFilter(**ALL))
+async def test_all_conditions_leave_the_image_that_fulfils_them(library: ImageLibrary) -> None:
+    assert {MATCHING.id} == await matching_ids(library, ImageFilter(**ALL))
 
 
-async def test_all_conditions_but_one_let_in_what_fails_that_one(library: ImageLibrary) -> None:
+async def test_all_conditions_but_one_include_the_image_that_fails_that_one(
+    library: ImageLibrary,
+) -> None:
     for name in CASES:
         others = {other: condition for other, condition in ALL.items() if other != name}
-        still_fails = any(name in also for also in ALSO_FAILS.values())
-        expected = {MEANT.id} if still_fails else {MEANT.id, OTHERS[name].id}
-        assert expected == await found(library, ImageFilter(**others)), name
+        still_fails = any(name in also for also in ALSO_FAILED_BY.values())
+        expected = {MATCHING.id} if still_fails else {MATCHING.id, FAILING[name].id}
+        assert expected == await matching_ids(library, ImageFilter(**others)), name

@@ -1,4 +1,4 @@
-"""What every catalog takes a filter to mean: PostgreSQL's answer is the fake's."""
+"""The contract of filters: examples, and random filters that PostgreSQL and the fake agree on."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from tests.postgres_library import PostgresLibrary
 if TYPE_CHECKING:
     from tests.postgres_library import ImageLibrary
 
-VECTOR = (1.0, 0.0, 0.0)
+EMBEDDING = (1.0, 0.0, 0.0)
 
 
-async def matching(catalog: ImageLibrary, criteria: ImageFilter) -> set[str]:
+async def filenames_of(catalog: ImageLibrary, criteria: ImageFilter) -> set[str]:
     page = await catalog.list(criteria, Sort(), Window(100))
     assert len(page.images) == await catalog.count(criteria)
     return {image.filename for image in page.images}
 
 
-async def fill(catalog: ImageLibrary, *images: Image) -> None:
+async def add_all(catalog: ImageLibrary, *images: Image) -> None:
     for image in images:
-        await catalog.add(image, VECTOR)
+        await catalog.add(image, EMBEDDING)
 
 
 def at(latitude: float, longitude: float) -> Exif:
     return Exif(location=GeoPoint(latitude, longitude))
 
 
-async def test_words_are_found_in_file_name_alt_text_and_tags(catalog: ImageLibrary) -> None:
-    await fill(
+async def test_keywords_match_words_of_file_name_alt_text_and_tags(catalog: ImageLibrary) -> None:
+    await add_all(
         catalog,
         image_with(filename="IMG_1234.jpg"),
         image_with(filename="red-boat.jpg"),
@@ -62,13 +62,13 @@ async def test_words_are_found_in_file_name_alt_text_and_tags(catalog: ImageLibr
         ("", set()),
         ("!?& | <-> :* \\ ' ( %", set()),
     ):
-        assert expected == await matching(catalog, ImageFilter(keywords=keywords))
+        assert expected == await filenames_of(catalog, ImageFilter(keywords=keywords))
 
 
-async def test_places_are_near_across_the_date_line_and_round_the_poles(
+async def test_a_circle_extends_across_the_date_line_and_the_poles(
     catalog: ImageLibrary,
 ) -> None:
-    await fill(
+    await add_all(
         catalog,
         image_with(filename="fiji", exif=at(-17.8, 178.0)),
         image_with(filename="samoa", exif=at(-13.8, -171.8)),
@@ -88,23 +88,27 @@ async def test_places_are_near_across_the_date_line_and_round_the_poles(
         (GeoNear(5e-324, -5e-324, 0), {"zero"}),
         (GeoNear(0, 0, 20_100), {"fiji", "samoa", "pole", "alert", "south", "zero"}),
     ):
-        assert expected == await matching(catalog, ImageFilter(near=near))
+        assert expected == await filenames_of(catalog, ImageFilter(near=near))
 
 
 @pytest.mark.parametrize(
     ("degrees", "found"), [(0.999_999_99, True), (1.0, True), (1.000_000_01, False)]
 )
-async def test_a_radius_ends_where_it_says(
+async def test_a_radius_is_exact_to_a_millimetre(
     catalog: ImageLibrary, degrees: float, *, found: bool
 ) -> None:
-    await fill(catalog, image_with(exif=at(0.0, degrees)))
+    await add_all(catalog, image_with(exif=at(0.0, degrees)))
     kilometres = 111.195_080_233_533 + 1e-9  # a degree of the equator
     near = GeoNear(0.0, 0.0, kilometres)
     assert int(found) == await catalog.count(ImageFilter(near=near))
 
 
-async def test_empty_lists_mean_what_they_say(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with(filename="one", tags=("sea",), exif=Exif(camera_make="Leica")))
+async def test_an_empty_list_of_any_matches_nothing_and_one_of_all_or_none_everything(
+    catalog: ImageLibrary,
+) -> None:
+    await add_all(
+        catalog, image_with(filename="one", tags=("sea",), exif=Exif(camera_make="Leica"))
+    )
     for criteria, expected in (
         (ImageFilter(camera_make_in=()), set()),
         (ImageFilter(content_type_in=()), set()),
@@ -116,26 +120,30 @@ async def test_empty_lists_mean_what_they_say(catalog: ImageLibrary) -> None:
         (ImageFilter(taken_at=TimeRange()), {"one"}),
         (ImageFilter(width=IntRange()), {"one"}),
     ):
-        assert expected == await matching(catalog, criteria)
+        assert expected == await filenames_of(catalog, criteria)
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 2**200])
-async def test_numbers_have_no_size_that_breaks(catalog: ImageLibrary, number: int) -> None:
-    await fill(catalog, image_with())
+async def test_numbers_beyond_64_bits_are_compared_as_numbers(
+    catalog: ImageLibrary, number: int
+) -> None:
+    await add_all(catalog, image_with())
     assert 1 == await catalog.count(ImageFilter(width=IntRange(-number, number)))
     assert 0 == await catalog.count(ImageFilter(height=IntRange(gte=number)))
 
 
-async def test_instants_are_the_same_in_every_time_zone(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with(created_at=NOON))
-    there = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
-    tick = timedelta(microseconds=1)
-    assert 1 == await catalog.count(ImageFilter(created_at=TimeRange(there, there + tick)))
-    assert 0 == await catalog.count(ImageFilter(created_at=TimeRange(lt=there)))
+async def test_instants_are_compared_across_time_zones(catalog: ImageLibrary) -> None:
+    await add_all(catalog, image_with(created_at=NOON))
+    noon = NOON.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
+    microsecond = timedelta(microseconds=1)
+    assert 1 == await catalog.count(ImageFilter(created_at=TimeRange(noon, noon + microsecond)))
+    assert 0 == await catalog.count(ImageFilter(created_at=TimeRange(lt=noon)))
 
 
-async def test_the_ends_of_the_calendar_can_be_asked_for(catalog: ImageLibrary) -> None:
-    await fill(catalog, image_with(exif=Exif(taken_at=NOON)))
+async def test_bounds_can_be_the_first_and_the_last_instant_of_the_calendar(
+    catalog: ImageLibrary,
+) -> None:
+    await add_all(catalog, image_with(exif=Exif(taken_at=NOON)))
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     assert 1 == await catalog.count(ImageFilter(taken_at=TimeRange(first, last)))
 
@@ -148,7 +156,7 @@ LONGITUDES = st.floats(-180, 180)
 SIDES = st.sampled_from([1, 2, 300, 2**31 - 1])
 
 
-def several(of: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
+def sorted_tuples(of: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(of, max_size=3, unique=True).map(lambda found: tuple(sorted(found)))
 
 
@@ -164,35 +172,37 @@ IMAGES = st.builds(
     st.integers(0, 2**128 - 1),
     filename=st.sampled_from(["red-boat.jpg", "IMG_1.png", "sea"]),
     alt_text=st.none() | st.sampled_from(["Red sea.", "a boat, at sea"]),
-    tags=several(TAGS),
+    tags=sorted_tuples(TAGS),
     content_type=st.sampled_from(["image/jpeg", "image/png"]),
     status=st.sampled_from(ImageStatus),
     created_at=TIMES,
     width=st.none() | SIDES,
     height=st.none() | SIDES,
+    rating=st.none() | st.integers(1, 5),
     exif=st.none() | EXIFS,
 )
 INTS = st.builds(IntRange, st.none() | st.integers(), st.none() | st.integers())
 RANGES = st.builds(TimeRange, st.none() | TIMES, st.none() | TIMES)
-CONDITIONS: dict[str, st.SearchStrategy[Any]] = {  # Any: of as many types as conditions
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {  # Any: conditions have many types
     "taken_at": RANGES,
     "created_at": RANGES,
-    "camera_make_in": several(MAKES),
-    "camera_model_in": several(MAKES),
+    "camera_make_in": sorted_tuples(MAKES),
+    "camera_model_in": sorted_tuples(MAKES),
     "near": st.builds(GeoNear, LATITUDES, LONGITUDES, st.floats(0, 20_100)),
     "has_location": st.booleans(),
-    "tags_all": several(TAGS),
-    "tags_any": several(TAGS),
-    "tags_none": several(TAGS),
+    "tags_all": sorted_tuples(TAGS),
+    "tags_any": sorted_tuples(TAGS),
+    "tags_none": sorted_tuples(TAGS),
     "keywords": st.sampled_from(["boat", "red", "sea boat", "1", "jpg", "none"]),
-    "content_type_in": several(st.sampled_from(["image/jpeg", "image/png", "'"])),
+    "content_type_in": sorted_tuples(st.sampled_from(["image/jpeg", "image/png", "'"])),
     "orientation": st.sampled_from(Orientation),
     "width": INTS,
     "height": INTS,
+    "rating": st.builds(IntRange, st.none() | st.integers(0, 6), st.none() | st.integers(0, 6)),
     "status_in": st.lists(st.sampled_from(ImageStatus)).map(tuple),
     "ids_not_in": st.lists(st.uuids(), max_size=2).map(tuple),
 }
-# Two conditions at most: more let next to nothing through, and nothing equals nothing.
+# At most two conditions: with more, nearly every result is empty and proves little.
 FILTERS = (
     st.lists(st.sampled_from(sorted(CONDITIONS)), max_size=2, unique=True)
     .flatmap(lambda names: st.fixed_dictionaries({name: CONDITIONS[name] for name in names}))
@@ -200,15 +210,15 @@ FILTERS = (
 )
 
 
-def test_every_filter_means_the_same_to_postgres_and_to_the_fake(postgres_url: str) -> None:
+def test_postgres_and_the_fake_list_the_same_images_for_any_filter(postgres_url: str) -> None:
     async def compare(images: list[Image], filters: list[ImageFilter]) -> None:
         fake = MemoryCatalog()
         async with open_engine(postgres_url) as engine:
             real = await PostgresLibrary.open(engine, EmbeddingModel("tests/small", 3))
             async with engine.begin() as connection:
                 await connection.execute(text("DELETE FROM images"))
-            await fill(real, *images)
-            await fill(fake, *images)
+            await add_all(real, *images)
+            await add_all(fake, *images)
             for criteria in filters:
                 expected = await fake.list(criteria, Sort(), Window(100))
                 found = await real.list(criteria, Sort(), Window(100))

@@ -1,4 +1,4 @@
-"""What every shelf of encoded concepts promises."""
+"""The contract of concept stores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.postgres.engine import open_engine
 from infra.postgres.models.active import activate
 from infra.postgres.models.concepts import PostgresConcepts
 from tests.contracts.conftest import MODEL
-from tests.fakes.concepts import MemoryShelf
+from tests.fakes.concepts import MemoryConceptStore
 from tests.fakes.encoder import FakeEncoder
 
 if TYPE_CHECKING:
@@ -27,43 +27,43 @@ BYTES = bytes(range(256)) * 1_000
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
-async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[ConceptStore]:
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[ConceptStore]:
     if request.param == "memory":
-        yield MemoryShelf()
+        yield MemoryConceptStore()
         return
     async with open_engine(request.getfixturevalue("postgres_url")) as engine:
         yield PostgresConcepts(engine, await activate(engine, MODEL))
 
 
-async def test_nothing_is_found_before_something_is_kept(shelf: ConceptStore) -> None:
-    assert await shelf.find(ONE) is None
+async def test_an_empty_store_finds_nothing(store: ConceptStore) -> None:
+    assert await store.find(ONE) is None
 
 
-async def test_what_was_kept_is_found_by_its_digest_alone(shelf: ConceptStore) -> None:
-    await shelf.keep(ONE, BYTES)
-    assert BYTES == await shelf.find(ONE)
-    assert await shelf.find(OTHER) is None
+async def test_embeddings_are_found_by_their_digest_only(store: ConceptStore) -> None:
+    await store.keep(ONE, BYTES)
+    assert BYTES == await store.find(ONE)
+    assert await store.find(OTHER) is None
 
 
-async def test_other_concepts_take_the_place_of_the_last(shelf: ConceptStore) -> None:
-    await shelf.keep(ONE, BYTES)
-    await shelf.keep(ONE, BYTES[::-1])
-    assert BYTES[::-1] == await shelf.find(ONE)
-    await shelf.keep(OTHER, b"")
-    assert b"" == await shelf.find(OTHER)
-    assert await shelf.find(ONE) is None
+async def test_new_embeddings_replace_the_previous_ones(store: ConceptStore) -> None:
+    await store.keep(ONE, BYTES)
+    await store.keep(ONE, BYTES[::-1])
+    assert BYTES[::-1] == await store.find(ONE)
+    await store.keep(OTHER, b"")
+    assert b"" == await store.find(OTHER)
+    assert await store.find(ONE) is None
 
 
-async def test_another_bank_over_the_same_shelf_encodes_nothing(shelf: ConceptStore) -> None:
+async def test_a_second_bank_over_the_same_store_encodes_nothing(store: ConceptStore) -> None:
     concepts = ("a boat", "a house", "a tree")
     first, second = FakeEncoder(), FakeEncoder()
-    encoded = await ConceptBank(first, shelf, concepts)()
-    found = await ConceptBank(second, shelf, concepts)()
+    encoded = await ConceptBank(first, store, concepts)()
+    found = await ConceptBank(second, store, concepts)()
     assert (encoded == found).all()
     assert (list(concepts), []) == (first.texts, second.texts)
 
 
-async def test_another_server_of_the_database_finds_what_was_kept_for_its_model(
+async def test_servers_of_one_database_share_the_embeddings_of_a_model(
     postgres_url: str,
 ) -> None:
     async with open_engine(postgres_url) as engine:
@@ -71,10 +71,10 @@ async def test_another_server_of_the_database_finds_what_was_kept_for_its_model(
     async with open_engine(postgres_url) as engine:
         model = await activate(engine, MODEL)
         assert BYTES == await PostgresConcepts(engine, model).find(ONE)
-        # As in a library whose images were all embedded anew.
+        # As after a model change.
         other = await activate(engine, EmbeddingModel("tests/other", 3))
         assert other.id != model.id
-        shelf = PostgresConcepts(engine, other)
-        assert await shelf.find(ONE) is None
-        await shelf.keep(ONE, b"other")
+        store = PostgresConcepts(engine, other)
+        assert await store.find(ONE) is None
+        await store.keep(ONE, b"other")
         assert BYTES == await PostgresConcepts(engine, model).find(ONE)

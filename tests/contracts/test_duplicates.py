@@ -1,4 +1,4 @@
-"""What every adapter of the port Duplicates promises."""
+"""The contract of Duplicates."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 from domain.entities.images import FLAT, Image, ImageStatus, uuid7
 from domain.entities.near_duplicates import NEAR_DISTANCE
-from tests.contracts.alike import (
+from tests.contracts.duplicate_groups import (
     EAST,
     EXACT,
     NEAR,
     NORTH,
-    at,
-    group,
+    embedding_at,
+    expected_groups,
     groups,
-    groups_of_all,
     id_of,
-    library,
+    ids_of,
+    random_images,
 )
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
@@ -32,34 +32,34 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def sunset(catalog: ImageLibrary) -> Image:
-    """A picture to be like."""
+async def original(catalog: ImageLibrary) -> Image:
+    """An image that others are duplicates of."""
     return await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
 
 
-async def test_the_same_pixels_in_other_bytes_are_exact_copies(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+async def test_images_of_the_same_pixels_are_exact_copies(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
     copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
     await catalog.add(image_with(perceptual_hash=hash_of(2), pixel_sha256="2"), EAST)
     assert 3 == await duplicates.update()
     for kind in (EXACT, NEAR):
-        [link] = await duplicates.pairs(kind)
-        assert link.exact
-        assert {group(sunset, copy)} == groups([link])
+        [pair] = await duplicates.pairs(kind)
+        assert pair.exact
+        assert {ids_of(original, copy)} == groups([pair])
 
 
-async def test_near_in_hash_and_embedding_are_near_duplicates_and_no_copies(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+async def test_images_near_in_hash_and_embedding_are_near_duplicates_and_not_copies(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
-    like = image_with(perceptual_hash=turned(hash_of(1), NEAR_DISTANCE), pixel_sha256="2")
-    await catalog.add(like, at(0.4))
+    near = image_with(perceptual_hash=turned(hash_of(1), NEAR_DISTANCE), pixel_sha256="2")
+    await catalog.add(near, embedding_at(0.4))
     same_hash = image_with(perceptual_hash=hash_of(1), pixel_sha256="3")
-    await catalog.add(same_hash, at(0.2))
+    await catalog.add(same_hash, embedding_at(0.2))
     await duplicates.update()
-    links = await duplicates.pairs(NEAR)
-    assert not any(link.exact for link in links)
-    assert {group(sunset, like, same_hash)} == groups(links)
+    pairs = await duplicates.pairs(NEAR)
+    assert not any(pair.exact for pair in pairs)
+    assert {ids_of(original, near, same_hash)} == groups(pairs)
     assert [] == await duplicates.pairs(EXACT)
 
 
@@ -68,17 +68,17 @@ async def test_near_in_hash_and_embedding_are_near_duplicates_and_no_copies(
     [
         (turned(hash_of(1), NEAR_DISTANCE + 1), EAST),
         (hash_of(2), EAST),
-        (hash_of(1), at(0.46)),
+        (hash_of(1), embedding_at(0.46)),
         (turned(hash_of(1), 5), NORTH),
         (FLAT, EAST),
         (None, EAST),
     ],
-    ids=["a bit too far", "far", "an angle too wide", "other", "flat", "no hash"],
+    ids=["hash just too far", "hash far", "angle just too wide", "angle wide", "flat", "no hash"],
 )
-async def test_hash_and_embedding_have_to_agree(
+async def test_images_far_in_hash_or_embedding_are_not_duplicates(
     catalog: ImageLibrary,
     duplicates: Duplicates,
-    sunset: Image,
+    original: Image,
     perceptual_hash: bytes | None,
     embedding: Embedding,
 ) -> None:
@@ -86,67 +86,67 @@ async def test_hash_and_embedding_have_to_agree(
     await catalog.add(other, embedding)
     await duplicates.update()
     assert [] == await duplicates.pairs(NEAR)
-    assert [] == await duplicates.pairs_among([sunset.id, other.id], NEAR)
+    assert [] == await duplicates.pairs_among([original.id, other.id], NEAR)
 
 
-async def test_what_is_flat_is_like_its_exact_copies_alone(
+async def test_flat_images_are_duplicates_of_exact_copies_only(
     catalog: ImageLibrary, duplicates: Duplicates
 ) -> None:
     flat = [image_with(perceptual_hash=FLAT, pixel_sha256=digest) for digest in "bbw"]
     for image in flat:
         await catalog.add(image, EAST)
     await duplicates.update()
-    for links in (
+    for pairs in (
         await duplicates.pairs(NEAR),
         await duplicates.pairs_among([*map(id_of, flat)], NEAR),
     ):
-        assert {group(*flat[:2])} == groups(links)
+        assert {ids_of(*flat[:2])} == groups(pairs)
 
 
 async def test_images_that_are_not_ready_are_not_compared(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
     failed = image_with(perceptual_hash=hash_of(1), pixel_sha256="1", status=ImageStatus.PROCESSING)
     await catalog.add(failed, EAST)
     assert 1 == await duplicates.update()
     assert [] == await duplicates.pairs(NEAR)
-    assert sunset.id not in await duplicates.unhashed(10)
+    assert original.id not in await duplicates.unhashed(10)
 
 
-async def test_what_was_compared_is_not_compared_again(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+async def test_each_image_is_compared_once(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
     assert 1 == await duplicates.update()
     assert 0 == await duplicates.update()
     copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
     assert [] == await duplicates.pairs(NEAR)
     assert 1 == await duplicates.update()
-    assert {group(sunset, copy)} == groups(await duplicates.pairs(NEAR))
+    assert {ids_of(original, copy)} == groups(await duplicates.pairs(NEAR))
 
 
-async def test_among_the_hits_of_a_search_all_are_compared_whether_they_were_or_not(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+async def test_pairs_among_given_images_do_not_depend_on_earlier_updates(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
-    copy, like, elsewhere, asked_not = (
+    copy, near, other, not_given = (
         image_with(perceptual_hash=hash_of(1), pixel_sha256="1"),
         image_with(perceptual_hash=turned(hash_of(1), 9), pixel_sha256="2"),
         image_with(perceptual_hash=hash_of(3), pixel_sha256="3"),
         image_with(perceptual_hash=hash_of(3), pixel_sha256="3"),
     )
-    for image in (copy, like, elsewhere, asked_not):
+    for image in (copy, near, other, not_given):
         await catalog.add(image, EAST)
-    ids = [sunset.id, copy.id, like.id, elsewhere.id]
+    ids = [original.id, copy.id, near.id, other.id]
     for _ in range(2):
-        assert {group(sunset, copy, like)} == groups(await duplicates.pairs_among(ids, NEAR))
-        assert {group(sunset, copy)} == groups(await duplicates.pairs_among(ids, EXACT))
+        assert {ids_of(original, copy, near)} == groups(await duplicates.pairs_among(ids, NEAR))
+        assert {ids_of(original, copy)} == groups(await duplicates.pairs_among(ids, EXACT))
         assert [] == await duplicates.pairs_among([], NEAR)
         await duplicates.update()
 
 
-async def test_the_similarity_of_a_group_is_the_smallest_of_its_pairs(
+async def test_the_similarity_of_a_group_is_the_least_of_its_pairs(
     catalog: ImageLibrary, duplicates: Duplicates
 ) -> None:
-    images = [await catalog.add(image_with(), at(angle)) for angle in (0, 0.1, 0.3)]
+    images = [await catalog.add(image_with(), embedding_at(angle)) for angle in (0, 0.1, 0.3)]
     ids = [image.id for image in images]
     assert [cos(0.3), cos(0.1), 1, 1] == pytest.approx(
         await duplicates.similarities([ids, ids[:2], ids[:1], []]), abs=1e-6
@@ -155,8 +155,8 @@ async def test_the_similarity_of_a_group_is_the_smallest_of_its_pairs(
     assert [] == await duplicates.similarities([])
 
 
-async def test_images_of_earlier_versions_are_compared_once_they_have_a_hash(
-    catalog: ImageLibrary, duplicates: Duplicates, sunset: Image
+async def test_images_without_a_hash_are_compared_after_they_get_one(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
 ) -> None:
     earlier = [
         await catalog.add(image_with(id_), EAST) for id_ in sorted(uuid7() for _ in range(3))
@@ -168,18 +168,18 @@ async def test_images_of_earlier_versions_are_compared_once_they_have_a_hash(
         await duplicates.set_hash(image.id, perceptual_hash=hashed, pixel_sha256=digest)
     await duplicates.set_hash(image_with().id, perceptual_hash=FLAT, pixel_sha256=None)
     assert [] == await duplicates.unhashed(2)
-    kept = (await catalog.get([earlier[2].id]))[earlier[2].id]
-    assert (kept.perceptual_hash, kept.pixel_sha256) == (turned(hash_of(1), 3), "2")
+    stored = (await catalog.get([earlier[2].id]))[earlier[2].id]
+    assert (turned(hash_of(1), 3), "2") == (stored.perceptual_hash, stored.pixel_sha256)
     assert 3 == await duplicates.update()
-    assert {group(sunset, earlier[0], earlier[2])} == groups(await duplicates.pairs(NEAR))
-    assert {group(sunset, earlier[0])} == groups(await duplicates.pairs(EXACT))
+    assert {ids_of(original, earlier[0], earlier[2])} == groups(await duplicates.pairs(NEAR))
+    assert {ids_of(original, earlier[0])} == groups(await duplicates.pairs(EXACT))
 
 
-async def test_many_pictures_of_all_kinds_fall_into_the_groups_that_comparing_all_gives(
+async def test_groups_of_random_images_are_those_of_comparing_all_pairs(
     catalog: ImageLibrary, duplicates: Duplicates
 ) -> None:
-    images, embeddings = library(Random(7), motifs=40)
-    expected = groups_of_all(images, embeddings, NEAR)
+    images, embeddings = random_images(Random(7), motifs=40)
+    expected = expected_groups(images, embeddings, NEAR)
     assert len(expected) > 10
     for start in range(0, len(images), 40):
         for image in images[start : start + 40]:
@@ -189,7 +189,7 @@ async def test_many_pictures_of_all_kinds_fall_into_the_groups_that_comparing_al
     assert expected == groups(await duplicates.pairs_among([*map(id_of, images)], NEAR))
 
 
-async def test_unhashed_images_can_be_gone_through(
+async def test_unhashed_images_are_read_in_pages(
     catalog: ImageLibrary, duplicates: Duplicates
 ) -> None:
     first, second, third = sorted([(await catalog.add(image_with(), EAST)).id for _ in range(3)])

@@ -1,4 +1,4 @@
-"""What every encoder keeps to, the fake first."""
+"""The contract of encoders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield FakeEncoder()
         return
     make = {"clip": small_clip, "siglip": small_siglip, "siglip2": small_siglip2}[request.param]
-    # A cache would make answers equal without asking the model.
+    # No cache: it would return equal embeddings without running the model.
     async with ClipEncoder.open(str(make(tmp_path)), dtype="float32", cache_size=0) as encoder:
         yield encoder
 
@@ -39,7 +39,7 @@ def cosine(left: object, right: object) -> float:
     return float(np.dot(np.asarray(left), np.asarray(right)))
 
 
-async def test_embeddings_have_the_models_dimensions_and_length_one(encoder: Encoder) -> None:
+async def test_embeddings_have_the_dimensions_of_the_model_and_length_one(encoder: Encoder) -> None:
     embeddings = [
         *await encoder.encode_texts(TEXTS),
         *await encoder.encode_images([RED_PICTURE, FLAG]),
@@ -49,32 +49,32 @@ async def test_embeddings_have_the_models_dimensions_and_length_one(encoder: Enc
     assert pytest.approx([1] * 5, abs=1e-5) == np.linalg.norm(embeddings, axis=1)
 
 
-async def test_the_same_text_is_the_same_embedding(encoder: Encoder) -> None:
+async def test_equal_texts_have_equal_embeddings(encoder: Encoder) -> None:
     [first], [again] = await encoder.encode_texts(["snow"]), await encoder.encode_texts(["snow"])
 
     assert pytest.approx(first, abs=1e-6) == again
 
 
-async def test_the_same_picture_is_the_same_embedding(encoder: Encoder) -> None:
+async def test_equal_pictures_have_equal_embeddings(encoder: Encoder) -> None:
     [first], [again] = await encoder.encode_images([FLAG]), await encoder.encode_images([FLAG])
 
     assert pytest.approx(first, abs=1e-6) == again
 
 
-async def test_different_texts_differ(encoder: Encoder) -> None:
+async def test_different_texts_have_different_embeddings(encoder: Encoder) -> None:
     first, second, third = await encoder.encode_texts(TEXTS)
 
     assert cosine(first, second) < 0.9999
     assert cosine(first, third) < 0.9999
 
 
-async def test_different_pictures_differ(encoder: Encoder) -> None:
+async def test_different_pictures_have_different_embeddings(encoder: Encoder) -> None:
     red, flag = await encoder.encode_images([RED_PICTURE, FLAG])
 
     assert cosine(red, flag) < 0.999
 
 
-async def test_answers_come_in_the_order_asked_with_repeats(encoder: Encoder) -> None:
+async def test_embeddings_are_returned_in_order_with_repeats(encoder: Encoder) -> None:
     first, second, repeat = await encoder.encode_texts(["snow", "boat", "snow"])
     red, flag, red_again = await encoder.encode_images([RED_PICTURE, FLAG, RED_PICTURE])
 
@@ -82,7 +82,7 @@ async def test_answers_come_in_the_order_asked_with_repeats(encoder: Encoder) ->
     assert cosine(red, red_again) > 0.9999 > cosine(red, flag)
 
 
-async def test_company_in_a_batch_changes_nothing(encoder: Encoder) -> None:
+async def test_an_embedding_does_not_depend_on_its_batch(encoder: Encoder) -> None:
     [_, text, _] = await encoder.encode_texts(["word " * 60, "snow", ""])
     [text_alone] = await encoder.encode_texts(["snow"])
     [_, picture] = await encoder.encode_images([RED_PICTURE, FLAG])
@@ -92,18 +92,18 @@ async def test_company_in_a_batch_changes_nothing(encoder: Encoder) -> None:
     assert cosine(picture, picture_alone) > 0.9999
 
 
-async def test_an_empty_text_is_a_text(encoder: Encoder) -> None:
+async def test_an_empty_text_is_encoded(encoder: Encoder) -> None:
     [embedding] = await encoder.encode_texts([""])
 
     assert pytest.approx(1, abs=1e-5) == np.linalg.norm(embedding)
 
 
-async def test_nothing_asked_is_nothing_answered(encoder: Encoder) -> None:
+async def test_no_inputs_return_no_embeddings(encoder: Encoder) -> None:
     assert [] == await encoder.encode_texts([])
     assert [] == await encoder.encode_images([])
 
 
-async def test_half_a_surrogate_pair_is_encoded_like_any_text(encoder: Encoder) -> None:
+async def test_a_lone_surrogate_is_encoded(encoder: Encoder) -> None:
     odd, plain = await encoder.encode_texts(["\ud83d", "snow"])
 
     assert len(odd) == len(plain)

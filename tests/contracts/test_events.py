@@ -1,4 +1,4 @@
-"""What events promise: whoever listens hears of every image, or that something was missed."""
+"""The contract of Events: subscribers get the id of every changed image, or a gap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
     from uuid import UUID
 
     from domain.ports import Events
@@ -27,106 +27,114 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EAST = (1.0, 0.0, 0.0)
-MOST = 2
+MAX_SUBSCRIBERS = 2
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
-async def library(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ImageLibrary, Events]]:
-    """A catalog, and what listens to it from another process."""
+async def library_and_events(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[tuple[ImageLibrary, Events]]:
+    """An empty library, and its events over another connection pool."""
     if request.param == "memory":
         catalog = MemoryCatalog(MODEL)
-        catalog.events = MemoryEvents(most=MOST)
+        catalog.events = MemoryEvents(most=MAX_SUBSCRIBERS)
         yield catalog, catalog.events
         return
     url = request.getfixturevalue("postgres_url")
     async with (
         open_engine(url) as engine,
         open_engine(url) as other,
-        PostgresEvents.open(other, most=MOST) as events,
+        PostgresEvents.open(other, max_subscribers=MAX_SUBSCRIBERS) as events,
     ):
         yield await PostgresLibrary.open(engine, MODEL), events
 
 
-async def soon(awaitable: Awaitable[T]) -> T:
+async def within_a_minute(awaitable: Awaitable[T]) -> T:
     return await asyncio.wait_for(awaitable, 60)
 
 
-async def hear(changes: AsyncIterator[object], *ids: UUID) -> None:
-    """Wait until all these were heard of, and nothing else."""
+async def expect_exactly(changes: AsyncIterator[object], *ids: UUID) -> None:
+    """Read changes until all of these ids were among them, and assert that no other was."""
     missing = set(ids)
     while missing:
-        heard = await soon(anext(changes))
-        assert isinstance(heard, tuple)
-        assert set(heard) <= missing
-        missing -= set(heard)
+        received = await within_a_minute(anext(changes))
+        assert isinstance(received, tuple)
+        assert set(received) <= missing
+        missing -= set(received)
 
 
-async def test_images_are_heard_of_when_they_come_and_go(
-    library: tuple[ImageLibrary, Events],
+async def test_subscribers_get_the_ids_of_images_that_are_added_and_deleted(
+    library_and_events: tuple[ImageLibrary, Events],
 ) -> None:
-    catalog, events = library
-    ready, expected = image_with(), image_with(status=ImageStatus.PROCESSING)
+    library, events = library_and_events
+    ready, pending = image_with(), image_with(status=ImageStatus.PROCESSING)
     async with events.images() as changes:
-        await catalog.add(ready, EAST)
-        await hear(changes, ready.id)
-        await catalog.add_pending(expected)
-        await hear(changes, expected.id)
-        await catalog.update(ready.id, ImageChanges(alt_text="says nothing"))
-        await catalog.tag([ready.id], add=["nor this"])
-        await catalog.delete([ready.id, expected.id])
-        await hear(changes, ready.id, expected.id)
+        await library.add(ready, EAST)
+        await expect_exactly(changes, ready.id)
+        await library.add_pending(pending)
+        await expect_exactly(changes, pending.id)
+        await library.update(ready.id, ImageChanges(alt_text="no change of status"))
+        await library.tag([ready.id], add=["no change of status"])
+        await library.delete([ready.id, pending.id])
+        await expect_exactly(changes, ready.id, pending.id)
 
 
-async def test_what_was_heard_before_is_no_news(library: tuple[ImageLibrary, Events]) -> None:
-    catalog, events = library
-    before, meanwhile, after = image_with(), image_with(), image_with()
-    await catalog.add(before, EAST)
-    async with events.images() as earlier:
-        await catalog.add(meanwhile, EAST)
-        # From a database, news come a moment after what they tell of, in its order.
-        while meanwhile.id not in (await soon(anext(earlier)) or ()):
+async def test_a_subscriber_gets_no_change_from_before_its_subscription(
+    library_and_events: tuple[ImageLibrary, Events],
+) -> None:
+    library, events = library_and_events
+    first, second, third = image_with(), image_with(), image_with()
+    await library.add(first, EAST)
+    async with events.images() as earlier_changes:
+        await library.add(second, EAST)
+        # Notifications of a database arrive in order, a moment after the commit.
+        while second.id not in (await within_a_minute(anext(earlier_changes)) or ()):
             pass
         async with events.images() as changes:
-            await catalog.add(after, EAST)
-            await hear(changes, after.id)
+            await library.add(third, EAST)
+            await expect_exactly(changes, third.id)
 
 
-async def test_many_at_once_are_all_heard_of(library: tuple[ImageLibrary, Events]) -> None:
-    catalog, events = library
+async def test_changes_of_many_images_at_once_are_all_received(
+    library_and_events: tuple[ImageLibrary, Events],
+) -> None:
+    library, events = library_and_events
     images = [image_with() for _ in range(450)]
     async with events.images() as changes:
         for image in images:
-            await catalog.add(image, EAST)
-        await catalog.delete([image.id for image in images])
-        heard: set[UUID] = set()
-        while len(heard) < len(images):
-            news = await soon(anext(changes))
-            assert news is not None
-            heard.update(news)
-        assert {image.id for image in images} == heard
+            await library.add(image, EAST)
+        await library.delete([image.id for image in images])
+        received: set[UUID] = set()
+        while len(received) < len(images):
+            ids = await within_a_minute(anext(changes))
+            assert ids is not None
+            received.update(ids)
+        assert {image.id for image in images} == received
 
 
-async def test_waiting_can_be_given_up_and_taken_up_again(
-    library: tuple[ImageLibrary, Events],
+async def test_a_cancelled_step_loses_no_change(
+    library_and_events: tuple[ImageLibrary, Events],
 ) -> None:
-    catalog, events = library
+    library, events = library_and_events
     image = image_with()
     async with events.images() as changes:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(changes), 0.01)
-        await catalog.add(image, EAST)
-        await hear(changes, image.id)
+        await library.add(image, EAST)
+        await expect_exactly(changes, image.id)
 
 
-async def test_too_many_are_refused_until_one_leaves(library: tuple[ImageLibrary, Events]) -> None:
-    _, events = library
+async def test_subscribers_past_the_limit_are_refused_until_one_leaves(
+    library_and_events: tuple[ImageLibrary, Events],
+) -> None:
+    _, events = library_and_events
     async with events.images():
         async with events.images():
             with pytest.raises(Overloaded):
-                await enter(events.images)
-        await enter(events.images)
+                await subscribe_and_leave(events)
+        await subscribe_and_leave(events)
 
 
-async def enter(images: Callable[[], object]) -> None:
-    async with images():  # type: ignore[attr-defined]
+async def subscribe_and_leave(events: Events) -> None:
+    async with events.images():
         pass

@@ -1,4 +1,4 @@
-"""What every place outside of the library promises: how it is listed, and how it is read."""
+"""The contract of external files and their listings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.locations import bucket_and_key, location_of, path_of
 from infra.s3.client import S3Client
 from infra.s3.external import ExternalBuckets
 from tests.fakes.places import MemoryObjectListing
-from tests.s3_server import KEY, bucket_of, s3_server
+from tests.s3_server import ACCESS_KEY, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 DATA = bytes(range(256)) * 4096
 
 
-class Place(Protocol):
-    """A root, and a way to change what lies below it."""
+class ExternalRoot(Protocol):
+    """A root, and methods that change the objects below it."""
 
-    places: MemoryObjectListing | ExternalLocations
+    listing: MemoryObjectListing | ExternalLocations
     root: str
 
     @abstractmethod
@@ -46,38 +46,38 @@ class Place(Protocol):
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> bytes:
         opener = (
-            self.places.sources if isinstance(self.places, MemoryObjectListing) else self.places
+            self.listing.sources if isinstance(self.listing, MemoryObjectListing) else self.listing
         )
         return await read_all(await opener.open(source, byte_range))
 
     async def list(self) -> list[ListedObject]:
         return [
             listed
-            for key_range in await self.places.split(self.root)
-            async for listed in self.places.list(self.root, key_range)
+            for key_range in await self.listing.split(self.root)
+            async for listed in self.listing.list(self.root, key_range)
         ]
 
 
-class MemoryPlace(Place):
+class MemoryRoot(ExternalRoot):
     def __init__(self) -> None:
-        self.places: MemoryObjectListing | ExternalLocations = MemoryObjectListing()
+        self.listing: MemoryObjectListing | ExternalLocations = MemoryObjectListing()
         self.root = "s3://photos/below/"
         self.versions = 0
 
     async def put(self, name: str, data: bytes) -> str:
-        assert isinstance(self.places, MemoryObjectListing)
+        assert isinstance(self.listing, MemoryObjectListing)
         self.versions += 1
-        self.places.put(self.root + name, data, version=str(self.versions))
+        self.listing.put(self.root + name, data, version=str(self.versions))
         return self.root + name
 
     async def remove(self, name: str) -> None:
-        assert isinstance(self.places, MemoryObjectListing)
-        self.places.remove(self.root + name)
+        assert isinstance(self.listing, MemoryObjectListing)
+        self.listing.remove(self.root + name)
 
 
-class FolderPlace(Place):
-    def __init__(self, folder: Path, places: ExternalLocations) -> None:
-        self.places = places
+class FolderRoot(ExternalRoot):
+    def __init__(self, folder: Path, listing: ExternalLocations) -> None:
+        self.listing = listing
         self.root = f"{location_of(folder)}/"
         self.folder = folder
 
@@ -91,9 +91,9 @@ class FolderPlace(Place):
         (self.folder / name).unlink()
 
 
-class BucketPlace(Place):
-    def __init__(self, client: S3Client, places: ExternalLocations, bucket: str) -> None:
-        self.places = places
+class BucketRoot(ExternalRoot):
+    def __init__(self, client: S3Client, listing: ExternalLocations, bucket: str) -> None:
+        self.listing = listing
         self.root = f"s3://{bucket}/below/"
         self.client = client.client
         self.bucket = bucket
@@ -113,74 +113,74 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])
-async def place(
+async def external(
     request: pytest.FixtureRequest, tmp_path: Path, s3_url: str
-) -> AsyncIterator[Place]:
+) -> AsyncIterator[ExternalRoot]:
     connect = partial(
         S3Client.connect,
         endpoint_url=s3_url,
         region="us-east-1",
-        access_key_id=KEY,
-        secret_access_key=KEY,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=ACCESS_KEY,
     )
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(ExternalBuckets(connect))
-        places = ExternalLocations(ExternalFolders(), buckets)
+        listing = ExternalLocations(ExternalFolders(), buckets)
         match request.param:
             case "memory":
-                yield MemoryPlace()
+                yield MemoryRoot()
             case "folder":
                 (tmp_path / "below").mkdir()
-                yield FolderPlace(tmp_path / "below", places)
+                yield FolderRoot(tmp_path / "below", listing)
             case _:
                 client = await stack.enter_async_context(connect())
-                yield BucketPlace(client, places, await asyncio.to_thread(bucket_of, s3_url))
+                yield BucketRoot(client, listing, await asyncio.to_thread(create_bucket, s3_url))
 
 
-async def test_what_lies_there_is_listed_in_order_and_read(place: Place) -> None:
+async def test_objects_are_listed_in_order_and_read(external: ExternalRoot) -> None:
     names = ["b.jpg", "a/x", "a.jpg", "a-1", "ä/ö ü.jpg", "a/b/c", "100%.jpg", "q?#&+.png", "Z"]
-    locations = {await place.put(name, name.encode()) for name in names}
-    listed = await place.list()
+    locations = {await external.put(name, name.encode()) for name in names}
+    listed = await external.list()
     assert sorted(locations) == [each.source.location for each in listed]
     for each in listed:
-        data = await place.open(each.source)
+        data = await external.open(each.source)
         assert len(data) == each.byte_size
         assert each.source.name == data.decode().rpartition("/")[2]
-        assert each == await place.places.look(each.source.location)
+        assert each == await external.listing.look(each.source.location)
 
 
-async def test_an_empty_place_lists_nothing(place: Place) -> None:
-    assert [] == await place.list()
+async def test_the_listing_of_an_empty_root_is_empty(external: ExternalRoot) -> None:
+    assert [] == await external.list()
 
 
-async def test_what_has_not_changed_is_the_same_version_and_what_has_is_another(
-    place: Place,
+async def test_a_version_changes_only_with_its_object(
+    external: ExternalRoot,
 ) -> None:
-    await place.put("a", b"one")
-    await place.put("b", b"two")
-    before = await place.list()
-    assert before == await place.list()
-    await place.put("a", b"three")
-    after = await place.list()
+    await external.put("a", b"one")
+    await external.put("b", b"two")
+    before = await external.list()
+    assert before == await external.list()
+    await external.put("a", b"three")
+    after = await external.list()
     assert [True, False] == [
         old.source.version != new.source.version for old, new in zip(before, after, strict=True)
     ]
-    assert b"three" == await place.open(after[0].source)
+    assert b"three" == await external.open(after[0].source)
     with pytest.raises(BytesMissing):
-        await place.open(before[0].source)
+        await external.open(before[0].source)
     with pytest.raises(BytesMissing):
-        await place.open(before[0].source, ByteRange(0, 0))
+        await external.open(before[0].source, ByteRange(0, 0))
 
 
-async def test_what_is_gone_is_missing(place: Place) -> None:
-    location = await place.put("a", b"one")
-    [listed] = await place.list()
-    await place.remove("a")
-    assert [] == await place.list()
+async def test_a_removed_object_raises_bytes_missing(external: ExternalRoot) -> None:
+    location = await external.put("a", b"one")
+    [listed] = await external.list()
+    await external.remove("a")
+    assert [] == await external.list()
     with pytest.raises(BytesMissing):
-        await place.open(listed.source)
+        await external.open(listed.source)
     with pytest.raises(BytesMissing):
-        await place.places.look(location)
+        await external.listing.look(location)
 
 
 @pytest.mark.parametrize(
@@ -192,27 +192,29 @@ async def test_what_is_gone_is_missing(place: Place) -> None:
         (ByteRange(-7), DATA[-7:]),
     ],
 )
-async def test_a_range_is_read_alone(place: Place, byte_range: ByteRange, expected: bytes) -> None:
-    await place.put("a", DATA)
-    [listed] = await place.list()
-    assert expected == await place.open(listed.source, byte_range)
+async def test_a_range_is_read(
+    external: ExternalRoot, byte_range: ByteRange, expected: bytes
+) -> None:
+    await external.put("a", DATA)
+    [listed] = await external.list()
+    assert expected == await external.open(listed.source, byte_range)
 
 
-async def test_a_range_without_a_byte_is_a_value_error(place: Place) -> None:
-    await place.put("a", b"one")
-    [listed] = await place.list()
+async def test_an_empty_range_raises_value_error(external: ExternalRoot) -> None:
+    await external.put("a", b"one")
+    [listed] = await external.list()
     with pytest.raises(ValueError, match="range"):
-        await place.open(listed.source, ByteRange(3))
+        await external.open(listed.source, ByteRange(3))
 
 
-async def test_a_location_that_nobody_holds_is_missing(place: Place) -> None:
+async def test_a_location_of_an_unknown_scheme_raises_bytes_missing(external: ExternalRoot) -> None:
     with pytest.raises(BytesMissing):
-        await place.places.look("gopher://photos/1")
+        await external.listing.look("gopher://photos/1")
     with pytest.raises(BytesMissing):
-        await place.open(Source("gopher://photos/1", "1"))
+        await external.open(Source("gopher://photos/1", "1"))
 
 
-def test_names_of_any_bytes_have_a_location_and_come_back(tmp_path: Path) -> None:
+def test_paths_of_any_bytes_survive_the_conversion_to_a_location(tmp_path: Path) -> None:
     for name in ("plain.jpg", "100% ä?#.jpg", os.fsdecode(b"\xff\xfe.jpg")):
         assert tmp_path / name == path_of(location_of(tmp_path / name))
     assert ("b", "a/b c%20") == bucket_and_key("s3://b/a/b c%20")

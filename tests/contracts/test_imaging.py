@@ -1,4 +1,4 @@
-"""What every imaging promises: the fake of words, and Pillow."""
+"""The contract of imagings."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ RED = (200, 30, 40)
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
-    """An imaging with at most 4,000,000 pixels, and how to make and spoil a file for it."""
+class Subject:
+    """An imaging with a limit of 4,000,000 pixels, and functions that make files for it."""
 
     imaging: Imaging
     file: Callable[[tuple[int, int, int], tuple[int, int]], bytes]
-    spoil: Callable[[bytes], bytes]
+    truncate: Callable[[bytes], bytes]
 
 
 def png(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
@@ -38,17 +38,17 @@ def png(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
 
 
 @pytest.fixture(params=["fake", "pillow"])
-async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     if request.param == "fake":
         imaging = FakeImaging(max_pixels=4_000_000)
-        yield Lab(imaging, picture_file, lambda data: data[:10])
+        yield Subject(imaging, picture_file, lambda data: data[:10])
     else:
         async with PillowImaging(encoder_side=16, max_pixels=4_000_000, workers=1) as pillow:
-            yield Lab(pillow, png, lambda data: data[:60])
+            yield Subject(pillow, png, lambda data: data[:60])
 
 
-async def test_a_picture_has_its_size_and_colour(lab: Lab) -> None:
-    picture = await lab.imaging.decode(lab.file(RED, (80, 60)))
+async def test_a_picture_has_its_size_and_colour(subject: Subject) -> None:
+    picture = await subject.imaging.decode(subject.file(RED, (80, 60)))
     assert picture.content_type == "image/png"
     assert (picture.width, picture.height) == (80, 60)
     assert picture.placeholder
@@ -56,63 +56,65 @@ async def test_a_picture_has_its_size_and_colour(lab: Lab) -> None:
     assert bytes(RED) * (picture.pixels.width * picture.pixels.height) == picture.pixels.rgb
 
 
-async def test_the_pixels_keep_the_proportions_of_the_picture(lab: Lab) -> None:
-    pixels = (await lab.imaging.decode(lab.file(RED, (800, 400)))).pixels
+async def test_the_pixels_keep_the_aspect_ratio_of_the_picture(subject: Subject) -> None:
+    pixels = (await subject.imaging.decode(subject.file(RED, (800, 400)))).pixels
     assert pixels.width == 2 * pixels.height
 
 
-async def test_decoding_gives_the_pixels_of_developing(lab: Lab) -> None:
-    data = lab.file(RED, (80, 60))
-    assert (await lab.imaging.decode(data)).pixels == await lab.imaging.decode_pixels(data)
+async def test_decode_pixels_returns_the_pixels_of_decode(subject: Subject) -> None:
+    data = subject.file(RED, (80, 60))
+    assert (await subject.imaging.decode(data)).pixels == await subject.imaging.decode_pixels(data)
 
 
-async def test_inspecting_gives_the_media_type_of_developing(lab: Lab) -> None:
-    data = lab.file(RED, (80, 60))
-    assert (await lab.imaging.decode(data)).content_type == await lab.imaging.inspect(data)
+async def test_inspect_returns_the_media_type_of_decode(subject: Subject) -> None:
+    data = subject.file(RED, (80, 60))
+    assert (await subject.imaging.decode(data)).content_type == await subject.imaging.inspect(data)
 
 
-async def test_renditions_are_files_themselves_reduced_and_never_enlarged(lab: Lab) -> None:
-    large_file = await lab.imaging.decode(lab.file(RED, (2000, 1000)))
-    small_file = await lab.imaging.decode(lab.file(RED, (40, 30)))
+async def test_renditions_are_files_that_are_downscaled_but_never_upscaled(
+    subject: Subject,
+) -> None:
+    large_file = await subject.imaging.decode(subject.file(RED, (2000, 1000)))
+    small_file = await subject.imaging.decode(subject.file(RED, (40, 30)))
     for data, expected in [
         (large_file.large, (LARGE_SIDE, LARGE_SIDE // 2)),
         (large_file.thumbnail, (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)),
         (small_file.large, (40, 30)),
         (small_file.thumbnail, (40, 30)),
     ]:
-        rendition = await lab.imaging.decode(data)
+        rendition = await subject.imaging.decode(data)
         assert expected == (rendition.width, rendition.height)
 
 
-async def test_the_same_bytes_develop_to_the_same_picture(lab: Lab) -> None:
-    data = lab.file(RED, (80, 60))
-    assert await lab.imaging.decode(data) == await lab.imaging.decode(data)
+async def test_equal_bytes_are_decoded_to_equal_pictures(subject: Subject) -> None:
+    data = subject.file(RED, (80, 60))
+    assert await subject.imaging.decode(data) == await subject.imaging.decode(data)
 
 
-async def test_pixels_may_be_as_many_as_allowed_and_no_more(lab: Lab) -> None:
-    assert (await lab.imaging.decode(lab.file(RED, (2000, 2000)))).width == 2000
-    too_many = lab.file(RED, (2000, 2001))
+async def test_pictures_with_more_pixels_than_the_limit_are_refused(subject: Subject) -> None:
+    assert (await subject.imaging.decode(subject.file(RED, (2000, 2000)))).width == 2000
+    too_many = subject.file(RED, (2000, 2001))
     with pytest.raises(TooManyPixels, match="pixels"):
-        await lab.imaging.decode(too_many)
+        await subject.imaging.decode(too_many)
     with pytest.raises(TooManyPixels, match="pixels"):
-        await lab.imaging.decode_pixels(too_many)
+        await subject.imaging.decode_pixels(too_many)
     with pytest.raises(TooManyPixels, match="pixels"):
-        await lab.imaging.inspect(too_many)
+        await subject.imaging.inspect(too_many)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\0" * 100, b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-async def test_what_is_no_picture_is_refused(lab: Lab, data: bytes) -> None:
+async def test_files_of_other_formats_are_refused(subject: Subject, data: bytes) -> None:
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
-        await lab.imaging.decode(data)
+        await subject.imaging.decode(data)
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
-        await lab.imaging.decode_pixels(data)
+        await subject.imaging.decode_pixels(data)
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
-        await lab.imaging.inspect(data)
+        await subject.imaging.inspect(data)
 
 
-async def test_a_picture_that_breaks_off_is_refused(lab: Lab) -> None:
-    broken = lab.spoil(lab.file(RED, (80, 60)))
+async def test_a_truncated_picture_is_refused(subject: Subject) -> None:
+    broken = subject.truncate(subject.file(RED, (80, 60)))
     with pytest.raises(InvalidContent, match=r"damaged.*xport it again"):
-        await lab.imaging.decode(broken)
+        await subject.imaging.decode(broken)
     with pytest.raises(InvalidContent, match=r"damaged.*xport it again"):
-        await lab.imaging.decode_pixels(broken)
+        await subject.imaging.decode_pixels(broken)

@@ -1,4 +1,4 @@
-"""What everything that keeps searches promises."""
+"""The contract of KeptSearches."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def searches(request: pytest.FixtureRequest) -> AsyncIterator[KeptSearches
         yield PostgresKeptSearches(engine)
 
 
-async def test_a_search_comes_back_as_it_was_to_the_last_bit(searches: KeptSearches) -> None:
+async def test_a_search_is_loaded_as_it_was_saved_to_the_last_bit(searches: KeptSearches) -> None:
     await searches.save(SEARCH)
     assert SEARCH == await searches.load(SEARCH.id, since=NOON)
 
 
-async def test_a_search_that_found_nothing_is_kept_too(searches: KeptSearches) -> None:
+async def test_a_search_without_hits_is_saved_too(searches: KeptSearches) -> None:
     empty = replace(SEARCH, hits=(), query=replace(SEARCH.query, kind=QueryKind.IMAGE))
     await searches.save(empty)
     assert empty == await searches.load(empty.id, since=NOON)
@@ -64,24 +64,26 @@ PARTS = (
 BLENDED = replace(SEARCH, query=replace(SEARCH.query, blended=PARTS))
 
 
-async def test_the_parts_of_a_blend_come_back_as_they_were(searches: KeptSearches) -> None:
+async def test_the_parts_of_a_blend_are_loaded_as_they_were_saved(searches: KeptSearches) -> None:
     single = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS[:1]))
-    most = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS * 20))
-    for search in (BLENDED, single, most):
+    longest = replace(BLENDED, id=uuid7(), query=replace(BLENDED.query, blended=PARTS * 20))
+    for search in (BLENDED, single, longest):
         await searches.save(search)
-        kept = await searches.load(search.id, since=NOON)
-        assert search == kept
-        assert search.query.parts == kept.query.parts
+        loaded = await searches.load(search.id, since=NOON)
+        assert search == loaded
+        assert search.query.parts == loaded.query.parts
 
 
-async def test_what_was_judged_and_collapsed_comes_back_as_it_was(searches: KeptSearches) -> None:
+async def test_relevance_and_group_sizes_are_loaded_as_they_were_saved(
+    searches: KeptSearches,
+) -> None:
     hits = [
-        replace(hit, relevance=place / 7, stands_for=1 + place)
-        for place, hit in enumerate(SEARCH.hits[:7])
+        replace(hit, relevance=index / 7, stands_for=1 + index)
+        for index, hit in enumerate(SEARCH.hits[:7])
     ]
-    judged = replace(BLENDED, id=uuid7(), hits=tuple(hits))
+    scored = replace(BLENDED, id=uuid7(), hits=tuple(hits))
     collapsed = tuple(replace(hit, relevance=None) for hit in hits)
-    for search in (judged, replace(SEARCH, hits=collapsed), replace(judged, id=uuid7(), hits=())):
+    for search in (scored, replace(SEARCH, hits=collapsed), replace(scored, id=uuid7(), hits=())):
         await searches.save(search)
         assert search == await searches.load(search.id, since=NOON)
 
@@ -97,7 +99,7 @@ async def test_an_unknown_search_has_expired(searches: KeptSearches) -> None:
         await searches.load(uuid7(), since=NOON)
 
 
-async def test_old_searches_are_forgotten_and_counted(searches: KeptSearches) -> None:
+async def test_expired_searches_are_deleted_and_counted(searches: KeptSearches) -> None:
     new = replace(SEARCH, id=uuid7(), created_at=NOON + timedelta(hours=1))
     await searches.save(SEARCH)
     await searches.save(new)
@@ -108,12 +110,12 @@ async def test_old_searches_are_forgotten_and_counted(searches: KeptSearches) ->
         await searches.load(SEARCH.id, since=NOON)
 
 
-async def test_only_the_youngest_are_kept_where_there_are_too_many(searches: KeptSearches) -> None:
-    ages = [replace(SEARCH, id=uuid7(), created_at=NOON - timedelta(n)) for n in range(5)]
-    for search in reversed(ages):
+async def test_only_the_newest_are_kept_where_there_are_too_many(searches: KeptSearches) -> None:
+    newest_first = [replace(SEARCH, id=uuid7(), created_at=NOON - timedelta(n)) for n in range(5)]
+    for search in reversed(newest_first):
         await searches.save(search)
     assert 3 == await searches.delete_expired(NOON - timedelta(days=100), keep=2)
-    for search in ages[:2]:
+    for search in newest_first[:2]:
         assert search == await searches.load(search.id, since=search.created_at)
     with pytest.raises(SearchExpired):
-        await searches.load(ages[2].id, since=ages[2].created_at)
+        await searches.load(newest_first[2].id, since=newest_first[2].created_at)

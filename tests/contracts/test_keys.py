@@ -1,4 +1,4 @@
-"""What everything that keeps API keys promises."""
+"""The contract of Keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def key_named(name: str, *scopes: Scope, hours: int = 0) -> ApiKey:
-    made = NOON + timedelta(hours=hours)
-    return ApiKey(uuid7(), name, digest(new_key()), frozenset(scopes), made)
+    created_at = NOON + timedelta(hours=hours)
+    return ApiKey(uuid7(), name, digest(new_key()), frozenset(scopes), created_at)
 
 
 @pytest_asyncio.fixture(params=["memory", "postgres"])
@@ -44,7 +44,7 @@ async def test_a_key_is_found_by_its_digest(keys: Keys) -> None:
     assert None is await keys.find(digest("another"))
 
 
-async def test_keys_are_listed_from_the_oldest(keys: Keys) -> None:
+async def test_keys_are_listed_oldest_first(keys: Keys) -> None:
     assert [] == list(await keys.list())
     late = key_named("late", hours=1)
     early = key_named("early", Scope.ADMIN)
@@ -53,7 +53,7 @@ async def test_keys_are_listed_from_the_oldest(keys: Keys) -> None:
     assert [early, late] == list(await keys.list())
 
 
-async def test_a_revoked_key_is_still_found_and_says_since_when(keys: Keys) -> None:
+async def test_a_revoked_key_is_found_with_the_time_of_its_revocation(keys: Keys) -> None:
     key = key_named("leaked", Scope.ADMIN)
     await keys.add(key)
     later = NOON + timedelta(days=1)
@@ -61,7 +61,7 @@ async def test_a_revoked_key_is_still_found_and_says_since_when(keys: Keys) -> N
     assert replace(key, revoked_at=later) == await keys.find(key.sha256)
 
 
-async def test_revoking_twice_or_nothing_says_that_none_was_in_force(keys: Keys) -> None:
+async def test_revoking_returns_false_for_revoked_and_unknown_keys(keys: Keys) -> None:
     key = key_named("leaked", Scope.READ)
     await keys.add(key)
     assert await keys.revoke(key.id, NOON)

@@ -1,4 +1,4 @@
-"""Gaps: found, and written down again."""
+"""The contract of RepairQueue."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 
 from domain.entities.work import WorkCounts
 from infra.postgres.work.repair_queue import PostgresRepairQueue
-from tests.contracts.desks import (
+from tests.contracts.work_fixtures import (
     EAST,
     FAILED,
     PROCESSING,
     READY,
-    Desk,
-    MemoryDesk,
-    desk_over,
-    made,
-    processing,
+    MemoryWorkFixture,
+    WorkFixture,
+    indexed,
+    pending_image,
+    work_fixture_over,
 )
 from tests.fakes.gaps import MemoryRepairQueue
 from tests.fakes.images import image_with
@@ -26,62 +26,68 @@ if TYPE_CHECKING:
     from domain.ports import RepairQueue
     from tests.postgres_library import ImageLibrary
 
-MINUTE = 60.0
+MINUTE_SECONDS = 60.0
 
 
 @pytest.fixture
-def desk(catalog: ImageLibrary) -> Desk:
-    return desk_over(catalog)
+def fixture(catalog: ImageLibrary) -> WorkFixture:
+    return work_fixture_over(catalog)
 
 
 @pytest.fixture
-def gaps(desk: Desk) -> RepairQueue:
-    if isinstance(desk, MemoryDesk):
-        return MemoryRepairQueue(desk.catalog, desk.work)
-    return PostgresRepairQueue(desk.catalog.engine)
+def repairs(fixture: WorkFixture) -> RepairQueue:
+    if isinstance(fixture, MemoryWorkFixture):
+        return MemoryRepairQueue(fixture.catalog, fixture.queue)
+    return PostgresRepairQueue(fixture.catalog.engine)
 
 
-async def test_what_is_embedded_or_waits_for_it_is_no_gap(desk: Desk, gaps: RepairQueue) -> None:
-    await desk.catalog.add(image_with(), EAST)
-    await desk.catalog.add_pending(processing())
-    assert [] == await gaps.unembedded()
-    assert 0 == await gaps.enqueue_unembedded()
+async def test_images_with_an_embedding_or_a_task_are_not_returned(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    await fixture.catalog.add(image_with(), EAST)
+    await fixture.catalog.add_pending(pending_image())
+    assert [] == await repairs.unembedded()
+    assert 0 == await repairs.enqueue_unembedded()
 
 
-async def test_what_nobody_works_on_is_written_down_again(desk: Desk, gaps: RepairQueue) -> None:
-    image = processing()
-    await desk.catalog.add_pending(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    # Whoever had it is gone, and so is what was written down.
-    if isinstance(desk, MemoryDesk):
-        desk.work.entries.clear()
+async def test_a_pending_image_without_a_task_gets_one(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    # All tasks are lost.
+    if isinstance(fixture, MemoryWorkFixture):
+        fixture.queue.entries.clear()
     else:
-        await desk.run("DELETE FROM work")
-    assert [image.id] == await gaps.unembedded()
-    assert 1 == await gaps.enqueue_unembedded()
-    assert [] == await gaps.unembedded()
-    [again] = await desk.work.lease(1, seconds=MINUTE)
+        await fixture.run("DELETE FROM work")
+    assert [image.id] == await repairs.unembedded()
+    assert 1 == await repairs.enqueue_unembedded()
+    assert [] == await repairs.unembedded()
+    [again] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert (task.subject, 1) == (again.subject, again.attempts)
 
 
-async def test_what_was_set_aside_gets_another_chance(desk: Desk, gaps: RepairQueue) -> None:
-    image = await desk.catalog.add(image_with(), EAST)
-    assert 1 == await gaps.reprocess([image.id])
-    assert PROCESSING is (await desk.catalog.get([image.id]))[image.id].status
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert [] == await desk.work.finish([made(task)])
-    assert READY is (await desk.catalog.get([image.id]))[image.id].status
-    assert WorkCounts(0, 0, 0) == await desk.work.counts()
-
-
-async def test_what_has_failed_is_found_by_nothing_and_worked_on_by_nobody(
-    desk: Desk, gaps: RepairQueue
+async def test_a_reprocessed_image_is_processing_until_its_task_is_finished(
+    fixture: WorkFixture, repairs: RepairQueue
 ) -> None:
-    image = await desk.catalog.add(image_with(), EAST)
-    await gaps.reprocess([image.id])
-    assert 1 == await gaps.fail([image.id], "Its original is lost.")
-    failed = (await desk.catalog.get([image.id]))[image.id]
+    image = await fixture.catalog.add(image_with(), EAST)
+    assert 1 == await repairs.reprocess([image.id])
+    assert PROCESSING is (await fixture.catalog.get([image.id]))[image.id].status
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.finish([indexed(task)])
+    assert READY is (await fixture.catalog.get([image.id]))[image.id].status
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+
+
+async def test_a_failed_image_has_no_embedding_and_no_task(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    image = await fixture.catalog.add(image_with(), EAST)
+    await repairs.reprocess([image.id])
+    assert 1 == await repairs.fail([image.id], "Its original is lost.")
+    failed = (await fixture.catalog.get([image.id]))[image.id]
     assert (FAILED, "Its original is lost.") == (failed.status, failed.failure_reason)
-    assert {} == await desk.catalog.embeddings([image.id])
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
-    assert [] == await gaps.unembedded()
+    assert {} == await fixture.catalog.embeddings([image.id])
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert [] == await repairs.unembedded()

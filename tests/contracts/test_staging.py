@@ -1,4 +1,4 @@
-"""What every staging area promises to those who look into it."""
+"""The contract of staging areas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra.filesystem.staging import FolderStaging
 from infra.s3.staging import S3Staging
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import chunks_of
-from tests.s3_server import bucket_of, connect, s3_server
+from tests.s3_server import connect, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,11 +31,11 @@ DATA = bytes(range(256)) * 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Area:
-    """A staging area, and how a client sends bytes there."""
+class Subject:
+    """A staging area, and a function that uploads a file to it as a client does."""
 
     staging: Staging
-    send: Callable[[UploadTarget, bytes], Awaitable[None]]
+    upload: Callable[[UploadTarget, bytes], Awaitable[None]]
 
 
 def a_target(data: bytes = DATA) -> UploadTarget:
@@ -50,82 +50,84 @@ def s3_url() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _area(kind: str, folder: Path, *, url: str) -> AsyncIterator[Area]:
+async def _open(kind: str, folder: Path, *, url: str) -> AsyncIterator[Subject]:
     if kind == "s3":
-        bucket = await asyncio.to_thread(bucket_of, url)
+        bucket = await asyncio.to_thread(create_bucket, url)
         async with connect(bucket, url, prefix="a/b") as storage:
             s3 = S3Staging(storage)
-            yield Area(s3, lambda target, data: _post(s3, target, data))
+            yield Subject(s3, lambda target, data: _post(s3, target, data))
         return
-    own = MemoryStaging() if kind == "memory" else FolderStaging(folder / "uploads")
-    yield Area(own, lambda target, data: own.write(target.id, chunks_of(data)))
+    local = MemoryStaging() if kind == "memory" else FolderStaging(folder / "uploads")
+    yield Subject(local, lambda target, data: local.write(target.id, chunks_of(data)))
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])
-async def area(request: pytest.FixtureRequest, tmp_path: Path, s3_url: str) -> AsyncIterator[Area]:
-    async with _area(request.param, tmp_path, url=s3_url) as opened:
+async def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_url: str
+) -> AsyncIterator[Subject]:
+    async with _open(request.param, tmp_path, url=s3_url) as opened:
         yield opened
 
 
 async def _post(staging: Staging, target: UploadTarget, data: bytes) -> None:
-    slot = await staging.slot(target)
+    form = await staging.slot(target)
     async with httpx.AsyncClient() as client:
-        answer = await client.post(slot.url, data=dict(slot.fields), files={"file": data})
-    assert 204 == answer.status_code
+        response = await client.post(form.url, data=dict(form.fields), files={"file": data})
+    assert 204 == response.status_code
 
 
-async def sent(area: Area, data: bytes = DATA) -> UUID:
+async def upload(subject: Subject, data: bytes = DATA) -> UUID:
     target = a_target(data)
-    await area.send(target, data)
+    await subject.upload(target, data)
     return target.id
 
 
-async def ids(area: Area) -> set[UUID]:
-    return {staged.target_id async for staged in area.staging.list()}
+async def ids(subject: Subject) -> set[UUID]:
+    return {staged.target_id async for staged in subject.staging.list()}
 
 
-async def test_a_slot_says_where_to_send_and_with_which_fields(area: Area) -> None:
+async def test_a_form_has_a_url_and_fields(subject: Subject) -> None:
     target = a_target()
-    slot = await area.staging.slot(target)
-    assert str(target.id) in slot.url or str(target.id) in dict(slot.fields)["key"]
-    assert "image/png" == dict(slot.fields)["Content-Type"]
+    form = await subject.staging.slot(target)
+    assert str(target.id) in form.url or str(target.id) in dict(form.fields)["key"]
+    assert "image/png" == dict(form.fields)["Content-Type"]
 
 
-async def test_what_was_sent_is_read_to_the_limit(area: Area) -> None:
-    target_id = await sent(area)
-    assert DATA == await area.staging.read(target_id, limit=len(DATA) + 1)
-    assert DATA[:5] == await area.staging.read(target_id, limit=5)
+async def test_an_upload_is_read_up_to_the_limit(subject: Subject) -> None:
+    target_id = await upload(subject)
+    assert DATA == await subject.staging.read(target_id, limit=len(DATA) + 1)
+    assert DATA[:5] == await subject.staging.read(target_id, limit=5)
 
 
-async def test_sending_again_replaces(area: Area) -> None:
+async def test_a_second_upload_replaces_the_first(subject: Subject) -> None:
     target = a_target(b"first")
-    await area.send(target, b"first")
-    await area.send(target, b"again")
-    assert b"again" == await area.staging.read(target.id, limit=9)
+    await subject.upload(target, b"first")
+    await subject.upload(target, b"again")
+    assert b"again" == await subject.staging.read(target.id, limit=9)
 
 
-async def test_where_nothing_was_sent_the_bytes_are_missing(area: Area) -> None:
+async def test_a_target_without_an_upload_raises_bytes_missing(subject: Subject) -> None:
     target = a_target()
-    await area.staging.slot(target)
+    await subject.staging.slot(target)
     with pytest.raises(BytesMissing, match=str(target.id)):
-        await area.staging.read(target.id, limit=1)
+        await subject.staging.read(target.id, limit=1)
 
 
-async def test_deleting_forgets_and_deleting_again_does_no_harm(area: Area) -> None:
-    gone, kept = await sent(area), await sent(area)
-    await area.staging.delete([gone, uuid7()])
-    await area.staging.delete([gone])
-    await area.staging.delete([])
-    assert {kept} == await ids(area)
+async def test_deleting_is_idempotent(subject: Subject) -> None:
+    gone, kept = await upload(subject), await upload(subject)
+    await subject.staging.delete([gone, uuid7()])
+    await subject.staging.delete([gone])
+    await subject.staging.delete([])
+    assert {kept} == await ids(subject)
     with pytest.raises(BytesMissing):
-        await area.staging.read(gone, limit=1)
+        await subject.staging.read(gone, limit=1)
 
 
-async def test_the_list_says_when_each_was_sent(area: Area) -> None:
-    assert set() == await ids(area)
+async def test_the_listing_has_modification_times(subject: Subject) -> None:
+    assert set() == await ids(subject)
     before = datetime.now(UTC) - timedelta(seconds=2)
-    sent_ids = {await sent(area, b"bytes") for _ in range(3)}
-    listed = [staged async for staged in area.staging.list()]
-    assert sent_ids == {staged.target_id for staged in listed}
+    uploaded_ids = {await upload(subject, b"bytes") for _ in range(3)}
+    listed = [staged async for staged in subject.staging.list()]
+    assert uploaded_ids == {staged.target_id for staged in listed}
     for staged in listed:
         assert before < staged.modified_at < datetime.now(UTC) + timedelta(seconds=2)

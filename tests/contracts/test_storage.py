@@ -1,4 +1,4 @@
-"""What every storage promises."""
+"""The contract of storages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.entities.storage import ByteRange
 from domain.errors import BytesMissing
 from infra.filesystem.storage import FolderStorage
 from tests.fakes.storage import MemoryStorage
-from tests.s3_server import bucket_of, connect, s3_server
+from tests.s3_server import connect, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ async def _storage(kind: str, folder: Path, *, url: str) -> AsyncIterator[Storag
             yield FolderStorage(folder / "pictures")
         case _:
             async with connect(
-                await asyncio.to_thread(bucket_of, url), url, prefix="a/b"
+                await asyncio.to_thread(create_bucket, url), url, prefix="a/b"
             ) as storage:
                 yield storage
 
@@ -66,7 +66,7 @@ async def keys(storage: Storage) -> set[str]:
     return {kept.key async for kept in storage.list()}
 
 
-async def test_what_is_written_is_read_again_in_chunks(storage: Storage) -> None:
+async def test_written_bytes_are_read_in_chunks(storage: Storage) -> None:
     key = a_key()
     await storage.write(key, DATA, content_type="image/png")
     blob = await storage.open(key)
@@ -77,7 +77,7 @@ async def test_what_is_written_is_read_again_in_chunks(storage: Storage) -> None
     assert all(chunks)
 
 
-async def test_no_bytes_at_all_are_an_object_too(storage: Storage) -> None:
+async def test_an_object_may_be_empty(storage: Storage) -> None:
     key = a_key()
     await storage.write(key, b"", content_type="image/png")
     assert await read(storage, key) == b""
@@ -85,7 +85,7 @@ async def test_no_bytes_at_all_are_an_object_too(storage: Storage) -> None:
         await storage.open(key, ByteRange(0))
 
 
-async def test_writing_again_replaces(storage: Storage) -> None:
+async def test_a_second_write_replaces_the_first(storage: Storage) -> None:
     key = a_key()
     await storage.write(key, b"first", content_type="image/png")
     await storage.write(key, b"second", content_type="image/png")
@@ -104,7 +104,7 @@ async def test_writing_again_replaces(storage: Storage) -> None:
         (ByteRange(-10 * len(DATA)), DATA),
     ],
 )
-async def test_a_range_is_read_alone_and_the_size_stays_that_of_the_whole(
+async def test_a_range_is_read_and_the_size_is_that_of_the_object(
     storage: Storage, byte_range: ByteRange, expected: bytes
 ) -> None:
     key = a_key()
@@ -117,16 +117,14 @@ async def test_a_range_is_read_alone_and_the_size_stays_that_of_the_whole(
 @pytest.mark.parametrize(
     "byte_range", [ByteRange(len(DATA)), ByteRange(10 * len(DATA), 11 * len(DATA)), ByteRange(5, 4)]
 )
-async def test_a_range_without_a_byte_is_a_value_error(
-    storage: Storage, byte_range: ByteRange
-) -> None:
+async def test_an_empty_range_raises_value_error(storage: Storage, byte_range: ByteRange) -> None:
     key = a_key()
     await storage.write(key, DATA, content_type="image/png")
     with pytest.raises(ValueError, match="range"):
         await storage.open(key, byte_range)
 
 
-async def test_a_key_without_bytes_is_said_to_miss_them(storage: Storage) -> None:
+async def test_a_missing_key_raises_bytes_missing(storage: Storage) -> None:
     key = a_key()
     with pytest.raises(BytesMissing, match=key):
         await storage.open(key)
@@ -134,18 +132,18 @@ async def test_a_key_without_bytes_is_said_to_miss_them(storage: Storage) -> Non
         await storage.open(key, ByteRange(3))
 
 
-async def test_a_reader_may_stop_before_the_end_and_before_the_beginning(storage: Storage) -> None:
+async def test_a_reader_may_stop_before_the_first_chunk_or_the_last(storage: Storage) -> None:
     key = a_key()
     await storage.write(key, DATA, content_type="image/png")
-    begun = await storage.open(key)
-    assert await anext(begun.chunks)
-    await begun.chunks.aclose()
-    untouched = await storage.open(key)
-    await untouched.chunks.aclose()
+    started = await storage.open(key)
+    assert await anext(started.chunks)
+    await started.chunks.aclose()
+    unread = await storage.open(key)
+    await unread.chunks.aclose()
     assert await read(storage, key) == DATA
 
 
-async def test_deleting_forgets_and_deleting_again_does_no_harm(storage: Storage) -> None:
+async def test_deleting_is_idempotent(storage: Storage) -> None:
     gone, kept = a_key(), a_key()
     for key in (gone, kept):
         await storage.write(key, DATA, content_type="image/png")
@@ -157,7 +155,7 @@ async def test_deleting_forgets_and_deleting_again_does_no_harm(storage: Storage
         await storage.open(gone)
 
 
-async def test_variants_of_an_image_are_deleted_one_by_one(storage: Storage) -> None:
+async def test_variants_of_an_image_are_deleted_separately(storage: Storage) -> None:
     image_id = uuid7()
     for variant in Variant:
         await storage.write(variant.key_of(image_id), DATA[:9], content_type="image/png")
@@ -166,7 +164,7 @@ async def test_variants_of_an_image_are_deleted_one_by_one(storage: Storage) -> 
     assert expected == await keys(storage)
 
 
-async def test_the_list_says_when_each_was_written(storage: Storage) -> None:
+async def test_the_listing_has_modification_times(storage: Storage) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     written = {a_key(variant) for variant in Variant}
     for key in written:
@@ -177,11 +175,11 @@ async def test_the_list_says_when_each_was_written(storage: Storage) -> None:
         assert before < kept.modified_at < datetime.now(UTC) + timedelta(seconds=2)
 
 
-async def test_an_empty_storage_lists_nothing(storage: Storage) -> None:
+async def test_the_listing_of_an_empty_storage_is_empty(storage: Storage) -> None:
     assert await keys(storage) == set()
 
 
-async def test_only_an_id_and_a_variant_make_a_key(storage: Storage) -> None:
+async def test_invalid_keys_raise_value_error(storage: Storage) -> None:
     image_id = uuid7()
     for key in (
         "",
@@ -207,7 +205,7 @@ async def test_only_an_id_and_a_variant_make_a_key(storage: Storage) -> None:
     assert await keys(storage) == set()
 
 
-async def test_a_hundred_writers_at_once_all_succeed(storage: Storage) -> None:
+async def test_concurrent_writes_succeed(storage: Storage) -> None:
     same = a_key()
     others = [a_key() for _ in range(20)]
     await asyncio.gather(

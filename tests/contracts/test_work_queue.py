@@ -1,4 +1,4 @@
-"""Work: leased to one at a time, finished once, given up with a reason."""
+"""The contract of WorkQueue: leases, results, retries and dead letters."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from domain.entities.images import ImageChanges
 from domain.entities.work import ATTEMPTS, WorkCounts
-from tests.contracts.desks import (
+from tests.contracts.work_fixtures import (
     EAST,
     FAILED,
     PROCESSING,
     READY,
-    Desk,
-    desk_over,
-    found,
-    made,
-    processing,
+    WorkFixture,
+    found_object,
+    indexed,
+    pending_image,
+    work_fixture_over,
 )
 from tests.fakes.images import image_with
 
@@ -29,240 +29,252 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from tests.postgres_library import ImageLibrary
 
-MINUTE = 60.0
-AT_ONCE = 0.0
+MINUTE_SECONDS = 60.0
+ZERO_SECONDS = 0.0
 
 
 @pytest.fixture
-def desk(catalog: ImageLibrary) -> Desk:
-    return desk_over(catalog)
+def fixture(catalog: ImageLibrary) -> WorkFixture:
+    return work_fixture_over(catalog)
 
 
-async def the(desk: Desk, image: Image) -> Image:
-    return (await desk.catalog.get([image.id]))[image.id]
+async def stored_image(fixture: WorkFixture, image: Image) -> Image:
+    return (await fixture.catalog.get([image.id]))[image.id]
 
 
-async def test_an_image_that_is_expected_is_processing_and_there_is_work_on_it(desk: Desk) -> None:
-    image = processing(tags=("a",))
-    assert image == await desk.catalog.add_pending(image)
-    assert image == await the(desk, image)
-    assert {} == await desk.catalog.embeddings([image.id])
-    assert WorkCounts(1, 0, 0) == await desk.work.counts()
-    [task] = await desk.work.lease(10, seconds=MINUTE)
+async def test_a_pending_image_has_a_task_and_no_embedding(fixture: WorkFixture) -> None:
+    image = pending_image(tags=("a",))
+    assert image == await fixture.catalog.add_pending(image)
+    assert image == await stored_image(fixture, image)
+    assert {} == await fixture.catalog.embeddings([image.id])
+    assert WorkCounts(1, 0, 0) == await fixture.queue.counts()
+    [task] = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
     assert (image, 1) == (task.subject, task.attempts)
-    assert WorkCounts(0, 1, 0) == await desk.work.counts()
+    assert WorkCounts(0, 1, 0) == await fixture.queue.counts()
 
 
-async def test_the_same_bytes_are_expected_once(desk: Desk) -> None:
-    image = processing()
+async def test_pending_images_of_the_same_bytes_have_one_task(fixture: WorkFixture) -> None:
+    image = pending_image()
     other = image_with(status=PROCESSING, sha256=image.sha256)
-    kept = [await desk.catalog.add_pending(each) for each in (image, other)]
-    assert [image.id] * 2 == [each.id for each in kept]
-    assert 1 == len(await desk.work.lease(10, seconds=MINUTE))
+    stored = [await fixture.catalog.add_pending(each) for each in (image, other)]
+    assert [image.id] * 2 == [each.id for each in stored]
+    assert 1 == len(await fixture.queue.lease(10, seconds=MINUTE_SECONDS))
 
 
-async def test_an_image_that_is_processed_is_ready_and_what_users_said_meanwhile_stays(
-    desk: Desk,
+async def test_a_finished_image_is_ready_and_keeps_concurrent_changes_of_users(
+    fixture: WorkFixture,
 ) -> None:
-    image = processing(tags=("a",), filename="mine.jpg")
-    await desk.catalog.add_pending(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.catalog.tag([image.id], add=["b"])
-    await desk.catalog.update(image.id, ImageChanges(alt_text="words"))
-    assert [] == await desk.work.finish([made(task)])
-    kept = await the(desk, image)
-    assert (READY, 640, "mine.jpg") == (kept.status, kept.width, kept.filename)
-    assert (("a", "b"), "words") == (kept.tags, kept.alt_text)
-    assert [EAST] == [tuple(each) for each in (await desk.catalog.embeddings([image.id])).values()]
-    assert WorkCounts(0, 0, 0) == await desk.work.counts()
+    image = pending_image(tags=("a",), filename="mine.jpg")
+    await fixture.catalog.add_pending(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.catalog.tag([image.id], add=["b"])
+    await fixture.catalog.update(image.id, ImageChanges(alt_text="a boat", rating=4))
+    assert [] == await fixture.queue.finish([indexed(task)])
+    stored = await stored_image(fixture, image)
+    assert (READY, 640, "mine.jpg") == (stored.status, stored.width, stored.filename)
+    assert (("a", "b"), "a boat", 4) == (stored.tags, stored.alt_text, stored.rating)
+    assert [EAST] == [
+        tuple(each) for each in (await fixture.catalog.embeddings([image.id])).values()
+    ]
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
 
 
-async def test_a_ready_image_gets_what_it_lacks(desk: Desk) -> None:
-    image = await desk.catalog.add(image_with(), EAST)
-    await desk.add(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert [] == await desk.work.finish([made(task)])
-    assert image == await the(desk, image)
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
+async def test_a_task_on_a_ready_image_changes_no_facts(fixture: WorkFixture) -> None:
+    image = await fixture.catalog.add(image_with(), EAST)
+    await fixture.add(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.finish([indexed(task)])
+    assert image == await stored_image(fixture, image)
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
 
 
-async def test_an_object_becomes_an_image_of_its_id(desk: Desk) -> None:
-    thing = found(tags=("a",))
-    await desk.add(thing)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert thing == task.subject
-    done = made(task)
-    assert [] == await desk.work.finish([done])
-    assert done.image == await the(desk, done.image)
-    assert thing.id == await desk.became(thing)
+async def test_a_finished_object_becomes_an_image_with_its_id(fixture: WorkFixture) -> None:
+    external_object = found_object(tags=("a",))
+    await fixture.add(external_object)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert external_object == task.subject
+    done = indexed(task)
+    assert [] == await fixture.queue.finish([done])
+    assert done.image == await stored_image(fixture, done.image)
+    assert external_object.id == await fixture.became(external_object)
 
 
-async def test_objects_of_the_same_bytes_are_one_image_with_the_tags_of_all(desk: Desk) -> None:
-    things = [found(f"{name}.jpg", tags=(name,)) for name in "abc"]
-    for thing in things:
-        await desk.add(thing)
-    tasks = await desk.work.lease(10, seconds=MINUTE)
-    lost = await desk.work.finish([made(task, sha256="f" * 64) for task in tasks])
-    [kept] = {await desk.became(thing) for thing in things}
-    assert {thing.id for thing in things} - {kept} == set(lost)
-    assert ("a", "b", "c") == (await desk.catalog.find_by_digest(["f" * 64]))["f" * 64].tags
+async def test_objects_of_the_same_bytes_are_one_image_with_the_tags_of_all(
+    fixture: WorkFixture,
+) -> None:
+    objects = [found_object(f"{name}.jpg", tags=(name,)) for name in "abc"]
+    for external_object in objects:
+        await fixture.add(external_object)
+    tasks = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    without_image = await fixture.queue.finish([indexed(task, sha256="f" * 64) for task in tasks])
+    [stored] = {await fixture.became(external_object) for external_object in objects}
+    assert {external_object.id for external_object in objects} - {stored} == set(without_image)
+    assert ("a", "b", "c") == (await fixture.catalog.find_by_digest(["f" * 64]))["f" * 64].tags
 
 
-async def test_an_object_that_is_gone_becomes_nothing(desk: Desk) -> None:
-    thing = found()
-    await desk.add(thing)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.forget(thing)
-    assert [thing.id] == await desk.work.finish([made(task)])
-    assert {} == await desk.catalog.get([thing.id])
+async def test_the_result_of_a_deleted_object_is_not_stored(fixture: WorkFixture) -> None:
+    external_object = found_object()
+    await fixture.add(external_object)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.delete_object(external_object)
+    assert [external_object.id] == await fixture.queue.finish([indexed(task)])
+    assert {} == await fixture.catalog.get([external_object.id])
 
 
-async def test_an_image_that_was_deleted_meanwhile_stays_deleted(desk: Desk) -> None:
-    image = processing()
-    await desk.catalog.add_pending(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.catalog.delete([image.id])
-    assert [image.id] == await desk.work.finish([made(task)])
-    assert {} == await desk.catalog.get([image.id])
+async def test_the_result_of_a_deleted_image_is_not_stored(fixture: WorkFixture) -> None:
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.catalog.delete([image.id])
+    assert [image.id] == await fixture.queue.finish([indexed(task)])
+    assert {} == await fixture.catalog.get([image.id])
 
 
-async def test_work_on_what_was_deleted_is_forgotten(desk: Desk) -> None:
-    image = processing()
-    await desk.catalog.add_pending(image)
-    await desk.catalog.delete([image.id])
-    assert [] == await desk.work.lease(10, seconds=MINUTE)
-    assert WorkCounts(0, 0, 0) == await desk.work.counts()
+async def test_a_task_on_a_deleted_image_is_deleted_when_it_is_due(fixture: WorkFixture) -> None:
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
+    await fixture.catalog.delete([image.id])
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
 
 
-async def test_new_pictures_are_leased_before_objects_that_waited_longer(desk: Desk) -> None:
-    await desk.add(found())
-    image = processing()
-    await desk.catalog.add_pending(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
+async def test_pending_images_are_leased_before_older_objects(fixture: WorkFixture) -> None:
+    await fixture.add(found_object())
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert image == task.subject
 
 
-async def test_what_is_leased_is_nobody_elses_until_the_lease_runs_out(desk: Desk) -> None:
-    await desk.add(found())
-    [first] = await desk.work.lease(10, seconds=AT_ONCE)
-    [second] = await desk.work.lease(10, seconds=MINUTE)
-    assert [] == await desk.work.lease(10, seconds=MINUTE)
+async def test_a_task_has_one_holder_until_its_lease_expires(fixture: WorkFixture) -> None:
+    await fixture.add(found_object())
+    [first] = await fixture.queue.lease(10, seconds=ZERO_SECONDS)
+    [second] = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
     assert (1, 2) == (first.attempts, second.attempts)
-    # The first comes late: what it made is not kept, and what the second will make is not lost.
-    assert [] == await desk.work.finish([made(first, filename="late.jpg")])
-    assert [] == await desk.work.finish([made(second, filename="in time.jpg")])
-    [kept] = (await desk.catalog.get([first.image_id])).values()
-    assert "in time.jpg" == kept.filename
+    # The first result is of an expired lease: it is not stored, and does not end the second lease.
+    assert [] == await fixture.queue.finish([indexed(first, filename="late.jpg")])
+    assert [] == await fixture.queue.finish([indexed(second, filename="in time.jpg")])
+    [stored] = (await fixture.catalog.get([first.image_id])).values()
+    assert "in time.jpg" == stored.filename
 
 
-async def test_a_lease_that_is_extended_does_not_run_out(desk: Desk) -> None:
-    await desk.add(found())
-    tasks = await desk.work.lease(10, seconds=AT_ONCE)
-    await desk.work.extend(tasks, seconds=MINUTE)
-    assert [] == await desk.work.lease(10, seconds=MINUTE)
+async def test_an_extended_lease_does_not_expire(fixture: WorkFixture) -> None:
+    await fixture.add(found_object())
+    tasks = await fixture.queue.lease(10, seconds=ZERO_SECONDS)
+    await fixture.queue.extend(tasks, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
 
 
-async def test_many_workers_share_the_work_and_nobody_does_anything_twice(desk: Desk) -> None:
-    things = [found(f"{number}.jpg") for number in range(60)]
-    for thing in things:
-        await desk.add(thing)
+async def test_concurrent_workers_get_each_task_once(fixture: WorkFixture) -> None:
+    objects = [found_object(f"{number}.jpg") for number in range(60)]
+    for external_object in objects:
+        await fixture.add(external_object)
 
     async def worker() -> list[UUID]:
-        taken: list[UUID] = []
-        while tasks := await desk.work.lease(7, seconds=MINUTE):
-            taken += [task.image_id for task in tasks]
-            await desk.work.finish([made(task) for task in tasks])
-        return taken
+        leased: list[UUID] = []
+        while tasks := await fixture.queue.lease(7, seconds=MINUTE_SECONDS):
+            leased += [task.image_id for task in tasks]
+            await fixture.queue.finish([indexed(task) for task in tasks])
+        return leased
 
     shares = await asyncio.gather(*(worker() for _ in range(5)))
-    assert sorted(thing.id for thing in things) == sorted(chain.from_iterable(shares))
-    assert 60 == len(await desk.catalog.get([thing.id for thing in things]))
+    assert sorted(external_object.id for external_object in objects) == sorted(
+        chain.from_iterable(shares)
+    )
+    assert 60 == len(await fixture.catalog.get([external_object.id for external_object in objects]))
 
 
-async def test_what_is_released_waits_for_its_time_and_keeps_the_last_error(desk: Desk) -> None:
-    await desk.add(found())
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.release([task], "The store is away.", seconds=MINUTE)
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
-    assert WorkCounts(1, 0, 0) == await desk.work.counts()
+async def test_a_released_task_waits_for_its_backoff(fixture: WorkFixture) -> None:
+    await fixture.add(found_object())
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.release([task], "The storage is away.", seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert WorkCounts(1, 0, 0) == await fixture.queue.counts()
 
 
-async def test_what_is_taken_up_again_and_again_is_set_aside_with_its_last_error(
-    desk: Desk,
+async def test_a_task_that_reaches_the_maximum_of_attempts_fails_with_its_last_error(
+    fixture: WorkFixture,
 ) -> None:
-    image = processing()
-    await desk.catalog.add_pending(image)
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
     for _ in range(ATTEMPTS):
-        [task] = await desk.work.lease(1, seconds=MINUTE)
-        await desk.work.release([task], "The store is away.", seconds=AT_ONCE)
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
-    kept = await the(desk, image)
-    assert (FAILED, "The store is away.") == (kept.status, kept.failure_reason)
-    assert WorkCounts(0, 0, 0) == await desk.work.counts()
+        [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+        await fixture.queue.release([task], "The storage is away.", seconds=ZERO_SECONDS)
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    stored = await stored_image(fixture, image)
+    assert (FAILED, "The storage is away.") == (stored.status, stored.failure_reason)
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
 
 
-async def test_what_kills_its_workers_is_set_aside(desk: Desk) -> None:
-    image = processing()
-    await desk.catalog.add_pending(image)
+async def test_a_task_whose_leases_expire_again_and_again_fails(fixture: WorkFixture) -> None:
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
     for _ in range(ATTEMPTS):
-        assert 1 == len(await desk.work.lease(1, seconds=AT_ONCE))
-    assert [] == await desk.work.lease(1, seconds=AT_ONCE)
-    kept = await the(desk, image)
-    assert FAILED is kept.status
-    assert kept.failure_reason
-    assert "again and again" in kept.failure_reason
+        assert 1 == len(await fixture.queue.lease(1, seconds=ZERO_SECONDS))
+    assert [] == await fixture.queue.lease(1, seconds=ZERO_SECONDS)
+    stored = await stored_image(fixture, image)
+    assert FAILED is stored.status
+    assert stored.failure_reason
+    assert "again and again" in stored.failure_reason
 
 
-async def test_an_object_that_is_no_picture_keeps_the_reason(desk: Desk) -> None:
-    thing = found()
-    await desk.add(thing)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.fail(task, "This file is no picture.")
-    assert "This file is no picture." == await desk.became(thing)
-    assert WorkCounts(0, 0, 0) == await desk.work.counts()
+async def test_a_failed_object_has_the_reason(fixture: WorkFixture) -> None:
+    external_object = found_object()
+    await fixture.add(external_object)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.fail(task, "This file is no picture.")
+    assert "This file is no picture." == await fixture.became(external_object)
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
 
 
-async def test_a_ready_image_stays_ready_when_what_it_lacks_cannot_be_made(desk: Desk) -> None:
-    image = await desk.catalog.add(image_with(), EAST)
-    await desk.add(image)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.fail(task, "Its bytes are gone.")
-    assert image == await the(desk, image)
-    assert WorkCounts(0, 0, 1) == await desk.work.counts()
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
-
-
-async def test_who_lost_the_lease_sets_nothing_aside(desk: Desk) -> None:
-    await desk.add(found())
-    [first] = await desk.work.lease(10, seconds=AT_ONCE)
-    [second] = await desk.work.lease(10, seconds=MINUTE)
-    await desk.work.fail(first, "Too slow.")
-    await desk.work.release([first], "Too slow.", seconds=AT_ONCE)
-    assert [] == await desk.work.lease(10, seconds=MINUTE)
-    assert [] == await desk.work.finish([made(second)])
-    assert 1 == len(await desk.catalog.get([second.image_id]))
-
-
-async def test_the_bytes_of_an_image_that_has_failed_get_another_chance_as_an_object(
-    desk: Desk,
+async def test_a_failed_task_on_a_ready_image_is_a_dead_letter_and_changes_no_image(
+    fixture: WorkFixture,
 ) -> None:
-    image = await desk.catalog.add_pending(processing(sha256="f" * 64))
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.fail(task, "No.")
-    thing = found()
-    await desk.add(thing)
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert [image.id] == await desk.work.finish([made(task, sha256="f" * 64)])
-    assert [thing.id] == list(await desk.catalog.get([image.id, thing.id]))
-    assert thing.id == await desk.became(thing)
-    assert [thing.id] == list(await desk.catalog.embeddings([thing.id]))
+    image = await fixture.catalog.add(image_with(), EAST)
+    await fixture.add(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.fail(task, "The bytes of its original are missing.")
+    assert image == await stored_image(fixture, image)
+    assert WorkCounts(0, 0, 1) == await fixture.queue.counts()
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
 
 
-async def test_what_is_given_back_is_anybodys_as_if_nobody_had_taken_it(desk: Desk) -> None:
-    await desk.add(found())
-    first = await desk.work.lease(1, seconds=MINUTE)
-    await desk.work.abandon(first)
-    [again] = await desk.work.lease(1, seconds=MINUTE)
+async def test_the_holder_of_an_expired_lease_cannot_fail_or_release_a_task(
+    fixture: WorkFixture,
+) -> None:
+    await fixture.add(found_object())
+    [first] = await fixture.queue.lease(10, seconds=ZERO_SECONDS)
+    [second] = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    await fixture.queue.fail(first, "Too slow.")
+    await fixture.queue.release([first], "Too slow.", seconds=ZERO_SECONDS)
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.finish([indexed(second)])
+    assert 1 == len(await fixture.catalog.get([second.image_id]))
+
+
+async def test_an_object_replaces_a_failed_image_of_the_same_bytes(
+    fixture: WorkFixture,
+) -> None:
+    image = await fixture.catalog.add_pending(pending_image(sha256="f" * 64))
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.fail(task, "No.")
+    external_object = found_object()
+    await fixture.add(external_object)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert [image.id] == await fixture.queue.finish([indexed(task, sha256="f" * 64)])
+    assert [external_object.id] == list(await fixture.catalog.get([image.id, external_object.id]))
+    assert external_object.id == await fixture.became(external_object)
+    assert [external_object.id] == list(await fixture.catalog.embeddings([external_object.id]))
+
+
+async def test_an_abandoned_task_is_due_at_once_and_does_not_count_as_an_attempt(
+    fixture: WorkFixture,
+) -> None:
+    await fixture.add(found_object())
+    first = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.abandon(first)
+    [again] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert 1 == again.attempts
-    await desk.work.abandon(first)
-    assert [] == await desk.work.lease(1, seconds=MINUTE)
+    await fixture.queue.abandon(first)
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)

@@ -8,10 +8,9 @@ import pytest
 
 from domain import Limits, Ports, UseCases, build_use_cases
 from domain.entities.uploads import UploadedImage
-from domain.runtime.loaded_models import LoadedModels
 from tests.domain.imports import Import
 from tests.domain.libraries import Library
-from tests.domain.shops import ACTIVE, Shop
+from tests.domain.model_loader import ACTIVE, FakeModelLoader
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from domain.entities.images import Image
+    from domain.runtime.loaded_models import LoadedModels
     from domain.use_cases.indexing import IndexImages
 
 LIMITS = Limits(
@@ -193,16 +193,16 @@ async def by_colour(use_cases: UseCases) -> dict[str, Image]:
 
 
 @pytest.fixture
-def shop(use_cases: UseCases) -> Shop:
-    return Shop(use_cases)
+def loader(use_cases: UseCases) -> FakeModelLoader:
+    return FakeModelLoader(use_cases)
 
 
 @pytest.fixture
-async def editions(shop: Shop) -> AsyncIterator[LoadedModels]:
-    """Those of a library that is searched by "old"."""
-    shop.models.set(old=ACTIVE)
-    async with LoadedModels.of(shop.models, shop.open, grace=0) as editions:
-        yield editions
+async def loaded_models(loader: FakeModelLoader) -> AsyncIterator[LoadedModels]:
+    """The loaded models of a library whose ACTIVE model is "old"."""
+    loader.models.set_states(old=ACTIVE)
+    async with loader.open() as loaded_models:
+        yield loaded_models
 
 
 @pytest.fixture

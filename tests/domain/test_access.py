@@ -9,7 +9,7 @@ import pytest
 from domain.entities.images import uuid7
 from domain.entities.keys import PREFIX, ApiKey, Caller, Scope, digest, new_key, same, widen
 from domain.errors import InvalidArgument, Unauthorized
-from domain.use_cases.access import Authenticate, IssueKey, demand
+from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey, demand
 from tests.fakes.clock import SettableClock
 
 if TYPE_CHECKING:
@@ -179,3 +179,13 @@ async def test_a_key_that_allows_nothing_is_refused(keys: MemoryKeys, clock: Set
     assert refusal.value.location == ("scopes",)
     assert refusal.value.message == "A key needs a scope; give it READ, WRITE or ADMIN."
     assert await keys.list() == []
+
+
+async def test_a_key_is_revoked_once_and_stays_listed(
+    use_cases: UseCases, keys: MemoryKeys, clock: SettableClock
+) -> None:
+    _, key = await use_cases.issue_key("importer", [Scope.WRITE])
+    revoke = RevokeKey(keys, clock)
+    assert await revoke(key.id)
+    assert not await revoke(key.id)
+    assert [clock.now] == [each.revoked_at for each in await ListKeys(keys)()]

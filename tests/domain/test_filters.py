@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.entities.filters import GeoNear, ImageFilter, TimeRange
+from domain.entities.filters import EPOCH, GeoNear, ImageFilter, SortField, TimeRange, microseconds
 from domain.entities.images import Exif, Image, ImageStatus, uuid7
-from domain.entities.listing import EPOCH, Position, Sort, SortField, microseconds, position_of
+from domain.entities.listing import Position, Sort, position_of
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:

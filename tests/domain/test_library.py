@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import ImageChanges, Variant, uuid7
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import ByteRange
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound, InvalidArgument
@@ -134,6 +134,14 @@ async def test_an_alt_text_is_kept_and_a_blank_one_removes_it(
     updated = await use_cases.update(image.id, ImageChanges(alt_text=given))
     assert kept == updated.alt_text
     assert {image.id: updated} == await use_cases.get([image.id])
+
+
+@pytest.mark.parametrize("rating", [-1, 0, 6, 2**40])
+def test_a_rating_out_of_range_is_refused(rating: int) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        ImageChanges(rating=rating)
+    assert ("rating",) == refusal.value.location
+    assert f"The rating is {rating}; it may be 1 to 5." == refusal.value.message
 
 
 @pytest.mark.parametrize(

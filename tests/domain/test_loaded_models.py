@@ -1,162 +1,171 @@
-"""Which models are loaded, and which of them answers."""
+"""Loading, switching and unloading models while requests run."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from domain.errors import Misconfigured
-from domain.runtime.loaded_models import LoadedModels
-from tests.domain.shops import (
+from tests.domain.model_loader import (
     ACTIVE,
     BACKFILLING,
     READY,
     RETIRED,
-    Shop,
-    answering,
+    FakeModelLoader,
+    active_name,
     until_closed,
 )
 
+if TYPE_CHECKING:
+    from domain.runtime.loaded_models import LoadedModels
 
-async def test_what_the_library_names_answers_until_another_is_promoted(
-    shop: Shop, editions: LoadedModels
+
+async def test_the_active_model_is_used_until_another_is_promoted(
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
-    assert "old" == answering(editions)
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    assert ("old", ["old", "new"]) == (answering(editions), shop.loaded)
-    before = editions.current()
-    shop.models.set(old=READY, new=ACTIVE)
-    await editions.refresh()
-    assert "new" == answering(editions)
-    # Whoever took it before has it to the end.
+    assert "old" == active_name(loaded_models)
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
+    assert ("old", ["old", "new"]) == (active_name(loaded_models), loader.loaded)
+    before = loaded_models.use_cases()
+    loader.models.set_states(old=READY, new=ACTIVE)
+    await loaded_models.refresh()
+    assert "new" == active_name(loaded_models)
+    # A request that began before the promotion keeps its model.
     assert "old" == before.describe.model.name
-    shop.models.set(old=ACTIVE, new=READY)
-    await editions.refresh()
-    assert ("old", ["old", "new"]) == (answering(editions), shop.loaded)
+    loader.models.set_states(old=ACTIVE, new=READY)
+    await loaded_models.refresh()
+    assert ("old", ["old", "new"]) == (active_name(loaded_models), loader.loaded)
 
 
-async def test_a_model_that_was_dropped_is_let_go(shop: Shop, editions: LoadedModels) -> None:
-    shop.models.set(new=READY)
-    await editions.refresh()
-    assert editions.search_of("new") is not None
-    shop.models.set(new=RETIRED)
-    await editions.refresh()
-    assert editions.search_of("new") is None
-    await until_closed(shop, "new")
-    assert ["old"] == [edition.model.name for edition in editions.kept()]
-
-
-async def test_a_dropped_model_stays_as_long_as_a_request_may_take(shop: Shop) -> None:
-    shop.models.set(old=ACTIVE, new=READY)
-    async with LoadedModels.of(shop.models, shop.open, grace=60) as editions:
-        await editions.refresh()
-        shop.models.set(new=RETIRED)
-        await editions.refresh()
-        await asyncio.sleep(0)
-        assert [] == shop.closed
-    assert ["new", "old"] == shop.closed
-
-
-async def test_one_that_cannot_be_loaded_is_logged_once_and_the_one_before_goes_on(
-    shop: Shop, editions: LoadedModels, caplog: pytest.LogCaptureFixture
+async def test_a_dropped_model_is_unloaded(
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
-    shop.damaged.add("new")
-    shop.models.set(new=READY)
+    loader.models.set_states(new=READY)
+    await loaded_models.refresh()
+    assert loaded_models.search_of("new") is not None
+    loader.models.set_states(new=RETIRED)
+    await loaded_models.refresh()
+    assert loaded_models.search_of("new") is None
+    await until_closed(loader, "new")
+    assert ["old"] == [loaded.model.name for loaded in loaded_models.live()]
+
+
+async def test_a_dropped_model_stays_loaded_for_the_grace_period(loader: FakeModelLoader) -> None:
+    loader.models.set_states(old=ACTIVE, new=READY)
+    async with loader.open(grace_seconds=60) as loaded_models:
+        await loaded_models.refresh()
+        loader.models.set_states(new=RETIRED)
+        await loaded_models.refresh()
+        await asyncio.sleep(0)
+        assert [] == loader.closed
+    assert ["new", "old"] == loader.closed
+
+
+async def test_a_model_that_cannot_be_loaded_is_logged_once_and_the_one_before_stays_in_use(
+    loader: FakeModelLoader, loaded_models: LoadedModels, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.damaged.add("new")
+    loader.models.set_states(new=READY)
     for _ in range(3):
-        await editions.refresh()
+        await loaded_models.refresh()
     assert ["new cannot be loaded: The folder /models/new is empty."] == caplog.messages
-    shop.models.set(old=READY, new=ACTIVE)
+    loader.models.set_states(old=READY, new=ACTIVE)
     for _ in range(3):
-        await editions.refresh()
+        await loaded_models.refresh()
     assert (
         "new cannot be loaded; old goes on answering: The folder /models/new is empty."
         == (caplog.messages[-1])
     )
-    assert (2, "old") == (len(caplog.messages), answering(editions))
-    # The one that goes on is needed even when it was dropped.
-    shop.models.set(old=RETIRED)
-    await editions.refresh()
-    assert "old" == answering(editions)
+    assert (2, "old") == (len(caplog.messages), active_name(loaded_models))
+    # The model in use stays loaded even if it is dropped.
+    loader.models.set_states(old=RETIRED)
+    await loaded_models.refresh()
+    assert "old" == active_name(loaded_models)
 
 
-async def test_one_that_there_is_no_room_for_holds_up_nothing_and_is_not_tried_at_once_again(
-    shop: Shop, editions: LoadedModels, caplog: pytest.LogCaptureFixture
+async def test_a_model_that_does_not_fit_into_memory_delays_no_other_and_is_retried_later(
+    loader: FakeModelLoader, loaded_models: LoadedModels, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shop.oversized.add("large")
-    shop.models.set(large=READY, other=READY)
+    loader.oversized.add("large")
+    loader.models.set_states(large=READY, other=READY)
     for _ in range(3):
-        await editions.refresh()
+        await loaded_models.refresh()
     assert ["large cannot be loaded"] == caplog.messages
-    assert ["old", "other"] == shop.loaded
+    assert ["old", "other"] == loader.loaded
 
 
-async def test_one_that_was_put_right_is_loaded_when_its_state_changes(
-    shop: Shop, editions: LoadedModels
+async def test_a_repaired_model_is_loaded_when_its_state_changes(
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
-    shop.damaged.add("new")
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    shop.damaged.clear()
-    shop.models.set(old=READY, new=ACTIVE)
-    await editions.refresh()
-    assert "new" == answering(editions)
+    loader.damaged.add("new")
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
+    loader.damaged.clear()
+    loader.models.set_states(old=READY, new=ACTIVE)
+    await loaded_models.refresh()
+    assert "new" == active_name(loaded_models)
 
 
-async def test_what_cannot_be_loaded_at_the_beginning_is_refused(shop: Shop) -> None:
-    shop.models.set(old=ACTIVE)
-    shop.damaged.add("old")
+async def test_a_start_without_a_loadable_model_is_refused(loader: FakeModelLoader) -> None:
+    loader.models.set_states(old=ACTIVE)
+    loader.damaged.add("old")
     with pytest.raises(Misconfigured, match="/models/old is empty"):
-        async with LoadedModels.of(shop.models, shop.open, grace=0):
+        async with loader.open():
             pass
 
 
-async def test_a_follower_keeps_up_and_prepares_also_after_an_outage(
-    shop: Shop, editions: LoadedModels, caplog: pytest.LogCaptureFixture
+async def test_the_refresh_loop_survives_an_outage_and_warms_up_each_model(
+    loader: FakeModelLoader, loaded_models: LoadedModels, caplog: pytest.LogCaptureFixture
 ) -> None:
-    turn, looked = asyncio.Event(), asyncio.Event()
+    models_changed, is_waiting = asyncio.Event(), asyncio.Event()
 
-    async def change() -> None:
-        looked.set()
-        await turn.wait()
-        turn.clear()
+    async def wait() -> None:
+        is_waiting.set()
+        await models_changed.wait()
+        models_changed.clear()
 
-    async def look() -> None:
-        looked.clear()
-        turn.set()
+    async def run_one_refresh() -> None:
+        is_waiting.clear()
+        models_changed.set()
         async with asyncio.timeout(30):
-            await looked.wait()
+            await is_waiting.wait()
 
-    following = asyncio.create_task(editions.follow(change))
+    refreshing = asyncio.create_task(loaded_models.keep_refreshing(wait))
     async with asyncio.timeout(30):
-        await looked.wait()
-    shop.models.broken = True
-    await look()
-    assert ["the models could not be looked at; trying again"] == caplog.messages
-    shop.models.broken = False
-    shop.models.set(old=READY, new=ACTIVE)
-    await look()
-    assert "new" == answering(editions)
-    following.cancel()
-    await asyncio.wait([following])
-    assert ["old", "new"] == shop.prepared
+        await is_waiting.wait()
+    loader.models.lost_connection = True
+    await run_one_refresh()
+    assert ["the models could not be read; trying again"] == caplog.messages
+    loader.models.lost_connection = False
+    loader.models.set_states(old=READY, new=ACTIVE)
+    await run_one_refresh()
+    assert "new" == active_name(loaded_models)
+    refreshing.cancel()
+    await asyncio.wait([refreshing])
+    assert ["old", "new"] == loader.warmed_up
 
 
-async def test_what_answers_is_looked_after_first_and_what_is_being_filled_not_yet(
-    shop: Shop, editions: LoadedModels
+async def test_ready_models_are_listed_active_first_and_backfilling_ones_are_not(
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    assert ["old"] == [each.describe.model.name for each in editions.prepared()]
-    shop.models.set(old=READY, new=ACTIVE)
-    await editions.refresh()
-    assert ["new", "old"] == [each.describe.model.name for each in editions.prepared()]
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
+    assert ["old"] == [each.describe.model.name for each in loaded_models.ready_use_cases()]
+    loader.models.set_states(old=READY, new=ACTIVE)
+    await loaded_models.refresh()
+    assert ["new", "old"] == [each.describe.model.name for each in loaded_models.ready_use_cases()]
 
 
-async def test_only_what_is_being_filled_is_settled(shop: Shop, editions: LoadedModels) -> None:
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    for edition in editions.kept():
-        await editions.settle(edition.model.id)
-    assert [shop.models.known["new"].id] == shop.models.settled
+async def test_only_a_backfilling_model_is_finished(
+    loader: FakeModelLoader, loaded_models: LoadedModels
+) -> None:
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
+    for loaded in loaded_models.live():
+        await loaded_models.finish_backfill(loaded.model.id)
+    new = loader.models.find("new")
+    assert new
+    assert [new.id] == loader.finished

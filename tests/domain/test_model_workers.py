@@ -1,4 +1,4 @@
-"""Workers of the models that are loaded."""
+"""Workers of the loaded models."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from domain.runtime.worker import GENTLY, keep_all_indexing
 from domain.use_cases.indexing import AT_ONCE
-from tests.domain.shops import (
+from tests.domain.model_loader import (
     ACTIVE,
     BACKFILLING,
     READY,
     RETIRED,
-    Shop,
+    FakeModelLoader,
     until_closed,
 )
 
@@ -23,67 +23,67 @@ if TYPE_CHECKING:
 
 
 async def test_each_loaded_model_has_a_worker_until_it_is_dropped(
-    shop: Shop, editions: LoadedModels
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
-    async def a_moment() -> None:
+    async def wait() -> None:
         await asyncio.sleep(0)
 
-    shop.models.set(new=BACKFILLING)
-    working = asyncio.create_task(keep_all_indexing(editions, wait=a_moment))
-    await editions.refresh()
+    loader.models.set_states(new=BACKFILLING)
+    working = asyncio.create_task(keep_all_indexing(loaded_models, wait=wait))
+    await loaded_models.refresh()
     async with asyncio.timeout(30):
-        while len(shop.models.settled) < 3:  # noqa: ASYNC110 - a worker tells nobody
+        while len(loader.finished) < 3:  # noqa: ASYNC110 - a worker has no event
             await asyncio.sleep(0)
-    shop.models.set(new=RETIRED)
-    await editions.refresh()
-    await until_closed(shop, "new")
-    settled = len(shop.models.settled)
+    loader.models.set_states(new=RETIRED)
+    await loaded_models.refresh()
+    await until_closed(loader, "new")
+    finished = len(loader.finished)
     await asyncio.sleep(0.01)
-    assert settled == len(shop.models.settled)
+    assert finished == len(loader.finished)
     working.cancel()
     await asyncio.wait([working])
 
 
 @pytest.mark.parametrize("gently", [True, False])
-async def test_a_server_fills_a_model_gently_beside_the_one_that_answers(
-    shop: Shop, editions: LoadedModels, *, gently: bool
+async def test_a_server_backfills_a_model_with_less_concurrency_than_the_active_one(
+    loader: FakeModelLoader, loaded_models: LoadedModels, *, gently: bool
 ) -> None:
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
     working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), gently=gently)
+        keep_all_indexing(loaded_models, wait=lambda: asyncio.sleep(0), gently=gently)
     )
     async with asyncio.timeout(30):
-        while len(shop.at_once) < 2:  # noqa: ASYNC110 - a worker tells nobody
+        while len(loader.at_once) < 2:  # noqa: ASYNC110 - a worker has no event
             await asyncio.sleep(0)
     working.cancel()
     await asyncio.wait([working])
-    assert {"old": AT_ONCE, "new": GENTLY if gently else AT_ONCE} == shop.at_once
+    assert {"old": AT_ONCE, "new": GENTLY if gently else AT_ONCE} == loader.at_once
 
 
-async def test_who_works_for_one_model_may_leave_the_others_to_workers_beside(
-    shop: Shop, editions: LoadedModels
+async def test_a_caller_that_works_for_one_model_excludes_it(
+    loader: FakeModelLoader, loaded_models: LoadedModels
 ) -> None:
     worked: list[str] = []
 
-    async def noting(model_id: int) -> None:
-        worked.append(next(each.name for each in shop.models.known.values() if each.id == model_id))
+    async def record(model_id: int) -> None:
+        worked.append(loader.models.stored[model_id].name)
 
-    shop.models.set(new=BACKFILLING)
-    await editions.refresh()
-    object.__setattr__(shop.models, "finish_backfill", noting)
-    but = editions.answering().model.id
+    loader.models.set_states(new=BACKFILLING)
+    await loaded_models.refresh()
+    loaded_models.finish = record
+    but = loaded_models.active().model.id
     working = asyncio.create_task(
-        keep_all_indexing(editions, wait=lambda: asyncio.sleep(0), but=but)
+        keep_all_indexing(loaded_models, wait=lambda: asyncio.sleep(0), but=but)
     )
     await asyncio.sleep(0.05)
-    # One that is promoted meanwhile is among the others still.
-    shop.models.set(old=READY, new=ACTIVE)
-    await editions.refresh()
-    shop.models.set(old=BACKFILLING)
-    await editions.refresh()
-    worked_by_then = set(worked)
+    # A model that is promoted in the meantime keeps its worker.
+    loader.models.set_states(old=READY, new=ACTIVE)
+    await loaded_models.refresh()
+    loader.models.set_states(old=BACKFILLING)
+    await loaded_models.refresh()
+    worked_before = set(worked)
     await asyncio.sleep(0.05)
     working.cancel()
     await asyncio.wait([working])
-    assert {"new"} == worked_by_then == set(worked)
+    assert {"new"} == worked_before == set(worked)

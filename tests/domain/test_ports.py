@@ -16,7 +16,7 @@ from tests.fakes.events import MemoryEvents
 from tests.fakes.gaps import MemoryRepairQueue
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.keys import MemoryKeys
-from tests.fakes.models import MemoryModels
+from tests.fakes.models import MemoryBackfill, MemoryModels, MemoryTransaction
 from tests.fakes.objects import MemoryExternalObjects
 from tests.fakes.places import MemoryObjectListing
 from tests.fakes.searches import MemoryKeptSearches
@@ -35,7 +35,11 @@ FAKES: dict[type, type] = {
     ports.Storage: MemoryStorage,
     ports.RepairQueue: MemoryRepairQueue,
     ports.ExternalFiles: MemoryExternalFiles,
+    ports.KnownModels: MemoryModels,
     ports.Models: MemoryModels,
+    ports.ModelChanges: MemoryModels,
+    ports.ModelTransaction: MemoryTransaction,
+    ports.Backfill: MemoryBackfill,
     ports.WorkQueue: MemoryWorkQueue,
     ports.ObjectListing: MemoryObjectListing,
     ports.ExternalObjects: MemoryExternalObjects,

@@ -6,7 +6,7 @@ import pytest
 
 from postcards import MODEL
 from tests.e2e.postcards import fill
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +25,29 @@ def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def server(settings: dict[str, object]) -> Iterator[Server]:
-    with Server.start(settings) as server:
+def shared_settings(settings: dict[str, object], postgres_module_url: str) -> dict[str, object]:
+    """The settings, with a database of the server that the tests share: it starts at once."""
+    return settings | {"database_url": typed_url(postgres_module_url)}
+
+
+@pytest.fixture(scope="module")
+def server(shared_settings: dict[str, object]) -> Iterator[Server]:
+    """An empty server for the tests of a file."""
+    with Server.in_thread(shared_settings) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postcards(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postcards(
+    model: Path, postgres_session_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A server with postcards, which tests only read."""
-    data_dir = tmp_path_factory.mktemp("postcards")
-    with Server.start({"model": model, "data_dir": data_dir, "api_key": KEY}) as server:
+    settings = {
+        "model": model,
+        "data_dir": tmp_path_factory.mktemp("postcards"),
+        "database_url": typed_url(postgres_session_url),
+        "api_key": KEY,
+    }
+    with Server.in_thread(settings) as server:
         fill(server)
         yield server

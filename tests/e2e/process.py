@@ -1,8 +1,11 @@
-"""The real process, as a user starts it, and what a client says to it."""
+"""`pictograph` as a process and inside this one, and what a client says to its server."""
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+import logging
 import os
 import queue
 import re
@@ -11,26 +14,27 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
-from tempfile import TemporaryFile
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
+from unittest.mock import patch
 
 import httpx
+from sqlalchemy import make_url
 
-from tests.e2e.forking import FORKS_SAFELY, PROGRAM, ROOT, Fork, fork
+from infra.settings import read_settings
+from pictograph import app
+from pictograph.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    Process: TypeAlias = subprocess.Popen[bytes] | Fork
-
-__all__ = ["COMMAND", "KEY", "ROOT", "UPLOAD", "Server", "environment", "pictograph"]
-
-COMMAND = (sys.executable, "-c", PROGRAM)
+ROOT = Path(__file__).parents[2]
+COMMAND = (str(Path(sys.executable).with_name("pictograph")),)
 KEY = "a-key-of-the-tests-with-every-scope"
 START_SECONDS = 300  # of a machine that has much else to do
+LOGGERS = ("domain", "graph", "infra", "pictograph", "uvicorn")
 UPLOAD = """
 mutation Upload($files: [Upload!]!, $tags: [String!]) {
   uploadImages(input: {files: $files, tags: $tags}) {
@@ -49,97 +53,89 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def start(  # noqa: PLR0913 - what makes a process
-    arguments: Sequence[str],
-    *,
-    settings: Mapping[str, object],
-    cwd: Path | None,
-    stdout: int,
-    stderr: int,
-    cold: bool,
-) -> Process:
-    """Begin a command; ``cold`` as users do, not with its libraries imported."""
-    env = environment(settings)
-    if FORKS_SAFELY and not cold and "PICTOGRAPH_TESTS_COLD" not in os.environ:
-        return fork(arguments, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
-    command = [*COMMAND, *arguments]
-    return subprocess.Popen(command, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
+def pictograph(*arguments: str, settings: Mapping[str, object]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end inside this process, which has imported the libraries.
+
+    Only the main thread can do so, and only while it runs no event loop. ``run_process`` starts
+    the program as users do.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    argv = ["pictograph", *arguments]
+    with (
+        patch.dict(os.environ, environment(settings), clear=True),
+        patch.object(sys, "argv", argv),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        _logging_to(logging.StreamHandler(err)),
+    ):
+        status = _exit_status(main.main)
+    return subprocess.CompletedProcess(argv, status, out.getvalue(), err.getvalue())
 
 
-def pictograph(
-    *arguments: str, settings: Mapping[str, object], cwd: Path | None = None, cold: bool = False
+def run_process(
+    *arguments: str, settings: Mapping[str, object]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
-        process = start(
-            arguments,
-            settings=settings,
-            cwd=cwd,
-            stdout=out.fileno(),
-            stderr=err.fileno(),
-            cold=cold,
-        )
-        try:
-            status = process.wait(START_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-        out.seek(0)
-        err.seek(0)
-        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+    """Run a command to its end in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+
+
+def typed_url(url: str) -> str:
+    """Return SQLAlchemy's URL of a database as users write it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 class Server:
-    """A running `pictograph serve`, and a client of it."""
+    """A client of a running `pictograph serve`."""
 
-    def __init__(self, process: Process, url: str, said: list[str], *, data_dir: object) -> None:
-        self.process = process
+    def __init__(self, url: str, said: list[str], settings: Mapping[str, object]) -> None:
         self.url = url
         self.said = said
-        self.data_dir = data_dir
+        self.settings = settings
         # The server closes idle connections after five seconds: none is used that late.
         limits = httpx.Limits(keepalive_expiry=2)
         self.http = httpx.Client(base_url=url, timeout=60, limits=limits)
 
     @classmethod
     @contextmanager
-    def start(
-        cls,
-        settings: Mapping[str, object],
-        *,
-        command: Sequence[str] = ("serve",),
-        cwd: Path | None = None,
-        cold: bool = False,
-    ) -> Iterator[Self]:
-        """Start a server on a free port, wait for its address, and stop it at the end."""
-        read, write = os.pipe()
-        process = start(
-            command,
-            settings={"port": 0, **settings},
-            cwd=cwd,
-            stdout=write,
-            stderr=write,
-            cold=cold,
-        )
-        os.close(write)
-        output = os.fdopen(read)
-        said: list[str] = []
+    def in_thread(cls, settings: Mapping[str, object]) -> Iterator[Self]:
+        """Serve in a thread of this process, which has imported the libraries, on a free port."""
+        with patch.dict(os.environ, environment(settings), clear=True):
+            given = read_settings(port=0)
+        said = _Lines()
         address: queue.Queue[str | None] = queue.Queue()
-        listening = threading.Thread(target=_listen, args=(output, said, address), daemon=True)
-        listening.start()
-        try:
-            url = address.get(timeout=START_SECONDS)
-            assert url is not None, "".join(said)
-            server = cls(process, url, said, data_dir=settings.get("data_dir"))
-            with server.http:
-                yield server
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
-            listening.join(timeout=10)
-            output.close()
+        failures: list[BaseException] = []
+        loop = _LoopInThread()
+
+        def serve() -> None:
+            try:
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.run(app.serve(given, ready=address.put))
+            except BaseException as failure:  # noqa: BLE001 - told below
+                failures.append(failure)
+            address.put(None)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        with _logging_to(said):
+            thread.start()
+            try:
+                url = address.get(timeout=START_SECONDS)
+                if url is None:
+                    raise failures[0]
+                server = cls(url, said.lines, settings)
+                with server.http:
+                    yield server
+            finally:
+                loop.send_signal(signal.SIGTERM)
+                thread.join(timeout=60)
+                assert not thread.is_alive(), said.lines
+        assert not failures, failures
 
     def wait_for(self, pattern: str, *, seconds: int = 60) -> str:
         """Return the first group of what the process says, sooner or later."""
@@ -195,9 +191,107 @@ class Server:
         return data
 
 
+class ServerProcess(Server):
+    """A `pictograph serve` in a process of its own, and a client of it."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    @contextmanager
+    def start(
+        cls,
+        settings: Mapping[str, object],
+        *,
+        command: Sequence[str] = ("serve",),
+        cwd: Path | None = None,
+    ) -> Iterator[Self]:
+        """Start a server on a free port, wait for its address, and stop it at the end."""
+        process = subprocess.Popen(
+            [*COMMAND, *command],
+            env=environment({"port": 0, **settings}),
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout
+        said: list[str] = []
+        address: queue.Queue[str | None] = queue.Queue()
+        arguments = (process.stdout, said, address)
+        listening = threading.Thread(target=_listen, args=arguments, daemon=True)
+        listening.start()
+        try:
+            url = address.get(timeout=START_SECONDS)
+            assert url is not None, "".join(said)
+            server = cls(url, said, settings)
+            server.process = process
+            with server.http:
+                yield server
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            listening.join(timeout=10)
+            process.stdout.close()
+
+
 def _listen(output: TextIO, said: list[str], address: queue.Queue[str | None]) -> None:
     for line in output:
         said.append(line)
         if found := re.search(r"answers at (http://\S+)/graphql", line):
             address.put(found[1])
     address.put(None)
+
+
+class _Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.format(record)}\n")
+
+
+class _LoopInThread(asyncio.SelectorEventLoop):
+    """An event loop for which signals are function calls: only the main thread gets real ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._on_signal: dict[int, Callable[[], object]] = {}
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:
+        self._on_signal[sig] = partial(callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return self._on_signal.pop(sig, None) is not None
+
+    def send_signal(self, number: int) -> None:
+        if callback := self._on_signal.get(number):
+            self.call_soon_threadsafe(callback)
+
+
+@contextmanager
+def _logging_to(handler: logging.Handler) -> Iterator[None]:
+    """Log as the commands set it up, and as before afterwards."""
+    root = logging.getLogger()
+    ours = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in ours]
+    for logger in ours:
+        logger.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for logger, level in zip(ours, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _exit_status(command: Callable[[], object]) -> int:
+    try:
+        command()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0

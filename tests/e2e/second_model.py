@@ -1,4 +1,4 @@
-"""A second model that knows postcards: the one in the box, with its weights slightly changed."""
+"""A second model that knows postcards: the bundled model with slightly changed weights."""
 
 from __future__ import annotations
 

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import ROOT, Server, pictograph
+from tests.e2e.process import ROOT, Server, pictograph, run_process
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
 UPDATE = 'mutation ($id: ID!) { updateImage(input: {id: $id, altText: "a"}) { image { id } } }'
+
+
+@pytest.fixture(scope="module")
+def server(settings: dict[str, object]) -> Iterator[Server]:
+    """A server on defaults, whose embedded PostgreSQL the commands join."""
+    with Server.in_thread(settings) as server:
+        yield server
 
 
 @pytest.fixture
@@ -24,7 +32,7 @@ def no_key(settings: dict[str, object]) -> dict[str, object]:
 
 
 def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> None:
-    settings = {"data_dir": server.data_dir}
+    settings = {"data_dir": server.settings["data_dir"]}
     made = pictograph("keys", "create", "the app", "--scope", "write", settings=settings)
     key = made.stdout.strip()
     assert key.startswith("pictograph_")
@@ -40,7 +48,7 @@ def test_a_key_is_made_shown_once_used_listed_and_revoked(server: Server) -> Non
     assert pictograph("keys", "revoke", key_id, settings=settings).returncode == 0
     again = pictograph("keys", "revoke", key_id, settings=settings)
     assert again.returncode == 1
-    assert f"No key in force has the id {key_id}" in again.stderr
+    assert f"No valid key has the id {key_id}" in again.stderr
     refused = server.http.post(
         "/graphql",
         json={"query": UPDATE, "variables": {"id": image["id"]}},
@@ -64,18 +72,18 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
 
     done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
-    assert "2 taken in, 1 were here already, 1 refused." in done.stdout
+    assert "2 imported, 1 already in the library, 1 refused." in done.stdout
     assert "notes.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
-    found = pictograph("search", "a sailboat", "--first", "5", settings=settings, cold=True)
+    found = run_process("search", "a sailboat", "--first", "5", settings=settings)
     assert found.returncode == 0, found.stderr
     assert "one.jpg" in found.stdout
     empty = pictograph("search", "a sailboat", settings=settings | {"data_dir": tmp_path / "new"})
     assert "The library is empty" in empty.stdout
 
     swept = pictograph("sweep", settings=settings)
-    assert "6 objects looked at, 0 removed; 0 expired searches removed." in swept.stdout
+    assert "6 stored files checked, 0 unreferenced files removed.\n" in swept.stdout
 
 
 def test_a_folder_that_is_not_there_is_named(no_key: dict[str, object]) -> None:
@@ -103,7 +111,7 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(
     assert ill.returncode == 1
     assert 1 == ill.stdout.count("✗")
     assert "/no/such/model" in ill.stdout
-    assert "will be made" in ill.stdout
+    assert "will be created" in ill.stdout
     assert not (new / "postgres").exists()
 
 
@@ -112,7 +120,7 @@ def test_a_command_that_needs_no_model_does_not_wait_for_torch(
     command: str, no_key: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
-    done = pictograph(*command.split(), settings=no_key, cold=True)
+    done = run_process(*command.split(), settings=no_key)
     assert 0 == done.returncode, done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "infra.postgres" in imported
@@ -122,7 +130,7 @@ def test_a_command_that_needs_no_model_does_not_wait_for_torch(
 def test_migrating_twice_does_no_harm(no_key: dict[str, object]) -> None:
     for _ in range(2):
         done = pictograph("migrate", settings=no_key)
-        assert "The database has the tables of this version.\n" == done.stdout
+        assert "The database has all migrations of this version.\n" == done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pictograph.cli.demo import SEARCHES
+from pictograph.cli.demo import EXAMPLE_SEARCHES
 from tests.e2e.pictures import picture
-from tests.e2e.process import Server
+from tests.e2e.process import ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,17 +32,17 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
         "database_url": "postgresql://nobody@127.0.0.1:1/none",
         "s3_bucket": "none",
     }
-    with Server.start(elsewhere, command=command, cwd=tmp_path, cold=True) as demo:
+    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
         while not demo.ask(COUNT, key=None)["images"]["totalCount"]:
             time.sleep(0.1)
-    with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
         key = demo.wait_for(r"Changes need this key: (\S+)")
-        for query in SEARCHES:
+        for query in EXAMPLE_SEARCHES:
             assert demo.wait_for(f"({query})")
         uploaded = demo.upload({"a.jpg": picture(5)}, key=key)
         assert [] == uploaded["userErrors"]
-        assert demo.wait_for(r"(24 postcards can be found)", seconds=300)
-        found = demo.ask(FIND, key=None, text=SEARCHES[0])["searchImages"]["nodes"]
+        assert demo.wait_for(r"(24 postcards can be searched)", seconds=300)
+        found = demo.ask(FIND, key=None, text=EXAMPLE_SEARCHES[0])["searchImages"]["nodes"]
         assert 25 == len(found)
         [first] = [node["id"] for node in found if node["filename"] == "a.jpg"]
         assert 24 == sum("postcard" in node["tags"] and bool(node["altText"]) for node in found)
@@ -50,7 +50,7 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
         assert [first, second] == demo.ask(DELETE, key=key, ids=[first, second])["deleteImages"][
             "deletedImageIds"
         ]
-    with Server.start(elsewhere, command=command, cwd=tmp_path) as demo:
-        assert demo.wait_for(r"(The postcards are here)")
-        found = demo.ask(FIND, key=None, text=SEARCHES[1])["searchImages"]["nodes"]
+    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+        assert demo.wait_for(r"(All postcards are in the library)")
+        found = demo.ask(FIND, key=None, text=EXAMPLE_SEARCHES[1])["searchImages"]["nodes"]
         assert 23 == len(found)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import make_url
-
 from tests.e2e.pictures import picture
-from tests.e2e.process import KEY, Server, pictograph
-from tests.s3_server import KEY as S3_KEY
+from tests.e2e.process import KEY, Server, ServerProcess, pictograph, typed_url
+from tests.s3_server import ACCESS_KEY as S3_KEY
 from tests.s3_server import s3_server
 
 if TYPE_CHECKING:
@@ -22,12 +20,11 @@ DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedIm
 def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
     model: Path, postgres_url: str, tmp_path: Path
 ) -> None:
-    url = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with s3_server() as store:
         settings: dict[str, object] = {
             "model": model,
             "data_dir": tmp_path / "never made",
-            "database_url": url,
+            "database_url": typed_url(postgres_url),
             "s3_bucket": "pictures",
             "s3_prefix": "library",
             "s3_endpoint_url": store,
@@ -40,7 +37,7 @@ def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
         assert "pictures" in missing.stderr
         made = pictograph("migrate", "--create-bucket", settings=settings)
         assert made.returncode == 0, made.stderr
-        with Server.start(settings) as server:
+        with ServerProcess.start(settings) as server:
             [result] = server.upload({"a.jpg": picture(1)})["results"]
             [node] = server.ask(LIBRARY)["images"]["nodes"]
             assert node["id"] == result["image"]["id"]
@@ -55,11 +52,11 @@ def test_a_killed_server_loses_nothing_and_one_told_to_stop_leaves_nothing_runni
     model: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
-    with Server.start(settings, cold=True) as server:
+    with ServerProcess.start(settings) as server:
         server.upload({f"{number}.jpg": picture(number) for number in range(5)})
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(timeout=30)
-    with Server.start(settings) as server:
+    with ServerProcess.start(settings) as server:
         nodes = server.ask(LIBRARY)["images"]["nodes"]
         assert {f"{number}.jpg" for number in range(5)} == {node["filename"] for node in nodes}
         assert all(server.http.get(node["url"]).status_code == 200 for node in nodes)
@@ -70,14 +67,15 @@ def test_a_killed_server_loses_nothing_and_one_told_to_stop_leaves_nothing_runni
     assert not list(tmp_path.glob("postgres/**/postmaster.pid"))
 
 
-def test_reading_can_be_closed(model: Path, tmp_path: Path) -> None:
+def test_reading_can_be_closed(model: Path, postgres_url: str, tmp_path: Path) -> None:
     settings: dict[str, object] = {
         "model": model,
         "data_dir": tmp_path,
+        "database_url": typed_url(postgres_url),
         "api_key": KEY,
         "public_reading": "false",
     }
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         [result] = server.upload({"a.jpg": picture(1)})["results"]
         closed = server.http.post("/graphql", json={"query": LIBRARY}).json()
         assert [error["extensions"]["code"] for error in closed["errors"]] == ["UNAUTHENTICATED"]

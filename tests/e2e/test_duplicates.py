@@ -1,4 +1,4 @@
-"""Duplicates behind the real server with the model in the box, also of pictures kept earlier."""
+"""Duplicates behind the real server with the bundled model, also of pictures kept earlier."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from PIL import Image, PngImagePlugin
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from postcards import MODEL
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -68,19 +66,6 @@ def pictures() -> dict[str, bytes]:
     return files | others
 
 
-@pytest.fixture(scope="module")
-def settings(
-    postgres_module_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, object]:
-    url = make_url(postgres_module_url).set(drivername="postgresql")
-    return {
-        "model": MODEL,
-        "data_dir": tmp_path_factory.mktemp("data"),
-        "database_url": url.render_as_string(hide_password=False),
-        "api_key": KEY,
-    }
-
-
 def groups(server: Server, kind: str) -> list[tuple[str, set[str]]]:
     nodes: list[dict[str, Any]] = server.ask(DUPLICATES, kind=kind)["duplicates"]["nodes"]
     assert all(0.9 <= node["similarity"] <= 1 for node in nodes)
@@ -90,12 +75,12 @@ def groups(server: Server, kind: str) -> list[tuple[str, set[str]]]:
 
 
 def test_exact_copies_and_near_duplicates_are_found_and_nothing_else(
-    settings: dict[str, object], portal: BlockingPortal, postgres_module_url: str
+    shared_settings: dict[str, object], portal: BlockingPortal, postgres_module_url: str
 ) -> None:
     near = [("EXACT_COPIES", BLACK), ("NEAR_DUPLICATES", NEAR)]
     files = pictures()
     names = list(files)
-    with Server.start(settings) as server:
+    with Server.in_thread(shared_settings) as server:
         for start in range(0, len(names), 20):
             some = {name: files[name] for name in names[start : start + 20]}
             assert [] == server.upload(some)["userErrors"]
@@ -104,7 +89,7 @@ def test_exact_copies_and_near_duplicates_are_found_and_nothing_else(
         assert sorted([BLACK, EXACT], key=len) == sorted(exact, key=len)
     portal.call(forget, postgres_module_url)
     # As if all had been taken in by a version that knew no hashes.
-    with Server.start(settings) as server:
+    with Server.in_thread(shared_settings) as server:
         until = time.monotonic() + 60
         while near != groups(server, "NEAR_DUPLICATES") and time.monotonic() < until:
             time.sleep(0.2)

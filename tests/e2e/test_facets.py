@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from postcards import MODEL
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes
 from postcards.scenes import SETTINGS
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +26,10 @@ MODEL_TAG, EXIF_IFD, TAKEN_AT_TAG = 0x0110, 0x8769, 0x9003
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def library(shared_settings: dict[str, object]) -> Iterator[Server]:
     """Four scenes of each setting, which is their tag; in January the sea, in December canyons."""
-    data_dir = tmp_path_factory.mktemp("library")
     scenes = held_out_scenes(300)
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with Server.in_thread(shared_settings) as server:
         for month, setting in enumerate(SETTINGS, 1):
             there = [scene for scene in scenes if scene.setting == setting][:EACH]
             files = {

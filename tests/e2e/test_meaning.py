@@ -1,4 +1,4 @@
-"""The model in the box behind the real server: what is found is what was meant."""
+"""The bundled model behind the real server: what is found is what was meant."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postcards import MODEL
-from postcards.facts import alike, facts_of
-from postcards.grammar import PLAIN
+from postcards.facts import facts_of, neighbours
+from postcards.grammar import PLAIN_GRAMMAR
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
 from postcards.scenes import KINDS, Scene, Subject
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +46,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server on defaults but for the model, with the scenes' pictures."""
-    data_dir = tmp_path_factory.mktemp("library")
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with Server.in_thread(shared_settings) as server:
         for start in range(0, len(scenes), PER_UPLOAD):
             part = scenes[start : start + PER_UPLOAD]
             files = {f"{start + i}.png": file_of(scene) for i, scene in enumerate(part)}
@@ -94,7 +92,9 @@ def test_words_find_what_they_mean(library: Server, scenes: list[Scene]) -> None
         relevant = {place for place, holds in enumerate(facts) if description.claims <= holds}
         if len(relevant) < 3:
             continue
-        found = search(library, PLAIN.say(description, random), first=min(10, len(relevant)))
+        found = search(
+            library, PLAIN_GRAMMAR.caption(description, random), first=min(10, len(relevant))
+        )
         shares.append(
             sum(int(name.removesuffix(".png")) in relevant for name, _ in found) / len(found)
         )
@@ -122,7 +122,7 @@ def test_a_red_sailboat_at_sunset_is_the_red_sailboat_at_sunset(library: Server)
 
 def test_an_example_finds_its_like(library: Server, scenes: list[Scene]) -> None:
     examples = held_out_scenes(320)[250:274]
-    near = alike([*examples, *scenes])[: len(examples), len(examples) :]
+    near = neighbours([*examples, *scenes])[: len(examples), len(examples) :]
     shares = []
     for row, example in zip(near, examples, strict=True):
         expected = min(3, int(row.sum()))
@@ -132,7 +132,7 @@ def test_an_example_finds_its_like(library: Server, scenes: list[Scene]) -> None
 
 
 def test_images_that_are_similar_are_alike(library: Server, scenes: list[Scene]) -> None:
-    near = alike(scenes)
+    near = neighbours(scenes)
     nodes, after = [], None
     for _ in range(4):
         page = library.ask(SIMILAR, after=after)["images"]

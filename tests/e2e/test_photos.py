@@ -29,7 +29,7 @@ PAGE = "nodes { id filename width height tags exif { takenAt cameraModel locatio
 def library(
     request: pytest.FixtureRequest,
     server: Server,
-    settings: dict[str, object],
+    shared_settings: dict[str, object],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A server with the photos in it, taken in by a command beside it or by mutations."""
@@ -37,11 +37,11 @@ def library(
         folder = tmp_path_factory.mktemp("photos")
         for photo in PHOTOS:
             shutil.copy(photo, folder)
-        done = pictograph("import", str(folder), "--tag", "photo", settings=settings)
+        done = pictograph("import", str(folder), "--tag", "photo", settings=shared_settings)
         assert "27 found: 27 indexed, 0 unchanged, 0 vanished, 0 refused." in done.stdout, (
             done.stderr
         )
-        again = pictograph("import", str(folder), settings=settings)
+        again = pictograph("import", str(folder), settings=shared_settings)
         assert "27 found: 0 indexed, 27 unchanged, 0 vanished, 0 refused." in again.stdout
     else:
         for batch in (PHOTOS[:14], PHOTOS[14:]):
@@ -49,7 +49,7 @@ def library(
             assert [] == server.upload(files, tags=["photo"])["userErrors"]
     yield server
     assert _delete_all(server) == 27
-    kept = Path(str(settings["data_dir"])) / "files"
+    kept = Path(str(shared_settings["data_dir"])) / "files"
     assert [] == [path for path in kept.rglob("*") if path.is_file()]
 
 

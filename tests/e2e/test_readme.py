@@ -1,4 +1,4 @@
-"""The queries that the README shows, on the real server."""
+"""The queries that the README and docs/ show, on the real server."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     Names: TypeAlias = Callable[[Iterable[dict[str, Any]]], list[str]]
     """What gives the file names of nodes, or of edges' nodes."""
 
-README = (ROOT / "README.md").read_text()
-QUERIES = {
-    re.findall(r"(?:query|subscription) (\w+)", query)[0]: query
-    for query in re.findall(r"```graphql\n(.*?)```", README, re.DOTALL)
-}
-MUTATIONS = re.findall(r"`\s*(mutation \(.*?)`", README, re.DOTALL)
+LARGE_LIBRARIES = (ROOT / "docs" / "large-libraries.md").read_text()
+DOCUMENTS = (
+    (ROOT / "README.md").read_text(),
+    (ROOT / "docs" / "queries.md").read_text(),
+    LARGE_LIBRARIES,
+)
+SHOWN = [
+    query
+    for document in DOCUMENTS
+    for query in re.findall(r"```graphql\n(.*?)```", document, re.DOTALL)
+]
+QUERIES = {re.findall(r"(?:query|subscription) (\w+)", query)[0]: query for query in SHOWN}
+MUTATIONS = re.findall(r"`\s*(mutation \(.*?)`", LARGE_LIBRARIES, re.DOTALL)
 DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
 STATUS = "query ($id: ID!) { image(id: $id) { status } }"
 EVERYTHING = "{ images(first: 100) { nodes { id filename } } }"
@@ -47,7 +54,7 @@ def names(ids: dict[str, str]) -> Names:
 
 
 def test_there_are_six_of_them_and_a_live_search() -> None:
-    assert 7 == len(QUERIES)
+    assert 7 == len(QUERIES) == len(SHOWN)
 
 
 def test_words_find_what_answers_them_and_nothing_else(postcards: Server, names: Names) -> None:

@@ -1,4 +1,4 @@
-"""What the model in the box answers behind the real server, what it leaves out, and why."""
+"""What the bundled model answers behind the real server, what it leaves out, and why."""
 
 # ruff: noqa: ANN401 - variables are any JSON
 
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postcards import MODEL
 from postcards.facts import facts_of
-from postcards.grammar import PLAIN
+from postcards.grammar import PLAIN_GRAMMAR
 from postcards.painting.postcard import paint
 from postcards.queries import held_out_scenes, vocabulary
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,10 +65,9 @@ def scenes() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory, scenes: list[Scene]) -> Iterator[Server]:
+def library(shared_settings: dict[str, object], scenes: list[Scene]) -> Iterator[Server]:
     """A server with the pictures of the scenes, each with its setting for a tag."""
-    data_dir = tmp_path_factory.mktemp("library")
-    with Server.start({"model": MODEL, "data_dir": data_dir, "api_key": KEY}) as server:
+    with Server.in_thread(shared_settings) as server:
         for setting in sorted({scene.setting for scene in scenes}):
             there = [place for place, scene in enumerate(scenes) if scene.setting == setting]
             for start in range(0, len(there), PER_UPLOAD):
@@ -150,8 +148,8 @@ def test_a_picture_and_a_text_together_find_what_has_something_of_both(
     assert count(by_example(picture, "image"), "harbour") < count(blended, "harbour")
 
 
-def say(description: Description) -> str:
-    return PLAIN.say(description, Random(0))
+def caption(description: Description) -> str:
+    return PLAIN_GRAMMAR.caption(description, Random(0))
 
 
 def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
@@ -164,7 +162,7 @@ def test_what_the_library_has_not_has_hardly_ever_a_strong_hit(
     query = """query ($text: String!) {
         searchImages(by: {text: $text}, minRelevance: 0.9, first: 0) { relevantCount }
     }"""
-    found = [library.ask(query, text=say(each))["searchImages"] for each in absent]
+    found = [library.ask(query, text=caption(each))["searchImages"] for each in absent]
     strong = sum(each["relevantCount"] > 0 for each in found)
     assert strong <= 0.05 * len(absent)
 
@@ -178,7 +176,7 @@ def test_relevance_parts_what_answers_from_what_does_not(
         relevant = {place for place, each in enumerate(facts) if description.claims <= each}
         if len(relevant) < 3:
             continue
-        found = search(library, {"text": say(description)}, first=100)
+        found = search(library, {"text": caption(description)}, first=100)
         assert len(scenes) == len(found["edges"])
         likely = {
             place

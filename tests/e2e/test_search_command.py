@@ -1,4 +1,4 @@
-"""`pictograph search`, as it is typed, with the model in the box."""
+"""`pictograph search`, as it is typed, with the bundled model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ CASTLES = {"castle.png", "castle again.webp", "castle small.jpg"}
 
 
 @pytest.fixture
-def search(postcards: Server, model: Path, monkeypatch: pytest.MonkeyPatch) -> Search:
+def search(postcards: Server, monkeypatch: pytest.MonkeyPatch) -> Search:
     """What runs the command beside the server, and returns what it printed or why it refused."""
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str, status: int = 0) -> str:
-        settings = {"model": model, "data_dir": postcards.data_dir}
-        done = pictograph("search", *arguments, settings=settings)
+        done = pictograph("search", *arguments, settings=postcards.settings)
         assert status == done.returncode, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr if status else done.stdout
@@ -70,12 +69,12 @@ def test_a_picture_is_looked_for_by_its_file_and_within_a_filter(
 
 
 def test_it_is_said_why_nothing_is_found(search: Search) -> None:
-    sentence = "No picture matches all the options that were given; leave some of them out.\n"
+    sentence = "No picture matches all filters; leave out some of them.\n"
     assert sentence == search("a castle", "--taken-from", "2025")
     table = search("a cactus", "--tag", "lake", "--first", "3")
     assert 3 == len(files(table))
     assert table.endswith(
-        "Nothing that matches the options is likely what you asked for; the nearest are shown.\n"
+        "No picture that matches the filters is likely to be relevant; the nearest are shown.\n"
     )
 
 
@@ -83,9 +82,9 @@ def test_what_cannot_be_read_is_one_sentence(search: Search, tmp_path: Path) -> 
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")
     refused = search("--image", str(notes), status=1)
-    assert refused.startswith("notes.txt: This file is no picture that is accepted; send one of ")
+    assert refused.startswith("notes.txt: This file is not in a supported format; send one of ")
     assert 1 == refused.count("\n")
     refused = search("a boat", "--near", "43.47,11.88", status=1)
-    assert refused.startswith("--near: 43.47,11.88 is no place; write latitude, longitude and ")
+    assert refused.startswith("--near: 43.47,11.88 is not a place; write latitude, longitude and ")
     assert 1 == refused.count("\n")
     assert "--no-such-option" in search("a boat", "--no-such-option", status=2)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.pictures import picture
+from tests.e2e.process import Server, ServerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.e2e.process import Server
 
 SEARCH = """
 query ($text: String!) {
@@ -21,6 +23,12 @@ query ($text: String!) {
 """
 COUNT = "{ images(first: 0) { totalCount } }"
 DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds userErrors { message } } }"  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def server(settings: dict[str, object]) -> Iterator[Server]:
+    with ServerProcess.start(settings) as server:
+        yield server
 
 
 def _delete_everything(server: Server) -> None:

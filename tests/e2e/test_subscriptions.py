@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.entities.images import uuid7
 from infra.embedded_postgres.cluster import open_cluster
 from tests.e2e.pictures import picture
-from tests.e2e.process import KEY, Server, pictograph
+from tests.e2e.process import KEY, Server, ServerProcess, pictograph, typed_url
 from tests.e2e.test_direct_uploads import COMPLETE, CREATE, announced, send
 from tests.graph.subscription_clients import all_results, next_result, over_sse, over_websocket
 
@@ -49,15 +49,14 @@ both = pytest.mark.parametrize("subscribe", [over_websocket, over_sse])
 def servers(
     model: Path, postgres_module_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Server, Server]]:
-    url = make_url(postgres_module_url).set(drivername="postgresql")
     settings: dict[str, object] = {
         "model": model,
         "data_dir": tmp_path_factory.mktemp("data"),
-        "database_url": url.render_as_string(hide_password=False),
+        "database_url": typed_url(postgres_module_url),
         "api_key": KEY,
     }
     assert pictograph("migrate", settings=settings).returncode == 0
-    with Server.start(settings) as one, Server.start(settings) as other:
+    with Server.in_thread(settings) as one, ServerProcess.start(settings) as other:
         yield one, other
 
 
@@ -138,7 +137,7 @@ async def test_what_workers_finish_is_seen_and_found_through_another_server(
 
 async def test_a_restart_of_the_embedded_database_is_survived(model: Path, tmp_path: Path) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
-    with Server.start(settings) as one, Server.start(settings) as other:
+    with ServerProcess.start(settings) as one, Server.in_thread(settings) as other:
         seeds = iter(range(100))
         async with (
             over_websocket(one.url, ANYTHING) as over_socket,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph
+from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,19 +38,20 @@ def worker(settings: dict[str, object]) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
-    model: Path, tmp_path: Path
+    model: Path, postgres_url: str, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {
         "model": model,
         "data_dir": tmp_path,
+        "database_url": typed_url(postgres_url),
         "api_key": KEY,
         "worker": "false",
     }
-    with Server.start(settings) as server:
+    with Server.in_thread(settings) as server:
         server.upload({f"{number}.jpg": picture(number) for number in range(6)})
         well = pictograph("check", settings=settings)
-        assert (0, "Nothing is wrong.") == (well.returncode, well.stdout.splitlines()[-1])
-        assert "6 images looked at, 6 originals read." in well.stdout
+        assert (0, "No faults found.") == (well.returncode, well.stdout.splitlines()[-1])
+        assert "6 images checked, 6 originals read." in well.stdout
 
         ids = [node["id"] for node in server.ask(IMAGES)["images"]["nodes"]]
         folders = sorted((tmp_path / "files").glob("*/*"))
@@ -65,7 +66,7 @@ def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
 
         mended = pictograph("check", "--repair", settings=settings)
         assert 0 == mended.returncode, mended.stderr
-        assert "3 repairs made or written down for the workers." in mended.stdout
+        assert "3 images repaired, or queued for the workers to repair." in mended.stdout
         states = [node["status"] for node in server.ask(IMAGES)["images"]["nodes"]]
         assert ["FAILED", "FAILED", "PROCESSING", "READY", "READY", "READY"] == sorted(states)
 
@@ -74,7 +75,7 @@ def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
                 pass
         states = [node["status"] for node in server.ask(IMAGES)["images"]["nodes"]]
         assert ["FAILED"] * 2 + ["READY"] * 4 == sorted(states)
-        assert "Nothing is wrong." in pictograph("check", settings=settings).stdout
+        assert "No faults found." in pictograph("check", settings=settings).stdout
 
         # The same pictures again take the place of what has failed.
         again = server.upload({f"{number}.jpg": picture(number) for number in range(6)})

@@ -238,6 +238,7 @@ def matches(image: Image, criteria: ImageFilter) -> bool:
         and criteria.orientation in (None, _orientation(*size))
         and _in_range(image.width, criteria.width)
         and _in_range(image.height, criteria.height)
+        and _in_range(image.rating, criteria.rating)
         and _one_of(image.status, criteria.status_in)
         and image.id not in (criteria.ids_not_in or ())
     )

@@ -1,10 +1,10 @@
-"""A shelf of encoded concepts in memory."""
+"""A concept store in memory."""
 
 from __future__ import annotations
 
 
-class MemoryShelf:
-    """Keeps one set."""
+class MemoryConceptStore:
+    """Keeps the last set."""
 
     def __init__(self) -> None:
         self._kept: tuple[str, bytes] | None = None

@@ -1,4 +1,4 @@
-"""An encoder without a model: pictures lie where their colours are, texts where their words say."""
+"""An encoder without a model: pictures embed by their colours, texts by the colours they name."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _NOISE = 0.01
 
 
 class FakeEncoder:
-    """Pictures embed by mean colour and what their quarters add to it, texts by colours they name.
+    """Pictures embed by their mean colour and those of their quarters, texts by colours they name.
 
-    "red" and a red picture are near (cosine above 0.9), "red" and a blue one far (below 0).
-    A text that names no colour lies anywhere, the same text always in the same place.
+    "red" and a red picture have a cosine above 0.9, "red" and a blue one below 0. A text that names
+    no colour has a pseudo-random embedding, seeded by the text.
     """
 
     def __init__(self, *, dimensions: int = 16, name: str = "fake") -> None:
         self.model = EmbeddingModel(name, dimensions)
         self.calls = 0
-        """How many calls were answered, of both kinds."""
+        """How many calls succeeded, of both kinds."""
         self.texts: list[str] = []
         """Every text that was encoded, in order."""
         self.pictures: list[Pixels] = []
         """Every picture that was encoded, in order."""
         self.overloaded = False
-        """Set it, and every call is refused until it is taken back."""
+        """While true, every call raises Overloaded."""
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
         self._admit()
@@ -85,7 +85,7 @@ class FakeEncoder:
         return self._embedding(features, f"{shape}".encode() + pixels.rgb)
 
     def _embedding(self, features: np.ndarray, seed: bytes) -> Embedding:
-        """Return the features at length 1, with a little noise that tells near twins apart."""
+        """Return the features at length 1, plus seeded noise: no two inputs embed alike."""
         digest = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big")
         vector = _NOISE * np.random.default_rng(digest).standard_normal(self.model.dimensions)
         known = features[: self.model.dimensions]

@@ -1,4 +1,4 @@
-"""Files that somebody sends."""
+"""Uploads of given bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from domain.entities.uploads import Upload
 
 
 def upload(data: bytes, filename: str = "picture.png", *, size: int | None = None) -> Upload:
-    """Return a file of these bytes; ``size`` is what is claimed, by default the truth."""
+    """Return an upload of ``data``; ``size`` is its declared size, by default the true one."""
 
     async def read() -> bytes:
         return data

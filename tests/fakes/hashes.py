@@ -1,4 +1,4 @@
-"""Perceptual hashes, made up."""
+"""Random perceptual hashes, and hashes at a given distance."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from random import Random
 
 
 def hash_of(seed: int) -> bytes:
-    """A hash that differs from that of every other seed in about half of its bits."""
+    """A random hash: two seeds differ in about half of the bits."""
     return Random(seed).randbytes(32)
 
 
 def turned(perceptual_hash: bytes, bits: int, *, seed: int = 0) -> bytes:
-    """The hash with so many of its bits turned."""
+    """The hash with ``bits`` random bits flipped: at that Hamming distance."""
     number = int.from_bytes(perceptual_hash)
-    for place in Random(seed).sample(range(256), bits):
-        number ^= 1 << place
+    for position in Random(seed).sample(range(256), bits):
+        number ^= 1 << position
     return number.to_bytes(32)

@@ -1,4 +1,4 @@
-"""Imaging of a format made for tests: ``PICTURE <width>x<height> <red> <green> <blue> <words>``."""
+"""Imaging of a test format: ``PICTURE <width>x<height> <red> <green> <blue> <words>``."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def picture_file(
     *,
     words: str = "",
 ) -> bytes:
-    """Return a file that FakeImaging understands; ``words`` make its bytes differ."""
+    """Return a file in the format of FakeImaging. Other ``words`` give other bytes."""
     header = "PICTURE {}x{} {} {} {}".format(*size, *colour)
     return f"{header} {words}".rstrip().encode()
 
 
 @dataclass
 class FakeImaging:
-    """Pictures of one colour. ``exif`` says which files bring what.
+    """Decodes pictures of one colour. ``exif`` maps files to their EXIF.
 
-    Each colour has a perceptual hash of its own, far from the others'; greys are flat.
+    Colours have perceptual hashes far from each other, and greys have the flat hash.
     """
 
     exif: dict[bytes, Exif] = field(default_factory=dict)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryObjectListing:
-    """What lies in ``sources``, one version at each location.
+    """Lists the objects in ``sources``, one version at each location.
 
-    A place is divided at ``cuts``, and its listing breaks off behind ``breaks_behind`` objects.
+    Roots are split at ``cuts``. A listing fails after ``breaks_behind`` objects.
     """
 
     sources: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
@@ -27,12 +27,12 @@ class MemoryObjectListing:
     breaks_behind: int | None = None
 
     def put(self, location: str, data: bytes, *, version: str = "1") -> None:
-        """Let bytes lie at a location, in place of others."""
+        """Add or replace the object at a location."""
         self.remove(location)
         self.sources.objects[Source(location, version)] = data
 
     def remove(self, location: str) -> None:
-        """Let nothing lie at a location."""
+        """Remove the object at a location, if any."""
         for source in [each for each in self.sources.objects if each.location == location]:
             del self.sources.objects[source]
 

@@ -1,4 +1,4 @@
-"""Places outside of the library, in memory."""
+"""External files in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MemoryExternalFiles:
 
     objects: dict[Source, bytes] = field(default_factory=dict)
     refusal: Exception | None = None
-    """What is raised for every one of them."""
+    """If set, ``open`` raises it."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         if self.refusal:

@@ -1,4 +1,4 @@
-"""A space of few dimensions: everything is compared with the mean of the library."""
+"""An embedding space with margins from plain cosines."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, QueryPart
     from domain.ports import VectorIndex
 
-STEEPNESS = 100.0
+LOGIT_SCALE = 100.0
+COSINE_OFFSET = 0.8
 
 
 class FakeEmbeddingSpace:
-    """Margins are cosines less 0.8, a hundredfold: alike at 18 and above, else far below."""
+    """Margins are ``100 * (cosine - 0.8)``: 18 and more for a match of FakeEncoder's embeddings."""
 
     def __init__(self, vectors: VectorIndex) -> None:
         self._vectors = vectors
         self.judged = 0
-        """How many images were compared with something."""
+        """How many images had margins computed, in all calls together."""
 
     async def margins(
         self, parts: Sequence[QueryPart], ids: Sequence[UUID]
@@ -30,7 +31,10 @@ class FakeEmbeddingSpace:
         here = await self._vectors.embeddings(ids)
         self.judged += len(here)
         return {
-            id_: [STEEPNESS * (float(np.dot(part.embedding, each)) - 0.8) for part in parts]
+            id_: [
+                LOGIT_SCALE * (float(np.dot(part.embedding, each)) - COSINE_OFFSET)
+                for part in parts
+            ]
             for id_, each in here.items()
         }
 
@@ -40,6 +44,6 @@ class FakeEmbeddingSpace:
         )
         for part in parts:
             if part.weight < 0:
-                away = np.array(part.embedding)
-                point = point + part.weight * max(0.0, float(point @ away)) * away
+                unwanted = np.array(part.embedding)
+                point = point + part.weight * max(0.0, float(point @ unwanted)) * unwanted
         return tuple((point / np.linalg.norm(point)).tolist())

@@ -1,4 +1,4 @@
-"""A staging area in memory, which clients reach through the server."""
+"""Local staging in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryStaging:
-    """Keeps bytes as long as it lives. ``files`` is what it holds, for tests to look at."""
+    """Keeps uploads in ``files``, which tests may read."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     secret: bytes = b"known to the server alone"
@@ -33,7 +33,7 @@ class MemoryStaging:
         self.put(target_id, b"".join([chunk async for chunk in chunks]))
 
     def put(self, target_id: UUID, data: bytes) -> None:
-        """Send bytes at once."""
+        """Write without awaiting."""
         self.files[target_id] = data
         self.modified[target_id] = self.clock()
 

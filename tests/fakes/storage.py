@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from domain.entities.storage import ByteRange
 
-CHUNK = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 
 @dataclass
 class MemoryStorage:
-    """Keeps bytes as long as it lives. ``objects`` is what it holds, for tests to look at."""
+    """Keeps bytes in ``objects``, which tests may read."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -51,5 +51,5 @@ class MemoryStorage:
 
 
 async def chunks_of(data: bytes) -> AsyncGenerator[bytes]:
-    for start in range(0, len(data), CHUNK):
-        yield data[start : start + CHUNK]
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]

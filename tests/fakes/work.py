@@ -158,7 +158,11 @@ class MemoryWorkQueue:
             return False
         if here.status is ImageStatus.PROCESSING:
             here = replace(
-                each.image, tags=here.tags, alt_text=here.alt_text, filename=here.filename
+                each.image,
+                tags=here.tags,
+                alt_text=here.alt_text,
+                rating=here.rating,
+                filename=here.filename,
             )
         self.catalog.put(here, each.embedding)
         return True

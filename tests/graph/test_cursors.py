@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.entities.listing import Position, Sort, SortField
+from domain.entities.filters import SortField
+from domain.entities.listing import Position, Sort
 from domain.entities.near_duplicates import Collapse
 from domain.entities.searches import SearchCursor
 from domain.errors import InvalidArgument

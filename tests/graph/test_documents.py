@@ -1,4 +1,4 @@
-"""What the documents show is what there is: queries, commands with their options, settings."""
+"""The documents name queries, commands, options, settings, links and files that exist."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import pytest
 from graphql import build_schema, parse, validate
 from typer.main import get_command
 
-from infra.settings import PREFIX, Settings
+from infra.settings import ENV_PREFIX, Settings
 from pictograph.cli import main as cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+MAPS = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/decisions/*.md"))]
+"""The documents that name files of the code."""
+VARIABLES_OF_TESTS = {f"{ENV_PREFIX}TESTS_COLD"}
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
@@ -70,8 +73,8 @@ def test_a_command_that_is_not_there_would_be_found() -> None:
 
 @document
 def test_every_setting_is_one(path: Path) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    named = set(re.findall(rf"\b{PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_TESTS
+    named = set(re.findall(rf"\b{ENV_PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
     assert set() == named - known
 
 
@@ -86,3 +89,11 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             anchors = [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
             assert part in anchors, link
+
+
+@pytest.mark.parametrize("path", MAPS, ids=lambda path: path.name)
+def test_every_file_is_where_the_document_says(path: Path) -> None:
+    folders = "|".join(each.name for each in ROOT.iterdir() if each.is_dir())
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
+    assert named
+    assert [] == [name for name in named if not (ROOT / name).exists()]

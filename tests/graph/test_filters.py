@@ -20,6 +20,7 @@ MATCHING = image_with(
     tags=("boat",),
     width=640,
     height=480,
+    rating=5,
     exif=Exif(
         taken_at=datetime(2023, 5, 1, tzinfo=UTC),
         camera_make="Leica",
@@ -34,6 +35,7 @@ OTHER = image_with(
     tags=("private",),
     width=300,
     height=900,
+    rating=2,
     status=ImageStatus.FAILED,
 )
 CONDITIONS: dict[str, Any] = {  # Any: the conditions have different types
@@ -51,6 +53,7 @@ CONDITIONS: dict[str, Any] = {  # Any: the conditions have different types
     "orientation": "LANDSCAPE",
     "width": {"gte": 640},
     "height": {"lte": 480},
+    "rating": {"gte": 3},
     "statusIn": ["READY"],
     "idsNotIn": [global_id(OTHER.id)],
 }

@@ -138,6 +138,25 @@ async def test_an_update_of_an_unknown_image_is_a_user_error(
     assert [expected] == errors_of(payload)
 
 
+async def test_a_rating_is_set_kept_and_removed(client: Client, ids: list[str]) -> None:
+    update = """mutation($input: UpdateImageInput!) {
+      updateImage(input: $input) { image { rating altText } userErrors { field message code } }
+    }"""
+    for change, rating, alt_text in (
+        ({"rating": 4}, 4, None),
+        ({"altText": "A red square"}, 4, "A red square"),
+        ({}, 4, "A red square"),
+        ({"rating": None}, None, "A red square"),
+    ):
+        data = await client.change(update, input={"id": ids[0], **change})
+        image = {"rating": rating, "altText": alt_text}
+        assert {"image": image, "userErrors": []} == data["updateImage"]
+    data = await client.change(update, input={"id": ids[0], "rating": 6})
+    [error] = data["updateImage"]["userErrors"]
+    assert ("INVALID", ["input", "rating"]) == (error["code"], error["field"])
+    assert "The rating is 6; it may be 1 to 5." == error["message"]
+
+
 async def test_an_alt_text_that_is_too_long_is_a_user_error(client: Client, ids: list[str]) -> None:
     change = {"id": ids[0], "altText": "x" * 3_000}
     payload = (await client.change(UPDATE, input=change))["updateImage"]

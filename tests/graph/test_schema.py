@@ -47,6 +47,13 @@ def test_the_docstring_of_a_resolver_describes_its_field() -> None:
     )
 
 
+ADDED = {
+    f"{place} is not in the target"
+    for place in ("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating")
+} | {"ImageSortField.RATING"}
+"""What the API has beyond the target. Nothing else may differ."""
+
+
 @needs_target
 def test_the_schema_does_not_contradict_the_target() -> None:
     target = build_schema(TARGET.read_text())
@@ -55,7 +62,7 @@ def test_the_schema_does_not_contradict_the_target() -> None:
     for name, type_ in served.type_map.items():
         if not name.startswith("__"):
             wrong += contradictions(name, type_, target.type_map.get(name))
-    assert [] == wrong
+    assert sorted(ADDED) == sorted(wrong)
 
 
 @needs_target

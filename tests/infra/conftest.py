@@ -1,4 +1,4 @@
-"""What tests of one adapter share."""
+"""Fixtures of the tests of adapters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from infra.postgres.engine import open_engine
 from infra.postgres.models.active import activate
-from tests.infra.changing import AT_OLD, OLD, Changing
-from tests.infra.watched import FILL, IMAGES, LARGE, MODEL, Watched
+from tests.infra.statement_recorder import EXACT_BELOW, FILL, IMAGES, MODEL, StatementRecorder
 from tests.postgres_library import PostgresLibrary
+from tests.postgres_models import AT_OLD, OLD, PostgresModelLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,12 +33,12 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def watched(filled_url: str) -> AsyncIterator[Watched]:
+async def recorder(filled_url: str) -> AsyncIterator[StatementRecorder]:
     async with open_engine(filled_url) as engine:
-        yield Watched(await PostgresLibrary.open(engine, MODEL, exact_below=LARGE))
+        yield StatementRecorder(await PostgresLibrary.open(engine, MODEL, exact_below=EXACT_BELOW))
 
 
 @pytest_asyncio.fixture
-async def library(postgres_url: str) -> AsyncIterator[Changing]:
+async def library(postgres_url: str) -> AsyncIterator[PostgresModelLibrary]:
     async with open_engine(postgres_url) as engine:
-        yield Changing(engine, await activate(engine, OLD, source=AT_OLD))
+        yield PostgresModelLibrary(engine, await activate(engine, OLD, source=AT_OLD))

@@ -1,4 +1,4 @@
-"""Shared batches, over work that the tests hold and release."""
+"""Micro-batching, over a function that the tests can block."""
 
 from __future__ import annotations
 
@@ -10,217 +10,230 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.errors import Overloaded
-from infra.clip.batching import PATIENCE, Batching, Lane
+from infra.clip.batching import STARVATION_LIMIT_BATCHES, BatchQueue, MicroBatcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-A_MOMENT = 0.005
+MAX_WAIT_SECONDS = 0.005
 
 
-class Work:
-    """Doubles letters; while held, a batch that has begun does not end."""
+class BlockableDoubler:
+    """Doubles letters; while ``gate`` is cleared, a batch that has started does not end."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
 
     def __call__(self, items: list[str]) -> list[str]:
         self.batches.append(items)
-        self.begun.release()
+        self.started.release()
         self.gate.wait(10)
         if "bad" in items:
             message = "a bad item"
             raise ValueError(message)
         return [item * 2 for item in items]
 
-    async def has_begun(self) -> None:
-        await asyncio.to_thread(self.begun.acquire, timeout=60)
+    async def wait_for_start(self) -> None:
+        await asyncio.to_thread(self.started.acquire, timeout=60)
 
 
-class Lanes:
-    """An urgent and a patient lane over one piece of work."""
+class Queues:
+    """Two queues of different priority over one function."""
 
-    def __init__(self, batching: Batching, work: Work) -> None:
-        self.urgent: Lane[str, str] = batching.lane("texts", work, batch_size=4, capacity=8)
-        self.patient: Lane[str, str] = batching.lane("pictures", work, batch_size=2, capacity=8)
+    def __init__(self, batcher: MicroBatcher, doubler: BlockableDoubler) -> None:
+        self.high: BatchQueue[str, str] = batcher.add_queue(
+            "texts", doubler, batch_size=4, capacity=8
+        )
+        self.low: BatchQueue[str, str] = batcher.add_queue(
+            "pictures", doubler, batch_size=2, capacity=8
+        )
 
 
 @pytest.fixture
-def work() -> Work:
-    return Work()
+def doubler() -> BlockableDoubler:
+    return BlockableDoubler()
 
 
 @pytest.fixture
-async def lanes(work: Work) -> AsyncIterator[Lanes]:
-    async with opened(work) as lanes:
-        yield lanes
+async def queues(doubler: BlockableDoubler) -> AsyncIterator[Queues]:
+    async with open_queues(doubler) as queues:
+        yield queues
 
 
 @asynccontextmanager
-async def opened(work: Work) -> AsyncIterator[Lanes]:
-    async with Batching.open(wait=A_MOMENT) as batching:
+async def open_queues(doubler: BlockableDoubler) -> AsyncIterator[Queues]:
+    async with MicroBatcher.open(max_wait_seconds=MAX_WAIT_SECONDS) as batcher:
         try:
-            yield Lanes(batching, work)
+            yield Queues(batcher, doubler)
         finally:
-            work.gate.set()
+            doubler.gate.set()
 
 
-async def test_callers_that_ask_at_once_share_a_batch(lanes: Lanes, work: Work) -> None:
-    answers = await asyncio.gather(*(lanes.urgent.run([letter]) for letter in "abc"))
+async def test_concurrent_callers_share_a_batch(queues: Queues, doubler: BlockableDoubler) -> None:
+    results = await asyncio.gather(*(queues.high.submit([letter]) for letter in "abc"))
 
-    assert [["aa"], ["bb"], ["cc"]] == answers
-    assert [["a", "b", "c"]] == work.batches
-    assert lanes.urgent.batches == 1
-
-
-async def test_a_batch_is_cut_at_its_size(lanes: Lanes, work: Work) -> None:
-    assert ["aa", "bb", "cc", "dd", "ee"] == await lanes.urgent.run(list("abcde"))
-
-    assert [["a", "b", "c", "d"], ["e"]] == work.batches
+    assert [["aa"], ["bb"], ["cc"]] == results
+    assert [["a", "b", "c"]] == doubler.batches
+    assert queues.high.batch_count == 1
 
 
-async def test_what_arrives_during_a_batch_goes_with_the_next(lanes: Lanes, work: Work) -> None:
-    work.gate.clear()
-    first = asyncio.create_task(lanes.urgent.run(["a"]))
-    await work.has_begun()
-    later = [asyncio.create_task(lanes.urgent.run([letter])) for letter in "bc"]
+async def test_a_batch_has_at_most_its_size(queues: Queues, doubler: BlockableDoubler) -> None:
+    assert ["aa", "bb", "cc", "dd", "ee"] == await queues.high.submit(list("abcde"))
+
+    assert [["a", "b", "c", "d"], ["e"]] == doubler.batches
+
+
+async def test_items_that_arrive_during_a_batch_share_the_next_one(
+    queues: Queues, doubler: BlockableDoubler
+) -> None:
+    doubler.gate.clear()
+    first = asyncio.create_task(queues.high.submit(["a"]))
+    await doubler.wait_for_start()
+    later = [asyncio.create_task(queues.high.submit([letter])) for letter in "bc"]
     await asyncio.sleep(0)
-    work.gate.set()
+    doubler.gate.set()
     await asyncio.gather(first, *later)
 
-    assert [["a"], ["b", "c"]] == work.batches
+    assert [["a"], ["b", "c"]] == doubler.batches
 
 
-async def test_the_urgent_overtake_whoever_waited_longer(lanes: Lanes, work: Work) -> None:
-    work.gate.clear()
-    upload = asyncio.create_task(lanes.patient.run(list("abcdef")))
-    await work.has_begun()
-    search = asyncio.create_task(lanes.urgent.run(["x"]))
+async def test_the_first_queue_has_priority_over_items_that_waited_longer(
+    queues: Queues, doubler: BlockableDoubler
+) -> None:
+    doubler.gate.clear()
+    upload = asyncio.create_task(queues.low.submit(list("abcdef")))
+    await doubler.wait_for_start()
+    search = asyncio.create_task(queues.high.submit(["x"]))
     await asyncio.sleep(0)
-    work.gate.set()
+    doubler.gate.set()
     await asyncio.gather(upload, search)
 
-    assert [["a", "b"], ["x"], ["c", "d"], ["e", "f"]] == work.batches
+    assert [["a", "b"], ["x"], ["c", "d"], ["e", "f"]] == doubler.batches
 
 
-async def test_the_patient_get_a_turn_among_endless_urgent_batches(
-    lanes: Lanes, work: Work
+async def test_a_queue_of_low_priority_does_not_starve(
+    queues: Queues, doubler: BlockableDoubler
 ) -> None:
-    work.gate.clear()
-    urgent = asyncio.create_task(lanes.urgent.run([str(n) for n in range(4 * PATIENCE * 2)]))
-    await work.has_begun()
-    patient = asyncio.create_task(lanes.patient.run(["p"]))
+    items = [str(n) for n in range(4 * STARVATION_LIMIT_BATCHES * 2)]
+    doubler.gate.clear()
+    high = asyncio.create_task(queues.high.submit(items))
+    await doubler.wait_for_start()
+    low = asyncio.create_task(queues.low.submit(["p"]))
     await asyncio.sleep(0)
-    work.gate.set()
-    await asyncio.gather(urgent, patient)
+    doubler.gate.set()
+    await asyncio.gather(high, low)
 
-    assert work.batches.index(["p"]) == 1 + PATIENCE
+    assert doubler.batches.index(["p"]) == 1 + STARVATION_LIMIT_BATCHES
 
 
-async def test_equal_items_under_way_are_worked_on_once(lanes: Lanes, work: Work) -> None:
-    work.gate.clear()
-    running = asyncio.create_task(lanes.urgent.run(["a"]))
-    await work.has_begun()
-    joining = asyncio.create_task(lanes.urgent.run(["a", "b", "b"]))
+async def test_equal_pending_items_are_processed_once(
+    queues: Queues, doubler: BlockableDoubler
+) -> None:
+    doubler.gate.clear()
+    running = asyncio.create_task(queues.high.submit(["a"]))
+    await doubler.wait_for_start()
+    joining = asyncio.create_task(queues.high.submit(["a", "b", "b"]))
     await asyncio.sleep(0)
-    work.gate.set()
+    doubler.gate.set()
 
     assert ["aa"] == await running
     assert ["aa", "bb", "bb"] == await joining
-    assert [["a"], ["b"]] == work.batches
+    assert [["a"], ["b"]] == doubler.batches
 
 
-async def test_a_full_lane_refuses_at_once_and_whole_calls_only(lanes: Lanes) -> None:
-    with lanes.urgent.admit(6):
-        with pytest.raises(Overloaded, match="Too many texts"), lanes.urgent.admit(3):
+async def test_a_full_queue_refuses_whole_calls_at_once(queues: Queues) -> None:
+    with queues.high.admit(6):
+        with pytest.raises(Overloaded, match="Too many texts"), queues.high.admit(3):
             pass
-        with lanes.urgent.admit(2), lanes.patient.admit(8):
-            assert lanes.urgent.admitted == 8
+        with queues.high.admit(2), queues.low.admit(8):
+            assert queues.high.admitted == 8
 
-    assert lanes.urgent.admitted == 0
+    assert queues.high.admitted == 0
 
 
-async def test_a_call_beyond_the_capacity_gets_in_alone(lanes: Lanes) -> None:
-    with lanes.urgent.admit(100), pytest.raises(Overloaded), lanes.urgent.admit(1):
+async def test_a_call_beyond_the_capacity_is_admitted_to_an_empty_queue(queues: Queues) -> None:
+    with queues.high.admit(100), pytest.raises(Overloaded), queues.high.admit(1):
         pass
 
-    with lanes.urgent.admit(1), pytest.raises(Overloaded), lanes.urgent.admit(100):
+    with queues.high.admit(1), pytest.raises(Overloaded), queues.high.admit(100):
         pass
 
 
-async def test_a_cancelled_caller_leaves_the_queue(lanes: Lanes, work: Work) -> None:
-    work.gate.clear()
-    first = asyncio.create_task(lanes.urgent.run(["a"]))
-    await work.has_begun()
-    leaving = asyncio.create_task(lanes.urgent.run(["b", "c"]))
-    staying = asyncio.create_task(lanes.urgent.run(["c"]))
+async def test_the_items_of_a_cancelled_caller_leave_the_queue(
+    queues: Queues, doubler: BlockableDoubler
+) -> None:
+    doubler.gate.clear()
+    first = asyncio.create_task(queues.high.submit(["a"]))
+    await doubler.wait_for_start()
+    cancelled = asyncio.create_task(queues.high.submit(["b", "c"]))
+    staying = asyncio.create_task(queues.high.submit(["c"]))
     await asyncio.sleep(0)
-    leaving.cancel()
+    cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await leaving
-    work.gate.set()
+        await cancelled
+    doubler.gate.set()
 
     assert ["aa"] == await first
     assert ["cc"] == await staying
-    assert [["a"], ["c"]] == work.batches
+    assert [["a"], ["c"]] == doubler.batches
 
 
-async def test_a_caller_cancelled_during_its_batch_disturbs_nobody(
-    lanes: Lanes, work: Work
+async def test_a_caller_cancelled_during_its_batch_does_not_affect_the_others(
+    queues: Queues, doubler: BlockableDoubler
 ) -> None:
-    work.gate.clear()
-    leaving = asyncio.create_task(lanes.urgent.run(["a"]))
-    staying = asyncio.create_task(lanes.urgent.run(["a", "b"]))
-    await work.has_begun()
-    leaving.cancel()
-    work.gate.set()
+    doubler.gate.clear()
+    cancelled = asyncio.create_task(queues.high.submit(["a"]))
+    staying = asyncio.create_task(queues.high.submit(["a", "b"]))
+    await doubler.wait_for_start()
+    cancelled.cancel()
+    doubler.gate.set()
 
     assert ["aa", "bb"] == await staying
 
 
-async def test_a_failure_reaches_its_callers_and_the_next_batch_runs(
-    lanes: Lanes, work: Work
+async def test_an_error_reaches_its_callers_and_the_next_batch_runs(
+    queues: Queues, doubler: BlockableDoubler
 ) -> None:
-    work.gate.clear()
-    first = asyncio.create_task(lanes.urgent.run(["a"]))
-    await work.has_begun()
+    doubler.gate.clear()
+    first = asyncio.create_task(queues.high.submit(["a"]))
+    await doubler.wait_for_start()
     failing = asyncio.gather(
-        lanes.urgent.run(["bad", "worse"]), lanes.urgent.run(["b"]), return_exceptions=True
+        queues.high.submit(["bad", "worse"]), queues.high.submit(["b"]), return_exceptions=True
     )
     await asyncio.sleep(0)
-    work.gate.set()
+    doubler.gate.set()
 
     assert ["aa"] == await first
     assert ["a bad item", "a bad item"] == [str(error) for error in await failing]
-    assert ["cc"] == await lanes.urgent.run(["c"])
+    assert ["cc"] == await queues.high.submit(["c"])
 
 
-async def test_closing_turns_away_who_waits_and_who_comes(work: Work) -> None:
-    work.gate.clear()
-    async with opened(work) as lanes:
-        running = asyncio.create_task(lanes.urgent.run(["a"]))
-        await work.has_begun()
-        waiting = asyncio.create_task(lanes.patient.run(["b"]))
+async def test_closing_fails_pending_and_later_calls(doubler: BlockableDoubler) -> None:
+    doubler.gate.clear()
+    async with open_queues(doubler) as queues:
+        running = asyncio.create_task(queues.high.submit(["a"]))
+        await doubler.wait_for_start()
+        waiting = asyncio.create_task(queues.low.submit(["b"]))
         await asyncio.sleep(0)
 
-    for call in (running, waiting, lanes.urgent.run(["c"])):
+    for call in (running, waiting, queues.high.submit(["c"])):
         with pytest.raises(RuntimeError, match="closed"):
             await call
-    assert [["a"]] == work.batches
+    assert [["a"]] == doubler.batches
 
 
-async def test_the_thread_is_prepared_before_its_first_batch() -> None:
+async def test_the_initializer_runs_on_the_thread_before_its_first_batch() -> None:
     names: list[str] = []
 
-    def prepare() -> None:
+    def initializer() -> None:
         names.append(threading.current_thread().name)
 
-    def work(items: list[str]) -> list[str]:
+    def process(items: list[str]) -> list[str]:
         return [threading.current_thread().name for _ in items]
 
-    async with Batching.open(wait=0, prepare=prepare) as batching:
-        lane: Lane[str, str] = batching.lane("texts", work, batch_size=1, capacity=1)
-        assert names == await lane.run(["a"])
+    async with MicroBatcher.open(max_wait_seconds=0, initializer=initializer) as batcher:
+        queue: BatchQueue[str, str] = batcher.add_queue("texts", process, batch_size=1, capacity=1)
+        assert names == await queue.submit(["a"])

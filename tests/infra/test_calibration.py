@@ -1,4 +1,4 @@
-"""The calibration of relevance that a model may bring in its folder."""
+"""The calibration of relevance in a model's folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from domain.entities.relevance import CLIP, Calibration, Curve
 from domain.errors import Misconfigured
-from infra.clip.checkpoint import CALIBRATION, load
+from infra.clip.checkpoint import CALIBRATION_FILE, load
 from postcards import MODEL
 from tests.checkpoints import small_clip
 
@@ -23,25 +23,25 @@ def calibration_of(folder: Path) -> Calibration:
     return model.calibration
 
 
-def test_a_model_brings_its_own_or_is_judged_as_clip_is(tmp_path: Path) -> None:
+def test_a_model_without_a_calibration_gets_that_of_clip(tmp_path: Path) -> None:
     folder = small_clip(tmp_path)
     assert CLIP == calibration_of(folder)
     curves = {
         "text": {"midpoint": -2, "spread": 0.5},
         "image": {"midpoint": 7.5, "spread": 3},
     }
-    (folder / CALIBRATION).write_text(json.dumps(curves))
+    (folder / CALIBRATION_FILE).write_text(json.dumps(curves))
     assert Calibration(Curve(-2, 0.5), Curve(7.5, 3)) == calibration_of(folder)
-    (folder / CALIBRATION).write_text(json.dumps(curves | {"background": 0.25}))
+    (folder / CALIBRATION_FILE).write_text(json.dumps(curves | {"background": 0.25}))
     assert Calibration(Curve(-2, 0.5), Curve(7.5, 3), background=0.25) == calibration_of(folder)
 
 
-def test_the_model_in_the_box_has_its_own() -> None:
+def test_the_bundled_model_has_a_calibration_of_its_own() -> None:
     assert CLIP != calibration_of(MODEL)
 
 
 @pytest.mark.parametrize(
-    "written",
+    "content",
     [
         "",
         "[]",
@@ -57,10 +57,10 @@ def test_the_model_in_the_box_has_its_own() -> None:
         ),
     ],
 )
-def test_what_is_no_calibration_is_refused_by_the_name_of_its_file(
-    tmp_path: Path, written: str
+def test_an_invalid_calibration_is_refused_with_the_name_of_its_file(
+    tmp_path: Path, content: str
 ) -> None:
     folder = small_clip(tmp_path)
-    (folder / CALIBRATION).write_text(written)
-    with pytest.raises(Misconfigured, match=rf"{CALIBRATION} is no calibration .*remove it"):
+    (folder / CALIBRATION_FILE).write_text(content)
+    with pytest.raises(Misconfigured, match=rf"{CALIBRATION_FILE} is no calibration .*remove it"):
         calibration_of(folder)

@@ -1,4 +1,4 @@
-"""Loading a checkpoint, and each way in which that can fail."""
+"""Loading a checkpoint, and each way in which it fails."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Return a hub that every look-up of this test goes to, before an empty cache."""
+    """A hub that receives all requests of the test; the cache is empty."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with running_hub() as hub:
@@ -65,7 +65,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
-def test_a_folder_keeps_its_name_where_it_moves_and_changes_it_with_its_weights(
+def test_a_models_name_survives_a_move_of_its_folder_but_no_change_of_its_weights(
     folder: Path, tmp_path: Path
 ) -> None:
     before = load(folder)
@@ -79,7 +79,7 @@ def test_a_folder_keeps_its_name_where_it_moves_and_changes_it_with_its_weights(
     assert before.name != other.name
 
 
-def test_loading_says_nothing_and_leaves_the_logs_as_they_were(
+def test_loading_prints_nothing_and_restores_the_log_levels(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     level = logging.getLogger("transformers").level
@@ -92,7 +92,7 @@ def test_loading_says_nothing_and_leaves_the_logs_as_they_were(
     assert transformers.logging.is_progress_bar_enabled()
 
 
-def test_files_of_tokenizer_and_image_processor_are_enough_without_a_processors(
+def test_a_model_without_a_processor_configuration_loads_by_its_parts(
     folder: Path,
 ) -> None:
     processor = json.loads((folder / "processor_config.json").read_text())
@@ -103,7 +103,7 @@ def test_files_of_tokenizer_and_image_processor_are_enough_without_a_processors(
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where", "~/nowhere", "nowhere", "a/b/c"])
-def test_a_folder_that_is_not_there_is_refused(name: str) -> None:
+def test_a_missing_folder_is_refused(name: str) -> None:
     with pytest.raises(Misconfigured, match=f"There is no folder {name}; give a model's folder"):
         load(name)
 
@@ -128,7 +128,7 @@ def test_a_model_that_is_no_dual_encoder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"model_type": "unheard-of"}'])
-def test_a_configuration_that_says_nothing_is_refused(folder: Path, text: str) -> None:
+def test_an_invalid_configuration_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
 
     with pytest.raises(Misconfigured, match=r"The configuration of the model .* cannot be read"):
@@ -179,23 +179,23 @@ def test_weights_of_another_size_are_refused(folder: Path) -> None:
         load(folder)
 
 
-def test_incomplete_weights_are_refused_though_they_load(folder: Path) -> None:
+def test_incomplete_weights_are_refused(folder: Path) -> None:
     change_config(folder, text_config__num_hidden_layers=3)
 
     with pytest.raises(Misconfigured, match="are not complete"):
         load(folder)
 
 
-def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
+def test_weights_with_nan_are_refused(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     weights["text_projection.weight"] *= float("nan")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
-    with pytest.raises(Misconfigured, match="vectors that are not numbers"):
+    with pytest.raises(Misconfigured, match="contain NaN or infinity; set PICTOGRAPH_DTYPE"):
         load(folder)
 
 
-def test_a_model_that_cannot_run_is_refused(folder: Path) -> None:
+def test_a_model_whose_forward_pass_fails_is_refused(folder: Path) -> None:
     processor = json.loads((folder / "processor_config.json").read_text())
     processor["image_processor"]["crop_size"] = {"height": 8, "width": 8}
     (folder / "processor_config.json").write_text(json.dumps(processor))
@@ -204,34 +204,32 @@ def test_a_model_that_cannot_run_is_refused(folder: Path) -> None:
         load(folder)
 
 
-def test_a_model_of_the_hub_is_fetched_once_and_then_needs_no_network(
-    folder: Path, hub: Hub
-) -> None:
+def test_a_model_of_the_hub_is_downloaded_once(folder: Path, hub: Hub) -> None:
     hub.models[NAME] = folder
 
     fetched = load(NAME)
-    asked = len(hub.asked)
+    request_count = len(hub.requests)
     cached = load(NAME)
 
     assert NAME == fetched.name
     assert fetched == cached
-    assert asked == len(hub.asked)
+    assert request_count == len(hub.requests)
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "processor_config.json", "model.safetensors"])
-def test_a_download_that_broke_off_is_completed(
+def test_an_incomplete_download_is_completed(
     folder: Path, hub: Hub, tmp_path: Path, file: str
 ) -> None:
     hub.models[NAME] = folder
-    whole = load(NAME)
+    complete = load(NAME)
     [cached] = (tmp_path / "cache").glob(f"*/snapshots/*/{file}")
     cached.unlink()
 
-    assert whole == load(NAME)
+    assert complete == load(NAME)
     assert cached.exists()
 
 
-def test_a_model_that_the_hub_does_not_know_is_refused(hub: Hub) -> None:
+def test_a_model_unknown_to_the_hub_is_refused(hub: Hub) -> None:
     assert hub.models == {}
 
     with pytest.raises(
@@ -240,11 +238,11 @@ def test_a_model_that_the_hub_does_not_know_is_refused(hub: Hub) -> None:
         load(NAME)
 
 
-def test_a_name_that_cannot_be_one_is_refused(hub: Hub) -> None:
+def test_an_invalid_name_is_refused_without_a_request(hub: Hub) -> None:
     with pytest.raises(Misconfigured, match="check the spelling"):
         load("open ai/clip?")
 
-    assert hub.asked == []
+    assert hub.requests == []
 
 
 def test_a_gated_model_is_refused(hub: Hub) -> None:
@@ -254,7 +252,7 @@ def test_a_gated_model_is_refused(hub: Hub) -> None:
         load(NAME)
 
 
-def test_a_hub_out_of_reach_is_said_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_reported(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
 
     with pytest.raises(
@@ -262,25 +260,25 @@ def test_a_hub_out_of_reach_is_said_at_once(hub: Hub, monkeypatch: pytest.Monkey
     ):
         load(NAME)
 
-    assert hub.asked == []
+    assert hub.requests == []
 
 
-def test_a_damaged_model_in_the_cache_is_said_without_asking_the_hub(
-    folder: Path, hub: Hub
-) -> None:
+def test_a_damaged_model_in_the_cache_is_reported_without_a_request(folder: Path, hub: Hub) -> None:
     change_config(folder, projection_dim=32)
     hub.models[NAME] = folder
     with pytest.raises(Misconfigured, match="The weights"):
         load(NAME)
-    asked = len(hub.asked)
+    request_count = len(hub.requests)
 
     with pytest.raises(Misconfigured, match="The weights"):
         load(NAME)
 
-    assert asked == len(hub.asked)
+    assert request_count == len(hub.requests)
 
 
-def test_a_model_with_two_spaces_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_with_embeddings_of_two_sizes_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(DualEncoder, "encode_images", lambda _self, _inputs: [(1.0, 0.0)])
 
     with pytest.raises(Misconfigured, match=r"into one space \(64 dimensions and 2\)"):

@@ -1,4 +1,4 @@
-"""The encoder against what transformers computes by itself, and what it adds to that."""
+"""The encoder, compared with transformers used directly; its batching, cache and bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoProcessor, CLIPModel
 from domain.entities.images import Pixels
 from domain.errors import Misconfigured, Overloaded
 from infra.clip.encoder import ClipEncoder, Precision
-from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2, true_clip
+from tests.checkpoints import full_size_clip, small_clip, small_naflex, small_siglip, small_siglip2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,14 +29,14 @@ LAYOUTS = [small_clip, small_siglip, small_siglip2, small_naflex]
 
 
 def photo(width: int = 90, height: int = 60, *, seed: int = 0) -> Pixels:
-    """Return smooth colours that differ from seed to seed."""
+    """A smooth gradient of random colours."""
     corners = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
     image = Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC)
     return Pixels(width, height, image.tobytes())
 
 
-def plain(folder: Path, *, texts: list[str], pictures: list[Pixels]) -> tuple[Any, Any]:
-    """Return what transformers makes of them, alone and in float32: arrays of vectors."""
+def reference(folder: Path, *, texts: list[str], pictures: list[Pixels]) -> tuple[Any, Any]:
+    """Return the embeddings of texts and of pictures by transformers, in float32."""
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         folder
     )
@@ -59,23 +59,23 @@ def cosines(left: Any, right: Any) -> Any:  # noqa: ANN401 - anything that numpy
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - an encoder tells nobody how far it is
+        while not condition():  # noqa: ASYNC110 - an encoder has no event for its progress
             await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("make", LAYOUTS)
-async def test_embeddings_are_those_of_the_model_at_length_one(
+async def test_embeddings_equal_those_of_transformers_normalized(
     make: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     pictures = [photo(), photo(30, 200, seed=1), photo(64, 64, seed=2)]
-    texts, images = plain(make(tmp_path), texts=TEXTS, pictures=pictures)
+    texts, images = reference(make(tmp_path), texts=TEXTS, pictures=pictures)
 
     async with ClipEncoder.open(str(tmp_path), dtype="float32") as encoder:
         assert pytest.approx(texts, abs=1e-5) == await encoder.encode_texts(TEXTS)
         assert pytest.approx(images, abs=1e-5) == await encoder.encode_images(pictures)
 
 
-async def test_siglips_texts_are_padded_to_its_context(tmp_path: Path) -> None:
+async def test_siglip_texts_are_padded_to_the_context_length(tmp_path: Path) -> None:
     small_siglip(tmp_path)
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         tmp_path
@@ -89,7 +89,10 @@ async def test_siglips_texts_are_padded_to_its_context(tmp_path: Path) -> None:
         padded = await encoder.encode_texts(["snow"])
 
     assert cosines(padded, unpadded) < 0.99
-    assert pytest.approx(plain(tmp_path, texts=["snow"], pictures=[photo()])[0], abs=1e-5) == padded
+    assert (
+        pytest.approx(reference(tmp_path, texts=["snow"], pictures=[photo()])[0], abs=1e-5)
+        == padded
+    )
 
 
 async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
@@ -97,27 +100,29 @@ async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
         assert encoder.model.dimensions == 96
 
 
-async def test_the_temperature_is_the_one_that_was_trained(tmp_path: Path) -> None:
+async def test_the_logit_scale_is_read_from_the_checkpoint(tmp_path: Path) -> None:
     folder = small_clip(tmp_path)
     trained = CLIPModel.from_pretrained(folder)
     with torch.no_grad():
         trained.logit_scale.fill_(math.log(37))
     trained.save_pretrained(folder)
-    # Where bfloat16 is quick it is taken, and keeps but three digits.
+    # float32, because bfloat16 keeps only three digits.
     async with ClipEncoder.open(str(folder), dtype="float32") as encoder:
         assert pytest.approx(37) == encoder.model.logit_scale
         assert encoder.input_side == 64
 
 
-async def test_a_model_that_keeps_the_ratio_of_sides_needs_the_pixels_of_its_patches(
+async def test_the_input_side_of_naflex_follows_from_its_number_of_patches(
     tmp_path: Path,
 ) -> None:
     async with ClipEncoder.open(str(small_naflex(tmp_path))) as encoder:
         assert encoder.input_side == 256
 
 
-@pytest.mark.parametrize("make", [*LAYOUTS, true_clip])
-async def test_bfloat16_stays_near_float32(make: Callable[[Path], Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [*LAYOUTS, full_size_clip])
+async def test_bfloat16_embeddings_are_close_to_float32(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
     make(tmp_path)
     pictures = [photo(seed=seed) for seed in range(4)]
     embeddings: list[list[Embedding]] = []
@@ -131,83 +136,87 @@ async def test_bfloat16_stays_near_float32(make: Callable[[Path], Path], tmp_pat
     assert min(cosines(*embeddings)) >= 0.999
 
 
-async def test_the_precision_chooses_itself_by_the_processor(
+async def test_the_default_dtype_depends_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_clip(tmp_path)
     embeddings = {}
-    for ability in ("avx512_bf16", "avx2"):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda ability=ability: {ability: True})
+    for capability in ("avx512_bf16", "avx2"):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda capability=capability: {capability: True}
+        )
         async with ClipEncoder.open(str(tmp_path), device="cpu") as encoder:
-            embeddings[ability] = await encoder.encode_texts(["snow"])
+            embeddings[capability] = await encoder.encode_texts(["snow"])
     expected: dict[str, Precision] = {"avx512_bf16": "bfloat16", "avx2": "float32"}
-    for ability, dtype in expected.items():
+    for capability, dtype in expected.items():
         async with ClipEncoder.open(str(tmp_path), device="cpu", dtype=dtype) as encoder:
-            assert embeddings[ability] == await encoder.encode_texts(["snow"])
+            assert embeddings[capability] == await encoder.encode_texts(["snow"])
 
 
-async def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+async def test_an_unavailable_device_is_refused(tmp_path: Path) -> None:
     for device in ("cuda:99", "abacus"):
         with pytest.raises(Misconfigured, match=f"no device {device} .* PICTOGRAPH_DEVICE"):
             async with ClipEncoder.open(str(tmp_path), device=device):
                 pass
 
 
-async def test_the_threads_of_a_forward_pass_are_set_where_it_runs(
+async def test_the_number_of_threads_is_set_on_the_thread_of_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    calls = []
     monkeypatch.setattr(
-        torch, "set_num_threads", lambda count: seen.append((current_thread().name, count))
+        torch, "set_num_threads", lambda count: calls.append((current_thread().name, count))
     )
     for threads in (0, 1):
         async with ClipEncoder.open(str(small_clip(tmp_path)), threads=threads) as encoder:
             await encoder.encode_texts(["snow"])
 
-    assert [("model_0", 1)] == seen
+    assert [("model_0", 1)] == calls
 
 
 async def test_concurrent_searches_share_forward_passes(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=0.1) as encoder:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), max_wait_seconds=0.1) as encoder:
         await asyncio.gather(*(encoder.encode_texts([f"boat {n}"]) for n in range(16)))
 
-        assert encoder.texts.batches == 1
+        assert encoder.text_queue.batch_count == 1
 
 
 async def test_concurrent_uploads_share_forward_passes(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=10, image_batch=8) as encoder:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), max_wait_seconds=10, image_batch_size=8
+    ) as encoder:
         await asyncio.gather(*(encoder.encode_images([photo(seed=n)]) for n in range(16)))
 
-        assert encoder.pictures.batches == 2
+        assert encoder.image_queue.batch_count == 2
 
 
-async def test_a_recent_text_costs_no_forward_pass(tmp_path: Path) -> None:
+async def test_recent_texts_come_from_an_lru_cache(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path)), cache_size=2) as encoder:
         first = await encoder.encode_texts(["snow", "sand"])
         assert first == await encoder.encode_texts(["snow", "sand"])
-        assert encoder.texts.batches == 1
+        assert encoder.text_queue.batch_count == 1
 
         await encoder.encode_texts(["snow"])
-        await encoder.encode_texts(["rain"])  # sand, asked for longest ago, makes room
+        await encoder.encode_texts(["rain"])  # evicts "sand", the least recently used
         await encoder.encode_texts(["snow", "rain"])
-        assert encoder.texts.batches == 2
+        assert encoder.text_queue.batch_count == 2
 
         await encoder.encode_texts(["sand"])
-        assert encoder.texts.batches == 3
+        assert encoder.text_queue.batch_count == 3
 
 
-async def test_one_text_asked_for_by_many_at_once_is_encoded_once(tmp_path: Path) -> None:
+async def test_concurrent_calls_for_one_text_are_coalesced(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=100) as encoder:
         answers = await asyncio.gather(*(encoder.encode_texts(["snow"]) for _ in range(50)))
 
         assert [answers[0]] * 50 == answers
-        assert encoder.texts.batches == 1
+        assert encoder.text_queue.batch_count == 1
 
 
-async def test_what_does_not_fit_is_refused_and_recent_texts_are_not(tmp_path: Path) -> None:
+async def test_a_full_queue_refuses_calls_but_not_cached_texts(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
         await encoder.encode_texts(["snow"])
-        with encoder.texts.admit(4), encoder.pictures.admit(3):
+        with encoder.text_queue.admit(4), encoder.image_queue.admit(3):
             with pytest.raises(Overloaded, match="Too many texts"):
                 await encoder.encode_texts(["sand"])
             with pytest.raises(Overloaded, match="Too many pictures"):
@@ -216,43 +225,45 @@ async def test_what_does_not_fit_is_refused_and_recent_texts_are_not(tmp_path: P
             await encoder.encode_images([photo()])
 
 
-async def test_an_upload_beyond_the_capacity_gets_in_alone(tmp_path: Path) -> None:
+async def test_an_upload_beyond_the_capacity_is_admitted_to_an_empty_queue(tmp_path: Path) -> None:
     async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
         assert len(await encoder.encode_images([photo(seed=n) for n in range(9)])) == 9
 
 
-async def test_a_cancelled_upload_gives_its_room_back(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), wait=10, image_batch=64) as encoder:
+async def test_a_cancelled_upload_leaves_the_queue(tmp_path: Path) -> None:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), max_wait_seconds=10, image_batch_size=64
+    ) as encoder:
         upload = asyncio.create_task(encoder.encode_images([photo(), photo(seed=1)]))
-        await until(lambda: encoder.pictures.has_work)
+        await until(lambda: encoder.image_queue.has_waiting_items)
         upload.cancel()
         with pytest.raises(asyncio.CancelledError):
             await upload
 
-        assert not encoder.pictures.has_work
-        assert encoder.pictures.admitted == 0
+        assert not encoder.image_queue.has_waiting_items
+        assert encoder.image_queue.admitted == 0
 
 
-async def test_a_search_overtakes_a_bulk_upload(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), image_batch=1) as encoder:
+async def test_a_search_has_priority_over_a_bulk_upload(tmp_path: Path) -> None:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), image_batch_size=1) as encoder:
         upload = asyncio.create_task(encoder.encode_images([photo(seed=n) for n in range(200)]))
-        await until(lambda: encoder.pictures.batches > 0)
-        before = encoder.pictures.batches
+        await until(lambda: encoder.image_queue.batch_count > 0)
+        before = encoder.image_queue.batch_count
         await encoder.encode_texts(["snow"])
-        # One may have begun before the text came, and one before its answer was picked up.
-        assert encoder.pictures.batches - before <= 2
+        # One batch may run when the text arrives, and one start before its result is read.
+        assert encoder.image_queue.batch_count - before <= 2
         assert not upload.done()
         await upload
 
 
-async def test_a_ribbon_is_not_blown_up_to_fill_memory(tmp_path: Path) -> None:
+async def test_an_extremely_long_picture_is_cropped_before_it_is_resized(tmp_path: Path) -> None:
     ribbon = Pixels(1600, 2, photo(1600, 2).rgb)
     middle = Image.frombytes("RGB", (1600, 2), ribbon.rgb).crop((792, 0, 808, 2))
 
     async with ClipEncoder.open(str(small_clip(tmp_path)), dtype="float32") as encoder:
-        shortened = await encoder.encode_images([ribbon])
+        cropped = await encoder.encode_images([ribbon])
         by_hand = await encoder.encode_images([Pixels(16, 2, middle.tobytes())])
 
-    whole = plain(tmp_path, texts=["snow"], pictures=[ribbon])[1]
-    assert by_hand == shortened
-    assert cosines(whole, shortened) > 0.9999
+    whole = reference(tmp_path, texts=["snow"], pictures=[ribbon])[1]
+    assert by_hand == cropped
+    assert cosines(whole, cropped) > 0.9999

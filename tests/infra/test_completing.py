@@ -1,4 +1,4 @@
-"""Direct uploads on PostgreSQL and a folder, by several servers that get in each other's way."""
+"""Races of direct uploads between servers of one library, on PostgreSQL and a folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def now() -> datetime:
 
 
 class Servers:
-    """Some servers of one library; each has locks of its own."""
+    """Three servers of one library, without shared locks."""
 
     def __init__(self, catalog: PostgresLibrary, folder: Path) -> None:
         self.catalog = catalog
@@ -65,7 +65,7 @@ class Servers:
         )
         self.deleting = DeleteImages(catalog, self.storage)
 
-    async def sent(self, data: bytes) -> UUID:
+    async def stage(self, data: bytes) -> UUID:
         [offer] = await self.create([AnnouncedFile("a.png", "image/png", len(data))])
         assert isinstance(offer, OfferedTarget)
         await self.staging.write(offer.target.id, chunks_of(data))
@@ -83,50 +83,54 @@ async def servers(postgres_url: str, tmp_path: Path) -> AsyncIterator[Servers]:
         yield Servers(catalog, tmp_path)
 
 
-async def test_one_target_completed_by_all_servers_at_once_is_one_image(servers: Servers) -> None:
+async def test_a_target_completed_concurrently_is_one_image(servers: Servers) -> None:
     for number in range(ROUNDS):
-        target_id = await servers.sent(picture_file(words=str(number)))
-        outcomes = await asyncio.gather(*(one([target_id]) for one in servers.completing))
-        ids = {one.image.id if isinstance(one, UploadedImage) else one for [one] in outcomes}
+        target_id = await servers.stage(picture_file(words=str(number)))
+        outcomes = await asyncio.gather(*(complete([target_id]) for complete in servers.completing))
+        ids = {each.image.id if isinstance(each, UploadedImage) else each for [each] in outcomes}
         [image_id] = ids
         target = await servers.targets.find(target_id)
         assert target
         assert image_id == target.image_id
 
 
-async def test_a_target_that_another_server_has_just_completed_gives_its_image(
+async def test_completing_a_target_is_idempotent_across_servers(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, _ = servers.completing
-    target_id, read = await servers.sent(picture_file()), servers.staging.read
+    target_id, read = await servers.stage(picture_file()), servers.staging.read
 
-    async def late(target_id: UUID, *, limit: int) -> bytes:
+    async def complete_before_reading(target_id: UUID, *, limit: int) -> bytes:
         monkeypatch.undo()
         await first([target_id])
         return await read(target_id, limit=limit)
 
-    monkeypatch.setattr(servers.staging, "read", late)
+    monkeypatch.setattr(servers.staging, "read", complete_before_reading)
     [outcome] = await second([target_id])
     [again] = await first([target_id])
     assert again == outcome
     assert isinstance(outcome, UploadedImage)
 
 
-async def test_after_all_races_every_row_has_its_bytes_and_there_are_no_others(
+async def test_after_races_rows_and_stored_bytes_match(
     servers: Servers,
 ) -> None:
-    luck = random.Random(5)
+    random_order = random.Random(5)
     for number in range(ROUNDS):
         data = picture_file(words=f"race {number}")
-        ids = [await servers.sent(data) for _ in range(2)]
+        ids = [await servers.stage(data) for _ in range(2)]
         sha256 = (await _completed(servers, ids[0])).sha256 if number % 2 else ""
-        works: list[Callable[[], Coroutine[None, None, object]]] = [
+        calls: list[Callable[[], Coroutine[None, None, object]]] = [
             lambda: servers.uploading([upload(data)]),  # noqa: B023 - awaited in this round
             lambda: servers.delete(sha256),  # noqa: B023 - the same
-            *(lambda one=one, id_=id_: one([id_]) for one in servers.completing for id_ in ids),
+            *(
+                lambda complete=complete, id_=id_: complete([id_])
+                for complete in servers.completing
+                for id_ in ids
+            ),
         ]
-        luck.shuffle(works)
-        for outcome in await asyncio.gather(*(work() for work in works)):
+        random_order.shuffle(calls)
+        for outcome in await asyncio.gather(*(call() for call in calls)):
             for each in outcome if isinstance(outcome, list) else ():
                 assert isinstance(each, UploadedImage | TargetNotFound), each
     rows = (await servers.catalog.list(EVERYTHING, Sort(), Window(1_000))).images

@@ -1,4 +1,4 @@
-"""The background that texts are compared with."""
+"""The concept bank that texts are compared with."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from domain.errors import Overloaded
-from infra.clip.concepts import AT_ONCE, ConceptBank, read_concepts
-from tests.fakes.concepts import MemoryShelf
+from infra.clip.concepts import CONCEPT_BATCH_SIZE, ConceptBank, read_concepts
+from tests.fakes.concepts import MemoryConceptStore
 from tests.fakes.encoder import FakeEncoder
 
 if TYPE_CHECKING:
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Embedding
 
-CONCEPTS = tuple(f"a thing {number}" for number in range(2 * AT_ONCE + 7))
+CONCEPTS = tuple(f"a thing {number}" for number in range(2 * CONCEPT_BATCH_SIZE + 7))
 
 
-class SlowEncoder(FakeEncoder):
-    """Encodes when it is let."""
+class BlockableEncoder(FakeEncoder):
+    """Blocks every call until ``released`` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = asyncio.Event()
-        self.let = asyncio.Event()
+        self.called = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
-        self.asked.set()
-        await self.let.wait()
+        self.called.set()
+        await self.released.wait()
         return await super().encode_texts(texts)
 
 
-def test_concepts_are_about_two_thousand_plain_texts_and_none_is_there_twice() -> None:
+def test_concepts_are_about_two_thousand_distinct_plain_texts() -> None:
     concepts = read_concepts()
     assert 1_800 <= len(concepts) <= 2_200
     assert len(concepts) == len({concept.casefold() for concept in concepts})
@@ -47,9 +47,9 @@ def test_concepts_are_about_two_thousand_plain_texts_and_none_is_there_twice() -
         assert " ".join(words.split()) == words
 
 
-async def test_concepts_are_encoded_once_in_order_and_in_parts() -> None:
+async def test_concepts_are_encoded_once_in_order_and_in_batches() -> None:
     encoder = FakeEncoder()
-    bank = ConceptBank(encoder, MemoryShelf(), CONCEPTS)
+    bank = ConceptBank(encoder, MemoryConceptStore(), CONCEPTS)
     embeddings = await bank()
     assert list(CONCEPTS) == encoder.texts
     assert 3 == encoder.calls
@@ -59,50 +59,50 @@ async def test_concepts_are_encoded_once_in_order_and_in_parts() -> None:
     assert 3 == encoder.calls
 
 
-async def test_other_concepts_are_encoded_anew() -> None:
-    encoder, shelf = FakeEncoder(), MemoryShelf()
-    await ConceptBank(encoder, shelf, CONCEPTS)()
+async def test_changed_concepts_are_encoded_again() -> None:
+    encoder, store = FakeEncoder(), MemoryConceptStore()
+    await ConceptBank(encoder, store, CONCEPTS)()
     encoder.texts.clear()
-    fewer = await ConceptBank(encoder, shelf, CONCEPTS[:5])()
+    fewer = await ConceptBank(encoder, store, CONCEPTS[:5])()
     assert (5, encoder.model.dimensions) == fewer.shape
     assert list(CONCEPTS[:5]) == encoder.texts
 
 
-async def test_many_first_users_have_them_encoded_once() -> None:
+async def test_concurrent_first_calls_are_coalesced() -> None:
     encoder = FakeEncoder()
-    bank = ConceptBank(encoder, MemoryShelf(), CONCEPTS)
+    bank = ConceptBank(encoder, MemoryConceptStore(), CONCEPTS)
     first, *others = await asyncio.gather(*(bank() for _ in range(10)))
     assert all(other is first for other in others)
     assert list(CONCEPTS) == encoder.texts
 
 
-async def test_a_first_user_who_gives_up_takes_nothing_from_the_others() -> None:
-    encoder = SlowEncoder()
-    bank = ConceptBank(encoder, MemoryShelf(), CONCEPTS)
-    hasty, patient = asyncio.create_task(bank()), asyncio.create_task(bank())
-    await encoder.asked.wait()
-    hasty.cancel()
-    encoder.let.set()
-    assert len(CONCEPTS) == len(await patient)
-    assert hasty.cancelled()
+async def test_cancelling_the_first_caller_does_not_cancel_the_load() -> None:
+    encoder = BlockableEncoder()
+    bank = ConceptBank(encoder, MemoryConceptStore(), CONCEPTS)
+    cancelled, staying = asyncio.create_task(bank()), asyncio.create_task(bank())
+    await encoder.called.wait()
+    cancelled.cancel()
+    encoder.released.set()
+    assert len(CONCEPTS) == len(await staying)
+    assert cancelled.cancelled()
     assert list(CONCEPTS) == encoder.texts
 
 
-async def test_a_user_alone_who_gives_up_finds_the_work_done_the_next_time() -> None:
-    encoder = SlowEncoder()
-    bank = ConceptBank(encoder, MemoryShelf(), CONCEPTS)
-    hasty = asyncio.create_task(bank())
-    await encoder.asked.wait()
-    hasty.cancel()
-    encoder.let.set()
-    await asyncio.wait([hasty])
+async def test_a_load_whose_only_caller_was_cancelled_is_completed() -> None:
+    encoder = BlockableEncoder()
+    bank = ConceptBank(encoder, MemoryConceptStore(), CONCEPTS)
+    cancelled = asyncio.create_task(bank())
+    await encoder.called.wait()
+    cancelled.cancel()
+    encoder.released.set()
+    await asyncio.wait([cancelled])
     await bank()
     assert list(CONCEPTS) == encoder.texts
 
 
-async def test_a_model_that_was_overloaded_is_asked_again() -> None:
-    encoder, shelf = FakeEncoder(), MemoryShelf()
-    bank = ConceptBank(encoder, shelf, CONCEPTS)
+async def test_a_load_that_failed_is_tried_again() -> None:
+    encoder, store = FakeEncoder(), MemoryConceptStore()
+    bank = ConceptBank(encoder, store, CONCEPTS)
     encoder.overloaded = True
     for failed in await asyncio.gather(bank(), bank(), return_exceptions=True):
         assert isinstance(failed, Overloaded)
@@ -112,12 +112,10 @@ async def test_a_model_that_was_overloaded_is_asked_again() -> None:
     assert len(CONCEPTS) == len(await bank())
 
 
-async def test_concepts_are_prepared_where_there_is_time_and_otherwise_when_they_are_needed() -> (
-    None
-):
-    encoder, shelf = FakeEncoder(), MemoryShelf()
+async def test_preparing_does_nothing_while_the_model_is_overloaded() -> None:
+    encoder, store = FakeEncoder(), MemoryConceptStore()
     encoder.overloaded = True
-    bank = ConceptBank(encoder, shelf, CONCEPTS)
+    bank = ConceptBank(encoder, store, CONCEPTS)
     await bank.prepare()
     assert [] == encoder.texts
     encoder.overloaded = False

@@ -19,7 +19,7 @@ import typer.main
 import yaml  # type: ignore[import-untyped]  # it brings no types
 from typer.core import TyperGroup
 
-from infra.settings import PREFIX, Settings, read_settings
+from infra.settings import ENV_PREFIX, Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,9 +124,9 @@ def test_the_healthcheck_asks_the_default_port_where_none_is_set() -> None:
 
 
 def test_every_variable_that_containers_set_is_a_setting() -> None:
-    named = set(re.findall(rf"{PREFIX}[A-Z0-9_]+", DOCKERFILE + COMPOSE))
+    named = set(re.findall(rf"{ENV_PREFIX}[A-Z0-9_]+", DOCKERFILE + COMPOSE))
     assert named
-    assert set() == named - {PREFIX + name.upper() for name in Settings.model_fields}
+    assert set() == named - {ENV_PREFIX + name.upper() for name in Settings.model_fields}
 
 
 @pytest.mark.parametrize("service", ["server", "migrate"])
@@ -134,11 +134,11 @@ def test_the_settings_of_a_container_are_accepted(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in list(os.environ):
-        if name.startswith(PREFIX):
+        if name.startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
     given = {**_image_environment(), **_services()[service]["environment"]}
     for name, value in given.items():
-        if name.startswith(PREFIX) and value is not None:
+        if name.startswith(ENV_PREFIX) and value is not None:
             monkeypatch.setenv(name, re.sub(r"\$\{[^}]*\}", "16-characters-or-more", value))
     settings = read_settings()
     assert settings.listens_beyond_loopback

@@ -1,4 +1,4 @@
-"""What a file becomes when it is developed, in this process, format by format."""
+"""Decoding a file in this process: formats, orientations, EXIF, animations, sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from domain.entities.images import GeoPoint
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.picture_files import Bounds
+from infra.pillow.picture_files import PictureLimits
 from tests.pictures import (
     FORMATS,
     WITH_EXIF,
@@ -30,11 +30,11 @@ ORIENTATION = Path("../shared/data/orientation")
 
 @pytest.fixture
 def decoder() -> PictureDecoder:
-    return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+    return PictureDecoder(PictureLimits(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_known_by_its_bytes_and_developed(
+def test_every_format_is_recognised_by_its_magic_bytes_and_decoded(
     decoder: PictureDecoder, kind: str
 ) -> None:
     picture = decoder.decode(encoded(flag(), kind))
@@ -48,7 +48,7 @@ def test_every_format_is_known_by_its_bytes_and_developed(
 
 
 @pytest.mark.parametrize("kind", WITH_EXIF)
-def test_exif_is_read_from_every_format_that_holds_it(decoder: PictureDecoder, kind: str) -> None:
+def test_exif_is_read_from_every_format_that_has_it(decoder: PictureDecoder, kind: str) -> None:
     exif = decoder.decode(encoded(flag(), kind, exif=some_exif())).exif
     assert exif
     assert exif.camera_make == "Canon"
@@ -61,39 +61,39 @@ def test_exif_is_read_from_every_format_that_holds_it(decoder: PictureDecoder, k
 def test_an_orientation_is_applied_exactly_once(
     decoder: PictureDecoder, kind: str, orientation: int
 ) -> None:
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
-    lying = flag()
-    if orientation in undo:
-        lying = lying.transpose(Image.Transpose(undo[orientation]))
-    data = encoded(lying, kind, exif=some_exif(orientation))
+    inverse = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = flag()
+    if orientation in inverse:
+        stored = stored.transpose(Image.Transpose(inverse[orientation]))
+    data = encoded(stored, kind, exif=some_exif(orientation))
     picture = decoder.decode(data)
     assert (picture.width, picture.height) == (120, 80)
-    for made in (picture.pixels, decoder.decode_pixels(data)):
-        assert difference(as_image(made), flag()) < 8
+    for pixels in (picture.pixels, decoder.decode_pixels(data)):
+        assert difference(as_image(pixels), flag()) < 8
     for rendition in (picture.large, picture.thumbnail):
         assert difference(opened(rendition), flag()) < 8
 
 
-@pytest.mark.skipif(not ORIENTATION.is_dir(), reason="the photos of ../shared/data are not here")
+@pytest.mark.skipif(not ORIENTATION.is_dir(), reason="the photos in ../shared/data are missing")
 @pytest.mark.parametrize("orientation", range(9))
 @pytest.mark.parametrize("shape", ["Landscape", "Portrait"])
-def test_photos_come_out_upright_however_they_lie(shape: str, orientation: int) -> None:
-    decoder = PictureDecoder(Bounds(50_000_000, 1), encoder_side=224)
+def test_photos_of_every_orientation_are_decoded_upright(shape: str, orientation: int) -> None:
+    decoder = PictureDecoder(PictureLimits(50_000_000, 1), encoder_side=224)
     data = (ORIENTATION / f"{shape}_{orientation}.jpg").read_bytes()
     with Image.open(ORIENTATION / f"{shape}_1.jpg") as file:
         reference = file.convert("RGB")
     picture = decoder.decode(data)
     assert reference.size == (picture.width, picture.height)
-    for made in (
+    for image in (
         opened(picture.large),
         opened(picture.thumbnail),
         as_image(picture.pixels),
         as_image(decoder.decode_pixels(data)),
     ):
-        assert difference(made, reference.resize(made.size)) < 10
+        assert difference(image, reference.resize(image.size)) < 10
 
 
-def test_renditions_hold_no_metadata(decoder: PictureDecoder) -> None:
+def test_renditions_have_no_metadata(decoder: PictureDecoder) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = encoded(flag(), "JPEG", exif=some_exif(6), icc_profile=profile, comment=b"a secret")
     picture = decoder.decode(data)
@@ -104,7 +104,7 @@ def test_renditions_hold_no_metadata(decoder: PictureDecoder) -> None:
         assert b"Canon" not in rendition
 
 
-def test_a_picture_of_a_picture_of_several_is_a_jpeg(decoder: PictureDecoder) -> None:
+def test_a_multi_picture_file_is_decoded_as_a_jpeg(decoder: PictureDecoder) -> None:
     data = encoded(flag(), "MPO", save_all=True, append_images=[flag((60, 40))])
     picture = decoder.decode(data)
     assert opened(data).format == "MPO"
@@ -112,7 +112,7 @@ def test_a_picture_of_a_picture_of_several_is_a_jpeg(decoder: PictureDecoder) ->
     assert difference(as_image(picture.pixels), flag()) < 8
 
 
-def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(
+def test_exif_of_a_png_is_read_behind_its_pixels_and_from_a_text_chunk(
     decoder: PictureDecoder,
 ) -> None:
     block = some_exif(6)
@@ -131,14 +131,14 @@ def test_exif_that_comes_behind_the_pixels_of_a_png_or_as_text_is_read(
     assert decoder.decode(encoded(flag(), "PNG", pnginfo=damaged)).exif is None
 
 
-def test_of_an_animation_the_first_frame_is_the_picture(decoder: PictureDecoder) -> None:
+def test_an_animation_is_decoded_to_its_first_frame(decoder: PictureDecoder) -> None:
     frames = [Image.new("RGB", (30, 20), (n * 10, 0, 0)) for n in range(1, 6)]
     for kind in ("GIF", "PNG", "WEBP", "AVIF"):
         data = encoded(flag((30, 20)), kind, save_all=True, append_images=frames)
         assert difference(as_image(decoder.decode(data).pixels), flag((30, 20))) < 12
 
 
-def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(decoder: PictureDecoder) -> None:
+def test_pixels_have_the_size_that_the_encoder_needs(decoder: PictureDecoder) -> None:
     for kind in ("JPEG", "PNG"):
         for size, expected in [
             ((900, 600), (144, 96)),
@@ -148,11 +148,11 @@ def test_pixels_are_as_many_as_the_encoder_needs_and_no_more(decoder: PictureDec
             ((1, 1), (1, 1)),
         ]:
             data = encoded(flag(size), kind)
-            for made in (decoder.decode_pixels(data), decoder.decode(data).pixels):
-                assert expected == (made.width, made.height)
+            for pixels in (decoder.decode_pixels(data), decoder.decode(data).pixels):
+                assert expected == (pixels.width, pixels.height)
 
 
-def test_a_thin_picture_keeps_at_least_one_pixel(decoder: PictureDecoder) -> None:
+def test_renditions_of_a_thin_picture_have_at_least_one_row(decoder: PictureDecoder) -> None:
     picture = decoder.decode(encoded(flag((9000, 2)), "PNG"))
     assert opened(picture.thumbnail).size == (320, 1)
     assert opened(picture.large).size == (1600, 1)

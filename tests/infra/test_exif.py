@@ -1,4 +1,4 @@
-"""What is read of EXIF: places, times, exposures, and the way up."""
+"""EXIF tags: locations, times, exposures, orientations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from PIL import Image
 
 from domain.entities.images import Exif, GeoPoint
 from infra.pillow.exif import orientation_of, read_exif
-from infra.pillow.tiff_tags import Value, read_tags
+from infra.pillow.tiff_tags import TagValue, read_tags
 from tests.exif_blocks import Tag, block, exif, rationals, some_exif
 
 PHOTOS = Path("../shared/data/gps")
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of ../shared/data are not here")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos in ../shared/data are missing")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        # Worked out by hand from the numbers in the files, e.g. 43 + 28 / 60 + 2.814 / 3600.
+        # Computed by hand from the rationals in the files, e.g. 43 + 28 / 60 + 2.814 / 3600.
         (
             "DSCN0010.jpg",
             (datetime(2008, 10, 22, 16, 28, 39, tzinfo=UTC), 43.467448, 11.885127, 5.9, 24.0, 64),
@@ -42,7 +42,7 @@ PHOTOS = Path("../shared/data/gps")
         ),
     ],
 )
-def test_photos_say_when_where_and_with_what_they_were_taken(
+def test_photos_have_times_locations_and_camera_settings(
     name: str, expected: tuple[datetime, float, float, float, float, int]
 ) -> None:
     taken_at, latitude, longitude, f_number, focal_length, iso = expected
@@ -61,9 +61,9 @@ def test_photos_say_when_where_and_with_what_they_were_taken(
     assert "MakerNote" not in found.all
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos of ../shared/data are not here")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photos in ../shared/data are missing")
 @pytest.mark.parametrize("name", [f"DSCN00{n}.jpg" for n in (10, 12, 21, 25, 27, 29, 38, 40, 42)])
-def test_pillow_reads_the_same_places_times_and_exposures(name: str) -> None:
+def test_locations_times_and_exposures_equal_those_of_pillow(name: str) -> None:
     with Image.open(PHOTOS / name) as image:
         found = read_exif(read_tags(image.info["exif"]))
         theirs = image.getexif()
@@ -112,7 +112,7 @@ def test_both_byte_orders_are_read(order: str) -> None:
         ((b"N\0", b"?\0"), None),
     ],
 )
-def test_south_and_west_are_negative_and_no_hemisphere_is_no_place(
+def test_south_and_west_are_negative_and_a_location_needs_its_hemispheres(
     references: tuple[bytes, bytes], expected: GeoPoint | None
 ) -> None:
     gps: list[Tag] = [
@@ -135,7 +135,7 @@ def test_south_and_west_are_negative_and_no_hemisphere_is_no_place(
         rationals((2**32 - 1, 1), (0, 1), (0, 1)),
     ],
 )
-def test_a_place_that_cannot_be_is_left_out_and_the_rest_stays(latitude: bytes) -> None:
+def test_an_invalid_location_is_left_out_but_other_tags_are_kept(latitude: bytes) -> None:
     gps: list[Tag] = [
         (1, "s", b"N\0"),
         (2, "R", latitude),
@@ -164,7 +164,7 @@ def test_a_place_that_cannot_be_is_left_out_and_the_rest_stays(latitude: bytes) 
         ("yesterday", None, None, None),
     ],
 )
-def test_the_time_is_an_instant(
+def test_times_are_converted_to_utc(
     time: str, offset: str | None, fraction: str | None, expected: datetime | None
 ) -> None:
     photo: list[Tag] = [(36867, "s", time.encode() + b"\0")]
@@ -178,7 +178,7 @@ def test_the_time_is_an_instant(
     assert found.f_number == 2.8
 
 
-def test_where_the_original_time_is_missing_the_digitized_one_stands_in() -> None:
+def test_the_digitized_time_replaces_a_missing_original_time() -> None:
     found = some_exif(photo=[(36868, "s", b"2024:05:01 14:30:00\0"), (36882, "s", b"+01:00\0")])
     assert found.taken_at == datetime(2024, 5, 1, 13, 30, tzinfo=UTC)
     assert some_exif([(306, "s", b"2024:05:01 14:30:00\0")]).taken_at is None
@@ -202,12 +202,12 @@ def test_where_the_original_time_is_missing_the_digitized_one_stands_in() -> Non
         ((34866, "I", struct.pack("<I", 102_400)), 102_400),
     ],
 )
-def test_a_number_is_read_however_it_was_written(tag: Tag, expected: int | None) -> None:
+def test_numbers_of_every_type_are_read(tag: Tag, expected: int | None) -> None:
     found = some_exif([(271, "s", b"Canon\0")], [tag])
     assert expected == found.iso
 
 
-def test_a_high_sensitivity_stands_where_sixteen_bits_are_too_few() -> None:
+def test_a_sensitivity_beyond_16_bits_is_read_from_another_tag() -> None:
     photo: list[Tag] = [
         (34855, "H", struct.pack("<H", 65535)),
         (34866, "I", struct.pack("<I", 204_800)),
@@ -229,6 +229,6 @@ def test_a_high_sensitivity_stands_where_sixteen_bits_are_too_few() -> None:
         (b"\6", 1),
     ],
 )
-def test_what_is_no_orientation_is_upright(value: Value, expected: int) -> None:
+def test_an_invalid_orientation_counts_as_upright(value: TagValue, expected: int) -> None:
     assert expected == orientation_of({"Orientation": value})
     assert orientation_of({}) == 1

@@ -1,4 +1,4 @@
-"""What is kept of EXIF that is long, broken or absurd, and how little it takes to be left out."""
+"""EXIF that is long, damaged or invalid: what is kept and what is left out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.pillow.exif import orientation_of, read_exif
-from infra.pillow.tiff_tags import Value, read_tags
+from infra.pillow.tiff_tags import TagValue, read_tags
 from tests.exif_blocks import Tag, block, rationals, some_exif
 
 
-def test_texts_lose_nul_and_spaces_and_keep_their_letters() -> None:
+def test_texts_are_stripped_of_control_characters_and_decoded() -> None:
     main: list[Tag] = [
         (271, "s", b"  NIKON CORPORATION \0\0garbage\0"),
         (272, "s", "Größe ✓\0".encode()),
@@ -29,7 +29,7 @@ def test_texts_lose_nul_and_spaces_and_keep_their_letters() -> None:
     assert found.all["Copyright"] == "ab"
 
 
-def test_opaque_values_are_text_where_they_can_be_and_numbers_where_they_are_few() -> None:
+def test_undefined_values_are_text_or_a_few_numbers() -> None:
     photo: list[Tag] = [
         (36864, "u", b"0232"),
         (37121, "u", b"\1\2\3\0"),
@@ -48,12 +48,12 @@ def test_opaque_values_are_text_where_they_can_be_and_numbers_where_they_are_few
     }
 
 
-def test_long_texts_are_cut_and_huge_ones_left_out() -> None:
+def test_long_texts_are_truncated_and_huge_ones_left_out() -> None:
     found = some_exif([(270, "s", b"x" * 4000 + b"\0"), (305, "s", b"y" * 5000 + b"\0")])
     assert found.all == {"ImageDescription": "x" * 1000}
 
 
-def test_no_more_than_two_hundred_and_fifty_tags_are_kept() -> None:
+def test_at_most_250_tags_are_kept() -> None:
     assert len(some_exif([(tag, "H", b"\1\0") for tag in range(11, 511)]).all) <= 250
 
 
@@ -71,11 +71,11 @@ def test_no_more_than_two_hundred_and_fifty_tags_are_kept() -> None:
         block([], {0x8769: []}),
     ],
 )
-def test_where_nothing_can_be_read_there_is_no_exif(data: bytes) -> None:
+def test_a_block_without_readable_tags_is_no_exif(data: bytes) -> None:
     assert read_exif(read_tags(data)) is None
 
 
-def test_a_block_that_breaks_off_keeps_the_tags_before_the_break() -> None:
+def test_a_truncated_block_keeps_the_complete_tags() -> None:
     whole = block(
         [(271, "s", b"A\0"), (272, "s", b"A longer name\0"), (274, "H", b"\6\0")],
         {0x8825: [(1, "s", b"N\0")]},
@@ -96,7 +96,7 @@ def test_a_directory_that_points_to_itself_is_read_once() -> None:
     st.integers(0, 400),
     st.sampled_from(["<", ">"]),
 )
-def test_no_bytes_whatever_break_the_reading(noise: bytes, place: int, order: str) -> None:
+def test_random_bytes_raise_no_error(noise: bytes, position: int, order: str) -> None:
     gps: list[Tag] = [
         (1, "s", b"N\0"),
         (2, "R", rationals((43, 1), (28, 1), (2, 1), order=order)),
@@ -110,7 +110,7 @@ def test_no_bytes_whatever_break_the_reading(noise: bytes, place: int, order: st
         (34855, "H", struct.pack(order + "H", 400)),
     ]
     data = bytearray(block([(271, "s", b"Canon\0")], {0x8769: photo, 0x8825: gps}, order=order))
-    data[place : place + len(noise)] = noise
+    data[position : position + len(noise)] = noise
     tags = read_tags(bytes(data))
     assert orientation_of(tags) in range(1, 9)
     found = read_exif(tags)
@@ -143,6 +143,6 @@ def test_no_bytes_whatever_break_the_reading(noise: bytes, place: int, order: st
         ),
     )
 )
-def test_no_values_whatever_break_the_understanding(tags: dict[str, Value]) -> None:
+def test_random_values_raise_no_error(tags: dict[str, TagValue]) -> None:
     assert orientation_of(tags) in range(1, 9)
     read_exif(tags)

@@ -1,4 +1,4 @@
-"""What folders promise beyond the contract of a place."""
+"""ExternalFolders beyond the contract of external files, and the parsing of roots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
-from infra.filesystem import external as module
+from infra.filesystem import external
 from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of, root_of
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def names(root: Path, places: ExternalFolders | None = None) -> list[str]:
-    places = places or ExternalFolders()
+async def names(root: Path, folders: ExternalFolders | None = None) -> list[str]:
+    folders = folders or ExternalFolders()
     location = root_of(str(root))
     return [
         each.source.location.removeprefix(location)
-        for key_range in await places.split(location)
-        async for each in places.list(location, key_range)
+        for key_range in await folders.split(location)
+        async for each in folders.list(location, key_range)
     ]
 
 
@@ -38,7 +38,9 @@ async def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     assert ["a.jpg", "d/f.jpg"] == await names(tmp_path)
 
 
-async def test_links_out_of_the_root_and_to_folders_are_not_followed(tmp_path: Path) -> None:
+async def test_symbolic_links_to_folders_and_out_of_the_root_are_not_followed(
+    tmp_path: Path,
+) -> None:
     make(tmp_path, "root/a.jpg", "root/b/c.jpg", "outside/d.jpg", "root-too/e.jpg")
     root = tmp_path / "root"
     (root / "inside.jpg").symlink_to(root / "b" / "c.jpg")
@@ -52,16 +54,16 @@ async def test_links_out_of_the_root_and_to_folders_are_not_followed(tmp_path: P
     assert ["a.jpg", "b/c.jpg", "inside.jpg"] == await names(root)
 
 
-async def test_a_folder_is_the_same_by_whichever_way_it_is_reached(tmp_path: Path) -> None:
+async def test_every_path_of_a_folder_gives_the_same_root(tmp_path: Path) -> None:
     make(tmp_path, "root/a.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "root")
     folder, link = f"{tmp_path}/root", f"{tmp_path}/link"
-    ways = (folder, f"{folder}/", link, f"{link}/", location_of(folder))
-    assert {f"{location_of(tmp_path / 'root')}/"} == {root_of(way) for way in ways}
+    paths = (folder, f"{folder}/", link, f"{link}/", location_of(folder))
+    assert {f"{location_of(tmp_path / 'root')}/"} == {root_of(path) for path in paths}
     assert ["a.jpg"] == await names(tmp_path / "link")
 
 
-async def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
+async def test_pipes_and_folders_are_no_files(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
     os.mkfifo(tmp_path / "pipe")
     assert ["a.jpg"] == await names(tmp_path)
@@ -70,40 +72,40 @@ async def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
             await ExternalFolders().look(location_of(tmp_path / name))
 
 
-async def test_a_folder_is_listed_in_portions(
+async def test_a_folder_is_listed_in_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(external, "FILES_PER_BATCH", 3)
     make(tmp_path, *(f"{number}.jpg" for number in range(10)))
     assert sorted(f"{number}.jpg" for number in range(10)) == await names(tmp_path)
 
 
-async def test_the_librarys_own_files_are_left_out_and_no_root(tmp_path: Path) -> None:
+async def test_the_librarys_own_files_are_neither_listed_nor_imported(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", "data/files/ab/c", "data/other.jpg")
-    places = ExternalFolders((f"{location_of(tmp_path / 'data' / 'files')}/",))
-    assert ["a.jpg", "data/other.jpg"] == await names(tmp_path, places)
+    folders = ExternalFolders((f"{location_of(tmp_path / 'data' / 'files')}/",))
+    assert ["a.jpg", "data/other.jpg"] == await names(tmp_path, folders)
     for inside in ("data/files", "data/files/ab"):
         with pytest.raises(Misconfigured, match="keeps its own files"):
-            await names(tmp_path / inside, places)
+            await names(tmp_path / inside, folders)
     with pytest.raises(BytesMissing):
-        await places.look(location_of(tmp_path / "data/files/ab/c"))
+        await folders.look(location_of(tmp_path / "data/files/ab/c"))
 
 
-async def test_a_folder_that_goes_away_while_it_is_listed_is_said_to(tmp_path: Path) -> None:
+async def test_a_folder_removed_during_a_listing_is_reported(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/2.jpg")
-    places, location = ExternalFolders(), root_of(str(tmp_path))
-    [key_range] = await places.split(location)
+    folders, location = ExternalFolders(), root_of(str(tmp_path))
+    [key_range] = await folders.split(location)
     await asyncio.to_thread((tmp_path / "b" / "2.jpg").unlink)
     await asyncio.to_thread((tmp_path / "b").rmdir)
-    listed = [each async for each in places.list(location, key_range)]
+    listed = [each async for each in folders.list(location, key_range)]
     assert 1 == len(listed)
     with pytest.raises(Misconfigured, match="cannot be listed"):
-        _ = [each async for each in places.list(f"{location}b/", key_range)]
+        _ = [each async for each in folders.list(f"{location}b/", key_range)]
     with pytest.raises(Misconfigured, match="There is no folder"):
-        await places.split(f"{location}b/")
+        await folders.split(f"{location}b/")
 
 
-async def test_files_that_vanish_with_their_disk_are_not_taken_to_be_removed(
+async def test_files_that_vanish_with_their_disk_do_not_count_as_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, "a.jpg", "b.jpg")
@@ -111,14 +113,14 @@ async def test_files_that_vanish_with_their_disk_are_not_taken_to_be_removed(
     def gone(*_: object) -> bool:
         raise FileNotFoundError
 
-    monkeypatch.setattr(module._Walk, "_stays", gone)  # noqa: SLF001 - as if the disk went now
+    monkeypatch.setattr(external._FolderWalk, "_is_below_root", gone)  # noqa: SLF001 - simulates an unmount
     assert [] == await names(tmp_path)
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
-    with pytest.raises(Misconfigured, match=r"cannot be listed .*it went away meanwhile"):
+    with pytest.raises(Misconfigured, match=r"cannot be listed .*it was unmounted or replaced"):
         await names(tmp_path)
 
 
-async def test_a_file_that_may_not_be_read_is_named(
+async def test_an_unreadable_file_is_refused_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, "a.jpg")
@@ -127,7 +129,7 @@ async def test_a_file_that_may_not_be_read_is_named(
     def forbid(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(module, "FileIO", forbid)
+    monkeypatch.setattr(external, "FileIO", forbid)
     with pytest.raises(InvalidContent, match=r"“a.jpg” cannot be read .permission denied."):
         await ExternalFolders().open(listed.source)
 
@@ -141,11 +143,11 @@ async def test_a_file_that_may_not_be_read_is_named(
         ("s3://b/a b%20/", "s3://b/a b%20/"),
     ],
 )
-def test_a_bucket_is_named_with_or_without_a_slash(place: str, root: str) -> None:
+def test_the_root_of_a_bucket_ends_in_a_slash(place: str, root: str) -> None:
     assert root == root_of(place)
 
 
 @pytest.mark.parametrize("place", ["s3://", "http://x/y", "/no/such/folder", "file:///no/such"])
-def test_what_is_neither_folder_nor_bucket_is_refused(place: str) -> None:
+def test_a_root_that_is_neither_folder_nor_bucket_is_refused(place: str) -> None:
     with pytest.raises(Misconfigured, match=r"names no bucket|is no folder|There is no folder"):
         root_of(place)

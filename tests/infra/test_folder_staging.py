@@ -1,4 +1,4 @@
-"""Uploads in a folder of this machine."""
+"""FolderStaging beyond the contract of staging areas."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-DAY = 24 * 60 * 60
+DAY_SECONDS = 24 * 60 * 60
 
 
-async def breaking_off() -> AsyncIterator[bytes]:
+async def interrupted_upload() -> AsyncIterator[bytes]:
     yield b"the first half"
     raise ConnectionResetError
 
 
-def test_the_secret_is_the_owners_alone_and_the_same_for_all_processes(tmp_path: Path) -> None:
+def test_the_secret_is_private_and_shared_by_all_processes(tmp_path: Path) -> None:
     secret = FolderStaging(tmp_path).secret
     assert SECRET_BYTES == len(secret)
     assert secret == FolderStaging(tmp_path).secret
@@ -34,7 +34,7 @@ def test_the_secret_is_the_owners_alone_and_the_same_for_all_processes(tmp_path:
     assert {"secret", "other"} == {path.name for path in tmp_path.iterdir()}
 
 
-async def test_of_many_that_begin_at_once_all_have_the_same_secret(tmp_path: Path) -> None:
+async def test_concurrent_processes_agree_on_one_secret(tmp_path: Path) -> None:
     opened = await asyncio.gather(
         *(asyncio.to_thread(FolderStaging, tmp_path / "uploads") for _ in range(20))
     )
@@ -43,27 +43,27 @@ async def test_of_many_that_begin_at_once_all_have_the_same_secret(tmp_path: Pat
     assert ["secret"] == [path.name for path in (tmp_path / "uploads").iterdir()]
 
 
-async def test_a_file_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+async def test_an_interrupted_upload_leaves_no_file(tmp_path: Path) -> None:
     staging, target_id = FolderStaging(tmp_path), uuid7()
     with pytest.raises(ConnectionResetError):
-        await staging.write(target_id, breaking_off())
+        await staging.write(target_id, interrupted_upload())
     with pytest.raises(BytesMissing):
         await staging.read(target_id, limit=1)
-    assert ["secret"] == [path.name for path in tmp_path.iterdir()]  # noqa: ASYNC240 - nobody waits
+    assert ["secret"] == [path.name for path in tmp_path.iterdir()]  # noqa: ASYNC240 - a test may block
 
 
-async def test_what_a_crash_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
+async def test_temporary_files_of_a_crash_are_removed_after_a_day(tmp_path: Path) -> None:
     staging = FolderStaging(tmp_path)
     old, young = tmp_path / ".unfinished-old", tmp_path / ".unfinished-young"
     for path in (old, young):
         path.write_bytes(b"half")
-    long_ago = time.time() - DAY - 60
+    long_ago = time.time() - DAY_SECONDS - 60
     os.utime(old, (long_ago, long_ago))
     assert [] == [staged async for staged in staging.list()]
     assert (old.exists(), young.exists()) == (False, True)
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Misconfigured, match=r"Cannot keep uploads in .*file.*Name a folder"):
+    with pytest.raises(Misconfigured, match=r"Cannot store uploads in .*file.*Name a writable"):
         FolderStaging(tmp_path / "file" / "uploads")

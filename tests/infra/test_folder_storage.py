@@ -1,4 +1,4 @@
-"""What the folder promises beyond the contract of a storage."""
+"""FolderStorage beyond the contract of storages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folders_of_images(folder: Path) -> list[Path]:
     return list(folder.glob("*/*"))
 
 
-async def test_a_key_is_a_file_below_the_last_digits_of_its_id(
+async def test_a_key_is_a_file_in_the_shard_of_the_last_digits_of_its_id(
     storage: FolderStorage, tmp_path: Path
 ) -> None:
     image_id = uuid7()
@@ -39,7 +39,7 @@ async def test_a_key_is_a_file_below_the_last_digits_of_its_id(
     assert expected.read_bytes() == b"bytes"
 
 
-async def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(
+async def test_a_failed_write_leaves_the_old_bytes(
     storage: FolderStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = Variant.ORIGINAL.key_of(uuid7())
@@ -67,25 +67,25 @@ async def test_deleting_the_last_variant_removes_the_folder_of_the_image(
     assert folders_of_images(tmp_path) == []
 
 
-async def test_what_a_crash_left_is_never_listed_and_removed_after_a_day(
+async def test_temporary_files_of_a_crash_are_not_listed_and_removed_after_a_day(
     storage: FolderStorage, tmp_path: Path
 ) -> None:
     key = Variant.ORIGINAL.key_of(uuid7())
     await storage.write(key, b"bytes", content_type="image/png")
     [file] = files(tmp_path)
     fresh, stale = file.with_name(".unfinished-1"), file.with_name(".unfinished-2")
-    lonely = file.parent.parent / str(uuid7()) / ".unfinished-3"
-    lonely.parent.mkdir()
-    for path in (fresh, stale, lonely):
+    abandoned = file.parent.parent / str(uuid7()) / ".unfinished-3"
+    abandoned.parent.mkdir()
+    for path in (fresh, stale, abandoned):
         path.write_bytes(b"half")
-    for path in (stale, lonely):
+    for path in (stale, abandoned):
         os.utime(path, (0, time.time() - 25 * 60 * 60))
     assert [key] == [kept.key async for kept in storage.list()]
     assert {file, fresh} == set(files(tmp_path))
-    assert not lonely.parent.exists()
+    assert not abandoned.parent.exists()
 
 
-async def test_files_of_others_are_not_listed(storage: FolderStorage, tmp_path: Path) -> None:
+async def test_foreign_files_are_not_listed(storage: FolderStorage, tmp_path: Path) -> None:
     (tmp_path / "ab" / str(uuid7())).mkdir(parents=True)
     for name in (
         "README",
@@ -97,7 +97,7 @@ async def test_files_of_others_are_not_listed(storage: FolderStorage, tmp_path: 
     assert [kept async for kept in storage.list()] == []
 
 
-async def test_a_reader_goes_on_while_its_file_is_deleted(storage: FolderStorage) -> None:
+async def test_a_reader_continues_after_its_file_is_deleted(storage: FolderStorage) -> None:
     key = Variant.ORIGINAL.key_of(uuid7())
     data = os.urandom(3 << 20)
     await storage.write(key, data, content_type="image/png")
@@ -109,7 +109,7 @@ async def test_a_reader_goes_on_while_its_file_is_deleted(storage: FolderStorage
         await storage.open(key)
 
 
-def test_a_folder_that_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Misconfigured, match=r"Cannot keep pictures in .*Name a folder"):
+    with pytest.raises(Misconfigured, match=r"Cannot store pictures in .*Name a writable"):
         FolderStorage(tmp_path / "file" / "pictures")

@@ -1,4 +1,4 @@
-"""Files that attack, mislead or break off are refused, and nothing worse."""
+"""Malicious, misnamed, damaged and truncated files are refused."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from PIL import Image, ImageFile
 
 from domain.errors import InvalidContent, Refusal, TooManyPixels, UnsupportedFormat
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.picture_files import Bounds
+from infra.pillow.picture_files import PictureLimits
 from tests.pictures import FORMATS, WITH_EXIF, encoded, flag, some_exif
 
 
 @pytest.fixture
 def decoder() -> PictureDecoder:
-    return PictureDecoder(Bounds(max_pixels=1_000_000, max_frames=20), encoder_side=64)
+    return PictureDecoder(PictureLimits(max_pixels=1_000_000, max_frames=20), encoder_side=64)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize(
     "block", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40]
 )
-def test_damaged_exif_breaks_no_upload(decoder: PictureDecoder, kind: str, block: bytes) -> None:
+def test_a_picture_with_damaged_exif_is_decoded(
+    decoder: PictureDecoder, kind: str, block: bytes
+) -> None:
     whole = encoded(flag(), kind, exif=some_exif())
     start = whole.index(b"MM\0*")
     data = whole[:start] + block[6:] + whole[start + len(block) - 6 :]
@@ -49,7 +51,7 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def test_too_many_pixels_are_refused_by_the_header(decoder: PictureDecoder) -> None:
+def test_too_many_pixels_are_refused_before_decoding(decoder: PictureDecoder) -> None:
     with pytest.raises(TooManyPixels, match="5000 x 5000 pixels; reduce it to at most 1,000,000"):
         decoder.decode(png_header(5_000, 5_000))
     with pytest.raises(TooManyPixels, match="far more than 1,000,000 pixels; reduce it"):
@@ -77,27 +79,27 @@ def test_too_many_frames_are_refused(decoder: PictureDecoder, kind: str) -> None
         b"PK\3\4",
     ],
 )
-def test_other_formats_are_refused_by_name_of_those_that_are_not(
+def test_other_formats_are_refused_with_the_names_of_the_supported_ones(
     decoder: PictureDecoder, data: bytes
 ) -> None:
     with pytest.raises(UnsupportedFormat, match="send one of JPEG, PNG"):
         decoder.decode(data)
 
 
-def test_an_empty_file_is_said_to_be_empty(decoder: PictureDecoder) -> None:
+def test_an_empty_file_is_refused(decoder: PictureDecoder) -> None:
     with pytest.raises(UnsupportedFormat, match="This file is empty"):
         decoder.decode(b"")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_that_breaks_off_is_refused(decoder: PictureDecoder, kind: str) -> None:
+def test_a_truncated_file_is_refused(decoder: PictureDecoder, kind: str) -> None:
     whole = encoded(flag((300, 200)), kind)
-    for part in (16, 30, len(whole) // 2):
+    for length in (16, 30, len(whole) // 2):
         with pytest.raises((InvalidContent, UnsupportedFormat)):
-            decoder.decode(whole[:part])
+            decoder.decode(whole[:length])
 
 
-def test_running_out_of_memory_is_a_refusal(
+def test_a_picture_that_exhausts_memory_is_refused(
     decoder: PictureDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhausted(_image: ImageFile.ImageFile) -> None:
@@ -119,13 +121,13 @@ def test_running_out_of_memory_is_a_refusal(
     st.lists(st.tuples(st.integers(0, 3_000), st.binary(max_size=12)), min_size=1, max_size=4),
     st.integers(0, 3_000),
 )
-def test_no_damage_whatever_makes_anything_but_a_picture_or_a_refusal(
+def test_randomly_damaged_files_are_decoded_or_refused(
     decoder: PictureDecoder, kind: str, damages: list[tuple[int, bytes]], cut: int
 ) -> None:
     exif = {"exif": some_exif()} if kind in WITH_EXIF else {}
     data = bytearray(encoded(flag((40, 30)), kind, **exif))
-    for place, noise in damages:
-        start = place % len(data)
+    for position, noise in damages:
+        start = position % len(data)
         data[start : start + len(noise)] = noise
     if cut % 3 == 0:
         del data[cut % len(data) :]

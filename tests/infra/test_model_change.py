@@ -1,4 +1,4 @@
-"""Changing the model of a library on PostgreSQL, step by step and with every step cut off."""
+"""Changing a model on PostgreSQL: partitions, indexes, locks, and steps that are cut off."""
 
 from __future__ import annotations
 
@@ -7,193 +7,132 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from domain.entities.models import ModelState
-from domain.errors import InvalidArgument
-from infra.postgres.work.work import PostgresWorkQueue
+from domain.errors import Misconfigured
+from infra.postgres.models import changes
 from tests.fakes.images import image_with
-from tests.infra.changing import AT_NEW, NEW, OLD, Changing, active_of
 from tests.postgres_library import PostgresLibrary
+from tests.postgres_models import AT_NEW, NEW, OLD, PostgresModelLibrary, active_of
 
 
-async def test_a_model_is_added_filled_promoted_and_taken_back(library: Changing) -> None:
-    images = {(await library.upload()).id for _ in range(5)}
-    live = await library.models.add(NEW, AT_NEW)
-    assert ModelState.BACKFILLING is live.state
-    status = await library.status(NEW)
-    assert (0, 5, 5) == (status.embedded, status.total, status.work.waiting)
-    assert not await library.models.finish_backfill(live.id)
-
-    await library.fill(live)
-    assert await library.models.finish_backfill(live.id)
-    assert {"tests/old": "active", "tests/new": "ready"} == await library.states()
-    images.add((await library.upload()).id)
-
-    promoted = await library.models.promote("tests/new")
-    assert (NEW.name, ModelState.ACTIVE) == (promoted.name, promoted.state)
-    await library.fill(live)
-    assert images == await library.found_by(live)
-
-    assert OLD.name == (await library.models.rollback()).name
-    assert {"tests/old": "active", "tests/new": "ready"} == await library.states()
-    assert NEW.name == (await library.models.rollback()).name
+async def test_a_promoted_model_finds_every_image(library: PostgresModelLibrary) -> None:
+    images = {await library.upload() for _ in range(5)}
+    added = await library.add_ready()
+    images.add(await library.upload())
+    await library.use_cases.promote(NEW.name)
+    await library.work(added)
+    assert images == await library.found_by(added)
 
 
-async def test_what_was_promoted_goes_on_being_kept_and_so_does_the_one_before(
-    library: Changing,
+async def test_both_models_embed_new_images_after_a_promotion(
+    library: PostgresModelLibrary,
 ) -> None:
-    live = await library.ready()
-    await library.models.promote(NEW.name)
-    new = PostgresLibrary(library.engine, active_of(live))
+    added = await library.add_ready()
+    await library.use_cases.promote(NEW.name)
+    new = PostgresLibrary(library.engine, active_of(added))
     image = await new.add(image_with(), (1.0, 0.0, 0.0, 0.0))
     assert 1 == (await library.status(OLD)).work.waiting
-    [old] = [each for each in await library.models.live() if each.name == OLD.name]
-    await library.fill(old)
-    assert {image.id} == await library.found_by(old) == await library.found_by(live)
+    old = await library.use_cases.find(OLD.name)
+    await library.work(old)
+    assert {image.id} == await library.found_by(old) == await library.found_by(added)
 
 
-async def test_a_model_is_only_ready_with_an_index(library: Changing) -> None:
-    live = await library.models.add(NEW, AT_NEW)
-    index = f"SELECT to_regclass('{active_of(live).index}')::text"
-    assert await library.ask(index) is None
-    assert await library.models.finish_backfill(live.id)
-    assert active_of(live).index == await library.ask(index)
-    assert await library.models.finish_backfill(live.id)
+async def test_a_model_is_ready_only_with_an_index(library: PostgresModelLibrary) -> None:
+    added = await library.use_cases.add(NEW, AT_NEW)
+    index = f"SELECT to_regclass('{active_of(added).index}')::text"
+    assert await library.value_of(index) is None
+    assert await library.use_cases.finish_backfill(added.id)
+    assert active_of(added).index == await library.value_of(index)
+    assert await library.use_cases.finish_backfill(added.id)
 
 
-async def test_an_index_that_somebody_was_killed_over_is_built_anew(library: Changing) -> None:
-    image = await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    await library.fill(live)
-    model = active_of(live)
+async def test_an_invalid_index_of_a_killed_process_is_built_again(
+    library: PostgresModelLibrary,
+) -> None:
+    image_id = await library.upload()
+    added = await library.use_cases.add(NEW, AT_NEW)
+    await library.work(added)
+    model = active_of(added)
     await library.execute(
         f"CREATE INDEX {model.index} ON {model.partition} "
         f"USING hnsw ((embedding::halfvec({model.dimensions})) halfvec_ip_ops)"
     )
-    valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{model.index}'::regclass"  # noqa: S608
+    is_valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{model.index}'::regclass"  # noqa: S608
     await library.execute(
         f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{model.index}'::regclass"  # noqa: S608
     )
-    assert await library.models.finish_backfill(live.id)
-    assert await library.ask(valid)
-    assert {image.id} == await library.found_by(live)
+    assert await library.use_cases.finish_backfill(added.id)
+    assert await library.value_of(is_valid)
+    assert {image_id} == await library.found_by(added)
 
 
-async def test_only_one_builds_an_index(library: Changing) -> None:
+async def test_only_one_process_builds_an_index(library: PostgresModelLibrary) -> None:
     await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    await library.execute("DELETE FROM work")
+    added = await library.use_cases.add(NEW, AT_NEW)
+    await library.lose_tasks()
     async with library.engine.connect() as other:
         lock = "SELECT pg_advisory_lock(hashtext('pictograph index'), :model)"
-        await other.execute(text(lock), {"model": live.id})
-        assert not await library.models.finish_backfill(live.id)
+        await other.execute(text(lock), {"model": added.id})
+        assert not await library.use_cases.finish_backfill(added.id)
         assert "backfilling" == (await library.states())[NEW.name]
-        # Nor does anybody else look at every image meanwhile.
-        assert 0 == await library.ask("SELECT count(*) FROM work")
+        # Nor does another process scan all images in the meantime.
+        assert 0 == await library.value_of("SELECT count(*) FROM work")
         await other.execute(text("SELECT pg_advisory_unlock_all()"))
-    assert not await library.models.finish_backfill(live.id)
-    await library.fill(live)
-    built = await asyncio.gather(*(library.models.finish_backfill(live.id) for _ in range(3)))
+    assert not await library.use_cases.finish_backfill(added.id)
+    await library.work(added)
+    built = await asyncio.gather(*(library.use_cases.finish_backfill(added.id) for _ in range(3)))
     assert any(built)
     assert "ready" == (await library.states())[NEW.name]
 
 
-async def test_a_settling_that_is_stopped_is_taken_up_by_another(library: Changing) -> None:
-    live = await library.models.add(NEW, AT_NEW)
-    # It waits for this one, as it does for every transaction that is older than itself.
+async def test_an_index_build_that_is_cut_off_is_repeated_by_the_next_process(
+    library: PostgresModelLibrary,
+) -> None:
+    added = await library.use_cases.add(NEW, AT_NEW)
+    # The build waits for every transaction that is older than itself.
     async with library.engine.begin() as other:
-        await other.execute(text(f"INSERT INTO {active_of(live).partition} SELECT LIMIT 0"))
-        settling = asyncio.create_task(library.models.finish_backfill(live.id))
-        building = "SELECT count(*) FROM pg_stat_progress_create_index"
-        await library.until(building)
+        await other.execute(text(f"INSERT INTO {active_of(added).partition} SELECT LIMIT 0"))
+        finishing = asyncio.create_task(library.use_cases.finish_backfill(added.id))
+        await library.wait_until("SELECT count(*) FROM pg_stat_progress_create_index")
         assert 0 == (await library.status(NEW)).indexing
-        settling.cancel()
-        await asyncio.wait([settling])
-    assert await library.models.finish_backfill(live.id)
-    valid = "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON oid = indexrelid"
-    assert await library.ask(f"{valid} WHERE relname LIKE 'embeddings%'")
+        finishing.cancel()
+        await asyncio.wait([finishing])
+    assert await library.use_cases.finish_backfill(added.id)
+    are_valid = "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON oid = indexrelid"
+    assert await library.value_of(f"{are_valid} WHERE relname LIKE 'embeddings%'")
 
 
-async def test_adding_again_writes_down_what_is_missing_and_nothing_twice(
-    library: Changing,
+async def test_an_image_that_is_deleted_during_a_backfill_stays_deleted(
+    library: PostgresModelLibrary,
+) -> None:
+    deleted, kept = await library.upload(), await library.upload()
+    added = await library.use_cases.add(NEW, AT_NEW)
+    await library.catalog.delete([deleted])
+    await library.work(added)
+    assert await library.use_cases.finish_backfill(added.id)
+    await library.use_cases.promote(NEW.name)
+    assert {kept} == await library.found_by(added)
+
+
+async def test_a_backfill_finishes_though_images_arrive_all_the_time(
+    library: PostgresModelLibrary,
 ) -> None:
     await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    await library.execute("DELETE FROM work")
-    assert live == await library.models.add(NEW, AT_NEW)
-    assert live == await library.models.add(NEW, AT_NEW)
-    assert 1 == (await library.status(NEW)).work.waiting
+    added = await library.use_cases.add(NEW, AT_NEW)
+    assert not await library.use_cases.finish_backfill(added.id)
+    await library.work(added)
+    await library.upload()
+    assert 1 == await library.value_of("SELECT count(*) FROM work")
+    assert await library.use_cases.finish_backfill(added.id)
 
 
-async def test_a_picture_whose_work_was_lost_is_found_when_all_else_is_done(
-    library: Changing,
+async def test_tables_that_stay_locked_are_refused_and_nothing_is_changed(
+    library: PostgresModelLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    await library.execute("DELETE FROM work")
-    assert not await library.models.finish_backfill(live.id)
-    await library.fill(live)
-    assert await library.models.finish_backfill(live.id)
-    assert 1 == (await library.status(NEW)).embedded
-
-
-async def test_what_is_not_ready_yet_is_the_active_models_alone(library: Changing) -> None:
-    await library.expect()
-    live = await library.models.add(NEW, AT_NEW)
-    assert (1, 0) == tuple([(await library.status(model)).work.waiting for model in (OLD, NEW)])
-    assert await library.models.finish_backfill(live.id)
-
-
-async def test_images_that_are_deleted_meanwhile_stay_deleted(library: Changing) -> None:
-    gone, kept = await library.upload(), await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    await library.catalog.delete([gone.id])
-    await library.fill(live)
-    assert await library.models.finish_backfill(live.id)
-    await library.models.promote(NEW.name)
-    assert {kept.id} == await library.found_by(live)
-
-
-async def test_only_a_model_that_is_ready_and_complete_is_promoted(library: Changing) -> None:
-    await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    with pytest.raises(InvalidArgument, match="tests/new is still being filled"):
-        await library.models.promote(NEW.name)
-    with pytest.raises(InvalidArgument, match="tests/old answers already"):
-        await library.models.promote(OLD.name)
-    with pytest.raises(InvalidArgument, match="No model that answered before is kept"):
-        await library.models.rollback()
-    await library.fill(live)
-    await library.models.finish_backfill(live.id)
-    await library.upload()
-    await library.age()
-    with pytest.raises(InvalidArgument, match="tests/new has not embedded 1 picture yet"):
-        await library.models.promote(NEW.name, even_incomplete=True)
-    await library.fill(live)
-    assert NEW.name == (await library.models.promote(NEW.name)).name
-
-
-async def test_pictures_that_a_model_cannot_embed_are_let_pass_when_that_is_said(
-    library: Changing,
-) -> None:
-    await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    work = PostgresWorkQueue(library.engine, active_of(live))
-    [task] = await work.lease(1, seconds=60)
-    await work.fail(task, "It cannot be read.")
-    assert await library.models.finish_backfill(live.id)
-    status = await library.status(NEW)
-    assert (1, ("It cannot be read.",)) == (status.work.failed, status.errors)
-    with pytest.raises(InvalidArgument, match=r"tests/new cannot embed 1 picture, .*--even-inc"):
-        await library.models.promote(NEW.name)
-    await library.models.promote(NEW.name, even_incomplete=True)
-    assert {"tests/old": "ready", "tests/new": "active"} == await library.states()
-
-
-async def test_a_model_becomes_ready_though_pictures_come_all_the_time(library: Changing) -> None:
-    await library.upload()
-    live = await library.models.add(NEW, AT_NEW)
-    assert not await library.models.finish_backfill(live.id)
-    await library.fill(live)
-    await library.upload()
-    assert 1 == await library.ask("SELECT count(*) FROM work")
-    assert await library.models.finish_backfill(live.id)
+    monkeypatch.setattr(changes, "MAX_LOCK_ATTEMPTS", 2)
+    async with library.engine.begin() as backup:
+        await backup.execute(text("LOCK embeddings IN ACCESS SHARE MODE"))
+        await backup.execute(text("LOCK images IN SHARE MODE"))
+        with pytest.raises(Misconfigured, match="keeps the tables locked; repeat the command"):
+            await library.use_cases.add(NEW, AT_NEW)
+    assert {OLD.name: "active"} == await library.states()
+    await library.use_cases.add(NEW, AT_NEW)

@@ -1,4 +1,4 @@
-"""Dropping the model of a library, and who still asks for it."""
+"""Dropping a model on PostgreSQL, and the queries that still reach it."""
 
 from __future__ import annotations
 
@@ -10,105 +10,92 @@ from sqlalchemy import text
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import EVERYTHING
-from domain.errors import InvalidArgument, Overloaded, SearchExpired
-from infra.postgres.models import models as model_change
-from infra.postgres.models.models import PostgresModels
+from domain.errors import Overloaded, SearchExpired
+from domain.use_cases.models.drop import DropModel
+from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.work.work import PostgresWorkQueue
-from tests.infra.changing import AT_NEW, NEW, OLD, VECTOR, Changing, active_of
+from tests.postgres_models import AT_NEW, NEW, OLD, VECTOR, PostgresModelLibrary, active_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-async def test_a_dropped_model_leaves_its_name_and_nothing_else(library: Changing) -> None:
-    await library.upload()
-    live = await library.ready()
-    with pytest.raises(InvalidArgument, match="tests/old answers; promote another model first"):
-        await library.models.drop(OLD.name)
-    await library.models.promote(NEW.name)
-    waiting = await library.expect()
-    assert OLD.name == await library.models.drop(OLD.name)
-    assert {"tests/old": "retired", "tests/new": "active"} == await library.states()
-    assert await library.ask(f"SELECT to_regclass('{library.old.partition}')") is None
-    assert [waiting.id] == [
-        task.image_id
-        for task in await PostgresWorkQueue(library.engine, active_of(live)).lease(9, seconds=1)
-    ]
-    assert 1 == await library.ask("SELECT count(DISTINCT model_id) FROM work")
-    assert OLD.name == await library.models.drop(OLD.name)
-    with pytest.raises(InvalidArgument, match="No model that answered before is kept"):
-        await library.models.rollback()
-
-
-async def test_a_dropped_model_can_be_added_anew(library: Changing) -> None:
-    image = await library.upload()
-    live = await library.ready()
-    await library.models.drop(NEW.name)
-    with pytest.raises(InvalidArgument, match="tests/new was dropped"):
-        await library.models.promote(NEW.name)
-    assert live.id == (await library.ready()).id
-    assert {image.id} == await library.found_by(live)
-
-
-async def test_a_drop_that_was_cut_off_is_finished_by_the_next(
-    library: Changing, monkeypatch: pytest.MonkeyPatch
+async def test_a_drop_deletes_the_partition_and_hands_the_tasks_to_the_active_model(
+    library: PostgresModelLibrary,
 ) -> None:
     await library.upload()
-    live = await library.ready()
+    added = await library.add_ready()
+    await library.use_cases.promote(NEW.name)
+    expected = await library.expect_upload()
+    assert OLD.name == (await library.use_cases.drop(OLD.name)).name
+    assert await library.value_of(f"SELECT to_regclass('{library.old.partition}')") is None
+    assert [expected] == [
+        task.image_id
+        for task in await PostgresWorkQueue(library.engine, active_of(added)).lease(9, seconds=1)
+    ]
+    assert 1 == await library.value_of("SELECT count(DISTINCT model_id) FROM work")
 
-    async def killed(_: float) -> None:
+
+async def test_a_model_that_is_added_again_finds_every_image(
+    library: PostgresModelLibrary,
+) -> None:
+    image_id = await library.upload()
+    await library.add_ready()
+    await library.use_cases.drop(NEW.name)
+    assert {image_id} == await library.found_by(await library.add_ready())
+
+
+async def test_a_drop_that_is_cut_off_is_finished_by_the_next(
+    library: PostgresModelLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await library.upload()
+    added = await library.add_ready()
+
+    async def be_killed(_: float) -> None:
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(asyncio, "sleep", killed)
+        patch.setattr(asyncio, "sleep", be_killed)
         with pytest.raises(asyncio.CancelledError):
-            await library.models.drop(NEW.name)
+            await library.use_cases.drop(NEW.name)
     assert "retired" == (await library.states())[NEW.name]
     assert 1 == (await library.status(NEW)).embedded
-    await library.models.drop(NEW.name)
-    assert await library.ask(f"SELECT to_regclass('{active_of(live).partition}')") is None
+    await library.use_cases.drop(NEW.name)
+    assert await library.value_of(f"SELECT to_regclass('{active_of(added).partition}')") is None
 
 
-async def test_a_model_that_is_added_again_while_it_is_dropped_stays(library: Changing) -> None:
-    await library.upload()
-    await library.ready()
-    slow = PostgresModels(library.engine, notice_seconds=0.5)
-    dropping = asyncio.create_task(slow.drop(NEW.name))
-    await library.until("SELECT count(*) FROM models WHERE state = 'retired'")
-    live = await library.models.add(NEW, AT_NEW)
-    await dropping
-    await library.fill(live)
-    assert await library.models.finish_backfill(live.id)
-    assert 1 == (await library.status(NEW)).embedded
-
-
-async def test_a_model_that_is_added_just_before_its_table_would_go_keeps_it(
-    library: Changing, monkeypatch: pytest.MonkeyPatch
+async def test_a_model_that_is_added_just_before_a_drop_would_delete_its_table_keeps_it(
+    library: PostgresModelLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await library.upload()
-    await library.ready()
-    slow, promptly = PostgresModels(library.engine, notice_seconds=0.5), model_change._promptly  # noqa: SLF001 - cut in two
-    dropping = asyncio.create_task(slow.drop(NEW.name))
-    await library.until("SELECT count(*) FROM models WHERE state = 'retired'")
+    await library.add_ready()
+    dropping = asyncio.create_task(DropModel(library.changes, notice_seconds=0.5)(NEW.name))
+    await library.wait_until("SELECT count(*) FROM models WHERE state = 'retired'")
+    run = PostgresModelChanges.run
 
-    async def interrupted(change: Callable[[], Awaitable[object]]) -> object:
+    async def run_and_wait_for_drop(
+        self: PostgresModelChanges, change: Callable[..., Awaitable[object]]
+    ) -> object:
         monkeypatch.undo()
-        made = await promptly(change)
+        result = await run(self, change)
         await dropping
-        return made
+        return result
 
-    monkeypatch.setattr(model_change, "_promptly", interrupted)
-    live = await library.models.add(NEW, AT_NEW)
-    assert await library.ask(f"SELECT to_regclass('{active_of(live).partition}')") is not None
-    await library.fill(live)
-    assert await library.models.finish_backfill(live.id)
+    monkeypatch.setattr(PostgresModelChanges, "run", run_and_wait_for_drop)
+    added = await library.use_cases.add(NEW, AT_NEW)
+    partition = active_of(added).partition
+    assert await library.value_of(f"SELECT to_regclass('{partition}')") is not None
+    await library.work(added)
+    assert await library.use_cases.finish_backfill(added.id)
 
 
-async def test_who_asks_a_model_that_was_dropped_just_now_is_told_so(library: Changing) -> None:
-    image = await library.upload()
-    await library.ready()
-    await library.models.promote(NEW.name)
-    await library.models.drop(OLD.name)
+async def test_a_query_that_reaches_a_model_just_after_its_drop_is_refused(
+    library: PostgresModelLibrary,
+) -> None:
+    image_id = await library.upload()
+    await library.add_ready()
+    await library.use_cases.promote(NEW.name)
+    await library.use_cases.drop(OLD.name)
     query = Query(VECTOR, QueryKind.TEXT)
     with pytest.raises(SearchExpired, match="tests/old was dropped just now; search again"):
         await library.catalog.search(query, EVERYTHING, limit=1)
@@ -116,31 +103,31 @@ async def test_who_asks_a_model_that_was_dropped_just_now_is_told_so(library: Ch
         await library.catalog.sample(5)
     with pytest.raises(Overloaded, match="being changed just now"):
         await library.upload()
-    assert {} == await library.catalog.embeddings([image.id])
+    assert {} == await library.catalog.embeddings([image_id])
     assert 1 == await library.catalog.count(EVERYTHING)
 
 
-async def test_what_comes_in_by_a_model_that_was_dropped_is_worked_on_by_the_one_that_answers(
-    library: Changing,
+async def test_an_upload_that_reaches_a_dropped_model_is_a_task_of_the_active_one(
+    library: PostgresModelLibrary,
 ) -> None:
-    live = await library.ready()
-    await library.models.promote(NEW.name)
-    await library.models.drop(OLD.name)
-    # A request that began before all that.
-    waiting = await library.expect()
-    await library.fill(live)
-    assert {waiting.id} == await library.found_by(live)
+    added = await library.add_ready()
+    await library.use_cases.promote(NEW.name)
+    await library.use_cases.drop(OLD.name)
+    # As of a request that began before the drop.
+    image_id = await library.expect_upload()
+    await library.work(added)
+    assert {image_id} == await library.found_by(added)
 
 
-async def test_a_table_that_is_in_use_is_waited_for_without_holding_up_others(
-    library: Changing,
+async def test_a_drop_waits_for_a_locked_table_without_blocking_others(
+    library: PostgresModelLibrary,
 ) -> None:
-    live = await library.ready()
+    added = await library.add_ready()
     async with library.engine.begin() as other:
-        await other.execute(text(f"LOCK {active_of(live).partition} IN ACCESS SHARE MODE"))
-        dropping = asyncio.create_task(library.models.drop(NEW.name))
+        await other.execute(text(f"LOCK {active_of(added).partition} IN ACCESS SHARE MODE"))
+        dropping = asyncio.create_task(library.use_cases.drop(NEW.name))
         await asyncio.sleep(0.5)
         assert not dropping.done()
         async with asyncio.timeout(5):
             await library.upload()
-    assert NEW.name == await dropping
+    assert NEW.name == (await dropping).name

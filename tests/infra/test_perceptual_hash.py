@@ -1,4 +1,4 @@
-"""How alike the hashes of one picture's files are, and how unlike those of two pictures."""
+"""Hamming distances of perceptual hashes, and the digests of pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance, PngImagePlugin
 from domain.entities.images import FLAT
 from domain.entities.near_duplicates import NEAR_DISTANCE, hamming
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.picture_files import Bounds
+from infra.pillow.picture_files import PictureLimits
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.pictures import some_exif
@@ -36,10 +36,10 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def decoded(data: bytes) -> Picture:
-    return PictureDecoder(Bounds(50_000_000, 10), encoder_side=72).decode(data)
+    return PictureDecoder(PictureLimits(50_000_000, 10), encoder_side=72).decode(data)
 
 
-def bits_between(one: bytes, other: bytes) -> int:
+def distance(one: bytes, other: bytes) -> int:
     return hamming(decoded(one).perceptual_hash, decoded(other).perceptual_hash)
 
 
@@ -53,13 +53,13 @@ def reduced(image: Image.Image, factor: int) -> Image.Image:
 
 
 def cropped(image: Image.Image) -> Image.Image:
-    """The picture without a hundredth on each side."""
+    """The picture without 1 % on each side."""
     x, y = image.width // 100, image.height // 100
     return image.crop((x, y, image.width - x, image.height - y))
 
 
 @pytest.mark.parametrize(
-    ("change", "most"),
+    ("change", "max_distance"),
     [
         (lambda image: encoded(image, "WEBP", lossless=True), 0),
         (lambda image: encoded(image, "JPEG", quality=95), 4),
@@ -72,33 +72,33 @@ def cropped(image: Image.Image) -> Image.Image:
     ],
     ids=["lossless", "95", "75", "50", "half", "quarter", "brighter", "cropped"],
 )
-def test_few_bits_differ_between_files_of_one_picture(
-    postcards: list[Image.Image], change: Callable[[Image.Image], bytes], most: int
+def test_hashes_of_one_pictures_files_differ_in_few_bits(
+    postcards: list[Image.Image], change: Callable[[Image.Image], bytes], max_distance: int
 ) -> None:
     photos = [Image.open(photo).convert("RGB") for photo in PHOTOS[:3]]
     for image in (*postcards, *photos):
-        assert bits_between(encoded(image, "PNG"), change(image)) <= most
+        assert distance(encoded(image, "PNG"), change(image)) <= max_distance
 
 
-def test_many_bits_differ_between_two_pictures(postcards: list[Image.Image]) -> None:
+def test_hashes_of_two_pictures_differ_in_many_bits(postcards: list[Image.Image]) -> None:
     files = [encoded(image, "PNG") for image in postcards] + [p.read_bytes() for p in PHOTOS[-2:]]
     hashes = [decoded(file).perceptual_hash for file in files]
     assert min(hamming(one, other) for one, other in combinations(hashes, 2)) > 2 * NEAR_DISTANCE
 
 
 @pytest.mark.parametrize("name", ["Landscape", "Portrait"])
-def test_the_hash_is_of_the_upright_picture(name: str) -> None:
+def test_the_hash_does_not_depend_on_the_exif_orientation(name: str) -> None:
     if not ORIENTATION.exists():
-        pytest.skip(f"the photos are not in {ORIENTATION}: a clone does not bring them")
+        pytest.skip(f"the photos in {ORIENTATION} are missing: a clone does not have them")
     upright, *others = (
         (ORIENTATION / f"{name}_{orientation}.jpg").read_bytes() for orientation in range(1, 9)
     )
-    assert max(bits_between(upright, other) for other in others) <= 4
+    assert max(distance(upright, other) for other in others) <= 4
 
 
-def noisy(strength: float) -> Image.Image:
-    noise = np.random.default_rng(0).normal(0, strength, (240, 360, 3))
-    return Image.fromarray((240 + noise).clip(0, 255).astype(np.uint8))
+def noise(strength: float) -> Image.Image:
+    values = np.random.default_rng(0).normal(240, strength, (240, 360, 3))
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
 def gradient(last: int) -> Image.Image:
@@ -112,18 +112,20 @@ def gradient(last: int) -> Image.Image:
         Image.new("RGB", (360, 240)),
         Image.new("RGB", (360, 240), "white"),
         Image.new("RGB", (1, 1), "red"),
-        noisy(3),
+        noise(3),
         gradient(255),
         gradient(10),
     ],
     ids=["black", "white", "a pixel", "noise", "a gradient", "a weak gradient"],
 )
-def test_pictures_without_structure_are_flat_however_they_are_encoded(image: Image.Image) -> None:
+def test_pictures_without_structure_have_the_flat_hash_in_every_encoding(
+    image: Image.Image,
+) -> None:
     for file in (encoded(image, "PNG"), encoded(image, "JPEG", quality=75)):
         assert FLAT == decoded(file).perceptual_hash
 
 
-def test_a_page_of_text_is_not_flat() -> None:
+def test_a_page_of_text_does_not_have_the_flat_hash() -> None:
     page = Image.new("RGB", (600, 800), "white")
     for line in range(30):
         text = "Of the perceptual hash of pages " * 3
@@ -131,15 +133,17 @@ def test_a_page_of_text_is_not_flat() -> None:
     assert FLAT != decoded(encoded(page, "PNG")).perceptual_hash
 
 
-def test_the_pixels_of_other_bytes_are_the_same(postcards: list[Image.Image]) -> None:
+def test_lossless_files_of_one_picture_have_equal_pixel_digests(
+    postcards: list[Image.Image],
+) -> None:
     image = postcards[0]
-    words = PngImagePlugin.PngInfo()
-    words.add_text("Comment", "a copy")
+    metadata = PngImagePlugin.PngInfo()
+    metadata.add_text("Comment", "a copy")
     opaque = image.convert("RGBA")
     files = [
         encoded(image, "PNG"),
         encoded(image, "PNG", compress_level=1),
-        encoded(image, "PNG", pnginfo=words, exif=some_exif()),
+        encoded(image, "PNG", pnginfo=metadata, exif=some_exif()),
         encoded(image, "WEBP", lossless=True),
         encoded(image, "BMP"),
         encoded(image, "TIFF"),
@@ -150,14 +154,16 @@ def test_the_pixels_of_other_bytes_are_the_same(postcards: list[Image.Image]) ->
     assert 1 == len({decoded(file).perceptual_hash for file in files})
 
 
-def test_a_jpeg_without_its_metadata_has_the_same_pixels(postcards: list[Image.Image]) -> None:
+def test_the_metadata_of_a_jpeg_does_not_change_its_pixel_digest(
+    postcards: list[Image.Image],
+) -> None:
     bare = encoded(postcards[1], "JPEG")
-    with_words = encoded(postcards[1], "JPEG", exif=some_exif(), comment="a copy")
-    assert bare != with_words
-    assert decoded(bare).pixel_sha256 == decoded(with_words).pixel_sha256
+    with_metadata = encoded(postcards[1], "JPEG", exif=some_exif(), comment="a copy")
+    assert bare != with_metadata
+    assert decoded(bare).pixel_sha256 == decoded(with_metadata).pixel_sha256
 
 
-def test_pixels_that_differ_a_little_are_not_the_same(postcards: list[Image.Image]) -> None:
+def test_slightly_different_pixels_have_different_digests(postcards: list[Image.Image]) -> None:
     image = postcards[2]
     marked = image.copy()
     marked.putpixel((100, 100), (1, 2, 3))
@@ -168,10 +174,10 @@ def test_pixels_that_differ_a_little_are_not_the_same(postcards: list[Image.Imag
     ]
     digests = {decoded(file).pixel_sha256 for file in (encoded(image, "PNG"), *others)}
     assert 4 == len(digests)
-    assert bits_between(encoded(image, "PNG"), encoded(marked, "PNG")) <= 2
+    assert distance(encoded(image, "PNG"), encoded(marked, "PNG")) <= 2
 
 
-def test_a_flat_picture_of_another_size_has_other_pixels() -> None:
+def test_the_pixel_digest_depends_on_the_size() -> None:
     sizes = [(6, 4), (4, 6), (24, 1), (12, 2)]
     black = [decoded(encoded(Image.new("RGB", size), "PNG")).pixel_sha256 for size in sizes]
     assert len(sizes) == len(set(black))

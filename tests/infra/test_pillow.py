@@ -1,4 +1,4 @@
-"""The processes that decode pictures: limited, killed, replaced, and never in each other's way."""
+"""The pool of decoder processes: limits, kills, replacements, priorities, isolation."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def endless_jpeg() -> bytes:
     file = io.BytesIO()
     Image.new("L", (4000, 4000), 90).save(file, "JPEG", progressive=True)
     data = file.getvalue()
-    # The last scan refines the lowest bit of all but the first coefficient: as often as you like.
+    # The last scan refines the lowest bit of the AC coefficients. It may be repeated without end.
     start = data.rindex(b"\xff\xda")
     scan = data[start:-2]
     return data[:-2] + scan * (400_000 // len(scan)) + data[-2:]
 
 
-def workers_of(pid: int) -> list[int]:
-    """Return the processes that decode for this one."""
+def decoder_processes_of(pid: int) -> list[int]:
+    """Return the pids of a process's decoder processes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [
         int(child)
@@ -55,11 +55,11 @@ def workers_of(pid: int) -> list[int]:
     ]
 
 
-def test_the_accepted_media_types_are_those_of_the_eight_formats() -> None:
+def test_the_accepted_media_types_are_those_of_the_supported_formats() -> None:
     assert tuple(FORMATS.values()) == ACCEPTED_CONTENT_TYPES
 
 
-async def test_a_picture_that_takes_too_long_is_refused_and_holds_up_no_other(
+async def test_a_picture_that_takes_too_long_is_refused_and_blocks_no_others(
     imaging: PillowImaging,
 ) -> None:
     endless = asyncio.create_task(imaging.decode(endless_jpeg()))
@@ -67,26 +67,26 @@ async def test_a_picture_that_takes_too_long_is_refused_and_holds_up_no_other(
     for _ in range(5):
         assert (await imaging.decode(PLAIN)).width == 120
     assert not endless.done()
-    with pytest.raises(InvalidContent, match="longer than 3 seconds; save it anew"):
+    with pytest.raises(InvalidContent, match="longer than 3 seconds; save it again"):
         await endless
     assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_a_worker_that_was_killed_at_rest_is_replaced(imaging: PillowImaging) -> None:
-    before = workers_of(os.getpid())
+async def test_an_idle_decoder_process_that_was_killed_is_replaced(imaging: PillowImaging) -> None:
+    before = decoder_processes_of(os.getpid())
     assert len(before) == 2
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(0.2)
-    developed = await asyncio.gather(*(imaging.decode(PLAIN) for _ in range(4)))
-    assert {120} == {picture.width for picture in developed}
-    assert not set(before) & set(workers_of(os.getpid()))
+    pictures = await asyncio.gather(*(imaging.decode(PLAIN) for _ in range(4)))
+    assert {120} == {picture.width for picture in pictures}
+    assert not set(before) & set(decoder_processes_of(os.getpid()))
 
 
-async def test_a_worker_that_dies_of_a_picture_refuses_it_and_is_replaced(
+async def test_a_picture_whose_decoder_process_dies_is_refused(
     imaging: PillowImaging, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = workers_of(os.getpid())
+    before = decoder_processes_of(os.getpid())
     deadly = asyncio.create_task(imaging.decode_pixels(endless_jpeg()))
     await asyncio.sleep(0.2)
     for pid in before:
@@ -97,7 +97,7 @@ async def test_a_worker_that_dies_of_a_picture_refuses_it_and_is_replaced(
     assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_who_gives_up_leaves_no_answer_to_the_next(imaging: PillowImaging) -> None:
+async def test_a_cancelled_call_leaves_no_response_to_the_next_one(imaging: PillowImaging) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
@@ -105,7 +105,7 @@ async def test_who_gives_up_leaves_no_answer_to_the_next(imaging: PillowImaging)
         assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_who_gives_up_waiting_takes_nobodys_place() -> None:
+async def test_a_cancelled_waiter_does_not_occupy_a_process() -> None:
     async with PillowImaging(encoder_side=16, decode_seconds=2, workers=1) as imaging:
         busy = asyncio.create_task(imaging.decode(endless_jpeg()))
         waiting = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(3)]
@@ -118,7 +118,7 @@ async def test_who_gives_up_waiting_takes_nobodys_place() -> None:
         assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_memory_is_limited() -> None:
+async def test_a_picture_that_exceeds_the_memory_limit_is_refused() -> None:
     huge = encoded(Image.new("RGB", (6000, 6000)), "PNG")
     async with PillowImaging(encoder_side=16, decode_memory_bytes=200 << 20, workers=1) as imaging:
         with pytest.raises(InvalidContent, match="memory"):
@@ -126,7 +126,7 @@ async def test_memory_is_limited() -> None:
         assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_decoding_for_a_search_goes_ahead_of_uploads_that_wait() -> None:
+async def test_decoding_for_a_search_has_priority_over_waiting_uploads() -> None:
     done: list[str] = []
     async with PillowImaging(encoder_side=16, workers=1) as imaging:
 
@@ -142,13 +142,13 @@ async def test_decoding_for_a_search_goes_ahead_of_uploads_that_wait() -> None:
     assert done == ["upload", "search", *["upload"] * 4]
 
 
-async def test_workers_end_with_the_imaging(imaging: PillowImaging) -> None:
-    pids = workers_of(os.getpid())
+async def test_decoder_processes_end_with_the_imaging(imaging: PillowImaging) -> None:
+    pids = decoder_processes_of(os.getpid())
     await imaging.__aexit__()
-    assert not any(_runs(pid) for pid in pids)
+    assert not any(_is_running(pid) for pid in pids)
 
 
-async def test_a_worker_ends_when_its_server_is_killed() -> None:
+async def test_a_decoder_process_ends_when_its_server_is_killed() -> None:
     program = (
         "import asyncio, os\n"
         "from infra.pillow.imaging import PillowImaging\n"
@@ -163,18 +163,18 @@ async def test_a_worker_ends_when_its_server_is_killed() -> None:
     )
     assert server.stdout
     assert await server.stdout.readline() == b"ready\n"
-    [pid] = workers_of(server.pid)
+    [pid] = decoder_processes_of(server.pid)
     server.kill()
     await server.communicate()
     await asyncio.to_thread(_wait_for_end, pid)
 
 
 def _wait_for_end(pid: int) -> None:
-    while _runs(pid):
+    while _is_running(pid):
         time.sleep(0.02)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return b"infra.pillow.decoder_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -185,10 +185,12 @@ def _environment_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
-async def test_workers_know_none_of_the_servers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_decoder_processes_do_not_inherit_the_servers_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PICTOGRAPH_API_KEY", "secret")
     async with PillowImaging(encoder_side=16, workers=1):
-        [pid] = workers_of(os.getpid())
+        [pid] = decoder_processes_of(os.getpid())
         environment = _environment_of(pid)
     assert b"PYTHONPATH=" in environment
     assert b"secret" not in environment
@@ -209,7 +211,7 @@ async def test_a_folder_named_infra_in_the_working_directory_is_not_run(
         assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_what_decoders_print_reaches_neither_answers_nor_log(
+async def test_output_of_decoders_reaches_neither_responses_nor_log(
     imaging: PillowImaging, capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = encoded(flag((60, 40)), "TIFF", compression="jpeg")
@@ -219,7 +221,7 @@ async def test_what_decoders_print_reaches_neither_answers_nor_log(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_workers_load_no_model_library() -> None:
+async def test_decoder_processes_load_no_large_library() -> None:
     program = (
         "import sys, infra.pillow.decoder_process;"
         "print({'torch', 'numpy', 'pydantic'} & {*sys.modules})"
@@ -232,19 +234,19 @@ async def test_workers_load_no_model_library() -> None:
 
 
 @pytest.mark.parametrize("python", ["/bin/false", "/bin/no-such-program"])
-async def test_workers_that_do_not_start_stop_the_start(
+async def test_opening_the_pool_fails_if_its_processes_do_not_start(
     monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(Misconfigured, match="end before they are ready"):
-        async with DecoderPool(1, LIMITS):
+        async with DecoderPool(3, LIMITS):
             pass
 
 
-async def test_a_worker_that_cannot_be_replaced_is_an_outage_and_no_fault_of_the_picture(
+async def test_a_process_that_cannot_be_replaced_is_no_refusal_of_the_picture(
     imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pid in workers_of(os.getpid()):
+    for pid in decoder_processes_of(os.getpid()):
         os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(0.2)
     with monkeypatch.context() as patch:
@@ -254,45 +256,45 @@ async def test_a_worker_that_cannot_be_replaced_is_an_outage_and_no_fault_of_the
     assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_who_gives_up_when_its_turn_comes_passes_it_on(
+async def test_a_waiter_cancelled_after_it_got_a_process_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = {"name": "decode_pixels", "encoder_side": 16, "max_pixels": 10_000, "max_frames": 1}
-    async with DecoderPool(1, LIMITS) as workers:
-        give = workers._give  # noqa: SLF001 - the moment is too short to be met from outside
+    async with DecoderPool(1, LIMITS) as pool:
+        release = pool._release  # noqa: SLF001 - the race cannot be timed from outside
 
-        def give_and_cancel(slot: Any) -> None:  # noqa: ANN401 - whatever it is
-            give(slot)
+        def release_and_cancel(slot: Any) -> None:  # noqa: ANN401 - a private class
+            release(slot)
             second.cancel()
 
-        first, second, third = (asyncio.create_task(workers.run(task, PLAIN)) for _ in range(3))
-        monkeypatch.setattr(workers, "_give", give_and_cancel)
+        first, second, third = (asyncio.create_task(pool.run(task, PLAIN)) for _ in range(3))
+        monkeypatch.setattr(pool, "_release", release_and_cancel)
         assert await first == await third
         assert second.cancelled()
 
 
-async def test_an_answer_that_is_too_long_is_not_read(
+async def test_a_response_beyond_the_maximum_length_is_not_read(
     imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("infra.pillow.decoder_pool.MOST_BODY", 100)
+        patch.setattr("infra.pillow.decoder_pool.MAX_BODY_BYTES", 100)
         with pytest.raises(InvalidContent, match="damaged"):
             await imaging.decode(PLAIN)
     assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_a_worker_is_replaced_after_many_pictures(
+async def test_a_decoder_process_is_replaced_after_its_maximum_of_tasks(
     imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.pillow.decoder_pool._TASKS_OF_A_LIFE", 2)
-    before = set(workers_of(os.getpid()))
+    monkeypatch.setattr("infra.pillow.decoder_pool._MAX_TASKS_PER_PROCESS", 2)
+    before = set(decoder_processes_of(os.getpid()))
     for _ in range(6):
         assert (await imaging.decode(PLAIN)).width == 120
-    assert before != set(workers_of(os.getpid()))
+    assert before != set(decoder_processes_of(os.getpid()))
 
 
-@pytest.mark.skipif(not GPS.is_dir(), reason="the photos of ../shared/data are not here")
-async def test_photos_keep_their_exif_on_the_way_from_the_worker(imaging: PillowImaging) -> None:
+@pytest.mark.skipif(not GPS.is_dir(), reason="the photos in ../shared/data are missing")
+async def test_exif_survives_the_transfer_from_a_decoder_process(imaging: PillowImaging) -> None:
     picture = await imaging.decode((GPS / "DSCN0042.jpg").read_bytes())
     assert picture.exif
     assert picture.exif.camera_model == "COOLPIX P6000"
@@ -301,7 +303,7 @@ async def test_photos_keep_their_exif_on_the_way_from_the_worker(imaging: Pillow
     assert (picture.width, picture.height) == (640, 480)
 
 
-async def test_twenty_pictures_at_once_are_all_developed(imaging: PillowImaging) -> None:
+async def test_twenty_concurrent_pictures_are_decoded(imaging: PillowImaging) -> None:
     sizes = [(40 + n, 30) for n in range(20)]
     files = [encoded(flag(size), "JPEG") for size in sizes]
     outcomes = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Listening to PostgreSQL: through lost connections, restarts, and for those who are too slow."""
+"""PostgresEvents: lost connections, restarts of the server, and slow subscribers."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ MODEL = EmbeddingModel("tests/small", 3)
 EAST = (1.0, 0.0, 0.0)
 
 
-def soon(awaitable: Awaitable[object]) -> Awaitable[object]:
+def within_a_minute(awaitable: Awaitable[object]) -> Awaitable[object]:
     return asyncio.wait_for(awaitable, 60)
 
 
 @asynccontextmanager
-async def listening(url: str) -> AsyncIterator[PostgresEvents]:
+async def open_events(url: str) -> AsyncIterator[PostgresEvents]:
     async with open_engine(url) as engine, PostgresEvents.open(engine) as events:
         yield events
 
@@ -45,90 +45,90 @@ async def execute(url: str, statement: str) -> None:
         await connection.execute(text(statement))
 
 
-KILL = f"""
+TERMINATE_LISTENERS = f"""
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = '{module.NAME}'
+    WHERE datname = current_database() AND application_name = '{module.APPLICATION_NAME}'
 """  # noqa: S608 - a constant
 
 
-async def test_a_connection_that_is_ended_is_made_anew_and_who_listens_is_told(
+async def test_a_lost_connection_is_opened_again_and_subscribers_get_a_gap(
     postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresLibrary.open(engine, MODEL)
-        async with events.images() as changes, events.wake(Channel.WORK) as woken:
+    async with open_engine(postgres_url) as engine, open_events(postgres_url) as events:
+        library = await PostgresLibrary.open(engine, MODEL)
+        async with events.images() as changes, events.notified(Channel.WORK) as notified:
             for _ in range(2):
-                await execute(postgres_url, KILL)
-                assert await soon(anext(changes)) is None
-                await soon(woken.wait())
-                woken.clear()
-                image = await catalog.add(image_with(), EAST)
-                assert (image.id,) == await soon(anext(changes))
+                await execute(postgres_url, TERMINATE_LISTENERS)
+                assert await within_a_minute(anext(changes)) is None
+                await within_a_minute(notified.wait())
+                notified.clear()
+                image = await library.add(image_with(), EAST)
+                assert (image.id,) == await within_a_minute(anext(changes))
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert 2 == len(warnings)
 
 
-async def test_a_restart_of_the_server_is_survived() -> None:
+async def test_subscriptions_survive_a_restart_of_the_server() -> None:
     with TemporaryDirectory(prefix="pictograph-tests-") as folder:
-        place = Path(folder) / "postgres"
+        data_folder = Path(folder) / "postgres"
         async with (
-            embedded_postgres(place) as url,
+            embedded_postgres(data_folder) as url,
             open_engine(url) as engine,
-            listening(url) as events,
+            open_events(url) as events,
         ):
             await upgrade(engine)
-            catalog = await PostgresLibrary.open(engine, MODEL)
+            library = await PostgresLibrary.open(engine, MODEL)
             async with events.images() as changes:
-                cluster = await asyncio.to_thread(open_cluster, place)
+                cluster = await asyncio.to_thread(open_cluster, data_folder)
                 await asyncio.to_thread(cluster.stop)
                 await asyncio.to_thread(cluster.start)
-                assert await soon(anext(changes)) is None
-                image = await catalog.add(image_with(), EAST)
-                assert (image.id,) == await soon(anext(changes))
+                assert await within_a_minute(anext(changes)) is None
+                image = await library.add(image_with(), EAST)
+                assert (image.id,) == await within_a_minute(anext(changes))
 
 
-async def test_who_begins_to_listen_while_the_server_is_away_is_told_once_it_is_there(
+async def test_a_subscriber_that_came_during_an_outage_gets_a_gap_after_it(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
-    async with listening(postgres_url) as events:
-        arguments = dict(events._arguments)  # noqa: SLF001 - there is no other way to be misled
-        events._arguments["host"] = "/nowhere"  # noqa: SLF001 - the same
+    monkeypatch.setattr(module, "SUBSCRIBE_TIMEOUT_SECONDS", 0.1)
+    async with open_events(postgres_url) as events:
+        arguments = dict(events._connect_arguments)  # noqa: SLF001 - simulates an outage
+        events._connect_arguments["host"] = "/nowhere"  # noqa: SLF001 - simulates an outage
         async with events.images() as changes:
-            events._arguments.update(arguments)  # noqa: SLF001 - the same
-            assert await soon(anext(changes)) is None
+            events._connect_arguments.update(arguments)  # noqa: SLF001 - ends the outage
+            assert await within_a_minute(anext(changes)) is None
 
 
-async def test_who_is_too_slow_is_told_that_something_was_missed(
+async def test_a_subscriber_that_is_too_slow_gets_a_gap(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SubscriberBuffer.__init__, "__defaults__", (3,))
-    async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresLibrary.open(engine, MODEL)
+    async with open_engine(postgres_url) as engine, open_events(postgres_url) as events:
+        library = await PostgresLibrary.open(engine, MODEL)
         async with events.images() as slow, events.images() as quick:
             for _ in range(5):
-                image = await catalog.add(image_with(), EAST)
-                assert (image.id,) == await soon(anext(quick))
-            assert await soon(anext(slow)) is None
+                image = await library.add(image_with(), EAST)
+                assert (image.id,) == await within_a_minute(anext(quick))
+            assert await within_a_minute(anext(slow)) is None
 
 
-async def test_a_silent_connection_is_asked_for_a_sign_of_life(
+async def test_an_idle_connection_is_checked_by_keepalive_queries(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SILENCE", 0.01)
-    async with open_engine(postgres_url) as engine, listening(postgres_url) as events:
-        catalog = await PostgresLibrary.open(engine, MODEL)
+    monkeypatch.setattr(module, "KEEPALIVE_SECONDS", 0.01)
+    async with open_engine(postgres_url) as engine, open_events(postgres_url) as events:
+        library = await PostgresLibrary.open(engine, MODEL)
         async with events.images() as changes:
-            asked = text(f"""
+            keepalive_queries = text(f"""
                 SELECT count(*) FROM pg_stat_activity
-                WHERE application_name = '{module.NAME}' AND query = 'SELECT 1'
+                WHERE application_name = '{module.APPLICATION_NAME}' AND query = 'SELECT 1'
                 AND datname = current_database()
             """)  # noqa: S608 - a constant
             async with asyncio.timeout(60), engine.connect() as connection:
-                while not await connection.scalar(asked):
+                while not await connection.scalar(keepalive_queries):
                     await connection.rollback()
-            image = await catalog.add(image_with(), EAST)
-            assert (image.id,) == await soon(anext(changes))
+            image = await library.add(image_with(), EAST)
+            assert (image.id,) == await within_a_minute(anext(changes))
 
 
 @pytest.mark.parametrize(
@@ -138,29 +138,29 @@ async def test_a_silent_connection_is_asked_for_a_sign_of_life(
         (Channel.WORK, "NOTIFY pictograph_work"),
     ],
 )
-async def test_other_channels_wake_who_waits_for_them(
+async def test_a_notification_on_another_channel_sets_its_event(
     postgres_url: str, channel: Channel, statement: str
 ) -> None:
-    async with listening(postgres_url) as events, events.wake(channel) as woken:
-        woken.clear()
+    async with open_events(postgres_url) as events, events.notified(channel) as notified:
+        notified.clear()
         await execute(postgres_url, statement)
-        await soon(woken.wait())
+        await within_a_minute(notified.wait())
 
 
-async def test_it_ends_with_its_listeners_and_its_connection(postgres_url: str) -> None:
+async def test_closing_ends_subscriptions_and_closes_the_connection(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         async with PostgresEvents.open(engine) as events, events.images() as changes:
             await events.close()
-            assert [] == [each async for each in changes]
-        count = text(f"""
+            assert [] == [ids async for ids in changes]
+        count_connections = text(f"""
             SELECT count(*) FROM pg_stat_activity
-            WHERE application_name = '{module.NAME}' AND datname = current_database()
+            WHERE application_name = '{module.APPLICATION_NAME}' AND datname = current_database()
         """)  # noqa: S608 - a constant
         async with asyncio.timeout(60), engine.connect() as connection:
-            while await connection.scalar(count):
+            while await connection.scalar(count_connections):
                 await connection.rollback()
 
 
-async def test_nothing_is_connected_before_somebody_listens(postgres_url: str) -> None:
-    async with listening(postgres_url) as events:
-        assert events._keeping is None  # noqa: SLF001 - nobody else could tell
+async def test_no_connection_is_opened_before_the_first_subscriber(postgres_url: str) -> None:
+    async with open_events(postgres_url) as events:
+        assert events._listener is None  # noqa: SLF001 - no public sign of the connection

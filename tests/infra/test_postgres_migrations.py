@@ -1,4 +1,4 @@
-"""Migrations: complete, repeatable, all or none, and taken in turns."""
+"""Migrations: they create the declared tables, in one transaction, one process at a time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sqlalchemy import make_url, text
 
 from domain.errors import Misconfigured
 from infra.postgres.engine import open_engine
-from infra.postgres.migrate import check_current, is_current, script, upgrade
+from infra.postgres.migrate import alembic_config, check_current, is_current, upgrade
 from infra.postgres.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-EARLIER_IMAGE = """
+INSERT_IMAGE_OF_0001 = """
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
     VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
 """
 
 
-async def test_the_migrations_make_the_tables_that_are_declared(postgres_url: str) -> None:
+async def test_the_migrations_create_the_declared_tables(postgres_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
@@ -33,29 +33,29 @@ async def test_the_migrations_make_the_tables_that_are_declared(postgres_url: st
         assert [] == await connection.run_sync(differences)
 
 
-async def test_images_of_the_first_version_are_there_after_the_second_without_a_hash(
+async def test_images_from_before_migration_0002_are_kept_without_a_hash(
     postgres_url: str,
 ) -> None:
     async with open_engine(postgres_url) as engine:
         async with engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.downgrade(script(sync), "0001"))
-            await connection.execute(text(EARLIER_IMAGE))
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0001"))
+            await connection.execute(text(INSERT_IMAGE_OF_0001))
         await upgrade(engine)
         async with engine.connect() as connection:
             [row] = await connection.execute(text("SELECT * FROM images"))
     assert (row.filename, row.perceptual_hash, row.pixel_sha256) == ("a.jpg", None, None)
 
 
-async def test_servers_that_migrate_at_once_take_turns(postgres_url: str) -> None:
+async def test_concurrent_upgrades_run_one_at_a_time(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         async with engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.downgrade(script(sync), "base"))
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         assert not await is_current(engine)
         await asyncio.gather(*(upgrade(engine) for _ in range(4)))
         await check_current(engine)
 
 
-async def test_migrations_that_are_not_current_are_refused(postgres_url: str) -> None:
+async def test_a_database_of_another_version_is_refused(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -63,9 +63,9 @@ async def test_migrations_that_are_not_current_are_refused(postgres_url: str) ->
             await check_current(engine)
 
 
-async def test_a_user_without_rights_learns_which(postgres_url: str) -> None:
+async def test_a_user_without_rights_is_told_which_are_missing(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine, engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(script(sync), "base"))
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         await connection.execute(text("DROP EXTENSION vector"))
         await connection.execute(text("DROP TABLE alembic_version"))
         await connection.execute(text("DROP ROLE IF EXISTS guest"))
@@ -76,7 +76,7 @@ async def test_a_user_without_rights_learns_which(postgres_url: str) -> None:
             await upgrade(engine)
 
 
-async def test_a_migration_that_fails_is_raised_as_it_is(postgres_url: str) -> None:
+async def test_any_other_error_of_a_migration_is_raised_unchanged(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         async with engine.begin() as connection:
             await connection.execute(text("DELETE FROM alembic_version"))

@@ -1,4 +1,4 @@
-"""Which model a library belongs to."""
+"""The first model of a library, and the refusal of another."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def test_the_first_model_becomes_the_active_one(postgres_url: str) -> None
         assert {("tests/small", 3): "active"} == await states(engine)
 
 
-async def test_servers_that_start_at_once_agree(postgres_url: str) -> None:
+async def test_servers_that_start_at_the_same_time_activate_one_model(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         models = await asyncio.gather(*(activate(engine, SMALL) for _ in range(5)))
         assert 1 == len(set(models))
 
 
-async def test_a_library_without_images_changes_to_another_model_and_back(
+async def test_a_library_without_embeddings_changes_to_another_model_and_back(
     postgres_url: str,
 ) -> None:
     async with open_engine(postgres_url) as engine:
@@ -55,7 +55,9 @@ async def test_a_library_without_images_changes_to_another_model_and_back(
         assert small == await activate(engine, SMALL)
 
 
-async def test_a_library_of_another_model_is_refused_with_both_names(postgres_url: str) -> None:
+async def test_a_model_that_did_not_embed_the_library_is_refused_with_both_names(
+    postgres_url: str,
+) -> None:
     async with open_engine(postgres_url) as engine:
         catalog = await PostgresLibrary.open(engine, SMALL)
         image = await catalog.add(image_with(), (1.0, 0.0, 0.0))
@@ -66,7 +68,7 @@ async def test_a_library_of_another_model_is_refused_with_both_names(postgres_ur
         await PostgresLibrary.open(engine, LARGE)
 
 
-async def test_vectors_too_long_for_a_page_are_kept_and_found(postgres_url: str) -> None:
+async def test_vectors_too_long_for_a_page_are_stored_and_found(postgres_url: str) -> None:
     async with open_engine(postgres_url) as engine:
         for below in (20_000, 0):
             catalog = await PostgresLibrary.open(engine, LARGE, exact_below=below)
@@ -85,7 +87,7 @@ async def test_a_catalog_needs_no_model(postgres_url: str) -> None:
         assert {image.id: image} == await PostgresCatalog(engine).get([image.id])
 
 
-async def test_one_that_was_deleted_while_it_was_added_again_is_added(
+async def test_an_image_that_is_deleted_during_its_reupload_is_added(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_engine(postgres_url) as engine:

@@ -1,6 +1,6 @@
-"""Pages on a real database while other tasks insert and delete: nothing repeated, nothing skipped.
+"""Pages on PostgreSQL during concurrent inserts and deletes: none repeats or skips an image.
 
-Over fakes the same is proved step by step, in ``tests/domain/test_search_pages.py``.
+``tests/domain/test_search_pages.py`` tests the same over fakes, step by step.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domain.entities.embeddings import EmbeddingModel
-from domain.entities.filters import ImageFilter
+from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
-from domain.entities.listing import Sort, SortField, Window, position_of
+from domain.entities.listing import Sort, Window, position_of
 from domain.entities.queries import ByText, SearchOptions
 from domain.entities.searches import MAX_SEARCH_DEPTH
 from domain.use_cases.library.browse import ListImages
@@ -47,26 +47,26 @@ if TYPE_CHECKING:
 
 MODEL = EmbeddingModel("tests/pages", 2)
 ANYTHING = ByText("anything")
-NEVER_MIND = settings(
+PAGING_SETTINGS = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-# Degrees away from the question; the same again and again, so that ids have to part them.
+# Angles from the query. Few values, so that many images tie and are ordered by id.
 DEGREES = st.integers(0, 12).map(lambda number: 15 * number)
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=4)
-BEFORE = st.lists(DEGREES, min_size=1, max_size=40)
-GOING = st.sets(st.integers(0, 39), max_size=20)
+EXISTING = st.lists(DEGREES, min_size=1, max_size=40)
+DELETED_INDICES = st.sets(st.integers(0, 39), max_size=20)
 
 
 class NorthEncoder(FakeEncoder):
-    """Every text lies at zero degrees."""
+    """Encodes every text as the vector at zero degrees."""
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
         return [(1.0, 0.0) for _ in texts]
 
 
 @dataclass(frozen=True)
-class Library:
-    """Images at angles to what is looked for, in PostgreSQL."""
+class SearchableLibrary:
+    """Images at angles to the query, on PostgreSQL, and a search over them."""
 
     engine: AsyncEngine
     catalog: PostgresLibrary
@@ -90,7 +90,7 @@ class Library:
         return [await self.insert(each) for each in degrees]
 
     async def insert(self, degrees: int) -> Image:
-        """Insert an image whose facts tie wherever its angle does."""
+        """Insert an image; images at the same angle tie in every sort."""
         angle = math.radians(degrees)
         taken_at = NOON.replace(minute=degrees // 15) if degrees % 2 else None
         image = image_with(
@@ -111,123 +111,128 @@ class Library:
 
 
 @pytest_asyncio.fixture
-async def library(postgres_url: str) -> AsyncIterator[Library]:
+async def library(postgres_url: str) -> AsyncIterator[SearchableLibrary]:
     async with open_engine(postgres_url) as engine:
-        yield Library(engine, await PostgresLibrary.open(engine, MODEL))
+        yield SearchableLibrary(engine, await PostgresLibrary.open(engine, MODEL))
 
 
-async def found_by_page(
-    search: SearchImages, narrowing: SearchOptions, sizes: list[int]
+async def search_by_page(
+    search: SearchImages, options: SearchOptions, sizes: list[int]
 ) -> list[UUID]:
     """Return the ids on all pages of a search."""
-    seen: list[UUID] = []
-    after, turn = None, 0
+    read: list[UUID] = []
+    after, page_number = None, 0
     while True:
-        size = sizes[turn % len(sizes)]
-        page = await search(ANYTHING, narrowing, first=size, after=after)
-        seen += [found.image.id for found in page.found]
+        size = sizes[page_number % len(sizes)]
+        page = await search(ANYTHING, options, first=size, after=after)
+        read += [found.image.id for found in page.found]
         assert len(page.found) == size or not page.has_next
         if not page.has_next:
-            return seen
-        after, turn = page.found[-1].cursor, turn + 1
+            return read
+        after, page_number = page.found[-1].cursor, page_number + 1
 
 
-@NEVER_MIND
+@PAGING_SETTINGS
 @given(
-    before=BEFORE,
-    going=GOING,
-    coming=st.lists(DEGREES, max_size=15),
+    existing=EXISTING,
+    deleted_indices=DELETED_INDICES,
+    inserted=st.lists(DEGREES, max_size=15),
     sizes=SIZES,
     options=st.sampled_from(
         [SearchOptions(), SearchOptions(exact=True), SearchOptions(ImageFilter(keywords="jpg"))]
     ),
 )
-async def test_a_search_finds_whatever_was_there_throughout_once_and_in_order(  # noqa: PLR0913
-    library: Library,
+async def test_a_search_returns_every_kept_image_once_and_in_order(  # noqa: PLR0913
+    library: SearchableLibrary,
     *,
-    before: list[int],
-    going: set[int],
-    coming: list[int],
+    existing: list[int],
+    deleted_indices: set[int],
+    inserted: list[int],
     sizes: list[int],
-    narrowing: SearchOptions,
+    options: SearchOptions,
 ) -> None:
-    images = await library.fill(before)
-    angles = dict(zip((image.id for image in images), before, strict=True))
-    gone = [image for place, image in enumerate(images) if place in going]
-    seen, *_ = await asyncio.gather(
-        found_by_page(library.search, narrowing, sizes),
-        library.delete_all(gone),
-        library.insert_all(coming),
+    images = await library.fill(existing)
+    angles = dict(zip((image.id for image in images), existing, strict=True))
+    deleted = [image for index, image in enumerate(images) if index in deleted_indices]
+    read, *_ = await asyncio.gather(
+        search_by_page(library.search, options, sizes),
+        library.delete_all(deleted),
+        library.insert_all(inserted),
     )
-    assert len(seen) == len(set(seen))
-    stayed = angles.keys() - {image.id for image in gone}
-    expected = sorted(stayed, key=lambda id_: (angles[id_], id_))
-    assert expected == [id_ for id_ in seen if id_ in stayed]
+    assert len(read) == len(set(read))
+    kept = angles.keys() - {image.id for image in deleted}
+    expected = sorted(kept, key=lambda id_: (angles[id_], id_))
+    assert expected == [id_ for id_ in read if id_ in kept]
 
 
 SORTS = st.builds(Sort, st.sampled_from(SortField), st.booleans())
 
 
-async def listed_by_page(
+async def list_by_page(
     listing: ListImages, sort: Sort, sizes: list[int], *, from_end: bool
 ) -> list[Image]:
     """Return the images on all pages, from either end, in the order of the listing."""
-    seen: list[Image] = []
-    place, turn = None, 0
+    read: list[Image] = []
+    position, page_number = None, 0
     while True:
-        size = sizes[turn % len(sizes)]
+        size = sizes[page_number % len(sizes)]
         window = (
-            Window(size, before=place, from_end=True) if from_end else Window(size, after=place)
+            Window(size, before=position, from_end=True)
+            if from_end
+            else Window(size, after=position)
         )
         page = await listing(ImageFilter(), sort, window)
-        seen = [*page.images, *seen] if from_end else [*seen, *page.images]
+        read = [*page.images, *read] if from_end else [*read, *page.images]
         if not (page.has_previous if from_end else page.has_next):
-            return seen
-        place, turn = position_of(seen[0] if from_end else seen[-1], sort), turn + 1
+            return read
+        position, page_number = (
+            position_of(read[0] if from_end else read[-1], sort),
+            page_number + 1,
+        )
 
 
-@NEVER_MIND
+@PAGING_SETTINGS
 @given(
-    before=BEFORE,
-    going=GOING,
-    coming=st.lists(DEGREES, max_size=15),
+    existing=EXISTING,
+    deleted_indices=DELETED_INDICES,
+    inserted=st.lists(DEGREES, max_size=15),
     sizes=SIZES,
     sort=SORTS,
     from_end=st.booleans(),
 )
-async def test_a_listing_has_whatever_was_there_throughout_once_and_in_order(  # noqa: PLR0913
-    library: Library,
+async def test_a_listing_returns_every_kept_image_once_and_in_order(  # noqa: PLR0913
+    library: SearchableLibrary,
     *,
-    before: list[int],
-    going: set[int],
-    coming: list[int],
+    existing: list[int],
+    deleted_indices: set[int],
+    inserted: list[int],
     sizes: list[int],
     sort: Sort,
     from_end: bool,
 ) -> None:
-    images = await library.fill(before)
-    gone = [image for place, image in enumerate(images) if place in going]
-    stayed = {image.id for image in images} - {image.id for image in gone}
+    images = await library.fill(existing)
+    deleted = [image for index, image in enumerate(images) if index in deleted_indices]
+    kept = {image.id for image in images} - {image.id for image in deleted}
     listing = ListImages(library.catalog)
-    alone = await listing(ImageFilter(), sort, Window(100))  # nobody else is at work yet
-    seen, *_ = await asyncio.gather(
-        listed_by_page(listing, sort, sizes, from_end=from_end),
-        library.delete_all(gone),
-        library.insert_all(coming),
+    undisturbed = await listing(ImageFilter(), sort, Window(100))
+    read, *_ = await asyncio.gather(
+        list_by_page(listing, sort, sizes, from_end=from_end),
+        library.delete_all(deleted),
+        library.insert_all(inserted),
     )
-    ids = [image.id for image in seen]
+    ids = [image.id for image in read]
     assert len(ids) == len(set(ids))
-    expected = [image.id for image in alone.images if image.id in stayed]
-    assert expected == [id_ for id_ in ids if id_ in stayed]
+    expected = [image.id for image in undisturbed.images if image.id in kept]
+    assert expected == [id_ for id_ in ids if id_ in kept]
 
 
-class BoldPlanner(Planner):
-    """Takes every library for a large one."""
+class LargeLibraryPlanner(Planner):
+    """Estimates every library as a large one."""
 
     async def estimate(
         self,
-        connection: AsyncConnection,  # noqa: ARG002 - it does not ask
-        criteria: ImageFilter,  # noqa: ARG002 - as above
+        connection: AsyncConnection,  # noqa: ARG002 - the signature of Planner
+        criteria: ImageFilter,  # noqa: ARG002 - the signature of Planner
     ) -> Estimate:
         return Estimate(100_000, 100_000)
 
@@ -246,28 +251,30 @@ FILL = (
 )
 
 
-async def test_a_walk_of_the_index_has_stable_pages_too(library: Library) -> None:
+async def test_an_approximate_search_has_stable_pages_too(library: SearchableLibrary) -> None:
     async with library.engine.begin() as connection:
         for statement in FILL:
             await connection.execute(statement)
-    walking = replace(library, catalog=replace(library.catalog, planner=BoldPlanner()))
-    page = await walking.search(ANYTHING, first=1)
+    indexed = replace(library, catalog=replace(library.catalog, planner=LargeLibraryPlanner()))
+    page = await indexed.search(ANYTHING, first=1)
     ranked = [hit.image_id for hit in page.search.hits]
     assert (False, MAX_SEARCH_DEPTH) == (page.search.exact, len(ranked))
-    going = set(ranked[1::7])
+    deleted_ids = set(ranked[1::7])
 
-    async def go_on() -> list[UUID]:
-        seen = [page.found[0].image.id]
-        at = page
-        while at.has_next:
-            at = await walking.search(ANYTHING, first=90, after=at.found[-1].cursor)
-            seen += [found.image.id for found in at.found]
-        return seen
+    async def read_pages() -> list[UUID]:
+        read = [page.found[0].image.id]
+        last_page = page
+        while last_page.has_next:
+            last_page = await indexed.search(ANYTHING, first=90, after=last_page.found[-1].cursor)
+            read += [found.image.id for found in last_page.found]
+        return read
 
-    deeds: list[Awaitable[object]] = [library.insert_all(range(0, 180, 6))]
-    deeds += [library.catalog.delete([id_]) for id_ in going]
-    paging = asyncio.create_task(go_on())
-    await asyncio.gather(paging, *deeds)
-    seen = paging.result()
-    assert len(seen) == len(set(seen))
-    assert [id_ for id_ in ranked if id_ not in going] == [id_ for id_ in seen if id_ not in going]
+    changes: list[Awaitable[object]] = [library.insert_all(range(0, 180, 6))]
+    changes += [library.catalog.delete([id_]) for id_ in deleted_ids]
+    paging = asyncio.create_task(read_pages())
+    await asyncio.gather(paging, *changes)
+    read = paging.result()
+    assert len(read) == len(set(read))
+    assert [id_ for id_ in ranked if id_ not in deleted_ids] == [
+        id_ for id_ in read if id_ not in deleted_ids
+    ]

@@ -1,4 +1,4 @@
-"""How PostgreSQL goes about the catalog's statements: by which index, and in how many steps."""
+"""Plans of searches: exact scan or index scan, by which index, and in how many statements."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from sqlalchemy import text
 from domain.entities.embeddings import QueryKind
 from domain.entities.filters import GeoNear, ImageFilter
 from infra.postgres.vectors import planner
-from infra.postgres.vectors.nearest import reach_of
+from infra.postgres.vectors.nearest import search_breadth
 from infra.postgres.vectors.planner import Estimate, Planner
-from tests.infra.watched import EVERYTHING, IMAGES, LARGE, Watched
+from tests.infra.statement_recorder import EVERYTHING, EXACT_BELOW, IMAGES, StatementRecorder
 
 
 @pytest.mark.parametrize("limit", [20, 400])
-async def test_many_candidates_are_found_by_walking_the_index(watched: Watched, limit: int) -> None:
-    ranking = await watched.search(EVERYTHING, limit=limit)
+async def test_a_search_of_many_candidates_scans_the_index(
+    recorder: StatementRecorder, limit: int
+) -> None:
+    ranking = await recorder.search(EVERYTHING, limit=limit)
     assert (False, limit) == (ranking.exact, len(ranking.hits))
-    assert "Index Scan using embeddings_1_hnsw" in await watched.plan()
-    assert 2 == len(watched.statements)
+    assert "Index Scan using embeddings_1_hnsw" in await recorder.plan()
+    assert 2 == len(recorder.statements)
 
 
-async def test_a_walk_is_put_in_the_order_of_exact_scores(watched: Watched) -> None:
-    walked = await watched.search(EVERYTHING, limit=100)
-    exact = await watched.search(EVERYTHING, limit=100, exact=True)
-    assert walked.hits == exact.hits
+async def test_an_index_scan_is_ranked_again_in_full_precision(recorder: StatementRecorder) -> None:
+    approximate = await recorder.search(EVERYTHING, limit=100)
+    exact = await recorder.search(EVERYTHING, limit=100, exact=True)
+    assert approximate.hits == exact.hits
 
 
-async def test_a_mild_filter_is_asked_along_the_walk(watched: Watched) -> None:
-    ranking = await watched.search(ImageFilter(tags_none=("rare",)))
+async def test_a_filter_that_most_images_match_is_applied_to_an_index_scan(
+    recorder: StatementRecorder,
+) -> None:
+    ranking = await recorder.search(ImageFilter(tags_none=("rare",)))
     assert (False, 20) == (ranking.exact, len(ranking.hits))
-    plan = await watched.plan()
+    plan = await recorder.plan()
     assert "Index Scan using embeddings_1_hnsw" in plan
     assert "Index Scan using images_pkey" in plan
 
@@ -46,26 +50,26 @@ async def test_a_mild_filter_is_asked_along_the_walk(watched: Watched) -> None:
         (ImageFilter(near=GeoNear(48.0, 9.0, 300)), "images_by_place"),
     ],
 )
-async def test_few_candidates_are_all_compared_by_the_filters_own_index(
-    watched: Watched, criteria: ImageFilter, index: str
+async def test_few_candidates_are_selected_by_the_index_of_the_filter_and_all_compared(
+    recorder: StatementRecorder, criteria: ImageFilter, index: str
 ) -> None:
-    ranking = await watched.search(criteria)
-    plan = await watched.plan()
+    ranking = await recorder.search(criteria)
+    plan = await recorder.plan()
     assert ranking.exact
     assert "hnsw" not in plan
     assert index in plan
-    assert 2 == len(watched.statements)
+    assert 2 == len(recorder.statements)
 
 
-async def test_a_search_that_must_be_exact_never_walks(watched: Watched) -> None:
-    ranking = await watched.search(EVERYTHING, exact=True)
+async def test_an_exact_search_does_not_scan_the_vector_index(recorder: StatementRecorder) -> None:
+    ranking = await recorder.search(EVERYTHING, exact=True)
     assert ranking.exact
-    assert "hnsw" not in await watched.plan()
-    assert 1 == len(watched.statements)
+    assert "hnsw" not in await recorder.plan()
+    assert 1 == len(recorder.statements)
 
 
 @pytest.mark.parametrize(
-    ("tag", "walks", "index"),
+    ("tag", "scans_index", "index"),
     [
         ("half", True, "Index Scan using embeddings_1_hnsw"),
         ("tenth", False, ""),
@@ -73,65 +77,67 @@ async def test_a_search_that_must_be_exact_never_walks(watched: Watched) -> None
         ("rare", False, "Bitmap Index Scan on images_by_tags"),
     ],
 )
-async def test_how_many_match_decides_who_is_asked(
-    watched: Watched,
+async def test_the_number_of_matching_images_decides_the_kind_of_scan(
+    recorder: StatementRecorder,
     tag: str,
-    walks: bool,  # noqa: FBT001
+    scans_index: bool,  # noqa: FBT001
     index: str,
 ) -> None:
-    ranking = await watched.search(ImageFilter(tags_any=(tag,)))
-    plan = await watched.plan()
-    assert (not walks, walks) == (ranking.exact, "hnsw" in plan)
+    ranking = await recorder.search(ImageFilter(tags_any=(tag,)))
+    plan = await recorder.plan()
+    assert (not scans_index, scans_index) == (ranking.exact, "hnsw" in plan)
     assert index in plan
 
 
-async def test_a_walk_that_ends_with_too_few_is_repeated_exactly(watched: Watched) -> None:
+async def test_an_index_scan_that_finds_too_few_is_followed_by_an_exact_scan(
+    recorder: StatementRecorder,
+) -> None:
     far = ImageFilter(camera_make_in=("Far",))
-    ranking = await watched.search(far)
+    ranking = await recorder.search(far)
     assert (True, 20) == (ranking.exact, len(ranking.hits))
-    assert 3 == len(watched.statements)
-    assert ranking == await watched.search(far, exact=True)
+    assert 3 == len(recorder.statements)
+    assert ranking == await recorder.search(far, exact=True)
 
 
-@pytest.mark.parametrize("matching", [0, 1, LARGE, 1_000 * IMAGES])
+@pytest.mark.parametrize("matching", [0, 1, EXACT_BELOW, 1_000 * IMAGES])
 @pytest.mark.parametrize("tag", ["half", "rare"])
 async def test_pages_are_full_however_wrong_the_estimate_is(
-    watched: Watched, tag: str, matching: int
+    recorder: StatementRecorder, tag: str, matching: int
 ) -> None:
-    class Mistaken(Planner):
+    class WrongPlanner(Planner):
         async def estimate(self, *_: object) -> Estimate:
             return Estimate(matching, IMAGES)
 
-    mistaken = Watched(replace(watched.catalog, planner=Mistaken()))
+    misled = StatementRecorder(replace(recorder.library, planner=WrongPlanner()))
     criteria = ImageFilter(tags_any=(tag,))
     for limit in (20, 400, 4_000):
-        exact = await watched.search(criteria, limit=limit, exact=True)
-        assert exact.hits == (await mistaken.search(criteria, limit=limit)).hits
+        exact = await recorder.search(criteria, limit=limit, exact=True)
+        assert exact.hits == (await misled.search(criteria, limit=limit)).hits
 
 
-async def test_a_filter_is_reckoned_once_a_minute(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
+async def test_the_estimate_of_a_filter_is_cached_until_it_expires(
+    recorder: StatementRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mild = ImageFilter(tags_none=("rare",))
-    for criteria, statements in ((EVERYTHING, 2), (mild, 4), (mild, 5), (EVERYTHING, 6)):
-        await watched.search(criteria)
-        assert statements == len(watched.statements)
-    monkeypatch.setattr(planner, "LIFETIME", -1.0)
-    await watched.search(mild)
-    assert 8 == len(watched.statements)
+    not_rare = ImageFilter(tags_none=("rare",))
+    for criteria, statements in ((EVERYTHING, 2), (not_rare, 4), (not_rare, 5), (EVERYTHING, 6)):
+        await recorder.search(criteria)
+        assert statements == len(recorder.statements)
+    monkeypatch.setattr(planner, "ESTIMATE_LIFETIME_SECONDS", -1.0)
+    await recorder.search(not_rare)
+    assert 8 == len(recorder.statements)
 
 
-async def test_the_filters_that_were_not_asked_for_the_longest_are_forgotten(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
+async def test_the_least_recently_used_estimate_is_evicted(
+    recorder: StatementRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, "MOST_KEPT", 2)
+    monkeypatch.setattr(planner, "MAX_CACHED_ESTIMATES", 2)
     one, other = ImageFilter(tags_any=("rare",)), ImageFilter(tags_any=("quarter",))
     for criteria, statements in ((EVERYTHING, 2), (one, 4), (EVERYTHING, 5), (other, 7)):
-        await watched.search(criteria)
-        assert statements == len(watched.statements)
-    await watched.search(EVERYTHING)
-    await watched.search(one)
-    assert 10 == len(watched.statements)
+        await recorder.search(criteria)
+        assert statements == len(recorder.statements)
+    await recorder.search(EVERYTHING)
+    await recorder.search(one)
+    assert 10 == len(recorder.statements)
 
 
 @pytest.mark.parametrize(
@@ -147,19 +153,19 @@ async def test_the_filters_that_were_not_asked_for_the_longest_are_forgotten(
         (0, 20, False, False),
     ],
 )
-def test_a_walk_pays_where_enough_match_for_as_many_as_are_wanted(
+def test_an_index_scan_is_cheaper_where_many_match_and_few_hits_are_wanted(
     matching: int,
     limit: int,
     for_pictures: bool,  # noqa: FBT001
     for_texts: bool,  # noqa: FBT001
 ) -> None:
-    found = Estimate(matching, 200_000)
-    assert for_pictures == reach_of(QueryKind.IMAGE, found, limit=limit).pays
-    assert for_texts == reach_of(QueryKind.TEXT, found, limit=limit).pays
+    estimate = Estimate(matching, 200_000)
+    assert for_pictures == search_breadth(QueryKind.IMAGE, estimate, limit=limit).is_cheaper
+    assert for_texts == search_breadth(QueryKind.TEXT, estimate, limit=limit).is_cheaper
 
 
-async def test_the_width_of_a_walk_ends_with_it(watched: Watched) -> None:
-    await watched.search(EVERYTHING)
-    async with watched.catalog.engine.connect() as connection:
+async def test_the_settings_of_an_index_scan_end_with_it(recorder: StatementRecorder) -> None:
+    await recorder.search(EVERYTHING)
+    async with recorder.library.engine.connect() as connection:
         assert "40" == await connection.scalar(text("SHOW hnsw.ef_search"))
         assert "off" == await connection.scalar(text("SHOW hnsw.iterative_scan"))

@@ -1,4 +1,4 @@
-"""What stands for a large library."""
+"""Random samples of the embeddings of a large library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILL = (
         SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n, now(), 'ready',
             ARRAY[]::text[] FROM generate_series(1, :count) AS n
     """),
-    # The first number says which image it is: they lie in the order of their uploads.
+    # The first entry is the number of the image, in the order of the inserts.
     text("""
         INSERT INTO embeddings SELECT id, 1,
             (ARRAY[byte_size / 10000.0]::real[] || array_fill(0.1::real, ARRAY[63]))::vector
@@ -41,7 +41,7 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
         async with open_engine(postgres_module_url) as engine:
             await PostgresLibrary.open(engine, MODEL)
             async with engine.begin() as connection:
-                # Nobody walks here, and making the index takes long.
+                # No test here scans the index, and filling it takes long.
                 await connection.execute(text("DROP INDEX embeddings_1_hnsw"))
                 await connection.execute(FILL[0], {"count": IMAGES})
                 await connection.execute(FILL[1])
@@ -51,34 +51,34 @@ def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def catalog(filled_url: str) -> AsyncIterator[PostgresLibrary]:
+async def library(filled_url: str) -> AsyncIterator[PostgresLibrary]:
     async with open_engine(filled_url) as engine:
         yield await PostgresLibrary.open(engine, MODEL)
 
 
-async def places(catalog: PostgresLibrary) -> list[int]:
-    """Return which images are in a sample, by the order of their uploads."""
-    vectors = np.array(await catalog.sample(SIZE))
+async def sampled_numbers(library: PostgresLibrary) -> list[int]:
+    """Return the numbers of the images in a new sample, sorted."""
+    vectors = np.array(await library.sample(SIZE))
     assert (len(vectors), 64) == vectors.shape
     assert np.allclose(0.1, vectors[:, 1:])
     return sorted(np.rint(10_000 * vectors[:, 0]).astype(int).tolist())
 
 
-async def test_a_sample_of_a_large_library_has_about_the_size_that_was_asked_for(
-    catalog: PostgresLibrary,
+async def test_a_sample_of_a_large_library_has_about_the_requested_size(
+    library: PostgresLibrary,
 ) -> None:
     for _ in range(5):
-        sample = await places(catalog)
+        sample = await sampled_numbers(library)
         assert 0.8 * SIZE <= len(sample) <= SIZE
         assert len(sample) == len(set(sample))
         assert 1 <= sample[0] <= sample[-1] <= IMAGES
 
 
-async def test_old_and_new_images_are_sampled_alike(catalog: PostgresLibrary) -> None:
-    sampled = np.concatenate([await places(catalog) for _ in range(20)])
+async def test_old_and_new_images_are_sampled_evenly(library: PostgresLibrary) -> None:
+    sampled = np.concatenate([await sampled_numbers(library) for _ in range(20)])
     shares = np.histogram(sampled, bins=4, range=(0, IMAGES + 1))[0] / len(sampled)
     assert shares.min() > 0.15
 
 
-async def test_another_sample_is_of_other_images(catalog: PostgresLibrary) -> None:
-    assert await places(catalog) != await places(catalog)
+async def test_two_samples_differ(library: PostgresLibrary) -> None:
+    assert await sampled_numbers(library) != await sampled_numbers(library)

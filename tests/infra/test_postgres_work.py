@@ -1,4 +1,4 @@
-"""Work on PostgreSQL: what the models of one library leave each other to do."""
+"""The work queue on PostgreSQL: several models, transactions, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,32 @@ from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.repair_queue import PostgresRepairQueue
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.contracts.conftest import MODEL
-from tests.contracts.desks import EAST, READY, PostgresDesk, found, made, processing
+from tests.contracts.work_fixtures import (
+    EAST,
+    READY,
+    PostgresWorkFixture,
+    found_object,
+    indexed,
+    pending_image,
+)
 from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-MINUTE = 60.0
+MINUTE_SECONDS = 60.0
 
 
 @pytest_asyncio.fixture
-async def desk(postgres_url: str) -> AsyncIterator[PostgresDesk]:
+async def fixture(postgres_url: str) -> AsyncIterator[PostgresWorkFixture]:
     async with open_engine(postgres_url) as engine:
-        yield PostgresDesk(await PostgresLibrary.open(engine, MODEL))
+        yield PostgresWorkFixture(await PostgresLibrary.open(engine, MODEL))
 
 
-async def another(desk: PostgresDesk, state: str) -> PostgresWorkQueue:
-    """Let there be another model, and return its work."""
-    engine = desk.catalog.engine
+async def queue_of_another_model(fixture: PostgresWorkFixture, state: str) -> PostgresWorkQueue:
+    """Insert another model, and return its work queue."""
+    engine = fixture.catalog.engine
     async with engine.begin() as connection:
         model_id = await connection.scalar(
             text(
@@ -54,72 +61,74 @@ async def another(desk: PostgresDesk, state: str) -> PostgresWorkQueue:
 
 
 @pytest.mark.parametrize("state", ["backfilling", "ready"])
-async def test_every_new_picture_is_work_for_the_models_to_come(
-    desk: PostgresDesk, state: str
+async def test_every_new_image_has_a_task_of_each_other_live_model(
+    fixture: PostgresWorkFixture, state: str
 ) -> None:
-    other = await another(desk, state)
-    uploaded = await desk.catalog.add(image_with(), EAST)
-    expected, thing = await desk.catalog.add_pending(processing()), found()
-    await desk.add(thing)
-    assert [uploaded] == [task.subject for task in await other.lease(10, seconds=MINUTE)]
-    tasks = await desk.work.lease(10, seconds=MINUTE)
-    assert [] == await desk.work.finish([made(task) for task in tasks])
-    left = await other.lease(10, seconds=MINUTE)
-    assert {expected.id, thing.id} == {task.image_id for task in left}
-    assert [] == await other.finish([made(task) for task in left])
+    other = await queue_of_another_model(fixture, state)
+    uploaded = await fixture.catalog.add(image_with(), EAST)
+    expected, external_object = await fixture.catalog.add_pending(pending_image()), found_object()
+    await fixture.add(external_object)
+    assert [uploaded] == [task.subject for task in await other.lease(10, seconds=MINUTE_SECONDS)]
+    tasks = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.finish([indexed(task) for task in tasks])
+    left = await other.lease(10, seconds=MINUTE_SECONDS)
+    assert {expected.id, external_object.id} == {task.image_id for task in left}
+    assert [] == await other.finish([indexed(task) for task in left])
     assert 1 == (await other.counts()).leased
-    assert [] == await desk.work.lease(10, seconds=MINUTE)
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
 
 
-async def test_a_model_that_is_retired_gets_no_work(desk: PostgresDesk) -> None:
-    other = await another(desk, "retired")
-    await desk.catalog.add(image_with(), EAST)
-    assert [] == await other.lease(10, seconds=MINUTE)
+async def test_a_retired_model_gets_no_tasks(fixture: PostgresWorkFixture) -> None:
+    other = await queue_of_another_model(fixture, "retired")
+    await fixture.catalog.add(image_with(), EAST)
+    assert [] == await other.lease(10, seconds=MINUTE_SECONDS)
 
 
-async def test_what_a_model_to_come_lacks_is_found_and_written_down(desk: PostgresDesk) -> None:
-    image = await desk.catalog.add(image_with(), EAST)
-    other = await another(desk, "backfilling")
-    gaps = PostgresRepairQueue(desk.catalog.engine)
-    assert [image.id] == await gaps.unembedded()
-    assert 1 == await gaps.enqueue_unembedded()
-    [task] = await other.lease(10, seconds=MINUTE)
-    await other.fail(task, "Its bytes are gone.")
-    assert [image.id] == await gaps.unembedded()
-    assert 1 == await gaps.enqueue_unembedded()
-    [again] = await other.lease(10, seconds=MINUTE)
+async def test_what_a_model_to_come_lacks_is_found_and_written_down(
+    fixture: PostgresWorkFixture,
+) -> None:
+    image = await fixture.catalog.add(image_with(), EAST)
+    other = await queue_of_another_model(fixture, "backfilling")
+    repairs = PostgresRepairQueue(fixture.catalog.engine)
+    assert [image.id] == await repairs.unembedded()
+    assert 1 == await repairs.enqueue_unembedded()
+    [task] = await other.lease(10, seconds=MINUTE_SECONDS)
+    await other.fail(task, "The bytes of its original are missing.")
+    assert [image.id] == await repairs.unembedded()
+    assert 1 == await repairs.enqueue_unembedded()
+    [again] = await other.lease(10, seconds=MINUTE_SECONDS)
     assert 1 == again.attempts
 
 
-async def test_all_of_a_transaction_is_kept_or_nothing(desk: PostgresDesk) -> None:
-    things = [found("a.jpg"), found("b.jpg")]
-    for thing in things:
-        await desk.add(thing)
-    first, second = await desk.work.lease(10, seconds=MINUTE)
-    wrong = made(second, embedding=(1.0, float("nan"), 0.0))
+async def test_results_are_stored_in_one_transaction(fixture: PostgresWorkFixture) -> None:
+    objects = [found_object("a.jpg"), found_object("b.jpg")]
+    for external_object in objects:
+        await fixture.add(external_object)
+    first, second = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    wrong = indexed(second, embedding=(1.0, float("nan"), 0.0))
     with pytest.raises(Exception, match="NaN"):
-        await desk.work.finish([made(first), wrong])
-    assert {} == await desk.catalog.get([thing.id for thing in things])
-    assert [] == await desk.work.finish([made(first), made(second)])
-    assert 2 == len(await desk.catalog.get([thing.id for thing in things]))
+        await fixture.queue.finish([indexed(first), wrong])
+    assert {} == await fixture.catalog.get([external_object.id for external_object in objects])
+    assert [] == await fixture.queue.finish([indexed(first), indexed(second)])
+    assert 2 == len(await fixture.catalog.get([external_object.id for external_object in objects]))
 
 
-async def test_an_original_that_moves_while_its_image_is_made_anew_is_read_where_it_lies_now(
-    desk: PostgresDesk,
+async def test_a_source_that_changes_during_reprocessing_is_kept(
+    fixture: PostgresWorkFixture,
 ) -> None:
-    things = [found(f"{name}.jpg") for name in "ab"]
-    for thing in things:
-        await desk.add(thing)
-    tasks = await desk.work.lease(2, seconds=MINUTE)
-    await desk.work.finish([made(task, sha256="f" * 64) for task in tasks])
-    image_id = await desk.became(things[0])
-    [heir] = [thing for thing in things if thing.id != image_id]
-    engine = desk.catalog.engine
+    objects = [found_object(f"{name}.jpg") for name in "ab"]
+    for external_object in objects:
+        await fixture.add(external_object)
+    tasks = await fixture.queue.lease(2, seconds=MINUTE_SECONDS)
+    await fixture.queue.finish([indexed(task, sha256="f" * 64) for task in tasks])
+    image_id = await fixture.became(objects[0])
+    [other] = [external_object for external_object in objects if external_object.id != image_id]
+    engine = fixture.catalog.engine
     assert isinstance(image_id, UUID)
     assert 1 == await PostgresRepairQueue(engine).reprocess([image_id])
-    [task] = await desk.work.lease(1, seconds=MINUTE)
-    assert [] == await PostgresExternalObjects(engine, desk.work.model).delete([image_id])
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert [] == await PostgresExternalObjects(engine, fixture.queue.model).delete([image_id])
     assert isinstance(task.subject, Image)
-    assert [] == await desk.work.finish([made(task, source=task.subject.source)])
-    image = (await desk.catalog.get([image_id]))[image_id]
-    assert (READY, heir.source) == (image.status, image.source)
+    assert [] == await fixture.queue.finish([indexed(task, source=task.subject.source)])
+    image = (await fixture.catalog.get([image_id]))[image_id]
+    assert (READY, other.source) == (image.status, image.source)

@@ -1,4 +1,4 @@
-"""What an encoder makes of pictures decoded no further than it needs."""
+"""Embeddings of pictures decoded at a reduced scale, compared with those at full size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 from domain.entities.images import Pixels
 from infra.clip import checkpoint
 from infra.pillow.decode import PictureDecoder
-from infra.pillow.picture_files import Bounds
-from tests.checkpoints import small_clip, true_clip
+from infra.pillow.picture_files import PictureLimits
+from tests.checkpoints import full_size_clip, small_clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,17 +26,17 @@ SHARED = Path("../shared/data")
 PHOTOS = sorted(SHARED.glob("gps/DSCN00?0.jpg")) + sorted(SHARED.glob("orientation/*_6.jpg"))
 
 
-@pytest.fixture(scope="module", params=["small", "true"])
+@pytest.fixture(scope="module", params=["small", "full-size"])
 def encoder(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> DualEncoder:
     folder = tmp_path_factory.mktemp("checkpoint")
-    make = small_clip if request.param == "small" else true_clip
+    make = small_clip if request.param == "small" else full_size_clip
     _, dual = checkpoint.load(str(make(folder)), device=torch.device("cpu"), dtype=torch.float32)
     return dual
 
 
-def decoded_whole(data: bytes) -> Pixels:
+def decode_full_size(data: bytes) -> Pixels:
     with Image.open(io.BytesIO(data)) as file:
         image = ImageOps.exif_transpose(file).convert("RGB")
     return Pixels(image.width, image.height, image.tobytes())
@@ -56,33 +56,33 @@ def large_photo() -> bytes:
 
 
 def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
-    decoder = PictureDecoder(Bounds(50_000_000, 1), encoder.input_side)
+    decoder = PictureDecoder(PictureLimits(50_000_000, 1), encoder.input_side)
     for data in files:
-        seen = [decoded_whole(data), decoder.decode_pixels(data), decoder.decode(data).pixels]
-        whole, decoded, developed = np.array(
-            encoder.encode_images([encoder.prepare(pixels) for pixels in seen])
+        inputs = [decode_full_size(data), decoder.decode_pixels(data), decoder.decode(data).pixels]
+        full_size, decoded_pixels, decoded = np.array(
+            encoder.encode_images([encoder.preprocess(pixels) for pixels in inputs])
         )
-        yield float(whole @ decoded)
-        yield float(whole @ developed)
+        yield float(full_size @ decoded_pixels)
+        yield float(full_size @ decoded)
 
 
-@pytest.mark.skipif(not PHOTOS, reason="the photos of ../shared/data are not here")
-def test_photos_decoded_at_a_reduced_scale_are_embedded_as_if_they_were_whole(
+@pytest.mark.skipif(not PHOTOS, reason="the photos in ../shared/data are missing")
+def test_photos_decoded_at_a_reduced_scale_keep_their_embedding(
     encoder: DualEncoder,
 ) -> None:
     worst = min(cosines(encoder, [photo.read_bytes() for photo in PHOTOS]))
     assert worst >= 0.995
 
 
-def test_a_large_picture_decoded_at_a_reduced_scale_is_embedded_as_if_it_were_whole(
+def test_a_large_picture_decoded_at_a_reduced_scale_keeps_its_embedding(
     encoder: DualEncoder,
 ) -> None:
     assert min(cosines(encoder, [large_photo()])) >= 0.995
 
 
-def test_different_pictures_are_told_apart(encoder: DualEncoder) -> None:
+def test_different_pictures_have_different_embeddings(encoder: DualEncoder) -> None:
     red = Pixels(64, 64, bytes((220, 30, 30)) * 64 * 64)
     one, other = encoder.encode_images(
-        [encoder.prepare(red), encoder.prepare(decoded_whole(large_photo()))]
+        [encoder.preprocess(red), encoder.preprocess(decode_full_size(large_photo()))]
     )
     assert float(np.array(one) @ np.array(other)) < 0.98

@@ -1,4 +1,4 @@
-"""What is signed when a client is to send a file to a bucket."""
+"""Presigned POST forms of a bucket."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # brings no types
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped] # no types
 from aiobotocore.session import get_session  # type: ignore[import-untyped] # the same
 
 from domain.entities.images import uuid7
 from domain.entities.upload_targets import TARGET_LIFETIME, UploadTarget
 from infra.s3.staging import S3Staging
 from infra.s3.storage import S3Storage, addressing_style
-from tests.s3_server import KEY, bucket_of, connect, s3_server
+from tests.s3_server import ACCESS_KEY, connect, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,7 +33,9 @@ def s3_url() -> Iterator[str]:
 
 @pytest.fixture
 async def storage(s3_url: str) -> AsyncIterator[S3Storage]:
-    async with connect(await asyncio.to_thread(bucket_of, s3_url), s3_url, prefix="a") as storage:
+    async with connect(
+        await asyncio.to_thread(create_bucket, s3_url), s3_url, prefix="a"
+    ) as storage:
         yield storage
 
 
@@ -42,10 +44,10 @@ def a_target() -> UploadTarget:
     return UploadTarget(uuid7(), "a.png", "image/png", len(DATA), None, expires_at)
 
 
-async def test_the_policy_holds_key_size_type_and_expiry(storage: S3Storage) -> None:
+async def test_the_policy_restricts_key_size_type_and_expiry(storage: S3Storage) -> None:
     target = a_target()
-    slot = await S3Staging(storage).slot(target)
-    fields = dict(slot.fields)
+    form = await S3Staging(storage).slot(target)
+    fields = dict(form.fields)
     policy = json.loads(base64.b64decode(fields["policy"]))
     for condition in (
         {"bucket": storage.bucket},
@@ -60,26 +62,26 @@ async def test_the_policy_holds_key_size_type_and_expiry(storage: S3Storage) -> 
     assert "x-amz-signature" in fields
 
 
-async def test_clients_are_sent_to_the_stores_public_name(storage: S3Storage, s3_url: str) -> None:
+async def test_a_form_has_the_public_endpoint_of_the_store(storage: S3Storage, s3_url: str) -> None:
     target = a_target()
     staging = S3Staging(storage, "https://pictures.example.org:9000/")
-    slot = await staging.slot(target)
-    assert f"https://pictures.example.org:9000/{storage.bucket}" == slot.url
+    form = await staging.slot(target)
+    assert f"https://pictures.example.org:9000/{storage.bucket}" == form.url
     async with httpx.AsyncClient() as client:
-        answer = await client.post(
-            f"{s3_url}/{storage.bucket}", data=dict(slot.fields), files={"file": DATA}
+        response = await client.post(
+            f"{s3_url}/{storage.bucket}", data=dict(form.fields), files={"file": DATA}
         )
-    assert 204 == answer.status_code
+    assert 204 == response.status_code
     assert DATA == await staging.read(target.id, limit=9)
 
 
-async def test_what_was_sent_is_no_object_of_the_storage_and_what_others_keep_is_not_listed(
+async def test_staged_files_and_foreign_objects_are_listed_apart(
     storage: S3Storage,
 ) -> None:
     staging, target = S3Staging(storage), a_target()
-    slot = await staging.slot(target)
+    form = await staging.slot(target)
     async with httpx.AsyncClient() as client:
-        await client.post(slot.url, data=dict(slot.fields), files={"file": DATA})
+        await client.post(form.url, data=dict(form.fields), files={"file": DATA})
     for key in ("a/uploads/readme.txt", f"a/uploads/{uuid7().hex}", f"uploads/{uuid7()}"):
         await storage.client.put_object(Bucket=storage.bucket, Key=key, Body=b"foreign")
     assert [] == [kept async for kept in storage.list()]
@@ -90,22 +92,22 @@ async def test_what_was_sent_is_no_object_of_the_storage_and_what_others_keep_is
     ("region", "host"),
     [("eu-central-1", "s3.eu-central-1.amazonaws.com"), ("us-east-1", "s3.amazonaws.com")],
 )
-async def test_in_aws_a_form_goes_to_the_region_of_the_bucket(region: str, host: str) -> None:
+async def test_on_aws_a_form_goes_to_the_region_of_the_bucket(region: str, host: str) -> None:
     config = AioConfig(
         signature_version="s3v4", s3={"addressing_style": addressing_style("pictures", None)}
     )
     async with get_session().create_client(
         "s3",
         region_name=region,
-        aws_access_key_id=KEY,
-        aws_secret_access_key=KEY,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
         config=config,
     ) as client:
-        slot = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).slot(a_target())
-    assert f"https://pictures.{host}/" == slot.url
+        form = await S3Staging(S3Storage(client, "pictures", "", 10, 10)).slot(a_target())
+    assert f"https://pictures.{host}/" == form.url
 
 
-def test_a_bucket_is_named_in_the_path_where_it_fits_into_no_host_name() -> None:
+def test_a_bucket_is_addressed_in_the_path_if_its_name_is_no_host_name() -> None:
     assert "path" == addressing_style("pictures", "http://localhost:9000")
     assert "auto" == addressing_style("pictures.example.org", None)
     assert "auto" == addressing_style("Pictures", None)

@@ -31,8 +31,8 @@ async def test_a_server_keeps_nothing_of_a_model_that_answers_no_more(
     stopping = SimpleNamespace(stopping=asyncio.Event())
     pictograph = SimpleNamespace(
         use_cases=Of(sweep=None, sweep_targets=None),
-        editions=SimpleNamespace(prepared=None),
-        follow=print,
+        loaded_models=SimpleNamespace(ready_use_cases=None),
+        refresh_models=print,
         work=print,
         http=SimpleNamespace(state=stopping),
     )

@@ -1,3 +1,5 @@
+"""Reading settings from the environment, and their table in the README."""
+
 from __future__ import annotations
 
 import re
@@ -6,30 +8,31 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Misconfigured
-from infra.settings import PREFIX, Settings, read_settings
+from infra.settings import ENV_PREFIX, Settings, read_settings
 
 README = Path(__file__).parents[2] / "README.md"
-ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
+ROW = re.compile(rf"^\| `{ENV_PREFIX}(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 
 
-def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+def test_the_readme_lists_every_setting_with_its_default_and_description() -> None:
     documented = {
-        name.lower(): (default, says) for name, default, says in ROW.findall(README.read_text())
+        name.lower(): (default, description)
+        for name, default, description in ROW.findall(README.read_text())
     }
     assert documented == {
-        name: (_spelled(field.default), field.description)
+        name: (_as_variable(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
 
 
-def _spelled(default: object) -> str:
-    """Write a default as one would write it into the environment."""
+def _as_variable(default: object) -> str:
+    """Return a default as the value of an environment variable."""
     if default in (None, "", ()):
         return ""
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def test_nothing_set_is_a_server_for_this_machine() -> None:
+def test_the_defaults_run_a_local_server() -> None:
     settings = read_settings()
     assert ("127.0.0.1", 8000) == (settings.host, settings.port)
     assert not settings.listens_beyond_loopback
@@ -38,12 +41,12 @@ def test_nothing_set_is_a_server_for_this_machine() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
-def test_loopback_is_this_machine_only(host: str) -> None:
+def test_loopback_addresses_are_reached_from_this_machine_only(host: str) -> None:
     assert not read_settings(host=host).listens_beyond_loopback
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "pictures.example.org"])  # noqa: S104
-def test_other_addresses_are_reached_by_other_machines(host: str) -> None:
+def test_other_addresses_are_reached_from_other_machines(host: str) -> None:
     assert read_settings(host=host).listens_beyond_loopback
 
 
@@ -52,7 +55,7 @@ def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ("https://app.example.org", "http://localhost:5173") == read_settings().cors_origins
 
 
-def test_an_empty_variable_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PICTOGRAPH_S3_BUCKET", "")
     assert read_settings().s3_bucket is None
 
@@ -67,14 +70,14 @@ def test_an_empty_variable_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> No
         ("API_KEY", "short", "_API_KEY cannot be used: Value should have at least 16 items"),
     ],
 )
-def test_a_bad_variable_is_named_with_the_way_out(
+def test_an_invalid_variable_is_reported_with_a_correction(
     variable: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PREFIX + variable, value)
+    monkeypatch.setenv(ENV_PREFIX + variable, value)
     with pytest.raises(Misconfigured, match=re.escape(sentence)):
         read_settings()
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PICTOGRAPH_API_KEY", "a-key-that-nobody-may-see")
-    assert "nobody" not in repr(read_settings())
+    monkeypatch.setenv("PICTOGRAPH_API_KEY", "a-very-secret-key")
+    assert "very-secret" not in repr(read_settings())

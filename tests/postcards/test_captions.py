@@ -1,4 +1,4 @@
-"""Captions: true of their scene to the letter, in many words, some of them kept from training."""
+"""Captions: true of their scene, in many wordings, some of which are held out of training."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from postcards.descriptions import (
     Description,
     Mention,
     alter,
-    any_concept,
     describe_a_subject,
     describe_fully,
     describe_partly,
+    random_concept,
 )
 from postcards.facts import FACTS, facts_of, truths, vector
-from postcards.grammar import PLAIN, TRAINING, UNKNOWN_OPENINGS, UNSEEN
-from postcards.lexicon import KNOWN, UNKNOWN
+from postcards.grammar import HELD_OUT_GRAMMAR, HELD_OUT_OPENINGS, PLAIN_GRAMMAR, TRAINING_GRAMMAR
+from postcards.lexicon import HELD_OUT_LEXICON, TRAINING_LEXICON
 from postcards.queries import vocabulary
 from postcards.scenes import Scene, Subject, compose
 from postcards.tokens import caption_words
@@ -44,8 +44,8 @@ SCENE = Scene(
 
 
 @given(seeds, seeds)
-def test_what_is_said_of_a_scene_is_true(seed: int, luck: int) -> None:
-    scene, random = compose(seed), Random(luck)
+def test_descriptions_of_a_scene_are_true(seed: int, seed_of_caption: int) -> None:
+    scene, random = compose(seed), Random(seed_of_caption)
     facts = facts_of(scene)
     for description in (
         describe_fully(scene),
@@ -58,16 +58,16 @@ def test_what_is_said_of_a_scene_is_true(seed: int, luck: int) -> None:
 
 
 @given(seeds)
-def test_full_captions_tell_scenes_apart(seed: int) -> None:
+def test_full_descriptions_distinguish_scenes(seed: int) -> None:
     scene, other = compose(seed), compose(seed + 1)
     if describe_fully(scene) != describe_fully(other):
         assert not describe_fully(scene).claims <= facts_of(other)
 
 
 @given(seeds, seeds)
-def test_a_near_miss_differs_in_two_subjects_at_most(seed: int, luck: int) -> None:
+def test_a_near_miss_differs_in_two_subjects_at_most(seed: int, seed_of_caption: int) -> None:
     scene = compose(seed)
-    altered = alter(scene, Random(luck))
+    altered = alter(scene, Random(seed_of_caption))
     assert (scene.setting, scene.time, scene.weather) == (
         altered.setting,
         altered.time,
@@ -77,16 +77,18 @@ def test_a_near_miss_differs_in_two_subjects_at_most(seed: int, luck: int) -> No
     assert len(changed) <= 2
 
 
-def test_most_near_misses_miss() -> None:
+def test_most_near_misses_are_false() -> None:
     random = Random(0)
     scenes = [compose(seed) for seed in range(500)]
     altered = [alter(scene, random) for scene in scenes]
     assert sum(one != other for one, other in zip(scenes, altered, strict=True)) > 300
-    truly = [describe_fully(b).claims <= facts_of(a) for a, b in zip(scenes, altered, strict=True)]
-    assert sum(truly) < 200
+    still_true = [
+        describe_fully(b).claims <= facts_of(a) for a, b in zip(scenes, altered, strict=True)
+    ]
+    assert sum(still_true) < 200
 
 
-def test_facts_are_exact() -> None:
+def test_a_scene_has_exactly_its_facts() -> None:
     assert {
         *("harbour", "water", "sunset", "clear weather"),
         *("house", "building"),
@@ -96,7 +98,7 @@ def test_facts_are_exact() -> None:
     } == facts_of(SCENE)
 
 
-def test_truth_is_all_claims_together() -> None:
+def test_a_description_is_true_if_all_of_its_claims_hold() -> None:
     descriptions = [
         Description((Mention("ship", "red"),)),
         Description((Mention("ship", "red", place="right"),)),
@@ -124,51 +126,56 @@ def test_truth_is_all_claims_together() -> None:
         (Description(time="night"), ["night"]),
     ],
 )
-def test_captions_say_what_the_description_does(description: Description, parts: list[str]) -> None:
+def test_captions_have_the_content_of_the_description(
+    description: Description, parts: list[str]
+) -> None:
     random = Random(0)
-    said = [PLAIN.say(description, random) for _ in range(200)]
+    captions = [PLAIN_GRAMMAR.caption(description, random) for _ in range(200)]
     for part in parts:
-        assert any(part in caption.split() for caption in said)
-    assert len(set(said)) > 1
-    assert all(caption == " ".join(caption.split()) for caption in said)
+        assert any(part in caption.split() for caption in captions)
+    assert len(set(captions)) > 1
+    assert all(caption == " ".join(caption.split()) for caption in captions)
 
 
-def test_captions_are_many_and_of_known_words() -> None:
+def test_captions_vary_and_have_known_words_only() -> None:
     random = Random(0)
     words = {*caption_words(), *"123", ","}
-    said = [PLAIN.say(any_concept(random), random) for _ in range(2_000)]
-    assert len(set(said)) > 1_200
+    captions = [PLAIN_GRAMMAR.caption(random_concept(random), random) for _ in range(2_000)]
+    assert len(set(captions)) > 1_200
     assert (
         set()
         == {
             word
-            for caption in said
+            for caption in captions
             for word in caption.replace(",", " ,").replace("-", " ").split()
         }
         - words
     )
 
 
-def test_what_is_kept_from_training_never_comes_up_in_it() -> None:
-    kept = {*_forms(UNKNOWN.things.values()), *_nouns()}
-    known = {*_forms(KNOWN.things.values()), *(p.noun for s in KNOWN.settings.values() for p in s)}
-    assert set() == kept & known
+def test_held_out_words_never_occur_in_training_captions() -> None:
+    held_out = {*_forms(HELD_OUT_LEXICON.things.values()), *_nouns()}
+    known = {
+        *_forms(TRAINING_LEXICON.things.values()),
+        *(p.noun for s in TRAINING_LEXICON.settings.values() for p in s),
+    }
+    assert set() == held_out & known
     random = Random(1)
     scenes = [compose(seed) for seed in range(2_000)]
     descriptions = [
         *map(describe_fully, scenes),
         *(describe_partly(scene, random, share=0.6) for scene in scenes),
         *(describe_a_subject(scene, random) for scene in scenes),
-        *(any_concept(random) for _ in range(6_000)),
+        *(random_concept(random) for _ in range(6_000)),
     ]
-    said = " | ".join(TRAINING.say(each, random) for each in descriptions)
-    assert [] == [form for form in (*UNKNOWN_OPENINGS, *kept) if f" {form} " in said]
+    text = " | ".join(TRAINING_GRAMMAR.caption(each, random) for each in descriptions)
+    assert [] == [form for form in (*HELD_OUT_OPENINGS, *held_out) if f" {form} " in text]
     for description in vocabulary():
-        assert UNSEEN.say(description, random).startswith(UNKNOWN_OPENINGS)
+        assert HELD_OUT_GRAMMAR.caption(description, random).startswith(HELD_OUT_OPENINGS)
 
 
 def _nouns() -> set[str]:
-    return {place.noun for places in UNKNOWN.settings.values() for place in places}
+    return {place.noun for places in HELD_OUT_LEXICON.settings.values() for place in places}
 
 
 def _forms(nouns: Iterable[tuple[tuple[str, str], ...]]) -> set[str]:

@@ -1,4 +1,4 @@
-"""How good the model in the box is: a smaller measurement than that of its card, each time."""
+"""The quality of the bundled model, on a sample of the evaluation of its card."""
 
 from __future__ import annotations
 
@@ -11,48 +11,49 @@ from rich.console import Console
 
 from postcards import MODEL, evaluate
 from postcards.architecture import make_model, save
-from postcards.evaluate import FIGURES, Evaluation, Figure, markdown
+from postcards.evaluate import METRICS_TABLE, Evaluation, Metric, markdown
 from tests.checkpoints import caption_tokenizer
 from tests.e2e.process import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERY = 16
-SLACK = 0.02
-"""What another processor may make of a figure."""
+TRIAL_SAMPLING = 16
+TOLERANCE = 0.02
+"""The largest difference of a metric between processors."""
 
-SLACK_OF_TRIALS = 0.15
-"""What a sixteenth of the queries may make of it, by chance."""
+TRIALS_TOLERANCE = 0.15
+"""The largest difference of a metric on a sixteenth of the queries."""
 
 
 @pytest.fixture(scope="module")
-def figures() -> list[Figure]:
+def metrics() -> list[Metric]:
     evaluation = Evaluation(MODEL, console=Console(quiet=True))
-    return evaluation.figures(every=EVERY)
+    return evaluation.metrics(every=TRIAL_SAMPLING)
 
 
 def documented(document: Path) -> list[tuple[str, float, float]]:
-    found = FIGURES.search(document.read_text())
+    found = METRICS_TABLE.search(document.read_text())
     assert found, document
     rows = re.findall(r"^\| (.+) \| ([.\d]+) \| ([.\d]+) \|$", found[0], re.MULTILINE)
-    return [(what, float(reach), float(measured)) for what, reach, measured in rows]
+    return [(name, float(target), float(measured)) for name, target, measured in rows]
 
 
-def test_the_model_is_as_good_as_its_card_says(figures: list[Figure]) -> None:
+def test_the_metrics_equal_those_of_the_card(metrics: list[Metric]) -> None:
     card = documented(MODEL / "README.md")
-    assert 8 == len(card) == len(figures)
-    for figure, (what, reach, measured) in zip(figures, card, strict=True):
-        assert (figure.what, figure.reach) == (what, reach)
-        few = "colour" in what or "number" in what
-        assert figure.measured == pytest.approx(measured, abs=SLACK_OF_TRIALS if few else SLACK)
+    assert 8 == len(card) == len(metrics)
+    for metric, (name, target, measured) in zip(metrics, card, strict=True):
+        assert (metric.name, metric.target) == (name, target)
+        sampled = "colour" in name or "number" in name
+        tolerance = TRIALS_TOLERANCE if sampled else TOLERANCE
+        assert metric.measured == pytest.approx(measured, abs=tolerance)
 
 
-def test_the_readme_says_what_the_card_says() -> None:
-    assert documented(MODEL / "README.md") == documented(ROOT / "README.md")
+def test_the_page_of_figures_has_the_metrics_of_the_card() -> None:
+    assert documented(MODEL / "README.md") == documented(ROOT / "docs" / "figures.md")
 
 
-def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(
+def test_the_model_has_the_tokenizer_and_the_architecture_of_the_code(
     tmp_path: Path,
 ) -> None:
     tokenizer = caption_tokenizer()
@@ -62,19 +63,19 @@ def test_the_model_has_the_tokenizer_and_the_shape_that_the_code_would_give_it(
     assert sum(file.stat().st_size for file in MODEL.iterdir()) < 12_000_000
 
 
-def test_a_model_that_learnt_nothing_is_found_out(figures: list[Figure], tmp_path: Path) -> None:
+def test_an_untrained_model_reaches_no_target(metrics: list[Metric], tmp_path: Path) -> None:
     tokenizer = caption_tokenizer()
     save(make_model(tokenizer), tokenizer, tmp_path)
-    guesses = Evaluation(tmp_path, console=Console(quiet=True)).figures(pictures=100, every=60)
-    assert not any(figure.is_reached for figure in guesses)
-    assert len(guesses) == len(figures)
+    untrained = Evaluation(tmp_path, console=Console(quiet=True)).metrics(pictures=100, every=60)
+    assert not any(metric.is_reached for metric in untrained)
+    assert len(untrained) == len(metrics)
 
 
-def test_the_command_prints_figures_and_writes_them_where_there_is_a_place(
+def test_the_command_prints_metrics_and_writes_them_into_the_table_of_a_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    measured = [Figure("one thing", 0.8, 0.7951), Figure("another", 0.8, 0.7949)]
-    monkeypatch.setattr(Evaluation, "figures", lambda _: measured)
+    measured = [Metric("one thing", 0.8, 0.7951), Metric("another", 0.8, 0.7949)]
+    monkeypatch.setattr(Evaluation, "metrics", lambda _: measured)
     document = tmp_path / "card.md"
     document.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
     monkeypatch.setattr(sys, "argv", ["evaluate", "--into", str(document)])
@@ -86,4 +87,4 @@ def test_the_command_prints_figures_and_writes_them_where_there_is_a_place(
         f"before\n<!-- figures -->\n{markdown(measured)}<!-- end of figures -->\nafter\n"
         == document.read_text()
     )
-    assert [True, False] == [figure.is_reached for figure in measured]
+    assert [True, False] == [metric.is_reached for metric in measured]

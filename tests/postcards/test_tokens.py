@@ -1,4 +1,4 @@
-"""The tokenizer of the box: known words whole, all others in parts, and never lost."""
+"""The tokenizer of the bundled model: one token per known word, several for any other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from transformers import AutoProcessor
 
 from postcards.architecture import make_model, save
 from postcards.descriptions import describe_fully
-from postcards.grammar import TRAINING
+from postcards.grammar import TRAINING_GRAMMAR
 from postcards.scenes import compose
-from postcards.tokens import CONTEXT, CaptionTokens, caption_words, learn_merges
+from postcards.tokens import CONTEXT_LENGTH, CaptionTokenizer, caption_words, learn_merges
 from tests.checkpoints import caption_tokenizer
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 WORDS = caption_words()
 TOKENIZER = caption_tokenizer()
-TOKENS = CaptionTokens(WORDS)
-SCATTERED = CaptionTokens(WORDS, dropout=1.0, merge_dropout=0.5)
+CAPTION_TOKENIZER = CaptionTokenizer(WORDS)
+TOKENIZER_WITH_DROPOUT = CaptionTokenizer(WORDS, dropout=1.0, merge_dropout=0.5)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_one_seed_is_one_model_to_the_byte(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_model_file(tmp_path: Path) -> None:
     for name, seed in (("first", 0), ("second", 0), ("third", 1)):
         save(make_model(TOKENIZER, seed=seed), TOKENIZER, tmp_path / name)
     first, second, third = (contents(tmp_path / name) for name in ("first", "second", "third"))
@@ -39,7 +39,7 @@ def test_one_seed_is_one_model_to_the_byte(tmp_path: Path) -> None:
     assert first["model.safetensors"] != third["model.safetensors"]
 
 
-def test_a_known_word_is_one_token_and_any_other_falls_into_bytes(tmp_path: Path) -> None:
+def test_a_known_word_is_one_token_and_any_other_word_becomes_bytes(tmp_path: Path) -> None:
     save(make_model(TOKENIZER), TOKENIZER, tmp_path)
     tokenizer = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         tmp_path
@@ -53,22 +53,22 @@ def test_a_known_word_is_one_token_and_any_other_falls_into_bytes(tmp_path: Path
     assert all(1 == len(tokenizer.tokenize(word)) for word in WORDS)
 
 
-def test_merges_are_the_same_whatever_the_order_of_the_words() -> None:
+def test_merges_do_not_depend_on_the_order_of_the_words() -> None:
     assert learn_merges(WORDS) == learn_merges(WORDS[::-1])
 
 
 @given(st.integers(0, 10_000))
-def test_captions_are_spelled_as_the_tokenizer_does(seed: int) -> None:
+def test_without_dropout_ids_equal_those_of_the_tokenizer(seed: int) -> None:
     random = Random(seed)
-    caption = TRAINING.say(describe_fully(compose(seed)), random)
-    expected = TOKENIZER(caption, truncation=True, max_length=CONTEXT).input_ids
-    assert expected == TOKENS.encode(caption, random)
+    caption = TRAINING_GRAMMAR.caption(describe_fully(compose(seed)), random)
+    expected = TOKENIZER(caption, truncation=True, max_length=CONTEXT_LENGTH).input_ids
+    assert expected == CAPTION_TOKENIZER.encode(caption, random)
 
 
 @given(st.integers(0, 10_000))
-def test_dropped_merges_change_the_spelling_and_never_the_text(seed: int) -> None:
+def test_dropout_changes_the_tokens_and_never_the_text(seed: int) -> None:
     caption = "two yellow lighthouses, a snowy harbour"
-    ids = SCATTERED.encode(caption, Random(seed))
-    assert len(ids) > len(TOKENS.encode(caption, Random(seed)))
+    ids = TOKENIZER_WITH_DROPOUT.encode(caption, Random(seed))
+    assert len(ids) > len(CAPTION_TOKENIZER.encode(caption, Random(seed)))
     text = str(TOKENIZER.decode(ids, skip_special_tokens=True))
     assert caption.replace(" ", "") == text.replace(" ", "")

@@ -1,4 +1,4 @@
-"""Training: repeatable, stoppable anywhere, and its model loads like any other."""
+"""Training: repeatable and resumable, and its model loads like any other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from domain.entities.images import Pixels
 from infra.clip.encoder import ClipEncoder
 from postcards import train as training
-from postcards.batches import DETAILS, Batches
+from postcards.batches import DETAIL_CAPTIONS_PER_BATCH, Batches
 from postcards.painting.postcard import draw
 from postcards.pictures import load_pictures, sources_digest, training_scenes
 from postcards.train import Recipe, Trainer, train
@@ -25,7 +25,7 @@ from tests.checkpoints import caption_tokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECIPE = Recipe(pictures=48, steps=8, batch=16, warm_up=2, basics=4, details=6)
+RECIPE = Recipe(pictures=48, steps=5, batch=16, warm_up=1, basics=2, details=3)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +40,15 @@ def pictures_of(work: Path) -> Path:
 
 
 def run(folder: Path, work: Path, recipe: Recipe = RECIPE) -> tuple[dict[str, torch.Tensor], str]:
-    said = io.StringIO()
-    train(recipe, folder=folder, work=work, console=Console(file=said, width=100))
-    return load_file(folder / "model.safetensors"), said.getvalue()
+    printed = io.StringIO()
+    train(recipe, folder=folder, work=work, console=Console(file=printed, width=100))
+    return load_file(folder / "model.safetensors"), printed.getvalue()
 
 
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+def test_a_stopped_and_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 3)
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 2)
     whole, _ = run(tmp_path / "whole", work)
     assert not (work / "checkpoint.pt").exists()
 
@@ -58,7 +58,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     def stopping(self: Trainer, batch: object) -> float:
         nonlocal calls
         calls += 1
-        if calls == 6:
+        if calls == 4:
             raise KeyboardInterrupt
         return learn(self, batch)  # type: ignore[arg-type]
 
@@ -67,14 +67,14 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         run(tmp_path / "stopped", work)
     assert not (tmp_path / "stopped").exists()
     monkeypatch.setattr(Trainer, "learn", learn)
-    resumed, said = run(tmp_path / "stopped", work)
+    resumed, printed = run(tmp_path / "stopped", work)
 
-    assert "Going on after step 3 of 8." in said
+    assert "Resuming after step 2 of 5." in printed
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_another_recipe_or_other_code_does_not_go_on_from_a_checkpoint(
+def test_another_recipe_or_other_code_does_not_resume_from_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = caption_tokenizer()
@@ -87,7 +87,7 @@ def test_another_recipe_or_other_code_does_not_go_on_from_a_checkpoint(
     assert not Trainer(RECIPE, tokenizer).load(checkpoint)
 
 
-def test_what_is_learnt_makes_the_loss_fall(work: Path) -> None:
+def test_training_steps_lower_the_loss(work: Path) -> None:
     recipe = replace(RECIPE, steps=40, basics=30)
     trainer = Trainer(recipe, caption_tokenizer())
     scenes = training_scenes(recipe.pictures)
@@ -97,7 +97,7 @@ def test_what_is_learnt_makes_the_loss_fall(work: Path) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_batch_is_a_function_of_its_number(work: Path) -> None:
+def test_a_batch_depends_on_its_number_only(work: Path) -> None:
     pictures = load_pictures(pictures_of(work), 48)
     scenes = training_scenes(48)
     batches = Batches(scenes, pictures, size=16, seed=0, details_from=6)
@@ -111,11 +111,11 @@ def test_a_batch_is_a_function_of_its_number(work: Path) -> None:
     # Every picture has captions that are true of it, and near misses that are not.
     assert batch.truth.any(dim=0).all()
     assert not batch.truth.all(dim=1).any()
-    assert torch.equal(batch.alike, batch.alike.T)
-    assert len(batches[6].texts) == len(batch.texts) + DETAILS
+    assert torch.equal(batch.neighbours, batch.neighbours.T)
+    assert len(batches[6].texts) == len(batch.texts) + DETAIL_CAPTIONS_PER_BATCH
 
 
-def test_pictures_of_another_number_are_refused(work: Path) -> None:
+def test_a_cache_with_another_number_of_pictures_is_refused(work: Path) -> None:
     with pytest.raises(ValueError, match="holds 48 pictures, not 40; remove it"):
         load_pictures(pictures_of(work), 40)
 

@@ -1,1 +1,1 @@
-"""The catalog on PostgreSQL: rows of images, filters, listings, facets."""
+"""The catalog on PostgreSQL: images, filters, pages and facets."""

@@ -12,11 +12,10 @@ from domain.errors import ImageNotFound
 from infra.postgres.catalog.facets import count_facets
 from infra.postgres.catalog.filters import conditions
 from infra.postgres.catalog.listing import read_page
-from infra.postgres.catalog.ready_feed import those_matching, those_ready_after
+from infra.postgres.catalog.ready_feed import matching_ids, positions_after
 from infra.postgres.engine import autocommit
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from domain.entities.images import Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Page, Sort, Window
 
-# Rows are locked in the order of their ids, so that two changes of the same images never deadlock.
-TAG = text("""
+# FOR UPDATE locks the rows in the order of their ids: concurrent changes of the same images cannot
+# deadlock.
+UPDATE_TAGS = text("""
     UPDATE images SET tags = ARRAY(
         SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:add AS text[])) AS tag
         WHERE tag <> ALL(CAST(:remove AS text[])) ORDER BY 1
@@ -40,7 +40,7 @@ TAG = text("""
     )
     RETURNING images.*
 """)
-DELETE = text("""
+DELETE_IMAGES = text("""
     DELETE FROM images WHERE id IN (
         SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
     )
@@ -50,19 +50,19 @@ DELETE = text("""
 
 @dataclass(frozen=True)
 class PostgresCatalog:
-    """The rows of images, and the order in which they became READY. A call is one statement."""
+    """The catalog and the feed of READY images. Each call is one statement."""
 
     engine: AsyncEngine
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        wanted = select(ImageRow).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
+        statement = select(ImageRow).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
         async with autocommit(self.engine) as session:
-            return {row.id: image_of(row) for row in await session.scalars(wanted)}
+            return {row.id: image_of(row) for row in await session.scalars(statement)}
 
     async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
-        wanted = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
+        statement = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
         async with autocommit(self.engine) as session:
-            return {row.sha256: image_of(row) for row in await session.scalars(wanted)}
+            return {row.sha256: image_of(row) for row in await session.scalars(statement)}
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         async with autocommit(self.engine) as session:
@@ -76,15 +76,14 @@ class PostgresCatalog:
     async def facets(
         self, selection: Selection, most: Mapping[Facet, int | None]
     ) -> dict[Facet, tuple[FacetValue, ...]]:
-        """Count the values of all facets in one pass over the images."""
         async with autocommit(self.engine) as session:
             return await count_facets(session, selection, most)
 
     async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
-        here = col(ImageRow.id) == image_id
-        statement: Any = select(ImageRow).where(here)
+        is_image = col(ImageRow.id) == image_id
+        statement: Any = select(ImageRow).where(is_image)
         if changes.values:
-            statement = update(ImageRow).where(here).values(changes.values).returning(ImageRow)
+            statement = update(ImageRow).where(is_image).values(changes.values).returning(ImageRow)
         async with autocommit(self.engine) as session:
             row = await session.scalar(statement)
         if row is None:
@@ -105,20 +104,20 @@ class PostgresCatalog:
     async def tag(
         self, ids: Sequence[UUID], *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> dict[UUID, Image]:
-        change = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        values = {"ids": list(ids), "add": list(add), "remove": list(remove)}
         async with autocommit(self.engine) as session:
-            rows = await session.scalars(select(ImageRow).from_statement(TAG), change)
+            rows = await session.scalars(select(ImageRow).from_statement(UPDATE_TAGS), values)
             return {row.id: image_of(row) for row in rows}
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         async with autocommit(self.engine) as session:
-            return set(await session.scalars(DELETE, {"ids": list(ids)}))
+            return set(await session.scalars(DELETE_IMAGES, {"ids": list(ids)}))
 
     async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
         async with autocommit(self.engine) as session:
-            rows = await session.execute(those_ready_after(position, limit=limit))
+            rows = await session.execute(positions_after(position, limit=limit))
             return [(row[0], row[1]) for row in rows]
 
     async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
         async with autocommit(self.engine) as session:
-            return set(await session.scalars(those_matching(ids, criteria)))
+            return set(await session.scalars(matching_ids(ids, criteria)))

@@ -1,4 +1,4 @@
-"""Facets in SQL: all that are wanted, counted over one look at the images that are meant."""
+"""Facets in SQL: one statement counts the values of several facets, over one scan of the images."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlmodel import col
 from domain.entities.facets import Facet, FacetValue
 from domain.entities.filters import EVERYTHING, ImageFilter
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from domain.entities.facets import Selection
 
 UTC: ColumnElement[Any] = literal_column("'UTC'")
-FIRST: ColumnElement[Any] = literal_column("'0001-01-01'::timestamptz")
-LAST: ColumnElement[Any] = literal_column("'9999-12-31'::timestamptz")
+MIN_INSTANT: ColumnElement[Any] = literal_column("'0001-01-01'::timestamptz")
+MAX_INSTANT: ColumnElement[Any] = literal_column("'9999-12-31'::timestamptz")
 MONTH: ColumnElement[Any] = literal_column("'month'")
-FORM_OF_MONTH: ColumnElement[Any] = literal_column("'YYYY-MM'")
+MONTH_FORMAT: ColumnElement[Any] = literal_column("'YYYY-MM'")
 
 
 async def count_facets(
@@ -40,8 +40,8 @@ async def count_facets(
     return {facet: tuple(_ordered(facet, values)) for facet, values in counted.items()}
 
 
-def meant(selection: Selection) -> Iterator[ColumnElement[bool]]:
-    """Yield what must hold of an image that is meant."""
+def selection_conditions(selection: Selection) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that a selected image fulfils."""
     if isinstance(selection, ImageFilter):
         yield from conditions(selection)
     else:
@@ -50,9 +50,10 @@ def meant(selection: Selection) -> Iterator[ColumnElement[bool]]:
 
 def _statement(selection: Selection, most: Mapping[Facet, int | None]) -> Any:  # noqa: ANN401 - SQLAlchemy's
     facts: list[ColumnElement[Any]] = [_fact(facet).label(facet.value) for facet in most]
-    images = select(*facts).where(*meant(selection)).cte("meant")
+    images = select(*facts).where(*selection_conditions(selection)).cte("selected")
     if selection == EVERYTHING:
-        # PostgreSQL keeps what is read more than once. The whole table is sooner read again.
+        # PostgreSQL materializes a CTE that is read more than once. For the whole table, that costs
+        # more than a scan for each facet.
         images = images.prefix_with("NOT MATERIALIZED")
     return union_all(*(_values(images, facet, first) for facet, first in most.items()))
 
@@ -64,8 +65,8 @@ def _fact(facet: Facet) -> SQLColumnExpression[Any]:
         return col(ImageRow.tags)
     if facet is Facet.MONTH:
         taken_at = col(ImageRow.taken_at)
-        # The ends of the calendar are kept as infinities, which have no month.
-        finite = func.greatest(FIRST, func.least(taken_at, LAST))
+        # asyncpg stores the first and last instant of datetime as infinities. These have no month.
+        finite = func.greatest(MIN_INSTANT, func.least(taken_at, MAX_INSTANT))
         month = func.date_trunc(MONTH, func.timezone(UTC, finite))
         return case((taken_at.is_not(None), month))
     return col(ImageRow.content_type)
@@ -78,10 +79,10 @@ def _values(images: CTE, facet: Facet, first: int | None) -> Select[Any]:
     count, value = func.count().label("number"), fact
     order: list[ColumnElement[Any]]
     if facet is Facet.MONTH:
-        value, order = func.to_char(fact, FORM_OF_MONTH), [fact.desc()]
+        value, order = func.to_char(fact, MONTH_FORMAT), [fact.desc()]
     else:
         order = [count.desc(), fact.collate("C")]
-    found = (
+    values = (
         select(value.label("value"), count)
         .where(fact.is_not(None))
         .group_by(fact)
@@ -89,11 +90,11 @@ def _values(images: CTE, facet: Facet, first: int | None) -> Select[Any]:
         .limit(first)
         .subquery()
     )
-    return select(literal(facet.value), found.c.value, found.c.number)
+    return select(literal(facet.value), values.c.value, values.c.number)
 
 
 def _ordered(facet: Facet, values: list[FacetValue]) -> list[FacetValue]:
-    """Sort again: what a UNION puts together is in no order that PostgreSQL promises."""
+    """Sort in Python: PostgreSQL guarantees no order for the rows of a UNION."""
     if facet is Facet.MONTH:
         return sorted(values, key=lambda month: month.value, reverse=True)
     return sorted(values, key=lambda value: (-value.count, value.value))

@@ -1,4 +1,4 @@
-"""Filters of the domain as conditions on the table of images; all words of users are parameters."""
+"""Filters as SQL conditions on the table of images. All values of users are bound parameters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import Uuid, func, or_
 from sqlmodel import col
 
 from domain.entities.filters import IntRange, Orientation, TimeRange
+from infra.postgres.images import RANGE_FILTERS, VALUE_FILTERS, WORDS, ImageRow
 from infra.postgres.parameters import array, whole
-from infra.postgres.tables import WORDS, ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,34 +21,28 @@ if TYPE_CHECKING:
     from domain.entities.filters import GeoNear, ImageFilter
 
 EARTH_RADIUS_KM = 6371.0088
-KM_OF_DEGREE = math.radians(EARTH_RADIUS_KM)
-MICROMETRE = 1e-9  # in kilometres
-MARGIN = 1 + 1e-9  # rounding may not cut a place off that the distance lets in
+KM_PER_DEGREE = math.radians(EARTH_RADIUS_KM)
+MIN_RADIUS_KM = 1e-9  # a micrometre
+ROUNDING_FACTOR = 1 + 1e-9
+"""Widens the box, so that rounding excludes no place that the distance includes."""
 
 
 def conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield what must hold of an image that is meant."""
-    yield from _within(col(ImageRow.taken_at), criteria.taken_at)
-    yield from _within(col(ImageRow.created_at), criteria.created_at)
-    yield from _within(col(ImageRow.width), criteria.width)
-    yield from _within(col(ImageRow.height), criteria.height)
-    for column, accepted in (
-        (col(ImageRow.camera_make), criteria.camera_make_in),
-        (col(ImageRow.camera_model), criteria.camera_model_in),
-        (col(ImageRow.content_type), criteria.content_type_in),
-        (col(ImageRow.status), criteria.status_in),
-    ):
-        if accepted is not None:
+    """Yield the conditions of a filter. All values of users are bound parameters."""
+    for name, column in RANGE_FILTERS.items():
+        yield from _within(column, getattr(criteria, name))
+    for name, column in VALUE_FILTERS.items():
+        if (accepted := getattr(criteria, name)) is not None:
             yield column == func.any(array(accepted))
     if criteria.ids_not_in:
         yield col(ImageRow.id) != func.all(array(criteria.ids_not_in, Uuid()))
     if criteria.orientation is not None:
-        yield _lies(criteria.orientation)
-    yield from _placed(criteria)
-    yield from _described(criteria)
+        yield _has_orientation(criteria.orientation)
+    yield from _location_conditions(criteria)
+    yield from _text_conditions(criteria)
 
 
-def _described(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+def _text_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
     tags = col(ImageRow.tags)
     if criteria.tags_all is not None:
         yield tags.op("@>", is_comparison=True)(array(criteria.tags_all))
@@ -57,11 +51,11 @@ def _described(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
     if criteria.tags_none:
         yield ~tags.op("&&", is_comparison=True)(array(criteria.tags_none))
     if criteria.keywords is not None:
-        question = func.websearch_to_tsquery("simple", _apart(criteria.keywords))
-        yield WORDS.op("@@", is_comparison=True)(question)
+        query = func.websearch_to_tsquery("simple", _split_words(criteria.keywords))
+        yield WORDS.op("@@", is_comparison=True)(query)
 
 
-def _placed(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+def _location_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
     if criteria.has_location is not None:
         located = col(ImageRow.latitude).is_not(None)
         yield located if criteria.has_location else ~located
@@ -85,20 +79,20 @@ def _within(
 
 
 def _near(near: GeoNear) -> Iterator[ColumnElement[bool]]:
-    """Yield a box, which the index and the planner's statistics know, then the distance in it.
+    """Yield a bounding box, which an index and the planner's statistics support, then the distance.
 
-    The haversine formula; the box is that of Bronshtein, 3.195: meridians touch the circle at
-    asin(sin(radius) / cos(latitude)), unless a pole lies inside.
+    The distance is the haversine formula. The box is that of Bronshtein, 3.195: meridians touch the
+    circle at asin(sin(radius) / cos(latitude)), unless the circle contains a pole.
     """
     latitude, longitude = col(ImageRow.latitude), col(ImageRow.longitude)
-    radius = max(near.radius_km, MICROMETRE)
-    reach = radius / KM_OF_DEGREE * MARGIN
-    south, north = near.latitude - reach, near.latitude + reach
+    radius = max(near.radius_km, MIN_RADIUS_KM)
+    degrees = radius / KM_PER_DEGREE * ROUNDING_FACTOR
+    south, north = near.latitude - degrees, near.latitude + degrees
     yield latitude.between(south, north)
     if south > -90 and north < 90:  # noqa: PLR2004 - the poles
-        ratio = math.sin(math.radians(reach)) / math.cos(math.radians(near.latitude))
-        width = math.degrees(math.asin(min(1.0, ratio))) * MARGIN
-        # Three copies of the globe's map side by side: the circle may cross the date line.
+        ratio = math.sin(math.radians(degrees)) / math.cos(math.radians(near.latitude))
+        width = math.degrees(math.asin(min(1.0, ratio))) * ROUNDING_FACTOR
+        # The map is repeated to both sides, since the circle may cross the date line.
         yield or_(
             *(
                 longitude.between(near.longitude + turn - width, near.longitude + turn + width)
@@ -120,13 +114,13 @@ def _angle(degrees: SQLColumnExpression[Any]) -> ColumnElement[float]:
     return func.radians(func.greatest(func.abs(degrees), 1e-30))
 
 
-def _lies(orientation: Orientation) -> ColumnElement[bool]:
+def _has_orientation(orientation: Orientation) -> ColumnElement[bool]:
     width, height = col(ImageRow.width), col(ImageRow.height)
     if orientation is Orientation.SQUARE:
         return width == height
     return width > height if orientation is Orientation.LANDSCAPE else width < height
 
 
-def _apart(keywords: str) -> str:
-    """Part words at punctuation as ``image_words`` does, but for quotes and a leading minus."""
+def _split_words(keywords: str) -> str:
+    """Split words at punctuation as ``image_words`` does, except at quotes and a leading minus."""
     return re.sub(r"(?!(?<!\S)-(?=[\w\"]))[^\w\s\"]|_", " ", keywords)

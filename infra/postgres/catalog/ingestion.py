@@ -1,4 +1,4 @@
-"""Adds images by one statement each: the row, its embedding, and tasks of the other models."""
+"""Inserts an image with its embedding and tasks, all in one statement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 from sqlmodel import col
 
 from domain.entities.images import ImageStatus
-from domain.entities.models import LIVE, ModelState
+from domain.entities.models import LIVE_STATES, ModelState
 from infra.postgres.engine import autocommit
+from infra.postgres.images import ImageRow, image_of, image_row
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of, image_row
-from infra.postgres.tables import EmbeddingRow, ImageRow, ModelRow, WorkRow
+from infra.postgres.tables import EmbeddingRow, ModelRow, WorkRow
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, Select
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PostgresIngestion:
-    """Adds images with their embeddings by one model."""
+    """Inserts images with embeddings by one model."""
 
     engine: AsyncEngine
     model: ActiveModel
@@ -43,27 +43,27 @@ class PostgresIngestion:
     async def _run(self, statement: Select[Any], image: Image) -> Image:
         while True:
             async with dropped_models_refused(autocommit(self.engine), self.model) as session:
-                # Where another transaction inserts the same digest, this waits for its commit.
+                # The insert waits for any transaction that has inserted the same sha256.
                 if await session.scalar(statement):
                     return image
             if existing := await self.existing(image.sha256):
                 return existing
-            # The image with this digest was deleted in between: try again.
+            # The image with this sha256 was deleted between the two statements: retry.
 
     async def existing(self, sha256: str) -> Image | None:
         """Return the image with this digest."""
-        same = select(ImageRow).where(col(ImageRow.sha256) == sha256)
+        statement = select(ImageRow).where(col(ImageRow.sha256) == sha256)
         async with autocommit(self.engine) as session:
-            row = await session.scalar(same)
+            row = await session.scalar(statement)
         return image_of(row) if row else None
 
 
 def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[Any]:
-    """Return what keeps an image with its embedding, or neither, and then returns its id.
+    """Return the statement that inserts an image, its embedding and tasks of the other models.
 
-    Nothing is kept, and nothing returned, where its sha256 is here.
+    It returns the id, or no row where the sha256 exists already: then it inserts nothing.
     """
-    new = _new(image)
+    new = _inserted(image)
     is_ready = literal(image.status is ImageStatus.READY)
     vector = cast(array(embedding, REAL()), VECTOR())
     embedded = (
@@ -75,45 +75,46 @@ def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[An
         .cte("embedded")
     )
     models = ModelRow.metadata.tables["models"]
-    others = and_(models.c.state.in_(LIVE), models.c.id != model.id, is_ready)
-    left = (
+    is_another = and_(models.c.state.in_(LIVE_STATES), models.c.id != model.id, is_ready)
+    tasks = (
         insert(WorkRow.metadata.tables["work"])
         .from_select(
             ["model_id", "image_id"],
-            select(models.c.id, new.c.id).select_from(models.join(new, others)),
+            select(models.c.id, new.c.id).select_from(models.join(new, is_another)),
         )
-        .cte("left_to_do")
+        .cte("tasks")
     )
-    return select(new.c.id).add_cte(embedded, left)
+    return select(new.c.id).add_cte(embedded, tasks)
 
 
 def _insert_pending(model: ActiveModel, image: Image) -> Select[Any]:
-    """Return what keeps an image with the work on it, or neither, and then returns its id.
+    """Return the statement that inserts an image and a task of the model.
 
-    The work is the model's, or that of the one that answers where the model was dropped meanwhile.
+    It returns the id, or no row where the sha256 exists already: then it inserts nothing. Where the
+    model was dropped in the meantime, the task is the active model's.
     """
-    new = _new(image)
+    new = _inserted(image)
     models = ModelRow.metadata.tables["models"]
-    whose = (
+    model_id = (
         select(models.c.id)
-        .where(models.c.state.in_(LIVE))
+        .where(models.c.state.in_(LIVE_STATES))
         .order_by(models.c.id != model.id, models.c.state != ModelState.ACTIVE)
         .limit(1)
         .scalar_subquery()
     )
-    work = (
+    task = (
         insert(WorkRow.metadata.tables["work"])
         .from_select(
             ["model_id", "image_id", "due_at"],
-            # Before all that a bulk import has written down: somebody waits for it.
-            select(whose, new.c.id, cast(literal("-infinity"), TIMESTAMP(timezone=True))),
+            # Due before every task of an import: a user waits for this image.
+            select(model_id, new.c.id, cast(literal("-infinity"), TIMESTAMP(timezone=True))),
         )
-        .cte("work_to_do")
+        .cte("task")
     )
-    return select(new.c.id).add_cte(work)
+    return select(new.c.id).add_cte(task)
 
 
-def _new(image: Image) -> CTE:
+def _inserted(image: Image) -> CTE:
     images = ImageRow.metadata.tables["images"]
     row: dict[str, Any] = image_row(image).model_dump()
     if image.status is ImageStatus.READY:

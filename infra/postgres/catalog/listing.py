@@ -1,48 +1,47 @@
-"""Pages of the images in an order: keysets, walked along an index in both directions."""
+"""Pages of a listing: keyset pagination along an index, in both directions."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    TIMESTAMP,
-    exists,
-    false,
-    func,
-    literal,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
+from sqlalchemy import TIMESTAMP, exists, false, func, literal, literal_column, select, true, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from domain.entities.listing import EPOCH, Page, SortField
+from domain.entities.filters import EPOCH, SortType
+from domain.entities.listing import Page
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import whole
-from infra.postgres.rows import image_of
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select, SQLColumnExpression
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from domain.entities.filters import ImageFilter
-    from domain.entities.listing import Sort, SortValue, Window
+    from domain.entities.filters import ImageFilter, SortValue
+    from domain.entities.listing import Sort, Window
 
 # Aliased rows have the attributes of the class, so they are typed as it.
 Rows = type[ImageRow]
 
-EVER_BEFORE: ColumnElement[Any] = literal_column("'-infinity'::timestamptz")
-EVER_AFTER: ColumnElement[Any] = literal_column("'infinity'::timestamptz")
+LEAST_INTEGER, GREATEST_INTEGER = -1, 2**31 - 1
+
+LEAST: dict[SortType, ColumnElement[Any]] = {
+    SortType.INSTANT: literal_column("'-infinity'::timestamptz"),
+    SortType.INTEGER: literal_column(str(LEAST_INTEGER)),
+}
+GREATEST: dict[SortType, ColumnElement[Any]] = {
+    SortType.INSTANT: literal_column("'infinity'::timestamptz"),
+    SortType.INTEGER: literal_column(str(GREATEST_INTEGER)),
+}
+"""What stands for a missing value, so that it comes last. The indexes have the same constants."""
 
 
 async def read_page(
     session: AsyncSession, criteria: ImageFilter, sort: Sort, *, window: Window
 ) -> Page:
-    """Read a window of the images that match, and whether more lie on either side of it."""
+    """Read a window of the images that match, and whether the listing goes on at either side."""
     rows = (await session.execute(page_statement(criteria, sort, window))).all()
     images = [image_of(row[0]) for row in rows if row[0] is not None]
     behind = bool(rows[0][1])
@@ -54,10 +53,10 @@ async def read_page(
 
 
 def page_statement(criteria: ImageFilter, sort: Sort, window: Window) -> Select[Any]:
-    """Return the statement that walks a page and one image more, from the end where asked.
+    """Return the statement that reads a page and one image more, from the end where asked.
 
-    Beside each image, or beside nothing on an empty page, it says whether some match behind the
-    start of the walk, and whether some match past the other end of the window.
+    Two more columns say whether images match behind the start of the scan, and past the other end
+    of the window. On an empty page they are in a row of their own.
     """
     wanted = list(conditions(criteria))
     descending = sort.descending != window.from_end
@@ -72,9 +71,9 @@ def page_statement(criteria: ImageFilter, sort: Sort, window: Window) -> Select[
             outside.append(false())
             continue
         key = tuple_(_key(ImageRow, sort), col(ImageRow.id))
-        place = tuple_(_value(bound.value, sort), bound.id)
-        page = page.where(key < place if falls else key > place)
-        outside.append(exists().where(*wanted, key >= place if falls else key <= place))
+        position = tuple_(_value(bound.value, sort), bound.id)
+        page = page.where(key < position if falls else key > position)
+        outside.append(exists().where(*wanted, key >= position if falls else key <= position))
     rows = aliased(ImageRow, page.subquery())
     sides = select(outside[0].label("behind"), outside[1].label("ahead")).subquery()
     return (
@@ -91,18 +90,15 @@ def _order(rows: Rows, sort: Sort, *, descending: bool) -> list[ColumnElement[An
 
 
 def _key(rows: Rows, sort: Sort) -> SQLColumnExpression[Any]:
-    """Return what an index has for the order. A missing time is later, or earlier, than any."""
-    if sort.field is SortField.FILENAME:
-        return col(rows.filename).collate("C")
-    if sort.field is SortField.BYTE_SIZE:
-        return col(rows.byte_size)
-    if sort.field is SortField.CREATED_AT:
-        return col(rows.created_at)
-    return func.coalesce(col(rows.taken_at), _missing(sort))
+    """Return the expression that the index of the sort order has."""
+    column: SQLColumnExpression[Any] = col(getattr(rows, sort.field.value))
+    if sort.key.type is SortType.TEXT:
+        return column.collate("C")
+    return func.coalesce(column, _missing(sort)) if sort.key.nullable else column
 
 
 def _missing(sort: Sort) -> ColumnElement[Any]:
-    return EVER_BEFORE if sort.descending else EVER_AFTER
+    return (LEAST if sort.descending else GREATEST)[sort.key.type]
 
 
 def _value(value: SortValue, sort: Sort) -> ColumnElement[Any]:
@@ -110,9 +106,11 @@ def _value(value: SortValue, sort: Sort) -> ColumnElement[Any]:
         return _missing(sort)
     if isinstance(value, str):
         return literal(value).collate("C")
-    if sort.field is SortField.BYTE_SIZE:
-        return whole(value)
+    if sort.key.type is SortType.INTEGER:
+        return whole(
+            max(LEAST_INTEGER, min(value, GREATEST_INTEGER)) if sort.key.nullable else value
+        )
     try:
         return literal(EPOCH + timedelta(microseconds=value), TIMESTAMP(timezone=True))
     except OverflowError:
-        return EVER_AFTER if value > 0 else EVER_BEFORE
+        return (GREATEST if value > 0 else LEAST)[SortType.INSTANT]

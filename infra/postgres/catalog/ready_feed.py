@@ -1,4 +1,4 @@
-"""The order in which images became READY, along its index."""
+"""Statements of the feed of READY images, which scan the index on ``ready_at``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sqlalchemy import TIMESTAMP, Uuid, func, literal, select, tuple_
 from sqlmodel import col
 
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from domain.entities.images import ReadyPosition
 
 
-def those_matching(ids: Sequence[UUID], criteria: ImageFilter) -> Select[Any]:
-    """Return what finds those of the images that are here and match."""
-    some = col(ImageRow.id) == func.any(array(ids, Uuid()))
-    return select(col(ImageRow.id)).where(some, *conditions(criteria))
+def matching_ids(ids: Sequence[UUID], criteria: ImageFilter) -> Select[Any]:
+    """Return the statement that selects, among these images, those that match."""
+    is_given = col(ImageRow.id) == func.any(array(ids, Uuid()))
+    return select(col(ImageRow.id)).where(is_given, *conditions(criteria))
 
 
-def those_ready_after(place: ReadyPosition, *, limit: int) -> Select[Any]:
-    """Return what finds the places next behind one."""
-    instant, image_id = literal(place[0], TIMESTAMP(timezone=True)), literal(place[1], Uuid())
+def positions_after(position: ReadyPosition, *, limit: int) -> Select[Any]:
+    """Return the statement that selects the positions that follow one, by keyset."""
+    instant, image_id = literal(position[0], TIMESTAMP(timezone=True)), literal(position[1], Uuid())
     ready_at: Any = col(ImageRow.ready_at)
     key = tuple_(ready_at, col(ImageRow.id))
     return (
         select(ready_at, col(ImageRow.id))
-        # The first condition is what the index is walked by.
+        # The index has ready_at alone: the first condition starts its scan, the second breaks ties.
         .where(ready_at >= instant, key > tuple_(instant, image_id))
         .order_by(ready_at, col(ImageRow.id))
         .limit(limit)

@@ -1,1 +1,1 @@
-"""Duplicates on PostgreSQL."""
+"""Duplicates on PostgreSQL: multi-index hashing, comparisons, and their tables."""

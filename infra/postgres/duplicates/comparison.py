@@ -1,4 +1,9 @@
-"""Finds the links between new images and all: linear in number, however many are alike."""
+"""Compares new images with all others, in time linear in their number however many are alike.
+
+An image with the pixels or the hash of an earlier one is paired with that one alone, which is then
+its representative. Such pairs connect a group as in a union-find forest. Only representatives are
+compared further.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from uuid import UUID
 
-Pair: TypeAlias = "tuple[UUID, UUID]"
-LikenessRow: TypeAlias = "tuple[UUID, UUID, int, float, bool]"
-ComparisonRow: TypeAlias = "tuple[UUID, UUID | None, UUID | None]"
-Similarities: TypeAlias = "Callable[[Sequence[Pair]], Awaitable[list[float]]]"
+IdPair: TypeAlias = "tuple[UUID, UUID]"
+LikenessValues: TypeAlias = "tuple[UUID, UUID, int, float, bool]"
+ComparisonValues: TypeAlias = "tuple[UUID, UUID | None, UUID | None]"
+MeasureSimilarities: TypeAlias = "Callable[[Sequence[IdPair]], Awaitable[list[float]]]"
 
-TURNS = 4
-"""How many pictures of one hash that are not alike are told apart; then each is for itself."""
+MAX_REPRESENTATIVES_PER_HASH = 4
+"""With how many representatives of its own hash an image is compared. Further images of that hash
+that are like none of them represent themselves."""
 
-CANDIDATES = 128
-"""How many of those with the nearest hashes an image is compared with."""
+MAX_CANDIDATES_PER_IMAGE = 128
+"""How many images with the nearest hashes a representative is compared with."""
 
-LINKS = 16
-"""How many links to the nearest an image gets: the group stays one when some of it are deleted."""
+MAX_PAIRS_PER_IMAGE = 16
+"""How many pairs with earlier images a representative gets. More than one, so that its group stays
+connected when some of its images are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hashed:
+class HashedImage:
     """An image that can be compared."""
 
     id: UUID
@@ -41,24 +48,24 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """Images that were compared and go through no other, with their hashes one after another."""
+class Representatives:
+    """Images that were compared before and represent themselves, with their hashes concatenated."""
 
     ids: Sequence[UUID] = ()
     hashes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """The first of the same pixels, and the one through which it was compared: itself at best."""
+class FirstCopy:
+    """The first image of some pixels, and its representative, which can be itself."""
 
     id: UUID
-    through: UUID
+    representative_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """A link, and what it stands on."""
+class MeasuredPair:
+    """A pair of duplicates with their Hamming distance and cosine similarity."""
 
     image_id: UUID
     other_id: UUID
@@ -68,144 +75,155 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What comparing found.
+class ComparisonResult:
+    """The pairs of new images, and how each new image was compared."""
 
-    ``through`` has every new image, with the one through which it is linked to all that are like
-    it: a copy needs no links of its own. None for an image that was compared itself. ``copy_of``
-    has the copies, with those that they were linked to as such.
-    """
-
-    likenesses: list[Likeness] = field(default_factory=list)
-    through: dict[UUID, UUID | None] = field(default_factory=dict)
+    pairs: list[MeasuredPair] = field(default_factory=list)
+    representatives: dict[UUID, UUID | None] = field(default_factory=dict)
+    """The representative of every new image, or None where it represents itself."""
     copy_of: dict[UUID, UUID] = field(default_factory=dict)
+    """The first copy of every new image that is an exact copy."""
 
     def images(self) -> list[UUID]:
-        """Return all images that were compared or linked."""
-        ids = {id_ for link in self.likenesses for id_ in (link.image_id, link.other_id)}
-        return [*ids.union(self.through, filter(None, self.through.values()))]
+        """Return all images that the result refers to."""
+        ids = {id_ for pair in self.pairs for id_ in (pair.image_id, pair.other_id)}
+        return [*ids.union(self.representatives, filter(None, self.representatives.values()))]
 
-    def rows(self, here: AbstractSet[UUID]) -> tuple[list[LikenessRow], list[ComparisonRow]]:
-        """Return what there is to keep where only some images are still here."""
+    def rows(
+        self, existing: AbstractSet[UUID]
+    ) -> tuple[list[LikenessValues], list[ComparisonValues]]:
+        """Return the rows of the two tables that refer to existing images only."""
         likenesses = [
-            (link.image_id, link.other_id, link.distance, link.similarity, link.exact)
-            for link in self.likenesses
-            if link.image_id in here and link.other_id in here
+            (pair.image_id, pair.other_id, pair.distance, pair.similarity, pair.exact)
+            for pair in self.pairs
+            if pair.image_id in existing and pair.other_id in existing
         ]
         comparisons = [
-            (image_id, through, self.copy_of.get(image_id))
-            for image_id, through in self.through.items()
-            if {image_id, through, self.copy_of.get(image_id)} - {None} <= here
+            (image_id, representative_id, self.copy_of.get(image_id))
+            for image_id, representative_id in self.representatives.items()
+            if {image_id, representative_id, self.copy_of.get(image_id)} - {None} <= existing
         ]
         return likenesses, comparisons
 
 
-def link_copies(new: Iterable[Hashed], copies: Mapping[str, Copy]) -> Compared:
-    """Link each image to the first of the same pixels; ``copies`` has those of earlier images."""
-    compared = Compared()
-    first = dict(copies)
+def pair_exact_copies(
+    new: Iterable[HashedImage], first_copies: Mapping[str, FirstCopy]
+) -> ComparisonResult:
+    """Pair each image with the first of the same pixels.
+
+    ``first_copies`` has those among the images that were compared before, by ``pixel_sha256``.
+    """
+    result = ComparisonResult()
+    firsts = dict(first_copies)
     for image in new:
-        compared.through[image.id] = None
+        result.representatives[image.id] = None
         if image.pixel_sha256 is None:
             continue
-        original = first.setdefault(image.pixel_sha256, Copy(image.id, image.id))
-        if original.id != image.id:
-            compared.likenesses.append(Likeness(original.id, image.id, 0, 1, exact=True))
-            compared.through[image.id] = original.through
-            compared.copy_of[image.id] = original.id
-    return compared
+        first = firsts.setdefault(image.pixel_sha256, FirstCopy(image.id, image.id))
+        if first.id != image.id:
+            result.pairs.append(MeasuredPair(first.id, image.id, 0, 1, exact=True))
+            result.representatives[image.id] = first.representative_id
+            result.copy_of[image.id] = first.id
+    return result
 
 
 async def compare(
-    new: Sequence[Hashed],
-    known: Known,
+    new: Sequence[HashedImage],
+    earlier: Representatives,
     *,
-    copies: Mapping[str, Copy],
-    similarities: Similarities,
-) -> Compared:
-    """Compare new images with each other and with those that are known and go through no other.
+    first_copies: Mapping[str, FirstCopy],
+    measure: MeasureSimilarities,
+) -> ComparisonResult:
+    """Compare new images with each other and with the representatives of earlier ones.
 
-    All but the similarities is worked out in a thread.
+    ``measure`` returns the cosine similarities of pairs. Everything else runs in a thread.
     """
-    steps = _steps(new, known, copies)
+    steps = _steps(new, earlier, first_copies)
     step = await asyncio.to_thread(next, steps)
-    while not isinstance(step, Compared):
-        step = await asyncio.to_thread(steps.send, await similarities(step))
+    while not isinstance(step, ComparisonResult):
+        step = await asyncio.to_thread(steps.send, await measure(step))
     return step
 
 
 def _steps(
-    new: Sequence[Hashed], known: Known, copies: Mapping[str, Copy]
-) -> Generator[list[Pair] | Compared, list[float]]:
-    """Yield pairs, to be sent their similarities, and at last what was found."""
-    compared = link_copies(new, copies)
-    itself = [
+    new: Sequence[HashedImage], earlier: Representatives, first_copies: Mapping[str, FirstCopy]
+) -> Generator[list[IdPair] | ComparisonResult, list[float]]:
+    """Yield pairs, to be sent their similarities, and the result at last."""
+    result = pair_exact_copies(new, first_copies)
+    comparable = [
         image
         for image in new
-        if compared.through[image.id] is None and image.perceptual_hash != FLAT
+        if result.representatives[image.id] is None and image.perceptual_hash != FLAT
     ]
-    itself = yield from _link_equals(itself, known, compared)
-    _go_through_roots(compared.through)
-    yield from _link_near(itself, known, compared)
-    yield compared
+    comparable = yield from _pair_equal_hashes(comparable, earlier, result)
+    _compress_paths(result.representatives)
+    yield from _pair_near_hashes(comparable, earlier, result)
+    yield result
 
 
-def _go_through_roots(through: dict[UUID, UUID | None]) -> None:
-    """Let copies of what goes through another go through that.
+def _compress_paths(representatives: dict[UUID, UUID | None]) -> None:
+    """Replace a representative that has one itself by that (path compression).
 
-    In a chain, the two would go through each other once that one is deleted, and never be compared
-    again.
+    In a chain of three, the two that are left after the deletion of the root could become each
+    other's representatives, and would never be compared again.
     """
-    for image_id, other in through.items():
-        if other is not None:
-            through[image_id] = through.get(other) or other
+    for image_id, representative_id in representatives.items():
+        if representative_id is not None:
+            representatives[image_id] = representatives.get(representative_id) or representative_id
 
 
-def _link_equals(
-    new: Sequence[Hashed], known: Known, compared: Compared
-) -> Generator[list[Pair], list[float], list[Hashed]]:
-    """Link images of one hash in a star, and return those that are the first of their kind."""
-    firsts: dict[bytes, list[UUID]] = {image.perceptual_hash: [] for image in new}
-    for place, image_id in enumerate(known.ids):
-        perceptual_hash = known.hashes[place * len(FLAT) : (place + 1) * len(FLAT)]
-        if perceptual_hash in firsts:
-            firsts[perceptual_hash].append(image_id)
-    themselves: list[Hashed] = []
-    for turn in range(TURNS):
-        asked: list[tuple[UUID, Hashed]] = []
+def _pair_equal_hashes(
+    new: Sequence[HashedImage], earlier: Representatives, result: ComparisonResult
+) -> Generator[list[IdPair], list[float], list[HashedImage]]:
+    """Pair images with a representative of the same hash. Return those that are like none."""
+    by_hash: dict[bytes, list[UUID]] = {image.perceptual_hash: [] for image in new}
+    for index, image_id in enumerate(earlier.ids):
+        perceptual_hash = earlier.hashes[index * len(FLAT) : (index + 1) * len(FLAT)]
+        if perceptual_hash in by_hash:
+            by_hash[perceptual_hash].append(image_id)
+    unlike: list[HashedImage] = []
+    for index in range(MAX_REPRESENTATIVES_PER_HASH):
+        candidates: list[tuple[UUID, HashedImage]] = []
         for image in new:
-            same = firsts[image.perceptual_hash]
-            if len(same) > turn:
-                asked.append((same[turn], image))
+            representatives = by_hash[image.perceptual_hash]
+            if len(representatives) > index:
+                candidates.append((representatives[index], image))
             else:
-                same.append(image.id)
-                themselves.append(image)
-        measured = yield [(first, image.id) for first, image in asked]
+                representatives.append(image.id)
+                unlike.append(image)
+        similarities = yield [
+            (representative_id, image.id) for representative_id, image in candidates
+        ]
         new = []
-        for (first, image), similarity in zip(asked, measured, strict=True):
+        for (representative_id, image), similarity in zip(candidates, similarities, strict=True):
             if similarity >= NEAR_SIMILARITY:
-                compared.likenesses.append(Likeness(first, image.id, 0, similarity, exact=False))
-                compared.through[image.id] = first
+                result.pairs.append(
+                    MeasuredPair(representative_id, image.id, 0, similarity, exact=False)
+                )
+                result.representatives[image.id] = representative_id
             else:
                 new.append(image)
-    return [*themselves, *new]
+    return [*unlike, *new]
 
 
-def _link_near(
-    new: Sequence[Hashed], known: Known, compared: Compared
-) -> Generator[list[Pair], list[float]]:
-    ids = [*known.ids, *(image.id for image in new)]
-    hashes = known.hashes + b"".join(image.perceptual_hash for image in new)
-    found = near_pairs(hashes, known=len(known.ids))
-    candidates: list[tuple[Pair, int]] = []
-    asked: defaultdict[int, int] = defaultdict(int)
-    for later, earlier, distance in zip(*(array.tolist() for array in found), strict=True):
-        asked[later] += 1
-        if asked[later] <= CANDIDATES:
-            candidates.append(((ids[earlier], ids[later]), distance))
-    measured = yield [pair for pair, _ in candidates]
-    linked: defaultdict[UUID, int] = defaultdict(int)
-    for ((one, other), distance), similarity in zip(candidates, measured, strict=True):
-        if similarity >= NEAR_SIMILARITY and linked[other] < LINKS:
-            linked[other] += 1
-            compared.likenesses.append(Likeness(one, other, distance, similarity, exact=False))
+def _pair_near_hashes(
+    new: Sequence[HashedImage], earlier: Representatives, result: ComparisonResult
+) -> Generator[list[IdPair], list[float]]:
+    """Pair images with the nearest earlier ones, by Hamming distance and then by similarity."""
+    ids = [*earlier.ids, *(image.id for image in new)]
+    hashes = earlier.hashes + b"".join(image.perceptual_hash for image in new)
+    found = near_pairs(hashes, known=len(earlier.ids))
+    candidates: list[tuple[IdPair, int]] = []
+    candidate_counts: defaultdict[int, int] = defaultdict(int)
+    for later_index, earlier_index, distance in zip(
+        *(array.tolist() for array in found), strict=True
+    ):
+        candidate_counts[later_index] += 1
+        if candidate_counts[later_index] <= MAX_CANDIDATES_PER_IMAGE:
+            candidates.append(((ids[earlier_index], ids[later_index]), distance))
+    similarities = yield [pair for pair, _ in candidates]
+    pair_counts: defaultdict[UUID, int] = defaultdict(int)
+    for ((one, other), distance), similarity in zip(candidates, similarities, strict=True):
+        if similarity >= NEAR_SIMILARITY and pair_counts[other] < MAX_PAIRS_PER_IMAGE:
+            pair_counts[other] += 1
+            result.pairs.append(MeasuredPair(one, other, distance, similarity, exact=False))

@@ -1,4 +1,4 @@
-"""Duplicates on PostgreSQL."""
+"""Pairs of duplicates on PostgreSQL: what is compared, and the tables of the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from sqlalchemy import text
 
 from domain.entities.images import FLAT
 from domain.entities.near_duplicates import Collapse, DuplicatePair
-from infra.postgres.duplicates.comparison import Copy, Hashed, Known, compare, link_copies
+from infra.postgres.duplicates.comparison import (
+    FirstCopy,
+    HashedImage,
+    Representatives,
+    compare,
+    pair_exact_copies,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,23 +25,23 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult, TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from infra.postgres.duplicates.comparison import Compared, Pair
+    from infra.postgres.duplicates.comparison import ComparisonResult, IdPair
     from infra.postgres.models.active import ActiveModel
 
-CHUNK = 10_000
-"""How many images are compared and kept at a time: a few seconds' work that a stop may cost."""
+IMAGES_PER_UPDATE = 10_000
+"""How many images one update compares, in one transaction: a few seconds' work, which a shutdown
+may lose."""
 
-PAIRS = 20_000
-"""How many pairs of embeddings one statement multiplies."""
+PAIRS_PER_STATEMENT = 20_000
+"""How many pairs of embeddings one statement compares, and how many pairs one inserts."""
 
-PORTION = 5_000
-"""How many links are read at a time: between them, the event loop has its turn."""
+PAIRS_PER_ARRAY = 5_000
+"""How many pairs are decoded at once. The event loop runs other tasks in between."""
 
-LOCK = text("SELECT pg_advisory_xact_lock(hashtext('pictograph duplicates'))")
+LOCK_DUPLICATES = text("SELECT pg_advisory_xact_lock(hashtext('pictograph duplicates'))")
 
-# As arrays, which decode faster than rows. `known` are those that were compared and go through no
-# other.
-NEW = text("""
+# Results are arrays, which decode faster than rows.
+SELECT_UNCOMPARED = text("""
     SELECT array_agg(id), array_agg(perceptual_hash), array_agg(pixel_sha256) FROM (
         SELECT id, perceptual_hash, pixel_sha256 FROM images
         WHERE perceptual_hash IS NOT NULL
@@ -46,55 +52,58 @@ NEW = text("""
         ORDER BY id LIMIT :limit
     ) AS new
 """)
-KNOWN = text("""
+SELECT_REPRESENTATIVES = text("""
     SELECT array_agg(id ORDER BY id), string_agg(perceptual_hash, '' ORDER BY id)
     FROM comparisons JOIN images ON id = image_id
     WHERE model_id = :model AND through_id IS NULL AND perceptual_hash <> :flat
 """)
-# A copy may itself go through another, which is where the next copy has to go through, too.
-COPIES = text("""
+# A first copy may have a representative, which is then that of all its copies.
+SELECT_FIRST_COPIES = text("""
     SELECT DISTINCT ON (pixel_sha256) pixel_sha256, id, COALESCE(through_id, id)
     FROM images JOIN comparisons ON image_id = id AND model_id = :model
     WHERE pixel_sha256 = ANY(CAST(:digests AS text[])) ORDER BY pixel_sha256, id
 """)
-AMONG = text("""
+SELECT_GIVEN = text("""
     SELECT array_agg(id), array_agg(perceptual_hash), array_agg(pixel_sha256) FROM (
         SELECT id, perceptual_hash, pixel_sha256 FROM images
         WHERE id = ANY(CAST(:ids AS uuid[])) AND perceptual_hash IS NOT NULL ORDER BY id
     ) AS wanted
 """)
-# Not joined: PostgreSQL would read all embeddings for a few thousand of them.
-SIMILARITIES = text("""
+# Subqueries instead of joins: for a join, PostgreSQL would read all embeddings.
+SELECT_SIMILARITIES = text("""
     SELECT array_agg(-(
         (SELECT embedding FROM embeddings WHERE image_id = one_id AND model_id = :model)
         <#> (SELECT embedding FROM embeddings WHERE image_id = other_id AND model_id = :model)
-    ) ORDER BY place)
+    ) ORDER BY ordinal)
     FROM unnest(CAST(:ones AS uuid[]), CAST(:others AS uuid[]))
-        WITH ORDINALITY AS pairs (one_id, other_id, place)
+        WITH ORDINALITY AS pairs (one_id, other_id, ordinal)
 """)
-LEAST_SIMILARITIES = text("""
+SELECT_LEAST_SIMILARITIES = text("""
     WITH members AS MATERIALIZED (
-        SELECT place, image_id, embedding
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:places AS integer[])) AS given (image_id, place)
+        SELECT group_index, image_id, embedding
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:groups AS integer[]))
+            AS given (image_id, group_index)
         JOIN embeddings USING (image_id) WHERE model_id = :model
     )
-    SELECT one.place, min(-(one.embedding <#> other.embedding))
+    SELECT one.group_index, min(-(one.embedding <#> other.embedding))
     FROM members AS one JOIN members AS other
-    ON one.place = other.place AND one.image_id < other.image_id GROUP BY one.place
+    ON one.group_index = other.group_index AND one.image_id < other.image_id
+    GROUP BY one.group_index
 """)
-LINKS = text("""
+SELECT_PAIRS = text("""
     SELECT array_agg(image_id), array_agg(other_id), array_agg(exact) FROM (
-        SELECT image_id, other_id, exact, row_number() OVER () / :portion AS portion
+        SELECT image_id, other_id, exact, row_number() OVER () / :pairs_per_array AS array_number
         FROM likenesses WHERE model_id = :model AND (exact OR NOT :only_exact)
-    ) AS links GROUP BY portion
+    ) AS numbered GROUP BY array_number
 """)
-# In the order of the ids, as deleting locks them, so that the two never wait in a circle.
-STAY = text("""
+# Locks the rows in the order of their ids, as deletes do: the two cannot deadlock.
+LOCK_EXISTING_IMAGES = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
 """)
-# Else each look-up of a foreign key is planned anew, which takes most of the time of keeping links.
-PLAN_ONCE = text("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
-KEEP_LIKENESSES = text("""
+# The session has custom plans. With these, planning the checks of foreign keys would take most of
+# the time of the inserts.
+USE_GENERIC_PLANS = text("SELECT set_config('plan_cache_mode', 'force_generic_plan', true)")
+INSERT_LIKENESSES = text("""
     INSERT INTO likenesses (image_id, other_id, model_id, distance, similarity, exact)
     SELECT image_id, other_id, :model, distance, similarity, exact FROM unnest(
         CAST(:ones AS uuid[]), CAST(:others AS uuid[]), CAST(:distances AS smallint[]),
@@ -102,18 +111,18 @@ KEEP_LIKENESSES = text("""
     ) AS found (image_id, other_id, distance, similarity, exact)
     ON CONFLICT DO NOTHING
 """)
-KEEP_COMPARISONS = text("""
+INSERT_COMPARISONS = text("""
     INSERT INTO comparisons (image_id, model_id, through_id, copy_of_id)
     SELECT image_id, :model, through_id, copy_of_id
     FROM unnest(CAST(:ids AS uuid[]), CAST(:throughs AS uuid[]), CAST(:copies AS uuid[]))
         AS compared (image_id, through_id, copy_of_id)
 """)
-UNHASHED = text("""
+SELECT_UNHASHED = text("""
     SELECT id FROM images
     WHERE perceptual_hash IS NULL AND status = 'ready' AND id > CAST(:after AS uuid)
     ORDER BY id LIMIT :limit
 """)
-KEEP_HASH = text("""
+UPDATE_HASHES = text("""
     UPDATE images SET perceptual_hash = :perceptual_hash, pixel_sha256 = :pixel_sha256
     WHERE id = :id
 """)
@@ -121,133 +130,127 @@ KEEP_HASH = text("""
 
 @dataclass(frozen=True, slots=True)
 class PostgresDuplicates:
-    """Links between images, kept as they are found: what was compared is not compared again.
+    """Pairs of duplicates in a table, so that each image is compared once.
 
-    Servers of one database take turns, and so do the callers of one server, of which only one
-    holds a connection meanwhile.
+    An advisory lock serializes the updates of all servers of one database. A lock in memory
+    serializes those of one server, so that only one of them occupies a connection.
     """
 
     engine: AsyncEngine
     model: ActiveModel
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def update(self) -> int:
-        """Compare what was not compared yet with all, and return how many those were."""
-        async with self._turn, self.engine.begin() as connection:
-            if not await self._images(connection, NEW, limit=1):
+        async with self._lock, self.engine.begin() as connection:
+            if not await self._images(connection, SELECT_UNCOMPARED, limit=1):
                 return 0
-            await connection.execute(LOCK)
-            new = await self._images(connection, NEW, limit=CHUNK)
-            row = (await self._run(connection, KNOWN, flat=FLAT)).one()
-            known = Known(row[0] or (), row[1] or b"")
+            await connection.execute(LOCK_DUPLICATES)
+            new = await self._images(connection, SELECT_UNCOMPARED, limit=IMAGES_PER_UPDATE)
+            row = (await self._run(connection, SELECT_REPRESENTATIVES, flat=FLAT)).one()
+            earlier = Representatives(row[0] or (), row[1] or b"")
             digests = [image.pixel_sha256 for image in new if image.pixel_sha256]
-            rows = await self._run(connection, COPIES, digests=digests)
-            copies = {row[0]: Copy(row[1], row[2]) for row in rows}
-            compared = await self._compare(connection, new, known, copies)
-            await self._keep(connection, compared)
+            rows = await self._run(connection, SELECT_FIRST_COPIES, digests=digests)
+            first_copies = {row[0]: FirstCopy(row[1], row[2]) for row in rows}
+            result = await self._compare(connection, new, earlier, first_copies)
+            await self._save(connection, result)
             return len(new)
 
     async def pairs(self, kind: Collapse) -> Sequence[DuplicatePair]:
-        """Return links between compared images, enough to tell the groups."""
-        only_exact = kind is Collapse.EXACT_COPIES
+        values = {
+            "only_exact": kind is Collapse.EXACT_COPIES,
+            "pairs_per_array": PAIRS_PER_ARRAY,
+        }
         async with self.engine.connect() as connection:
-            portions = (
-                await self._run(connection, LINKS, only_exact=only_exact, portion=PORTION)
-            ).all()
-        # A hundred thousand take a while, and others want to be answered meanwhile.
+            rows = (await self._run(connection, SELECT_PAIRS, **values)).all()
+        # A hundred thousand pairs would hold up the event loop.
         return await asyncio.to_thread(
-            lambda: [
-                DuplicatePair(*link) for columns in portions for link in zip(*columns, strict=True)
-            ]
+            lambda: [DuplicatePair(*pair) for arrays in rows for pair in zip(*arrays, strict=True)]
         )
 
     async def pairs_among(self, ids: Collection[UUID], kind: Collapse) -> Sequence[DuplicatePair]:
-        """Return links among these images, compared before or not, enough to tell the groups."""
         async with self.engine.connect() as connection:
-            images = await self._images(connection, AMONG, ids=list(ids))
-            found = await self._compare(connection, images, Known(), {}, kind=kind)
-        return [
-            DuplicatePair(link.image_id, link.other_id, link.exact) for link in found.likenesses
-        ]
+            images = await self._images(connection, SELECT_GIVEN, ids=list(ids))
+            result = await self._compare(connection, images, Representatives(), {}, kind=kind)
+        return [DuplicatePair(pair.image_id, pair.other_id, pair.exact) for pair in result.pairs]
 
     async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
-        """Return the smallest cosine similarity of two images within each group."""
-        members = [(image_id, place) for place, ids in enumerate(groups) for image_id in ids]
-        ids, places = [member[0] for member in members], [member[1] for member in members]
+        members = [(image_id, index) for index, ids in enumerate(groups) for image_id in ids]
+        ids, indices = [member[0] for member in members], [member[1] for member in members]
         async with self.engine.connect() as connection:
-            rows = await self._run(connection, LEAST_SIMILARITIES, ids=ids, places=places)
+            rows = await self._run(connection, SELECT_LEAST_SIMILARITIES, ids=ids, groups=indices)
             least = {row[0]: row[1] for row in rows}
-        return [min(1.0, least.get(place, 1.0)) for place in range(len(groups))]
+        return [min(1.0, least.get(index, 1.0)) for index in range(len(groups))]
 
     async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
-        """Return READY images without a perceptual hash, the oldest first."""
         bounds = {"limit": limit, "after": after or UUID(int=0)}
         async with self.engine.connect() as connection:
-            return list(await connection.scalars(UNHASHED, bounds))
+            return list(await connection.scalars(SELECT_UNHASHED, bounds))
 
     async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
     ) -> None:
-        """Keep what was found out about an image that is here."""
         hashes = {"perceptual_hash": perceptual_hash, "pixel_sha256": pixel_sha256}
         async with self.engine.begin() as connection:
-            await connection.execute(KEEP_HASH, {"id": image_id} | hashes)
+            await connection.execute(UPDATE_HASHES, {"id": image_id} | hashes)
 
     async def _compare(
         self,
         connection: AsyncConnection,
-        new: Sequence[Hashed],
-        known: Known,
-        copies: dict[str, Copy],
+        new: Sequence[HashedImage],
+        earlier: Representatives,
+        first_copies: dict[str, FirstCopy],
         *,
         kind: Collapse = Collapse.NEAR_DUPLICATES,
-    ) -> Compared:
+    ) -> ComparisonResult:
         if kind is Collapse.EXACT_COPIES:
-            return link_copies(new, copies)
+            return pair_exact_copies(new, first_copies)
 
-        async def similarities(pairs: Sequence[Pair]) -> list[float]:
-            measured: list[float] = []
-            for start in range(0, len(pairs), PAIRS):
-                some = pairs[start : start + PAIRS]
-                ones, others = [one for one, _ in some], [other for _, other in some]
-                found = await self._run(connection, SIMILARITIES, ones=ones, others=others)
-                # None where one was deleted meanwhile.
-                measured += [-1 if value is None else value for value in found.scalar_one()]
-            return measured
+        async def measure(pairs: Sequence[IdPair]) -> list[float]:
+            similarities: list[float] = []
+            for start in range(0, len(pairs), PAIRS_PER_STATEMENT):
+                chunk = pairs[start : start + PAIRS_PER_STATEMENT]
+                ones, others = [one for one, _ in chunk], [other for _, other in chunk]
+                row = await self._run(connection, SELECT_SIMILARITIES, ones=ones, others=others)
+                # NULL where an image of the pair was deleted in the meantime.
+                similarities += [-1 if value is None else value for value in row.scalar_one()]
+            return similarities
 
-        return await compare(new, known, copies=copies, similarities=similarities)
+        return await compare(new, earlier, first_copies=first_copies, measure=measure)
 
-    async def _keep(self, connection: AsyncConnection, compared: Compared) -> None:
-        """Keep what was found, but for images that are gone.
+    async def _save(self, connection: AsyncConnection, result: ComparisonResult) -> None:
+        """Insert the pairs and comparisons of images that still exist.
 
-        What went through one of these, or is a copy of it, is left as it was, not compared, and has
-        its turn again.
+        An image whose representative or first copy was deleted stays uncompared: a later update
+        compares it.
         """
-        ids = await asyncio.to_thread(compared.images)
-        here = set(await connection.scalars(STAY, {"ids": ids}))
-        await connection.execute(PLAN_ONCE)
-        likenesses, comparisons = await asyncio.to_thread(compared.rows, here)
-        for start in range(0, len(likenesses), PAIRS):
+        ids = await asyncio.to_thread(result.images)
+        existing = set(await connection.scalars(LOCK_EXISTING_IMAGES, {"ids": ids}))
+        await connection.execute(USE_GENERIC_PLANS)
+        likenesses, comparisons = await asyncio.to_thread(result.rows, existing)
+        for start in range(0, len(likenesses), PAIRS_PER_STATEMENT):
             ones, others, distances, similarities, exacts = zip(
-                *likenesses[start : start + PAIRS], strict=True
+                *likenesses[start : start + PAIRS_PER_STATEMENT], strict=True
             )
             await self._run(
                 connection,
-                KEEP_LIKENESSES,
+                INSERT_LIKENESSES,
                 ones=ones,
                 others=others,
                 distances=distances,
                 similarities=similarities,
                 exacts=exacts,
             )
-        images, throughs, copies = ([row[place] for row in comparisons] for place in range(3))
-        await self._run(connection, KEEP_COMPARISONS, ids=images, throughs=throughs, copies=copies)
+        images, throughs, copies = ([row[index] for row in comparisons] for index in range(3))
+        await self._run(
+            connection, INSERT_COMPARISONS, ids=images, throughs=throughs, copies=copies
+        )
 
     async def _images(
         self, connection: AsyncConnection, statement: TextClause, **values: object
-    ) -> list[Hashed]:
+    ) -> list[HashedImage]:
         row = (await self._run(connection, statement, **values)).one()
-        return [Hashed(*facts) for facts in zip(*(column or () for column in row), strict=True)]
+        images = zip(*(array or () for array in row), strict=True)
+        return [HashedImage(*image) for image in images]
 
     async def _run(
         self, connection: AsyncConnection, statement: TextClause, **values: object

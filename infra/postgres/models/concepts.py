@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PostgresConcepts:
-    """The shelf of one model."""
+    """The encoded concepts of one model."""
 
     engine: AsyncEngine
     model: ActiveModel
 
     async def find(self, sha256: str) -> bytes | None:
-        """Return what was kept for concepts of this digest."""
         statement = select(col(ConceptsRow.embeddings)).where(
             col(ConceptsRow.model_id) == self.model.id, col(ConceptsRow.sha256) == sha256
         )
@@ -35,7 +34,6 @@ class PostgresConcepts:
         return embeddings
 
     async def keep(self, sha256: str, embeddings: bytes) -> None:
-        """Keep these, in place of those of other concepts."""
         row = {"model_id": self.model.id, "sha256": sha256, "embeddings": embeddings}
         statement = insert(ConceptsRow).values(row)
         async with self.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""What is asked of a model that was dropped a moment ago."""
+"""Refusals for queries that reach a model just after it was dropped."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
     from infra.postgres.models.active import ActiveModel
 
-NO_TABLE = "42P01"
-NO_PARTITION = "23514"
+UNDEFINED_TABLE = "42P01"
+CHECK_VIOLATION = "23514"
 
 
 @asynccontextmanager
 async def dropped_models_refused(
     session: AsyncSession, model: ActiveModel
 ) -> AsyncIterator[AsyncSession]:
-    """Turn the error of a table that is gone into a refusal that says so."""
+    """Translate the errors of a missing partition.
+
+    Raises SearchExpired for a read, and Overloaded for an insert, which a client can repeat.
+    """
     try:
         async with session:
             yield session
     except DBAPIError as error:
-        said, code = str(error.orig), getattr(error.orig, "sqlstate", None)
-        if code == NO_TABLE and f'"{model.partition}"' in said:
+        message, sqlstate = str(error.orig), getattr(error.orig, "sqlstate", None)
+        if sqlstate == UNDEFINED_TABLE and f'"{model.partition}"' in message:
             raise SearchExpired(
                 f"The model {model.name} was dropped just now; search again."
             ) from error
-        if code == NO_PARTITION and 'no partition of relation "embeddings"' in said:
+        if sqlstate == CHECK_VIOLATION and 'no partition of relation "embeddings"' in message:
             raise Overloaded(
                 "The model of the library is being changed just now; send it again."
             ) from error

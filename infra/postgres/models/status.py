@@ -1,4 +1,4 @@
-"""How far each model of a library has got."""
+"""The progress of each model of a library."""
 
 from __future__ import annotations
 
@@ -6,52 +6,54 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from domain.entities.models import LIVE, ModelState, ModelStatus
+from domain.entities.models import ModelState, ModelStatus
 from domain.entities.work import WorkCounts
+from infra.postgres.models.partitions import partition_name
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-ERRORS = 3
-"""How many things that were in the way are told of a model."""
+MAX_ERRORS = 3
+"""How many errors are listed for each model."""
 
-MODELS = text("""
+SELECT_MODELS = text("""
     SELECT id, name, dimensions, state, source,
         (SELECT count(*) FROM embeddings WHERE model_id = models.id) AS embedded
     FROM models ORDER BY id
 """)
-TOTAL = text("SELECT count(*) FROM images WHERE status = 'ready'")
-COUNTS = text("""
+COUNT_READY_IMAGES = text("SELECT count(*) FROM images WHERE status = 'ready'")
+COUNT_TASKS = text("""
     SELECT model_id,
         count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),
         count(*) FILTER (WHERE due_at < 'infinity' AND lease IS NOT NULL AND due_at > now()),
         count(*) FILTER (WHERE due_at = 'infinity')
     FROM work GROUP BY model_id
 """)
-LAST_ERRORS = text("""
+MOST_FREQUENT_ERRORS = text("""
     SELECT model_id, error FROM (
         SELECT model_id, error, row_number() OVER (PARTITION BY model_id ORDER BY count(*) DESC)
             AS place
         FROM work WHERE error IS NOT NULL GROUP BY model_id, error
-    ) AS errors WHERE place <= :most ORDER BY model_id, place
+    ) AS errors WHERE place <= :max_errors ORDER BY model_id, place
 """)
-# How many blocks of the table are in the index, of all there are.
-INDEXING = text("""
+# The share of the table's blocks that the index has.
+INDEX_PROGRESS = text("""
     SELECT relname, COALESCE(blocks_done::double precision / NULLIF(blocks_total, 0), 0)
     FROM pg_stat_progress_create_index JOIN pg_class ON pg_class.oid = relid
     WHERE datname = current_database()
 """)
 
 
-async def statuses(engine: AsyncEngine) -> list[ModelStatus]:
-    """Return how far each model has got, the oldest first."""
+async def model_statuses(engine: AsyncEngine) -> list[ModelStatus]:
+    """Return the progress of every model, oldest first."""
     async with engine.connect() as connection:
-        models = (await connection.execute(MODELS)).all()
-        total = await connection.scalar(TOTAL) or 0
-        counts = {row[0]: WorkCounts(*row[1:]) for row in await connection.execute(COUNTS)}
-        building = {row[0]: row[1] for row in await connection.execute(INDEXING)}
+        models = (await connection.execute(SELECT_MODELS)).all()
+        library_size = await connection.scalar(COUNT_READY_IMAGES) or 0
+        counts = {row[0]: WorkCounts(*row[1:]) for row in await connection.execute(COUNT_TASKS)}
+        indexing = {row[0]: row[1] for row in await connection.execute(INDEX_PROGRESS)}
         errors: dict[int, list[str]] = {}
-        for model_id, error in await connection.execute(LAST_ERRORS, {"most": ERRORS}):
+        most_frequent = await connection.execute(MOST_FREQUENT_ERRORS, {"max_errors": MAX_ERRORS})
+        for model_id, error in most_frequent:
             errors.setdefault(model_id, []).append(error)
     return [
         ModelStatus(
@@ -60,10 +62,10 @@ async def statuses(engine: AsyncEngine) -> list[ModelStatus]:
             state=ModelState(row.state),
             source=row.source,
             embedded=row.embedded,
-            total=total if row.state in LIVE else 0,
+            library_size=library_size,
             work=counts.get(row.id, WorkCounts(0, 0, 0)),
             errors=tuple(errors.get(row.id, ())),
-            indexing=building.get(f"embeddings_{row.id}"),
+            indexing=indexing.get(partition_name(row.id)),
         )
         for row in models
     ]

@@ -1,4 +1,4 @@
-"""The vector index on pgvector: exact scans and walks of the HNSW index."""
+"""The vector index on pgvector: exact scans, and scans of an HNSW index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from infra.postgres.engine import autocommit
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
 from infra.postgres.tables import EmbeddingRow
-from infra.postgres.vectors.nearest import EXACT_BELOW, comparison, rank, reach_of, sample, walk
+from infra.postgres.vectors.nearest import (
+    EXACT_BELOW,
+    exact_scan,
+    execute_scan,
+    index_scan,
+    sample_embeddings,
+    search_breadth,
+)
 from infra.postgres.vectors.planner import Planner
 from infra.postgres.vectors.points import cosines, count_nearest
 
@@ -35,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PostgresVectorIndex:
-    """The embeddings of one model, in a partition with an HNSW index of its own."""
+    """The embeddings of one model, in a partition with its own HNSW index."""
 
     engine: AsyncEngine
     model: ActiveModel
@@ -45,41 +52,41 @@ class PostgresVectorIndex:
     async def search(
         self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
     ) -> Ranking:
-        """Walk the index, or compare all images that match where that is faster.
+        """Scan the index, or compare all matching images where that is faster.
 
-        PostgreSQL estimates how many match. A walk that finds fewer than ``limit`` is followed by
-        the exact scan.
+        PostgreSQL's planner estimates how many match. An index scan that finds fewer than ``limit``
+        is followed by an exact scan.
         """
         async with self._session() as session:
             connection = await session.connection()
             if not exact:
                 estimate = await self.planner.estimate(connection, criteria)
-                reach = reach_of(query.kind, estimate, limit=limit)
-                if reach.pays and estimate.matching >= self.exact_below:
-                    walking = walk(self.model, query, criteria, reach, limit=limit)
-                    found = await rank(connection, walking, limit=limit, exact=False)
-                    logger.debug("walked the index: %s, %s found", estimate, len(found.hits))
-                    if len(found.hits) == limit:
-                        return found
-            comparing = comparison(self.model, query, criteria, limit=limit)
-            found = await rank(connection, comparing, limit=limit, exact=True)
-            logger.debug("compared every candidate: %s found", len(found.hits))
-            return found
+                breadth = search_breadth(query.kind, estimate, limit=limit)
+                if breadth.is_cheaper and estimate.matching >= self.exact_below:
+                    scan = index_scan(self.model, query, criteria, breadth, limit=limit)
+                    ranking = await execute_scan(connection, scan, limit=limit, exact=False)
+                    logger.debug("index scan: %s, %s hits", estimate, len(ranking.hits))
+                    if len(ranking.hits) == limit:
+                        return ranking
+            scan = exact_scan(self.model, query, criteria, limit=limit)
+            ranking = await execute_scan(connection, scan, limit=limit, exact=True)
+            logger.debug("exact scan: %s hits", len(ranking.hits))
+            return ranking
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         async with self._session() as session:
             connection = await session.connection()
             if exact:
-                statement = comparison(self.model, query, criteria, limit=limit)
+                statement = exact_scan(self.model, query, criteria, limit=limit)
             else:
                 estimate = await self.planner.estimate(connection, criteria)
-                reach = reach_of(query.kind, estimate, limit=limit)
-                statement = walk(self.model, query, criteria, reach, limit=limit)
+                breadth = search_breadth(query.kind, estimate, limit=limit)
+                statement = index_scan(self.model, query, criteria, breadth, limit=limit)
             return await self.planner.explain(connection, statement)
 
     async def sample(self, size: int) -> Sequence[Embedding]:
         async with self._session() as session:
-            return await sample(await session.connection(), self.model, size)
+            return await sample_embeddings(await session.connection(), self.model, size)
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         vector: Any = cast(col(EmbeddingRow.embedding), array((), REAL()).type)

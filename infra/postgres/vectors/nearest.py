@@ -1,4 +1,4 @@
-"""Nearest neighbours in SQL: every vector compared, or the HNSW index walked."""
+"""Nearest neighbours in SQL: an exact scan of all vectors, or a scan of the HNSW index."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlmodel import col
 
 from domain.entities.embeddings import Hit, QueryKind, Ranking
 from infra.postgres.catalog.filters import conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause, Select
@@ -26,89 +26,101 @@ if TYPE_CHECKING:
     from infra.postgres.vectors.planner import Estimate
 
 EXACT_BELOW = 20_000
-"""Up to so many candidates, comparing all of them is quick and a walk past them could miss some."""
+"""Fewer candidates than this are compared one by one. That is fast, and an index scan for so few
+could miss some."""
 
-WIDTH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 450}
-"""How many neighbours a walk keeps in view (``hnsw.ef_search``), measured for recall@20."""
+EF_SEARCH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 450}
+"""``hnsw.ef_search``: how many candidates an index scan keeps in its queue, measured for
+recall@20."""
 
-WIDEST = 1_000
-"""The most that pgvector keeps in view."""
+MAX_EF_SEARCH = 1_000
+"""The limit of pgvector."""
 
-SPARE = {QueryKind.IMAGE: 24, QueryKind.TEXT: 100}
-"""More hits than asked of a walk: half precision takes near neighbours for equal, so that the true
-distances have to choose among more than are wanted. For texts the walk has to go on, as it passes
-some of the nearest by."""
+RERANK_EXTRA_HITS = {QueryKind.IMAGE: 24, QueryKind.TEXT: 100}
+"""How many hits an index scan fetches beyond the limit. The index has half precision, which makes
+near neighbours equal; the hits are ranked again by the distances of full precision. For texts, an
+index scan also misses more of the nearest images at first."""
 
-STEP = {QueryKind.IMAGE: 6, QueryKind.TEXT: 10}
-"""How many comparisons of images that match a filter take as long as one step of a walk."""
+INDEX_STEP_COST = {QueryKind.IMAGE: 6, QueryKind.TEXT: 10}
+"""The cost of one step of an index scan, in comparisons of an exact scan of the matching images."""
 
-PATIENCE = 4
-"""How many times as far as it should take a walk may go."""
+INDEX_SCAN_BUDGET_FACTOR = 4
+"""An index scan gives up after this multiple of the steps that it is expected to take."""
 
-MARGIN = 3
-"""How many more are sampled than wanted, as fewer blocks may be chosen than expected, and so that
-the ones that are kept come from many."""
+SAMPLE_OVERSAMPLING_FACTOR = 3
+"""How many times the sample's size is read. TABLESAMPLE can choose fewer blocks than expected, and
+embeddings from more blocks make a better sample."""
 
-WALK = {
-    # Goes on where a filter let too few through; the order is put right afterwards.
+INDEX_SCAN_SETTINGS = {
+    # Continues the scan where the filter left too few. The order is corrected by the final sort.
     "hnsw.iterative_scan": "relaxed_order",
-    # Past this bound, what was seen on the way would be taken for neighbours: far too many images
-    # to reach it. A walk ends by the number of those that it has brought.
+    # Past this limit, pgvector returns candidates that it had discarded before. No library reaches
+    # it: the LIMIT of the statement ends the scan.
     "hnsw.max_scan_tuples": "2147483647",
     "hnsw.scan_mem_multiplier": "8",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How far a walk looks: ``width`` neighbours at a time, ``most`` in all."""
+class SearchBreadth:
+    """The breadth of an index scan, and whether its cost is low enough."""
 
-    width: int
-    most: int
-    pays: bool
-    """Whether it should be home in half the time that comparing all that match would take."""
+    ef_search: int
+    """How many candidates the scan keeps in its queue."""
+    max_steps: int
+    """After how many images, matching or not, the scan ends."""
+    is_cheaper: bool
+    """Whether it is expected to take at most half the time of an exact scan."""
 
 
-def reach_of(kind: QueryKind, found: Estimate, *, limit: int) -> Reach:
-    """Return how far to walk for ``limit`` hits where so many match.
+def search_breadth(kind: QueryKind, estimate: Estimate, *, limit: int) -> SearchBreadth:
+    """Return the breadth of an index scan for ``limit`` hits, at an estimated selectivity.
 
-    The fewer match, the wider the view. Where those that match lie far from the query, a walk is
-    in vain: it ends when it has taken as long as comparing all of them, or much longer than most.
+    The fewer images match, the broader the scan. Where the matching images are far from the query,
+    a scan finds too few: it then ends once it has cost as much as an exact scan, or
+    INDEX_SCAN_BUDGET_FACTOR times what was expected.
     """
-    rarity = max(1.0, found.total / max(1, found.matching))
-    width = min(WIDEST, round(WIDTH[kind] * rarity))
-    steps = max(width, round((limit + SPARE[kind]) * rarity))
-    most = found.matching // STEP[kind]
-    return Reach(width, max(1, min(most, PATIENCE * steps)), pays=2 * steps <= most)
+    images_per_match = max(1.0, estimate.total / max(1, estimate.matching))
+    ef_search = min(MAX_EF_SEARCH, round(EF_SEARCH[kind] * images_per_match))
+    expected_steps = max(ef_search, round((limit + RERANK_EXTRA_HITS[kind]) * images_per_match))
+    exact_scan_steps = estimate.matching // INDEX_STEP_COST[kind]
+    return SearchBreadth(
+        ef_search,
+        max(1, min(exact_scan_steps, INDEX_SCAN_BUDGET_FACTOR * expected_steps)),
+        is_cheaper=2 * expected_steps <= exact_scan_steps,
+    )
 
 
-async def rank(
-    connection: AsyncConnection, ranking: Select[Any], *, limit: int, exact: bool
+async def execute_scan(
+    connection: AsyncConnection, scan: Select[Any], *, limit: int, exact: bool
 ) -> Ranking:
-    """Carry out a comparison or a walk."""
-    row = (await connection.execute(ranking)).one()
+    """Execute an exact scan or an index scan, and return the first ``limit`` hits."""
+    row = (await connection.execute(scan)).one()
     hits = zip((row[0] or ())[:limit], (row[1] or ())[:limit], strict=True)
     return Ranking(tuple(Hit(image_id, -distance) for image_id, distance in hits), exact=exact)
 
 
-async def sample(connection: AsyncConnection, model: ActiveModel, size: int) -> list[Embedding]:
-    """Return the embeddings of about ``size`` images, or of all there are.
+async def sample_embeddings(
+    connection: AsyncConnection, model: ActiveModel, size: int
+) -> list[Embedding]:
+    """Return ``size`` embeddings, or a few less, or all where there are fewer.
 
-    Whole blocks are read, chosen by chance; images lie in them in the order of their uploads.
+    TABLESAMPLE SYSTEM reads whole blocks, chosen at random. A block has images in the order of
+    their uploads.
     """
     partition = table(model.partition, column("embedding", VECTOR()))
     count = await connection.scalar(select(func.count()).select_from(partition)) or 0
-    share = min(100.0, 100.0 * MARGIN * size / max(count, 1))
-    some = tablesample(partition, func.system(share))
-    vectors: Any = cast(some.c.embedding, array((), REAL()).type)
-    # By chance, or only the oldest images of those blocks would be kept.
+    percentage = min(100.0, 100.0 * SAMPLE_OVERSAMPLING_FACTOR * size / max(count, 1))
+    sampled = tablesample(partition, func.system(percentage))
+    vectors: Any = cast(sampled.c.embedding, array((), REAL()).type)
+    # Without a random order, LIMIT would keep the oldest images of the sampled blocks.
     return list(await connection.scalars(select(vectors).order_by(func.random()).limit(size)))
 
 
-def comparison(
+def exact_scan(
     model: ActiveModel, query: Query, criteria: ImageFilter, *, limit: int
 ) -> Select[Any]:
-    """Return what compares every vector among those that match."""
+    """Return the statement that compares the vectors of all matching images."""
     partition = _partition(model)
     image_id, point = partition.c.image_id, cast(array(query.embedding, REAL()), VECTOR())
     distance = partition.c.embedding.max_inner_product(point)
@@ -119,30 +131,32 @@ def comparison(
     )
 
 
-def walk(
-    model: ActiveModel, query: Query, criteria: ImageFilter, reach: Reach, *, limit: int
+def index_scan(
+    model: ActiveModel, query: Query, criteria: ImageFilter, breadth: SearchBreadth, *, limit: int
 ) -> Select[Any]:
-    """Return what walks the HNSW index, as far as is said; it may miss some."""
+    """Return the statement that scans the HNSW index. It is approximate."""
     partition = _partition(model)
     embedding, point = partition.c.embedding, array(query.embedding, REAL())
     half = HALFVEC(model.dimensions)
-    settings = WALK | {"hnsw.ef_search": str(reach.width)}
-    applied = [
+    settings = INDEX_SCAN_SETTINGS | {"hnsw.ef_search": str(breadth.ef_search)}
+    are_set = [
         func.set_config(name, value, true()).is_not(None) for name, value in settings.items()
     ]
-    # The settings travel with the point: PostgreSQL works out this scalar before it opens the
-    # index, so that one statement does, and they end with it.
-    start = select(cast(point, half)).where(*applied).scalar_subquery()
-    # By the distance alone: another column beside it, and the index is not used.
-    nearness = cast(embedding, half).max_inner_product(start)
-    walked = (
-        select(partition, nearness.label("nearness")).order_by(nearness).limit(reach.most)
-    ).subquery("walked")
-    distance = walked.c.embedding.max_inner_product(cast(point, VECTOR())).label("distance")
+    # The query's vector is a scalar subquery that sets the settings. PostgreSQL evaluates it before
+    # it opens the index, so one statement is enough, and the settings end with its transaction.
+    half_point = select(cast(point, half)).where(*are_set).scalar_subquery()
+    # ORDER BY has the distance alone: with a second column, PostgreSQL does not use the index.
+    half_distance = cast(embedding, half).max_inner_product(half_point)
+    scanned = (
+        select(partition, half_distance.label("half_distance"))
+        .order_by(half_distance)
+        .limit(breadth.max_steps)
+    ).subquery("scanned")
+    distance = scanned.c.embedding.max_inner_product(cast(point, VECTOR())).label("distance")
     return _sorted(
-        _matching(walked, criteria, walked.c.image_id, distance)
-        .order_by(walked.c.nearness)
-        .limit(limit + SPARE[query.kind])
+        _matching(scanned, criteria, scanned.c.image_id, distance)
+        .order_by(scanned.c.half_distance)
+        .limit(limit + RERANK_EXTRA_HITS[query.kind])
     )
 
 
@@ -153,19 +167,19 @@ def _partition(model: ActiveModel) -> FromClause:
 def _matching(
     images: FromClause, criteria: ImageFilter, *columns: ColumnElement[Any]
 ) -> Select[Any]:
-    wanted = list(conditions(criteria))
-    if not wanted:
+    matches = list(conditions(criteria))
+    if not matches:
         return select(*columns).select_from(images)
     joined = images.join(ImageRow, col(ImageRow.id) == images.c.image_id)
-    return select(*columns).select_from(joined).where(*wanted)
+    return select(*columns).select_from(joined).where(*matches)
 
 
 def _sorted(nearest: Select[Any]) -> Select[Any]:
-    """Sort by true distance, then by id, into two arrays, which decode faster than rows."""
+    """Sort by the distance of full precision, then by id, into arrays, which decode fast."""
     found = nearest.cte("nearest").prefix_with("MATERIALIZED")
     ids, distances = (
         func.array_agg(aggregate_order_by(value, found.c.distance, found.c.image_id))
         for value in (found.c.image_id, found.c.distance)
     )
-    # Any: nobody but `rank` reads the columns.
+    # Any: only `execute_scan` reads the columns.
     return cast_type("Select[Any]", select(ids, distances))

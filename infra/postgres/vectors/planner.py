@@ -1,4 +1,4 @@
-"""What PostgreSQL's planner says of statements, without carrying them out."""
+"""PostgreSQL's planner: estimates of row counts, and plans, without executing a statement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from infra.postgres.catalog.filters import conditions
-from infra.postgres.tables import ImageRow
+from infra.postgres.images import ImageRow
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
@@ -24,64 +24,64 @@ if TYPE_CHECKING:
 
     from domain.entities.filters import ImageFilter
 
-LIFETIME = 60.0
-"""How many seconds an estimate is good for. An old one makes a search slower, never poorer."""
+ESTIMATE_LIFETIME_SECONDS = 60.0
+"""How long an estimate is cached. A stale one can make a search slower, not its result worse."""
 
-MOST_KEPT = 1_000
-"""How many filters are remembered."""
+MAX_CACHED_ESTIMATES = 1_000
+"""How many filters have a cached estimate. The least recently used is evicted."""
 
-POINT = re.compile(r"('\[[^],]*),[^]]*\]'(::(?:half)?vec)")
-"""A query's embedding in a plan: hundreds of numbers, of which people read the first."""
+EMBEDDING_LITERAL = re.compile(r"('\[[^],]*),[^]]*\]'(::(?:half)?vec)")
+"""The query's embedding in a plan: hundreds of numbers. ``explain`` shows the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many images match a filter, about, and how many there are."""
+    """About how many images match a filter, and about how many there are."""
 
     matching: int
     total: int
 
 
 class Planner:
-    """PostgreSQL's planner; what it reckons of a filter is remembered for a minute."""
+    """Asks PostgreSQL's planner. Its estimates are kept in a least-recently-used cache."""
 
     def __init__(self) -> None:
-        """Start with nothing known."""
-        self._known: dict[bytes, tuple[float, Estimate]] = {}
+        self._cache: dict[bytes, tuple[float, Estimate]] = {}
 
     async def estimate(self, connection: AsyncConnection, criteria: ImageFilter) -> Estimate:
-        """Return how many images match, and how many there are, from statistics alone."""
+        """Estimate how many images match, and how many there are, from statistics alone."""
         now = time.monotonic()
-        # A digest, as filters may be long.
+        # A digest bounds the size of the key: filters can be long.
         key = hashlib.sha256(repr(criteria).encode(errors="replace")).digest()
-        made, known = self._known.pop(key, (now, None))
-        if known is None or made + LIFETIME < now:
-            made, known = now, await _estimate(connection, criteria)
-        self._known[key] = (made, known)
-        if len(self._known) > MOST_KEPT:
-            # The one not asked for the longest: a dictionary keeps the order in which keys came.
-            del self._known[next(iter(self._known))]
-        return known
+        created_at, estimate = self._cache.pop(key, (now, None))
+        if estimate is None or created_at + ESTIMATE_LIFETIME_SECONDS < now:
+            created_at, estimate = now, await _estimate(connection, criteria)
+        self._cache[key] = (created_at, estimate)
+        if len(self._cache) > MAX_CACHED_ESTIMATES:
+            # A dictionary keeps the order of insertion, and each use inserts the key again.
+            del self._cache[next(iter(self._cache))]
+        return estimate
 
     async def explain(self, connection: AsyncConnection, statement: Select[Any]) -> str:
-        """Return how a statement would be carried out."""
-        lines = await connection.scalars(_Plan(statement, "TEXT"))
-        return POINT.sub(r"\1,…]'\2", "\n".join(lines))
+        """Return the plan of a statement as text."""
+        lines = await connection.scalars(_Explain(statement, "TEXT"))
+        return EMBEDDING_LITERAL.sub(r"\1,…]'\2", "\n".join(lines))
 
 
 async def _estimate(connection: AsyncConnection, criteria: ImageFilter) -> Estimate:
-    every = select(literal(1)).select_from(ImageRow)
-    # A plan for each side by side, so that each says its rows also where workers share them.
-    counted = [every.where(*conditions(criteria)), every]
-    arrays: list[ColumnElement[Any]] = [func.array(each.scalar_subquery()) for each in counted]
-    plan = (await connection.execute(_Plan(select(*arrays), "JSON"))).scalar_one()
+    all_images = select(literal(1)).select_from(ImageRow)
+    # Two subqueries in one statement: the node of each shows all its rows, also where the planner
+    # divides them among parallel workers below it.
+    selects = [all_images.where(*conditions(criteria)), all_images]
+    arrays: list[ColumnElement[Any]] = [func.array(each.scalar_subquery()) for each in selects]
+    plan = (await connection.execute(_Explain(select(*arrays), "JSON"))).scalar_one()
     [root] = json.loads(plan) if isinstance(plan, str) else plan
-    matching, total = (int(each["Plan Rows"]) for each in root["Plan"]["Plans"])
+    matching, total = (int(node["Plan Rows"]) for node in root["Plan"]["Plans"])
     return Estimate(matching, total)
 
 
-class _Plan(Executable, ClauseElement):
-    """A statement that asks for another one's plan, as ``TEXT`` or as ``JSON``."""
+class _Explain(Executable, ClauseElement):
+    """EXPLAIN of a statement, in the format ``TEXT`` or ``JSON``."""
 
     inherit_cache = True
     _traverse_internals = [  # noqa: RUF012 - its type
@@ -98,6 +98,6 @@ class _Plan(Executable, ClauseElement):
         return list(self.statement.selected_columns)
 
 
-@compiles(_Plan)
-def _compile_plan(plan: _Plan, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
-    return f"EXPLAIN (FORMAT {plan.format}) " + compiler.process(plan.statement, **options)
+@compiles(_Explain)
+def _compile_explain(explain: _Explain, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    return f"EXPLAIN (FORMAT {explain.format}) " + compiler.process(explain.statement, **options)

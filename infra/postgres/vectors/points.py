@@ -1,4 +1,4 @@
-"""Many images held against a few points in SQL: every cosine, or which point is the nearest."""
+"""Compares many images with a few points in SQL: cosine similarities, and the nearest point."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import REAL
 from sqlmodel import col
 
 from domain.entities.filters import EVERYTHING
-from infra.postgres.catalog.facets import meant
+from infra.postgres.catalog.facets import selection_conditions
+from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
-from infra.postgres.tables import ImageRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 async def cosines(
     session: AsyncSession, model: ActiveModel, ids: Sequence[UUID], *, points: Sequence[Embedding]
 ) -> dict[UUID, Sequence[float]]:
-    """Return the cosine similarities of images to points."""
+    """Return the cosine similarities of images to points, by image."""
     if not points:
         return {}
-    embedded = _embedded(model)
-    statement = select(embedded.c.image_id, _distances(points)).where(
-        embedded.c.image_id == func.any(array(ids, Uuid()))
+    partition = _partition(model)
+    statement = select(partition.c.image_id, _distances(points)).where(
+        partition.c.image_id == func.any(array(ids, Uuid()))
     )
     rows = await session.execute(statement)
     return {image_id: [-distance for distance in distances] for image_id, distances in rows}
@@ -50,33 +50,34 @@ async def count_nearest(
 ) -> list[int]:
     """Count for each point the images that are nearest to it.
 
-    Each distance is worked out once, in an array; where in that the least one stands is found
-    without a subquery, which would take three times as long.
+    Each distance is calculated once, into an array. ``array_position`` finds the least of them; a
+    subquery over the array would take three times as long.
     """
     counts = [0] * len(points)
     if not points:
         return counts
-    embedded = _embedded(model)
-    source: Any = embedded
+    partition = _partition(model)
+    source: Any = partition
     if selection != EVERYTHING:
-        source = embedded.join(ImageRow, col(ImageRow.id) == embedded.c.image_id)
-    # Without the offset, PostgreSQL would put the distances in wherever the array is named.
+        source = partition.join(ImageRow, col(ImageRow.id) == partition.c.image_id)
+    # OFFSET 0 is an optimization fence: without it, PostgreSQL would calculate the distances again
+    # at each use of the array.
     measured = (
         select(_distances(points).label("distances"))
         .select_from(source)
-        .where(*meant(selection))
+        .where(*selection_conditions(selection))
         .offset(0)
         .subquery()
     )
     distances: Any = type_coerce(measured.c.distances, ARRAY(Double()))
-    least = func.least(*(distances[place] for place in range(1, len(points) + 1)))
+    least = func.least(*(distances[index] for index in range(1, len(points) + 1)))
     nearest = func.array_position(distances, least)
-    for place, count in await session.execute(select(nearest, func.count()).group_by(nearest)):
-        counts[place - 1] = count
+    for index, count in await session.execute(select(nearest, func.count()).group_by(nearest)):
+        counts[index - 1] = count
     return counts
 
 
-def _embedded(model: ActiveModel) -> Any:  # noqa: ANN401 - SQLAlchemy's
+def _partition(model: ActiveModel) -> Any:  # noqa: ANN401 - SQLAlchemy's
     return table(model.partition, column("image_id", Uuid()), column("embedding", VECTOR()))
 
 

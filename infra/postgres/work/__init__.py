@@ -1,1 +1,1 @@
-"""The work queue on PostgreSQL, and the external objects it is about."""
+"""The work queue on PostgreSQL, the repair queue, and the external objects."""

@@ -1,4 +1,4 @@
-"""What was found in places outside of the library, on PostgreSQL."""
+"""External objects on PostgreSQL: rows of the table ``objects``, with their tasks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from domain.entities.work import FoundObject
     from infra.postgres.models.active import ActiveModel
 
-# Work is looked up by its whole key, object by object: it has no index by image alone.
-STATE = """
+# The table ``work`` has no index on image_id alone. All models are listed, so that PostgreSQL looks
+# up the whole primary key for each object.
+OBJECT_STATE = """
     CASE WHEN image_id IS NOT NULL THEN (
         SELECT CASE status WHEN 'failed' THEN 'refused' ELSE 'indexed' END
         FROM images WHERE images.id = objects.image_id
@@ -31,17 +32,17 @@ STATE = """
         FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models)) AND work.image_id = objects.id
     ), 'deleted') END AS state
 """
-# All that is put into statements are the constants of this file.
-KNOWN = text(f"""
-    SELECT id, location, version, {STATE} FROM objects
+# S608: only constants of this file are interpolated.
+SELECT_KNOWN = text(f"""
+    SELECT id, location, version, {OBJECT_STATE} FROM objects
     WHERE location >= :first AND location < :end AND location > :after
     ORDER BY location LIMIT :limit
 """)  # noqa: S608
-FIND = text(f"""
-    SELECT id, location, version, {STATE} FROM objects
+SELECT_BY_LOCATION = text(f"""
+    SELECT id, location, version, {OBJECT_STATE} FROM objects
     WHERE location = ANY(CAST(:locations AS text[]))
 """)  # noqa: S608
-WRITE_DOWN = text("""
+INSERT_OBJECTS_WITH_TASKS = text("""
     WITH new AS (
         INSERT INTO objects (id, location, version, byte_size, tags)
         SELECT id, location, version, byte_size, CAST(:tags AS text[])
@@ -54,34 +55,34 @@ WRITE_DOWN = text("""
     )
     INSERT INTO work (model_id, image_id) SELECT :model, id FROM new
 """)
-# In this order everybody else waits for these rows, too: work, then images, then objects.
-LAY_DOWN = text("""
+# Every transaction locks in the order work, images, objects, so that none deadlocks with another.
+DELETE_TASKS_OF_OBJECTS = text("""
     DELETE FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models))
     AND image_id = ANY(CAST(:ids AS uuid[]))
     AND NOT EXISTS (SELECT FROM images WHERE images.id = work.image_id)
 """)
-HOLD = text("""
+LOCK_IMAGES_OF_OBJECTS = text("""
     SELECT id FROM images WHERE id = ANY(ARRAY(
         SELECT image_id FROM objects WHERE id = ANY(CAST(:ids AS uuid[]))
     )) ORDER BY id FOR UPDATE
 """)
-FORGET = text("""
+DELETE_OBJECTS = text("""
     DELETE FROM objects WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING image_id, location
 """)
-INHERIT = text("""
-    UPDATE images SET source = heir.location, source_version = heir.version
+CHANGE_SOURCES = text("""
+    UPDATE images SET source = other.location, source_version = other.version
     FROM (
         SELECT DISTINCT ON (image_id) image_id, location, version FROM objects
         WHERE image_id = ANY(CAST(:ids AS uuid[])) ORDER BY image_id, location
-    ) AS heir
-    WHERE images.id = heir.image_id AND images.source = ANY(CAST(:locations AS text[]))
+    ) AS other
+    WHERE images.id = other.image_id AND images.source = ANY(CAST(:locations AS text[]))
 """)
-DELETE = text("""
+DELETE_IMAGES_BY_SOURCE = text("""
     DELETE FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
     AND source = ANY(CAST(:locations AS text[])) RETURNING id
 """)
-# Whoever has a lease of another model on it then finishes it into nothing.
-HAND_OVER = text("""
+# A worker of the other model that holds a lease loses it: its result is not stored.
+REASSIGN_TASKS = text("""
     UPDATE work SET model_id = :model, lease = NULL, due_at = now()
     FROM objects
     WHERE work.model_id = ANY(ARRAY(SELECT id FROM models WHERE id <> :model))
@@ -96,7 +97,7 @@ COUNT_WAITING = text("""
     WHERE location >= :first AND location < :end
     AND objects.image_id IS NULL AND objects.error IS NULL
 """)
-REFUSED = text("""
+SELECT_REFUSED = text("""
     SELECT location, coalesce(failure_reason, objects.error, work.error) FROM objects
     LEFT JOIN images ON images.id = objects.image_id AND images.status = 'failed'
     LEFT JOIN work ON work.image_id = objects.id AND work.due_at = 'infinity'
@@ -106,13 +107,13 @@ REFUSED = text("""
     AND coalesce(failure_reason, objects.error, work.error) IS NOT NULL
     ORDER BY location
 """)
-COUNT_REFUSED = text(f"SELECT count(*) FROM ({REFUSED.text}) AS refused")  # noqa: S608
-NAME_REFUSED = text(f"{REFUSED.text} LIMIT :limit")
+COUNT_REFUSED = text(f"SELECT count(*) FROM ({SELECT_REFUSED.text}) AS refused")  # noqa: S608
+SELECT_FIRST_REFUSED = text(f"{SELECT_REFUSED.text} LIMIT :limit")
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresExternalObjects:
-    """Found objects, written down with their work by one statement for a thousand of them."""
+    """The objects of a library, and the tasks of one model on them."""
 
     engine: AsyncEngine
     model: ActiveModel
@@ -120,72 +121,67 @@ class PostgresExternalObjects:
     async def list_known(
         self, key_range: KeyRange, *, after: str, limit: int
     ) -> Sequence[KnownObject]:
-        """Return the first objects of a stretch behind ``after``, by code point of the location."""
         where = {"first": key_range.first, "end": key_range.end, "after": after, "limit": limit}
-        return [_known(row) for row in await self._read(KNOWN, where)]
+        return [_known_object(row) for row in await self._read(SELECT_KNOWN, where)]
 
     async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
-        """Return those of the objects that are known, by location."""
-        rows = await self._read(FIND, {"locations": list(locations)})
-        return {row.location: _known(row) for row in rows}
+        rows = await self._read(SELECT_BY_LOCATION, {"locations": list(locations)})
+        return {row.location: _known_object(row) for row in rows}
 
     async def add(
         self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
     ) -> Sequence[UUID]:
-        """Keep objects with the work on them, in place of what they were, all or none."""
         deleted: Sequence[UUID] = []
         async with self.engine.begin() as connection:
             if replacing:
-                deleted = await _forget(connection, replacing)
+                deleted = await _delete(connection, replacing)
+            # PostgreSQL's arrays are rectangular: objects are inserted by their tags.
             for tags in {each.tags for each in found}:
-                some = [each for each in found if each.tags == tags]
-                values = _columns(some) | {"tags": list(tags), "model": self.model.id}
-                await connection.execute(WRITE_DOWN, values)
+                tagged = [each for each in found if each.tags == tags]
+                values = _columns(tagged) | {"tags": list(tags), "model": self.model.id}
+                await connection.execute(INSERT_OBJECTS_WITH_TASKS, values)
         return deleted
 
     async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
-        """Forget objects and work, and return the ids of the images deleted with them."""
         async with self.engine.begin() as connection:
-            return await _forget(connection, ids)
+            return await _delete(connection, ids)
 
     async def reassign(self, key_range: KeyRange) -> None:
-        """Let the model do what work there is by others on objects that wait."""
         where = {"first": key_range.first, "end": key_range.end, "model": self.model.id}
         async with self.engine.begin() as connection:
-            await connection.execute(HAND_OVER, where)
+            await connection.execute(REASSIGN_TASKS, where)
 
     async def count_waiting(self, key_range: KeyRange) -> int:
-        """Return how many objects are still to be indexed."""
         [row] = await self._read(COUNT_WAITING, {"first": key_range.first, "end": key_range.end})
         return int(row[0])
 
     async def refused(
         self, key_range: KeyRange, *, limit: int
     ) -> tuple[int, Sequence[RefusedObject]]:
-        """Return how many objects are refused, and the first of them."""
         where = {"first": key_range.first, "end": key_range.end}
         [[count]] = await self._read(COUNT_REFUSED, where)
-        named = await self._read(NAME_REFUSED, where | {"limit": limit})
-        return count, [RefusedObject(location, reason) for location, reason in named]
+        rows = await self._read(SELECT_FIRST_REFUSED, where | {"limit": limit})
+        return count, [RefusedObject(location, reason) for location, reason in rows]
 
     async def _read(self, statement: Any, values: Mapping[str, object]) -> Sequence[Any]:  # noqa: ANN401 - rows
         async with self.engine.connect() as connection:
             return (await connection.execute(statement, values)).all()
 
 
-async def _forget(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
-    wanted = {"ids": list(ids)}
-    await connection.execute(LAY_DOWN, wanted)
-    await connection.execute(HOLD, wanted)
-    gone = (await connection.execute(FORGET, wanted)).all()
-    bereft = {
-        "ids": list({row.image_id for row in gone if row.image_id}),
-        "locations": [row.location for row in gone],
+async def _delete(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
+    objects = {"ids": list(ids)}
+    await connection.execute(DELETE_TASKS_OF_OBJECTS, objects)
+    await connection.execute(LOCK_IMAGES_OF_OBJECTS, objects)
+    deleted = (await connection.execute(DELETE_OBJECTS, objects)).all()
+    images = {
+        "ids": list({row.image_id for row in deleted if row.image_id}),
+        "locations": [row.location for row in deleted],
     }
-    if not bereft["ids"]:
+    if not images["ids"]:
         return []
-    await connection.execute(INHERIT, bereft)
-    return (await connection.scalars(DELETE, bereft)).all()
+    # An image gets another of its objects as its source, and is deleted where it has none.
+    await connection.execute(CHANGE_SOURCES, images)
+    return (await connection.scalars(DELETE_IMAGES_BY_SOURCE, images)).all()
 
 
 def _columns(found: Sequence[FoundObject]) -> dict[str, object]:
@@ -197,5 +193,5 @@ def _columns(found: Sequence[FoundObject]) -> dict[str, object]:
     }
 
 
-def _known(row: Any) -> KnownObject:  # noqa: ANN401 - a row
+def _known_object(row: Any) -> KnownObject:  # noqa: ANN401 - a row
     return KnownObject(row.id, Source(row.location, row.version), ObjectState(row.state))

@@ -1,4 +1,4 @@
-"""Keeping what workers made: images, embeddings and the work that follows, all or none."""
+"""Stores the results of workers in one transaction: images, embeddings and follow-up tasks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlmodel import col
 
 from domain.entities.images import Image, ImageStatus
 from domain.entities.work import FoundObject
-from infra.postgres.rows import image_row
-from infra.postgres.tables import EmbeddingRow, ImageRow
+from infra.postgres.images import FILE_FACTS, ImageRow, image_row
+from infra.postgres.models.rows import IS_LIVE
+from infra.postgres.tables import EmbeddingRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -24,38 +25,36 @@ if TYPE_CHECKING:
     from domain.entities.work import IndexedImage
     from infra.postgres.models.active import ActiveModel
 
-IS_SAID_BEFORE = {
-    *("id", "filename", "alt_text", "tags", "created_at", "sha256", "byte_size"),
-    *("source", "source_version"),
-}
-"""What is said of an image before it is READY, and may have been changed since."""
-
-# In the order of the ids, as deleting locks them, so that the two never wait in a circle.
-STAY = text("""
+# Locked in the order of the ids, as a deletion does, so that the two never deadlock.
+LOCK_IMAGES = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
 """)
-OTHERS = text("""
+INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     INSERT INTO work (model_id, image_id)
     SELECT models.id, image_id FROM models, unnest(CAST(:ids AS uuid[])) AS image_id
-    WHERE state IN ('backfilling', 'ready', 'active') AND models.id <> :model
+    WHERE {IS_LIVE} AND models.id <> :model
     ON CONFLICT DO NOTHING
-""")
-THE_SAME = text("SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE")
-FOLLOWERS = text("SELECT id FROM objects WHERE image_id = :id")
-DELETE = text("DELETE FROM images WHERE id = :id")
-FOLLOW = text("UPDATE objects SET image_id = :image_id WHERE id = ANY(CAST(:ids AS uuid[]))")
-TAG = text("""
+""")  # noqa: S608 - constants
+LOCK_IMAGE_BY_DIGEST = text(
+    "SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
+)
+SELECT_OBJECTS_OF_IMAGE = text("SELECT id FROM objects WHERE image_id = :id")
+DELETE_IMAGE = text("DELETE FROM images WHERE id = :id")
+POINT_OBJECTS_TO_IMAGE = text(
+    "UPDATE objects SET image_id = :image_id WHERE id = ANY(CAST(:ids AS uuid[]))"
+)
+ADD_TAGS = text("""
     UPDATE images SET tags = ARRAY(
         SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:tags AS text[])) AS tag ORDER BY 1
     ) WHERE id = :id AND NOT tags @> CAST(:tags AS text[])
 """)
-BECOME = text("""
+POINT_OBJECT_TO_IMAGE = text("""
     UPDATE objects SET image_id = :image_id, error = NULL WHERE id = :id AND version = :version
     RETURNING id
 """)
-IS_THERE = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
-# Work is looked up by its whole key: it has no index by image alone.
-SPOKEN_FOR = text("""
+LOCK_OBJECT = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
+# Tasks are found by their whole key: there is no index by image alone.
+SELECT_IDS_IN_USE = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
     UNION SELECT image_id FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models))
     AND image_id = ANY(CAST(:ids AS uuid[]))
@@ -64,97 +63,104 @@ SPOKEN_FOR = text("""
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """One transaction that keeps what was made by one model."""
+    """One transaction that stores the results of one model."""
 
     connection: AsyncConnection
     model: ActiveModel
     _replaced: list[UUID] = field(default_factory=list)
 
     async def __call__(
-        self, done: Sequence[IndexedImage], held: Collection[UUID]
+        self, done: Sequence[IndexedImage], leased: Collection[UUID]
     ) -> Sequence[UUID]:
-        """Keep all that is ``held`` by this worker, and return the ids that are no image."""
-        ours = [each for each in done if each.task.image_id in held]
-        here = await self._held_here(
+        """Store the results whose lease is still held; return the ids that are not in use."""
+        ours = [each for each in done if each.task.image_id in leased]
+        existing = await self._lock_existing(
             [each for each in ours if isinstance(each.task.subject, Image)]
         )
-        kept = [each for each in here if _is(each, ImageStatus.READY)]
-        new = await self._readied([each for each in here if _is(each, ImageStatus.PROCESSING)])
+        ready = [each for each in existing if _has_status(each, ImageStatus.READY)]
+        pending = [each for each in existing if _has_status(each, ImageStatus.PROCESSING)]
+        new = await self._make_ready(pending)
         objects = [each for each in ours if isinstance(each.task.subject, FoundObject)]
-        # In one order, so that two workers never wait for each other's digests in a circle.
+        # In the order of the digests, so that two workers never deadlock on them.
         for each in sorted(objects, key=lambda each: each.image.sha256):
-            if await self._taken_in(each):
+            if await self._insert_image_of_object(each):
                 new.append(each)
-        await self._embed([*kept, *new])
+        await self._insert_embeddings([*ready, *new])
         await self.connection.execute(
-            OTHERS, {"model": self.model.id, "ids": [each.image.id for each in new]}
+            INSERT_TASKS_OF_OTHER_MODELS,
+            {"model": self.model.id, "ids": [each.image.id for each in new]},
         )
-        kept_ids = {each.image.id for each in (*kept, *new)}
-        lost = [each.task.image_id for each in done if each.task.image_id not in kept_ids]
+        stored_ids = {each.image.id for each in (*ready, *new)}
+        lost = [each.task.image_id for each in done if each.task.image_id not in stored_ids]
         lost += self._replaced
-        spoken_for = set(await self._all(SPOKEN_FOR, ids=lost)) if lost else set()
-        return [image_id for image_id in lost if image_id not in spoken_for]
+        in_use = set(await self._all(SELECT_IDS_IN_USE, ids=lost)) if lost else set()
+        return [image_id for image_id in lost if image_id not in in_use]
 
-    async def _held_here(self, images: Sequence[IndexedImage]) -> list[IndexedImage]:
-        """Return those whose images are still here, and hold these."""
+    async def _lock_existing(self, images: Sequence[IndexedImage]) -> list[IndexedImage]:
+        """Return the results whose images still exist, and lock these against deletion."""
         if not images:
             return []
-        here = set(await self._all(STAY, ids=[each.image.id for each in images]))
-        return [each for each in images if each.image.id in here]
+        existing = set(await self._all(LOCK_IMAGES, ids=[each.image.id for each in images]))
+        return [each for each in images if each.image.id in existing]
 
-    async def _readied(self, processing: Sequence[IndexedImage]) -> list[IndexedImage]:
+    async def _make_ready(self, pending: Sequence[IndexedImage]) -> list[IndexedImage]:
         """Make images READY, and return those that were still PROCESSING."""
-        kept = []
-        for each in sorted(processing, key=lambda each: each.image.id):
-            facts = _row(each.image, without=IS_SAID_BEFORE)
-            changed = (
+        changed = []
+        for each in sorted(pending, key=lambda each: each.image.id):
+            statement = (
                 update(ImageRow)
                 .where(
                     col(ImageRow.id) == each.image.id,
                     col(ImageRow.status) == ImageStatus.PROCESSING.value,
                 )
-                .values(facts)
+                .values(_row(each.image, columns=FILE_FACTS))
                 .returning(col(ImageRow.id))
             )
-            if await self.connection.scalar(changed):
-                kept.append(each)
-        return kept
+            if await self.connection.scalar(statement):
+                changed.append(each)
+        return changed
 
-    async def _taken_in(self, each: IndexedImage) -> bool:
-        """Make an image of an object, and tell whether it is a new one and not one that is here."""
+    async def _insert_image_of_object(self, each: IndexedImage) -> bool:
+        """Insert the image of an object, and return whether its bytes are new to the library."""
         found = each.task.subject
-        assert isinstance(found, FoundObject)  # noqa: S101 - these alone get here
-        place = {"id": found.id, "version": found.source.version}
-        if await self.connection.scalar(IS_THERE, place) is None:
+        assert isinstance(found, FoundObject)  # noqa: S101 - the caller selects these
+        version = {"id": found.id, "version": found.source.version}
+        if await self.connection.scalar(LOCK_OBJECT, version) is None:
             return False
         image = each.image
-        added = (
+        inserted = (
             insert(ImageRow)
-            .values(_row(image, without=set()))
+            .values(_row(image))
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
-        followers: Sequence[UUID] = []
-        while await self.connection.scalar(added) is None:
-            same = (await self.connection.execute(THE_SAME, {"sha256": image.sha256})).first()
+        objects: Sequence[UUID] = []
+        while await self.connection.scalar(inserted) is None:
+            digest = {"sha256": image.sha256}
+            same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
             if same is not None and same.status == ImageStatus.FAILED:
-                # As where it is uploaded again: these bytes have got another chance.
-                followers = await self._all(FOLLOWERS, id=same.id)
-                await self.connection.execute(DELETE, {"id": same.id})
+                # A FAILED image is replaced, as by an upload of the same bytes.
+                objects = await self._all(SELECT_OBJECTS_OF_IMAGE, id=same.id)
+                await self.connection.execute(DELETE_IMAGE, {"id": same.id})
                 self._replaced.append(same.id)
             elif same is not None:
                 if image.tags:
-                    await self.connection.execute(TAG, {"id": same.id, "tags": list(image.tags)})
-                await self.connection.execute(BECOME, place | {"image_id": same.id})
+                    tags = {"id": same.id, "tags": list(image.tags)}
+                    await self.connection.execute(ADD_TAGS, tags)
+                await self.connection.execute(
+                    POINT_OBJECT_TO_IMAGE, version | {"image_id": same.id}
+                )
                 return False
-            # Else the one that was here has been deleted in between: there is room again.
-        await self.connection.execute(BECOME, place | {"image_id": image.id})
-        if followers:
-            await self.connection.execute(FOLLOW, {"ids": followers, "image_id": image.id})
+            # Otherwise the image with this digest was deleted in between: insert again.
+        await self.connection.execute(POINT_OBJECT_TO_IMAGE, version | {"image_id": image.id})
+        if objects:
+            await self.connection.execute(
+                POINT_OBJECTS_TO_IMAGE, {"ids": objects, "image_id": image.id}
+            )
         return True
 
-    async def _embed(self, kept: Sequence[IndexedImage]) -> None:
-        if not kept:
+    async def _insert_embeddings(self, results: Sequence[IndexedImage]) -> None:
+        if not results:
             return
         rows = [
             {
@@ -162,7 +168,7 @@ class Finishing:
                 "model_id": self.model.id,
                 "embedding": Vector(list(each.embedding)),
             }
-            for each in kept
+            for each in results
         ]
         statement = insert(EmbeddingRow.metadata.tables["embeddings"]).on_conflict_do_nothing()
         await self.connection.execute(statement, rows)
@@ -171,11 +177,11 @@ class Finishing:
         return (await self.connection.scalars(statement, values)).all()
 
 
-def _is(each: IndexedImage, status: ImageStatus) -> bool:
+def _has_status(each: IndexedImage, status: ImageStatus) -> bool:
     return isinstance(each.task.subject, Image) and each.task.subject.status is status
 
 
-def _row(image: Image, *, without: set[str]) -> dict[str, Any]:
-    """Return the columns of an image that is READY from now on."""
-    row = image_row(image).model_dump(exclude=without)
+def _row(image: Image, *, columns: Collection[str] | None = None) -> dict[str, Any]:
+    """Return these columns, or all, of an image that becomes READY now."""
+    row = image_row(image).model_dump(include=set(columns) if columns else None)
     return row | {"ready_at": text("now()"), "failure_reason": None}

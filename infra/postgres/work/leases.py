@@ -1,4 +1,4 @@
-"""The table of work: rows that one worker at a time may have, for a while."""
+"""Leases on rows of the table ``work``: one holder at a time, until the lease expires."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult, TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-# Rows that another worker is about to take are passed over, so that nobody waits for anybody.
-# In columns, which decode faster than rows.
-TAKE = text("""
-    WITH free AS MATERIALIZED (
+# SKIP LOCKED: workers do not wait for each other's rows. The result is arrays, which decode faster
+# than rows.
+ACQUIRE_LEASES = text("""
+    WITH due AS MATERIALIZED (
         SELECT ctid FROM work WHERE model_id = :model AND due_at <= now()
         ORDER BY due_at, image_id LIMIT :limit FOR UPDATE SKIP LOCKED
-    ), taken AS (
+    ), leased AS (
         UPDATE work SET lease = :lease, attempts = attempts + 1,
             due_at = now() + :seconds * interval '1 second'
-        WHERE ctid = ANY(ARRAY(SELECT ctid FROM free))
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
         RETURNING image_id, attempts, error
     )
-    SELECT array_agg(image_id), array_agg(attempts), array_agg(error) FROM taken
+    SELECT array_agg(image_id), array_agg(attempts), array_agg(error) FROM leased
 """)
-END = text("""
+DELETE_HELD = text("""
     DELETE FROM work USING unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
     WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
     RETURNING image_id
 """)
-EXTEND = text("""
+EXTEND_LEASES = text("""
     UPDATE work SET due_at = now() + :seconds * interval '1 second'
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
     WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
 """)
-RELEASE = text("""
+RELEASE_LEASES = text("""
     UPDATE work SET due_at = now() + :seconds * interval '1 second', lease = NULL, error = :error
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
     WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
 """)
-GIVE_BACK = text("""
+ABANDON_LEASES = text("""
     UPDATE work SET due_at = now(), lease = NULL, attempts = attempts - 1
     FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS held (id, lease)
     WHERE model_id = :model AND image_id = held.id AND work.lease = held.lease
 """)
-COUNT = text("""
+COUNT_TASKS = text("""
     SELECT count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),
         count(*) FILTER (WHERE due_at < 'infinity' AND lease IS NOT NULL AND due_at > now()),
         count(*) FILTER (WHERE due_at = 'infinity')
@@ -56,8 +56,8 @@ COUNT = text("""
 """)
 
 
-class Taken(NamedTuple):
-    """A row that was taken."""
+class LeasedRow(NamedTuple):
+    """A row with a new lease."""
 
     image_id: UUID
     attempts: int
@@ -66,49 +66,53 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """The rows of one model, for any number of workers on any number of machines."""
+    """The tasks of one model. A change applies only to rows that are still on the given leases."""
 
     engine: AsyncEngine
     model_id: int
 
-    async def take(self, limit: int, *, seconds: float) -> tuple[UUID, list[Taken]]:
-        """Take up to ``limit`` rows that nobody else has; return the lease and the rows."""
+    async def acquire(self, limit: int, *, seconds: float) -> tuple[UUID, list[LeasedRow]]:
+        """Lease up to ``limit`` due rows, and return the lease and the rows."""
         lease = uuid4()
         async with self.engine.begin() as connection:
             row = (
-                await self._run(connection, TAKE, limit=limit, lease=lease, seconds=seconds)
+                await self._run(
+                    connection, ACQUIRE_LEASES, limit=limit, lease=lease, seconds=seconds
+                )
             ).one()
-        return lease, [Taken(*each) for each in zip(*(column or () for column in row), strict=True)]
+        return lease, [
+            LeasedRow(*each) for each in zip(*(array or () for array in row), strict=True)
+        ]
 
-    async def end(
+    async def delete(
         self, connection: AsyncConnection, ids: Sequence[UUID], leases: Sequence[UUID]
     ) -> set[UUID]:
-        """Take rows off the table that are still on these leases, and return their ids."""
-        return set((await self._run(connection, END, ids=ids, leases=leases)).scalars())
+        """Delete rows, and return the ids of the deleted ones."""
+        return set((await self._run(connection, DELETE_HELD, ids=ids, leases=leases)).scalars())
 
     async def extend(self, ids: Sequence[UUID], leases: Sequence[UUID], *, seconds: float) -> None:
-        """Keep rows for so much longer from now on."""
+        """Let the leases expire ``seconds`` from now."""
         async with self.engine.begin() as connection:
-            await self._run(connection, EXTEND, ids=ids, leases=leases, seconds=seconds)
+            await self._run(connection, EXTEND_LEASES, ids=ids, leases=leases, seconds=seconds)
 
     async def release(
         self, ids: Sequence[UUID], leases: Sequence[UUID], *, error: str, seconds: float
     ) -> None:
-        """Let others take rows again, once so many seconds have passed."""
+        """End the leases, store the error, and make the rows due after a backoff."""
         values = {"ids": ids, "leases": leases, "error": error, "seconds": seconds}
         async with self.engine.begin() as connection:
-            await self._run(connection, RELEASE, **values)
+            await self._run(connection, RELEASE_LEASES, **values)
 
     async def abandon(self, ids: Sequence[UUID], leases: Sequence[UUID]) -> None:
-        """Let others take rows at once, as if nobody had taken them."""
+        """End the leases without counting the attempt, and make the rows due at once."""
         async with self.engine.begin() as connection:
-            await self._run(connection, GIVE_BACK, ids=ids, leases=leases)
+            await self._run(connection, ABANDON_LEASES, ids=ids, leases=leases)
 
     async def count(self) -> tuple[int, int, int]:
-        """Return how many rows wait, are leased, and are set aside."""
+        """Count the rows that wait, are leased, and are dead letters."""
         async with self.engine.connect() as connection:
-            waiting, leased, aside = (await self._run(connection, COUNT)).one()
-        return waiting, leased, aside
+            waiting, leased, failed = (await self._run(connection, COUNT_TASKS)).one()
+        return waiting, leased, failed
 
     async def _run(
         self, connection: AsyncConnection, statement: TextClause, **values: object

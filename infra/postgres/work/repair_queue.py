@@ -1,4 +1,4 @@
-"""What the database lacks, and how it is written down again."""
+"""The repair queue on PostgreSQL: finds images that lack an embedding and a task for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from infra.postgres.models.rows import IS_LIVE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-# A READY image is for every live model, one that is PROCESSING for one of them: the active one,
-# if nobody has it yet. Work that was set aside counts as nobody's.
-LACKING = """
+# A READY image needs an embedding by every live model. A PROCESSING image needs a task of one live
+# model, and gets one of the active model where it has none. A dead letter does not count as a task.
+MISSING_EMBEDDINGS = f"""
     SELECT models.id AS model_id, images.id AS image_id FROM models JOIN images ON
-        (status = 'ready' AND state IN ('active', 'ready', 'backfilling'))
+        (status = 'ready' AND {IS_LIVE})
         OR (status = 'processing' AND state = 'active' AND NOT EXISTS (
             SELECT FROM work JOIN models AS others ON others.id = work.model_id
             WHERE work.image_id = images.id AND due_at < 'infinity' AND others.state <> 'retired'
@@ -31,52 +33,53 @@ LACKING = """
         SELECT FROM work WHERE work.image_id = images.id AND work.model_id = models.id
         AND due_at < 'infinity'
     )
-"""
-UNEMBEDDED = text(f"SELECT DISTINCT image_id FROM ({LACKING}) AS lacking ORDER BY 1")  # noqa: S608 - constants
-AGAIN = """
+"""  # noqa: S608 - constants
+SELECT_UNEMBEDDED = text(f"""
+    SELECT DISTINCT image_id FROM ({MISSING_EMBEDDINGS}) AS missing ORDER BY 1
+""")  # noqa: S608 - constants
+ON_CONFLICT_RETRY = """
     ON CONFLICT (model_id, image_id) DO UPDATE
     SET due_at = now(), attempts = 0, lease = NULL WHERE work.due_at = 'infinity'
 """
-CLOSE = text(f"INSERT INTO work (model_id, image_id) {LACKING} {AGAIN}")
-REDO = text(f"""
-    WITH again AS (
+INSERT_MISSING_TASKS = text(
+    f"INSERT INTO work (model_id, image_id) {MISSING_EMBEDDINGS} {ON_CONFLICT_RETRY}"
+)
+REPROCESS_IMAGES = text(f"""
+    WITH reprocessed AS (
         UPDATE images SET status = 'processing'
         WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready' RETURNING id
     )
     INSERT INTO work (model_id, image_id)
-    SELECT models.id, again.id FROM again JOIN models ON state = 'active' {AGAIN}
+    SELECT models.id, reprocessed.id FROM reprocessed JOIN models ON state = 'active'
+    {ON_CONFLICT_RETRY}
 """)  # noqa: S608 - constants
-FAIL = text("""
+FAIL_IMAGES = text("""
     WITH failed AS (
         UPDATE images SET status = 'failed', failure_reason = :reason
         WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING id
-    ), forgotten AS (DELETE FROM embeddings WHERE image_id IN (SELECT id FROM failed))
+    ), deleted AS (DELETE FROM embeddings WHERE image_id IN (SELECT id FROM failed))
     DELETE FROM work WHERE image_id IN (SELECT id FROM failed)
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresRepairQueue:
-    """Images that nobody works on and that are not what they should be."""
+    """Adds missing tasks and changes the status of images, with one statement per call."""
 
     engine: AsyncEngine
 
     async def unembedded(self) -> Sequence[UUID]:
-        """Return the images that some model lacks, and that nobody is going to give it."""
         async with self.engine.connect() as connection:
-            return (await connection.execute(UNEMBEDDED)).scalars().all()
+            return (await connection.execute(SELECT_UNEMBEDDED)).scalars().all()
 
     async def enqueue_unembedded(self) -> int:
-        """Write down work on all of these, and return how much that is."""
-        return await self._change(CLOSE)
+        return await self._change(INSERT_MISSING_TASKS)
 
     async def reprocess(self, ids: Sequence[UUID]) -> int:
-        """Have READY images made anew from their originals; they can be found meanwhile."""
-        return await self._change(REDO, ids=list(ids))
+        return await self._change(REPROCESS_IMAGES, ids=list(ids))
 
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:
-        """Let images have FAILED for this reason, and no embedding find them."""
-        await self._change(FAIL, ids=list(ids), reason=reason)
+        await self._change(FAIL_IMAGES, ids=list(ids), reason=reason)
         return len(ids)
 
     async def _change(self, statement: TextClause, **values: object) -> int:

@@ -1,4 +1,4 @@
-"""Work on PostgreSQL: what is leased, and what becomes of it."""
+"""The work queue on PostgreSQL: tasks are rows of the table ``work``, which workers lease."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from domain.entities.images import ImageStatus
 from domain.entities.work import ATTEMPTS, FoundObject, Task, WorkCounts
+from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import array
-from infra.postgres.rows import image_of, object_of
-from infra.postgres.tables import ImageRow, ObjectRow
+from infra.postgres.rows import object_of
+from infra.postgres.tables import ObjectRow
 from infra.postgres.work.finishing import Finishing
 from infra.postgres.work.leases import Leases
 
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from domain.entities.work import IndexedImage
     from infra.postgres.models.active import ActiveModel
 
-DIED = (
-    "Its workers stopped before they were done with it, again and again; send it in another form."
+WORKERS_STOPPED_REASON = (
+    "The workers stopped again and again while they processed it; send it in another format."
 )
 
-# What a READY image lacks stays written down, out of everybody's reach. What never became an image
-# keeps its reason itself.
-SET_ASIDE = text("""
+# A task on a READY image stays in the table as a dead letter, due at infinity. Any other task is
+# deleted, and its image or object has the reason.
+MOVE_TO_DEAD_LETTERS = text("""
     WITH held AS (
         SELECT image_id FROM work
         WHERE model_id = :model AND image_id = :id AND lease = :lease FOR UPDATE
@@ -43,7 +44,7 @@ SET_ASIDE = text("""
     ), refused AS (
         UPDATE objects SET error = :error
         WHERE id IN (SELECT image_id FROM held) AND image_id IS NULL RETURNING id
-    ), ended AS (SELECT id FROM failed UNION SELECT id FROM refused), forgotten AS (
+    ), ended AS (SELECT id FROM failed UNION SELECT id FROM refused), deleted AS (
         DELETE FROM work WHERE model_id = :model AND image_id IN (SELECT id FROM ended)
     )
     UPDATE work SET due_at = 'infinity', lease = NULL, error = :error
@@ -54,56 +55,50 @@ SET_ASIDE = text("""
 
 @dataclass(frozen=True, slots=True)
 class PostgresWorkQueue:
-    """What a model has not embedded yet, for any number of workers on any number of machines."""
+    """The tasks of one model, for any number of workers on any number of machines."""
 
     engine: AsyncEngine
     model: ActiveModel
 
     async def lease(self, limit: int, *, seconds: float) -> Sequence[Task]:
-        """Take up to ``limit`` tasks that nobody else has, those on new pictures first."""
-        lease, taken = await self._leases.take(limit, seconds=seconds)
-        if not taken:
+        lease, leased = await self._leases.acquire(limit, seconds=seconds)
+        if not leased:
             return []
-        subjects = await self._subjects([row.image_id for row in taken])
+        subjects = await self._subjects([row.image_id for row in leased])
         tasks = []
-        for row in taken:
+        for row in leased:
             if subject := subjects.get(row.image_id):
                 task = Task(subject, lease, row.attempts)
                 if row.attempts <= ATTEMPTS:
                     tasks.append(task)
                 else:
-                    await self.fail(task, row.error or DIED)
-        if gone := [row.image_id for row in taken if row.image_id not in subjects]:
+                    await self.fail(task, row.error or WORKERS_STOPPED_REASON)
+        if deleted := [row.image_id for row in leased if row.image_id not in subjects]:
             async with self.engine.begin() as connection:
-                await self._leases.end(connection, gone, [lease] * len(gone))
+                await self._leases.delete(connection, deleted, [lease] * len(deleted))
         return tasks
 
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
-        """Keep tasks for so much longer from now on."""
-        await self._leases.extend(*_held(tasks), seconds=seconds)
+        await self._leases.extend(*_ids_and_leases(tasks), seconds=seconds)
 
     async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
-        """Keep what was made, all or none, and return the ids that became no image."""
+        ids, leases = _ids_and_leases([each.task for each in done])
         async with self.engine.begin() as connection:
-            held = await self._leases.end(connection, *_held([each.task for each in done]))
+            held = await self._leases.delete(connection, ids, leases)
             return await Finishing(connection, self.model)(done, held)
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
-        """Let others take them again, but not before so many seconds have passed."""
-        await self._leases.release(*_held(tasks), error=error, seconds=seconds)
+        await self._leases.release(*_ids_and_leases(tasks), error=error, seconds=seconds)
 
     async def abandon(self, tasks: Sequence[Task]) -> None:
-        """Let others take them at once, as if nobody had taken them up."""
-        await self._leases.abandon(*_held(tasks))
+        await self._leases.abandon(*_ids_and_leases(tasks))
 
     async def fail(self, task: Task, reason: str) -> None:
-        """Give a task up, for this reason."""
-        held = {"model": self.model.id, "id": task.image_id, "lease": task.lease}
+        values = {"model": self.model.id, "id": task.image_id, "lease": task.lease, "error": reason}
         async with self.engine.begin() as connection:
-            await connection.execute(SET_ASIDE, held | {"error": reason})
+            await connection.execute(MOVE_TO_DEAD_LETTERS, values)
 
     async def counts(self) -> WorkCounts:
-        """Say how much there is."""
         return WorkCounts(*await self._leases.count())
 
     @property
@@ -111,21 +106,20 @@ class PostgresWorkQueue:
         return Leases(self.engine, self.model.id)
 
     async def _subjects(self, ids: Sequence[UUID]) -> dict[UUID, Image | FoundObject]:
-        """Return what the work is on: images, and objects that are none yet."""
-        some = func.any(array(ids, Uuid()))
+        """Return the subjects of tasks by id: images, and objects that have no image yet."""
+        any_id = func.any(array(ids, Uuid()))
         images = select(ImageRow).where(
-            col(ImageRow.id) == some, col(ImageRow.status) != ImageStatus.FAILED.value
+            col(ImageRow.id) == any_id, col(ImageRow.status) != ImageStatus.FAILED.value
         )
         objects = select(ObjectRow).where(
-            col(ObjectRow.id) == some, col(ObjectRow.image_id).is_(None)
+            col(ObjectRow.id) == any_id, col(ObjectRow.image_id).is_(None)
         )
         async with AsyncSession(self.engine) as session:
-            found: dict[UUID, Image | FoundObject] = {
+            subjects: dict[UUID, Image | FoundObject] = {
                 row.id: object_of(row) for row in await session.scalars(objects)
             }
-            return found | {row.id: image_of(row) for row in await session.scalars(images)}
+            return subjects | {row.id: image_of(row) for row in await session.scalars(images)}
 
 
-def _held(tasks: Sequence[Task]) -> tuple[list[UUID], list[UUID]]:
-    """Return ids and leases."""
+def _ids_and_leases(tasks: Sequence[Task]) -> tuple[list[UUID], list[UUID]]:
     return [task.image_id for task in tasks], [task.lease for task in tasks]

@@ -1,0 +1,1 @@
+"""Changing the model of a library while it is in use."""

@@ -1,0 +1,187 @@
+"""The table of images: columns, conversion, filters and sort keys, each stated once."""
+
+# No postponed annotations here: SQLModel reads them when a class is made.
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Column, Computed, Index, SQLColumnExpression, Text, text
+from sqlalchemy.dialects.postgresql import (
+    ARRAY,
+    BIGINT,
+    BYTEA,
+    DOUBLE_PRECISION,
+    JSONB,
+    SMALLINT,
+    TIMESTAMP,
+    TSVECTOR,
+)
+from sqlmodel import Field, SQLModel, col
+
+from domain.entities.images import Exif, GeoPoint, Image, ImageStatus, Source
+
+
+class ImageRow(SQLModel, table=True):
+    """An image. ``exif`` has the facts that no filter uses; it is null where the file has none."""
+
+    __tablename__ = "images"
+
+    id: UUID = Field(primary_key=True)
+    sha256: str = Field(sa_type=Text, unique=True)
+    filename: str = Field(sa_type=Text)
+    content_type: str = Field(sa_type=Text)
+    byte_size: int = Field(sa_type=BIGINT)
+    created_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    status: str = Field(sa_type=Text)
+    failure_reason: str | None = Field(sa_type=Text)
+    width: int | None
+    height: int | None
+    placeholder: str | None = Field(sa_type=Text)
+    perceptual_hash: bytes | None = Field(sa_type=BYTEA)
+    pixel_sha256: str | None = Field(sa_type=Text)
+    alt_text: str | None = Field(sa_type=Text)
+    rating: int | None = Field(sa_type=SMALLINT)
+    tags: list[str] = Field(sa_type=ARRAY(Text))
+    taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
+    camera_make: str | None = Field(sa_type=Text)
+    camera_model: str | None = Field(sa_type=Text)
+    latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
+    longitude: float | None = Field(sa_type=DOUBLE_PRECISION)
+    exif: dict[str, Any] | None = Field(sa_type=JSONB(none_as_null=True))
+    source: str | None = Field(default=None, sa_type=Text)
+    source_version: str | None = Field(default=None, sa_type=Text)
+    ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+
+
+RANGE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
+    "taken_at": col(ImageRow.taken_at),
+    "created_at": col(ImageRow.created_at),
+    "width": col(ImageRow.width),
+    "height": col(ImageRow.height),
+    "rating": col(ImageRow.rating),
+}
+"""The column of each range in ``ImageFilter``, by the name of its field."""
+
+VALUE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
+    "camera_make_in": col(ImageRow.camera_make),
+    "camera_model_in": col(ImageRow.camera_model),
+    "content_type_in": col(ImageRow.content_type),
+    "status_in": col(ImageRow.status),
+}
+"""The column of each list of accepted values in ``ImageFilter``, by the name of its field."""
+
+FILE_FACTS: Final = frozenset(
+    {
+        *("content_type", "status", "width", "height", "placeholder"),
+        *("perceptual_hash", "pixel_sha256", "exif"),
+        *("taken_at", "camera_make", "camera_model", "latitude", "longitude"),
+    }
+)
+"""The columns that a worker writes for an image that exists. It never writes what people edit."""
+
+EXIF_IN_JSON = ("lens", "iso", "f_number", "exposure_seconds", "focal_length_mm")
+"""The facts of EXIF in the column ``exif``. The others have columns of their own for filters."""
+
+
+def image_row(image: Image) -> ImageRow:
+    """Return the row of an image."""
+    exif = image.exif or Exif()
+    return ImageRow(
+        id=image.id,
+        sha256=image.sha256,
+        filename=image.filename,
+        content_type=image.content_type,
+        byte_size=image.byte_size,
+        created_at=image.created_at,
+        status=image.status,
+        failure_reason=image.failure_reason,
+        width=image.width,
+        height=image.height,
+        placeholder=image.placeholder,
+        perceptual_hash=image.perceptual_hash,
+        pixel_sha256=image.pixel_sha256,
+        alt_text=image.alt_text,
+        rating=image.rating,
+        tags=list(image.tags),
+        taken_at=exif.taken_at,
+        camera_make=exif.camera_make,
+        camera_model=exif.camera_model,
+        latitude=exif.location.latitude if exif.location else None,
+        longitude=exif.location.longitude if exif.location else None,
+        exif=None
+        if image.exif is None
+        else {name: getattr(exif, name) for name in EXIF_IN_JSON} | {"all": dict(exif.all)},
+        source=image.source.location if image.source else None,
+        source_version=image.source.version if image.source else None,
+    )
+
+
+def image_of(row: ImageRow) -> Image:
+    """Return the image of a row."""
+    return Image(
+        id=row.id,
+        filename=row.filename,
+        content_type=row.content_type,
+        byte_size=row.byte_size,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        status=ImageStatus(row.status),
+        width=row.width,
+        height=row.height,
+        placeholder=row.placeholder,
+        perceptual_hash=row.perceptual_hash,
+        pixel_sha256=row.pixel_sha256,
+        failure_reason=row.failure_reason,
+        alt_text=row.alt_text,
+        rating=row.rating,
+        tags=tuple(row.tags),
+        exif=_exif_of(row),
+        source=Source(row.source, row.source_version or "") if row.source else None,
+    )
+
+
+def _exif_of(row: ImageRow) -> Exif | None:
+    if row.exif is None:
+        return None
+    location = None
+    if row.latitude is not None and row.longitude is not None:
+        location = GeoPoint(row.latitude, row.longitude)
+    return Exif(
+        taken_at=row.taken_at,
+        camera_make=row.camera_make,
+        camera_model=row.camera_model,
+        location=location,
+        **row.exif,
+    )
+
+
+_images = SQLModel.metadata.tables["images"]
+
+WORDS: Column[Any] = Column(
+    "words", TSVECTOR, Computed("image_words(filename, alt_text, tags)", persisted=True)
+)
+"""What keywords are searched in. It is a column of the table only, since no one reads it."""
+_images.append_column(WORDS)
+
+SORT_INDEXES = {
+    "images_by_created_at": "created_at",
+    "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
+    "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
+    "images_by_byte_size": "byte_size",
+    "images_by_rating": "COALESCE(rating, 2147483647)",
+    "images_by_rating_desc": "COALESCE(rating, -1)",
+}
+"""Missing values come last in both directions, so a nullable key has an index for each."""
+for _name, _expression in SORT_INDEXES.items():
+    Index(_name, text(_expression), _images.c.id)
+# By code point in the database (COLLATE "C"), which Alembic does not see when it compares.
+Index("images_by_filename", _images.c.filename, _images.c.id)
+Index("images_by_place", _images.c.latitude, _images.c.longitude)
+Index("images_by_camera", _images.c.camera_make, _images.c.camera_model)
+Index("images_by_tags", _images.c.tags, postgresql_using="gin")
+Index("images_by_words", WORDS, postgresql_using="gin")
+Index("images_by_pixel_sha256", _images.c.pixel_sha256)
+Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
+Index("images_by_ready_at", _images.c.ready_at)

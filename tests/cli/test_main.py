@@ -1,0 +1,106 @@
+"""The errors of the command line, and its exit statuses."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from typer.main import get_command
+
+from pictograph.cli import main as command_line
+from pictograph.cli.main import cli, main
+
+COMMANDS = [
+    "serve",
+    "migrate",
+    "worker",
+    "import photos",
+    "search boat",
+    "sweep",
+    "check",
+    "doctor",
+    "keys create app",
+    "keys list",
+    "keys revoke 0197fd5a-0000-7000-8000-000000000000",
+    "models add clip",
+    "models status",
+    "models compare boat --with clip",
+    "models promote clip",
+    "models rollback",
+    "models drop clip",
+    "demo",
+]
+"""Every command that reads the settings."""
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+    """Run a command in this process, and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["pictograph", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+def fail_with(error: Exception) -> object:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_refuses_an_invalid_setting_in_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PICTOGRAPH_PROT", "80")
+    assert 1 == run(monkeypatch, *command.split())
+    output = capsys.readouterr()
+    assert "" == output.out
+    assert output.err.startswith("PICTOGRAPH_PROT is no setting. ")
+    assert 1 == output.err.count("\n")
+
+
+def test_every_command_that_reads_the_settings_is_tested() -> None:
+    names = set(get_command(cli).commands)  # type: ignore[attr-defined]  # it is a group
+    assert names == {command.split()[0] for command in COMMANDS} | {"export-schema"}
+
+
+def test_an_unexpected_error_is_one_line_that_names_the_setting_for_details(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, cause in (
+        (OSError("No space\nleft."), "OSError: No space left."),
+        (OSError(), "OSError."),
+    ):
+        monkeypatch.setattr(command_line, "cli", fail_with(error))
+        assert 1 == run(monkeypatch)
+        sentence = "Set PICTOGRAPH_LOG_LEVEL=debug to see where it occurred."
+        assert f"Unexpected error: {cause} {sentence}\n" == capsys.readouterr().err
+
+
+def test_an_unexpected_error_has_a_traceback_at_the_log_level_debug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PICTOGRAPH_LOG_LEVEL", "debug")
+    monkeypatch.setattr(command_line, "cli", fail_with(OSError("No space left.")))
+    with pytest.raises(OSError, match="No space left"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("import", "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."),
+        ("import photos --manifest list", "Name what to import: "),
+        ("import s3://photos --copy", "Only a folder can be copied; name it: "),
+        ("import photos --copy --dry-run", "--copy has no dry run; leave out "),
+    ],
+)
+def test_an_import_refuses_options_that_cannot_be_combined(
+    command: str,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert 1 == run(monkeypatch, *command.split())
+    assert capsys.readouterr().err.startswith(sentence)

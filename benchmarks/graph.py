@@ -10,7 +10,7 @@ import httpx
 from domain.entities.uploads import Upload
 from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
 
 NODES, ROUNDS = 50, 200
 FIELDS = "id filename contentType byteSize sha256 width height createdAt"
@@ -34,8 +34,8 @@ async def measured(work: Callable[[], Awaitable[object]]) -> float:
 
 
 async def main() -> None:
-    world = World()
-    use_cases = world.use_cases()
+    backend = FakeBackend()
+    use_cases = backend.use_cases()
     for number in range(NODES):
         data = picture_file(words=str(number))
         await use_cases.upload([Upload(f"{number}.png", len(data), lambda data=data: _read(data))])  # type: ignore[misc]

@@ -226,7 +226,7 @@ async def serve(
                 log_level=settings.log_level,
                 ready=ready,
                 stopping=pictograph.http.state.stopping.set,
-                beside=works,
+                background=works,
             )
 
 

@@ -1,15 +1,15 @@
-// Puts GraphiQL on the page, with queries to begin with and the key that this tab's pages share.
+// Renders GraphiQL with example operations, and with the API key that the pages of this tab share.
 "use strict";
 
 const KEY = "pictograph.key";
-const here = new URL("graphql", document.baseURI).href;
+const endpoint = new URL("graphql", document.baseURI).href;
 
 const welcome = `# Pictograph finds pictures by what they show.
-# Ctrl-Enter or the play button runs one of these six.
-# The Explorer, on the left, puts others together,
-# mutations too: they need a key, in the Headers below.
+# Ctrl-Enter or the play button runs an operation.
+# The Explorer on the left builds other operations.
+# Mutations need a key in the Headers below.
 
-# Words, and only what answers them.
+# A search by words, with relevant pictures only.
 query Words {
   searchImages(
     by: { text: "a red car in the snow" }
@@ -27,7 +27,7 @@ query Words {
   }
 }
 
-# A harbour without boats: words alone cannot say that.
+# A blend: a harbour, but no boats.
 query HarbourWithoutBoats {
   searchImages(
     by: {
@@ -51,7 +51,7 @@ query HarbourWithoutBoats {
   }
 }
 
-# What looks like the newest picture, but for itself.
+# Pictures similar to the newest one.
 query LooksLikeTheNewest {
   images(first: 1) {
     nodes {
@@ -67,7 +67,7 @@ query LooksLikeTheNewest {
   }
 }
 
-# The library within a filter, and what narrows it next.
+# The library with a filter, and its facets.
 query Library {
   images(
     filter: { orientation: LANDSCAPE, width: { gte: 200 } }
@@ -90,7 +90,7 @@ query Library {
   }
 }
 
-# Labels that no model was trained for.
+# Zero-shot classification by any labels.
 query Labels(
   $places: [String!]! = ["beach", "city", "harbour"]
 ) {
@@ -106,8 +106,8 @@ query Labels(
   }
 }
 
-# A live search stays open, and tells of every picture
-# that comes to match: the line above sends one.
+# A live search yields each picture that matches
+# when it is added. The command above adds one.
 subscription LiveSearch {
   imageMatched(by: { text: "a lighthouse" }) {
     relevance
@@ -119,21 +119,21 @@ subscription LiveSearch {
 const upload =
   "mutation($f:[Upload!]!){uploadImages(input:{files:$f}){results{isDuplicate image{id filename}} userErrors{message}}}";
 
-/** The line that sends a file to this server, for a POSIX shell. */
+/** Return a command for a POSIX shell that uploads a file to this server. */
 const curl = (key) => {
-  const word = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const operations = JSON.stringify({ query: upload, variables: { f: [null] } });
   return [
-    `curl ${here}`,
-    `-H ${word(`Authorization: Bearer ${key || "KEY"}`)}`,
+    `curl ${endpoint}`,
+    `-H ${quoted(`Authorization: Bearer ${key || "KEY"}`)}`,
     "-H 'GraphQL-Require-Preflight: 1'",
-    `-F operations=${word(operations)}`,
-    `-F map=${word('{"0":["variables.f.0"]}')}`,
+    `-F operations=${quoted(operations)}`,
+    `-F map=${quoted('{"0":["variables.f.0"]}')}`,
     "-F 0=@picture.jpg",
   ].join(" ");
 };
 
-/** What a browser that allows no storage refuses is as good as empty. */
+/** Return the result of an action, or null where the browser allows no storage. */
 const attempt = (action) => {
   try {
     return action();
@@ -141,20 +141,20 @@ const attempt = (action) => {
     return null;
   }
 };
-const keptKey = () => attempt(() => sessionStorage.getItem(KEY)) ?? "";
-const keepKey = (key) =>
+const storedKey = () => attempt(() => sessionStorage.getItem(KEY)) ?? "";
+const storeKey = (key) =>
   attempt(() => (key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY)));
 
 const isAuthorization = ([name]) => name.toLowerCase() === "authorization";
 const headersWith = (key) => JSON.stringify({ Authorization: `Bearer ${key}` }, null, 2);
 
-/** The key in what the header editor holds: empty where it waits for one, undefined without. */
+/** Return the key in the text of the header editor: empty for a line without a key, else undefined. */
 const keyIn = (text) => {
   const [, value] = Object.entries(attempt(() => JSON.parse(text)) ?? {}).find(isAuthorization) ?? [];
   return /^bearer(?:\s+(.*))?$/i.exec(value)?.slice(1).map((key) => key?.trim() ?? "")[0];
 };
 
-/** An Authorization line that waits to be filled in is not sent. */
+/** Return the headers without an Authorization line that has no key yet. */
 const filledIn = (headers = {}) =>
   Object.fromEntries(
     Object.entries(headers).filter(
@@ -162,7 +162,7 @@ const filledIn = (headers = {}) =>
     ),
   );
 
-/** Keys belong to the tab: none that GraphiQL has ever stored for longer comes back. */
+/** Remove headers that an earlier version of GraphiQL stored, since keys belong to one tab. */
 const forgetStoredHeaders = () =>
   attempt(() => {
     localStorage.removeItem("graphiql:headers");
@@ -178,7 +178,7 @@ copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(line.textContent);
     copy.textContent = "Copied";
   } catch {
-    // Only secure pages may write to the clipboard; on others one key is left to press.
+    // Only secure pages may write to the clipboard. Select the text instead.
     getSelection().selectAllChildren(line);
     copy.textContent = "Selected";
   }
@@ -187,25 +187,25 @@ copy.addEventListener("click", async () => {
 
 const Playground = () => {
   const { createElement, useEffect, useRef, useState } = React;
-  const [key, setKey] = useState(keptKey);
+  const [key, setKey] = useState(storedKey);
   const tab = useRef({});
   useEffect(() => {
     line.textContent = curl(key);
   }, [key]);
   useEffect(() => {
-    // Back from another page, which may have another key by now.
-    const shown = ({ persisted }) => persisted && keptKey() !== key && location.reload();
-    addEventListener("pageshow", shown);
-    return () => removeEventListener("pageshow", shown);
+    // The user comes back from another page, where the key may have changed.
+    const onShow = ({ persisted }) => persisted && storedKey() !== key && location.reload();
+    addEventListener("pageshow", onShow);
+    return () => removeEventListener("pageshow", onShow);
   }, [key]);
 
   const [fetcher] = useState(() => {
-    const ask = GraphiQL.createFetcher({ url: here, subscriptionUrl: here.replace(/^http/, "ws") });
+    const fetchGraphQL = GraphiQL.createFetcher({ url: endpoint, subscriptionUrl: endpoint.replace(/^http/, "ws") });
     return (params, options) => {
-      // The schema is asked for before there is a header editor; a closed server wants the key then, too.
+      // The schema is requested before the header editor exists, and may need the key, too.
       const first = params.operationName === "IntrospectionQuery" && !options?.headers;
-      const headers = first ? { Authorization: `Bearer ${keptKey()}` } : options?.headers;
-      return ask(params, { ...options, headers: filledIn(headers) });
+      const headers = first ? { Authorization: `Bearer ${storedKey()}` } : options?.headers;
+      return fetchGraphQL(params, { ...options, headers: filledIn(headers) });
     };
   });
   const [headers] = useState(() => headersWith(key));
@@ -214,10 +214,10 @@ const Playground = () => {
     const { id, headers } = tabs[activeTabIndex];
     const before = tab.current;
     tab.current = { id, headers };
-    // What is typed counts, not what another tab still holds.
+    // Use the key that was typed, not the one of another tab of GraphiQL.
     const typed = (before.id ?? id) === id && before.headers !== headers ? keyIn(headers) : undefined;
     if (typed === undefined) return;
-    keepKey(typed);
+    storeKey(typed);
     queueMicrotask(() => setKey(typed));
   };
   return createElement(GraphiQL, {
@@ -232,7 +232,7 @@ const Playground = () => {
   });
 };
 
-line.textContent = curl(keptKey());
+line.textContent = curl(storedKey());
 const place = document.getElementById("graphiql");
 if (globalThis.React && globalThis.ReactDOM && globalThis.GraphiQL && globalThis.GraphiQLPluginExplorer) {
   forgetStoredHeaders();
@@ -240,5 +240,5 @@ if (globalThis.React && globalThis.ReactDOM && globalThis.GraphiQL && globalThis
 } else {
   place.className = "empty";
   place.textContent =
-    "GraphiQL did not load. The API answers all the same: send queries to " + here + ".";
+    "GraphiQL could not be loaded. The API works without it: send queries to " + endpoint + ".";
 }

@@ -1,1 +1,1 @@
-"""Everything HTTP: routes, request bodies, pictures, WebSocket, SSE, pages."""
+"""Everything HTTP: routes, request bodies, pictures, WebSocket, Server-Sent Events and pages."""

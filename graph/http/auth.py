@@ -1,4 +1,4 @@
-"""Keys as requests carry them."""
+"""API keys in the header Authorization."""
 
 from http import HTTPStatus
 
@@ -16,5 +16,5 @@ def key_of(authorization: object) -> str | None:
 
 
 def unauthenticated(message: str) -> HTTPException:
-    """Return the refusal of a request whose sender is not known."""
+    """Return a 401 with the challenge of the scheme Bearer."""
     return HTTPException(HTTPStatus.UNAUTHORIZED, message, {"WWW-Authenticate": "Bearer"})

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: Strawberry's endpoint, strict about what it reads and how it answers."""
+"""GraphQL over HTTP: Strawberry's endpoint, strict about requests and conformant in responses."""
 
 import asyncio
 import json
@@ -25,192 +25,199 @@ from strawberry.types.graphql import OperationType
 from domain import UseCases
 from domain.errors import Unauthorized
 from graph.http import graphiql
-from graph.http.answers import answer_of
 from graph.http.auth import key_of, unauthenticated
-from graph.http.body import bad_request, bounded, checked, operations_of, parsed_json, read_form
+from graph.http.body import bad_request, graphql_params, limited_body, parse_json
 from graph.http.event_stream import EVENT_STREAM, EventStream
+from graph.http.multipart import MULTIPART, operations_of, read_form
 from graph.http.options import HttpOptions
-from graph.http.problems import GRAPHQL_JSON, JSON, problem
-from graph.http.websocket import MAX_MESSAGE, Connection
+from graph.http.responses import GRAPHQL_JSON, JSON, error_response, result_body
+from graph.http.websocket import MAX_MESSAGE_CHARACTERS, Connection
 from graph.schema.context import Context
 from graph.schema.schema import Schema
 
-INIT_SECONDS = 10
-"""How long a WebSocket may stay without a word."""
+CONNECTION_INIT_TIMEOUT_SECONDS = 10
+"""How long a WebSocket may stay open before it sends ``connection_init``."""
 
-_OPERATIONS = {
+_OPERATION_TYPES = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
 }
-_STREAMED = {
+_STREAMED_OPERATION_TYPES = {
     "GET": {OperationType.QUERY, OperationType.SUBSCRIPTION},
     "POST": set(OperationType),
 }
-_OUR_FAULTS = {
+_SERVER_ERRORS = {
     "TIMEOUT": HTTPStatus.SERVICE_UNAVAILABLE,
     "INTERNAL_SERVER_ERROR": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
-class Endpoint(GraphQL[Context, None]):
-    """``/graphql``: queries by GET, queries and mutations by POST, everything over WebSocket.
+class GraphQLEndpoint(GraphQL[Context, None]):
+    """``/graphql``: queries by GET, queries and mutations by POST, all operations over WebSocket.
 
-    Subscriptions, and whatever else is asked for so, are answered as Server-Sent Events, too. A
-    key that is sent must be a good one, even where none is needed.
+    All operations are also streamed as Server-Sent Events where the client prefers them. An invalid
+    key is refused even for operations that need no key.
     """
 
     graphql_transport_ws_handler_class = Connection
 
     def __init__(
-        self, current: Callable[[], UseCases], options: HttpOptions, *, stopping: asyncio.Event
+        self,
+        current_use_cases: Callable[[], UseCases],
+        options: HttpOptions,
+        *,
+        stopping: asyncio.Event,
     ) -> None:
-        """Answer for the use cases of the moment, taken once for each operation.
-
-        Until the server is ``stopping``.
-        """
+        """Take the use cases once for each operation. Setting ``stopping`` ends all streams."""
         self._schema = Schema()
         super().__init__(
             self._schema,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
+            connection_init_wait_timeout=timedelta(seconds=CONNECTION_INIT_TIMEOUT_SECONDS),
             max_subscriptions_per_connection=options.max_operations,
             allowed_origins=options.cors_origins,
         )
         self.options = options
-        self._current = current
+        self._current_use_cases = current_use_cases
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with every refusal in the shape of GraphQL's errors."""
+        """Handle a request or a WebSocket. HTTP errors have the shape of GraphQL's errors."""
         if scope["type"] == "websocket":
             await super().__call__(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
-        except HTTPException as refused:
-            response = problem(
-                refused.status_code,
-                refused.detail,
+            response = await self._respond(request)
+        except HTTPException as error:
+            response = error_response(
+                error.status_code,
+                error.detail,
                 media_type=_media_type(request),
-                headers=refused.headers,
+                headers=error.headers,
             )
         await response(scope, receive, send)
 
     async def get_context(self, request: HTTPConnection, response: Response | WebSocket) -> Context:
-        """Return the context of a WebSocket. Who asks is only known when it has said so."""
+        """Return the context of a WebSocket. ``on_ws_connect`` authenticates its caller."""
         del response
         return await self._context(request, key=None)
 
     async def on_ws_connect(self, context: Context) -> None:
-        """Take the key from the connection's payload, or else from its header."""
-        said = {name.lower(): value for name, value in context.connection_params.items()}
-        given = said.get("authorization", context.authorization)
+        """Authenticate by the payload of ``connection_init``, or else by the header."""
+        params = {name.lower(): value for name, value in context.connection_params.items()}
+        authorization = params.get("authorization", context.authorization)
         try:
-            context.caller = await self._current().authenticate(key_of(given))
+            context.caller = await self._current_use_cases().authenticate(key_of(authorization))
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None
 
     def decode_json(self, data: str | bytes) -> object:
-        """Parse a message strictly."""
-        if len(data) > MAX_MESSAGE:
+        """Parse a WebSocket message strictly."""
+        if len(data) > MAX_MESSAGE_CHARACTERS:
             raise json.JSONDecodeError("too long", "", 0)
-        return parsed_json(data)
+        return parse_json(data)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         try:
             context = await self._context(request, key=key_of(request.headers.get("authorization")))
         except Unauthorized as refusal:
             raise unauthenticated(refusal.message) from None
         if request.method == "GET":
-            if (
-                "query" not in request.query_params
-                and _wants_page(request)
-                and self.options.graphiql
-            ):
+            if self._wants_graphiql(request):
                 return graphiql.page(self.options.graphiql_assets)
-            return await self._execute(request, _from_address(request), context)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == JSON:
-            return await self._execute(request, await self._from_json(request), context)
-        if kind == "multipart/form-data":
+            return await self._execute(request, _query_string_params(request), context)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == JSON:
+            return await self._execute(request, await self._json(request), context)
+        if media_type == MULTIPART:
             async with AsyncExitStack() as stack:
                 form = await self._form(request)
                 stack.push_async_callback(form.close)
                 response = await self._execute(request, operations_of(form), context)
                 if isinstance(response, EventStream):
-                    # It reads the files when it is sent.
-                    response.afterwards(stack.pop_all().aclose)
+                    # A stream reads the files while it is sent.
+                    response.close_afterwards(stack.pop_all().aclose)
                 return response
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "Send application/json, or multipart/form-data where files go along.",
+            f"Send {JSON}, or {MULTIPART} for a request with files.",
         )
 
+    def _wants_graphiql(self, request: Request) -> bool:
+        accepts_html = any(name == "text/html" and weight for name, weight in _accepted(request))
+        return self.options.graphiql and accepts_html and "query" not in request.query_params
+
     async def _execute(self, request: Request, data: object, context: Context) -> Response:
-        asked = checked(data)
+        params = graphql_params(data)
         streams = _prefers_events(request)
+        types = _STREAMED_OPERATION_TYPES if streams else _OPERATION_TYPES
         operation: dict[str, Any] = {
-            "query": asked["query"],
-            "variable_values": asked.get("variables"),
-            "operation_name": asked.get("operationName"),
+            "query": params["query"],
+            "variable_values": params.get("variables"),
+            "operation_name": params.get("operationName"),
             "context_value": context,
-            "allowed_operation_types": (_STREAMED if streams else _OPERATIONS)[request.method],
+            "allowed_operation_types": types[request.method],
         }
         try:
             if streams:
                 results = await self._schema.stream(**operation)
                 return EventStream(results, stopping=self._stopping)
             return _response(await self._schema.execute(**operation), _media_type(request))
-        except InvalidOperationTypeError as refused:
-            raise _wrong_method(refused.operation_type, request.method) from None
+        except InvalidOperationTypeError as error:
+            raise _type_not_allowed(error.operation_type, request.method) from None
 
-    async def _from_json(self, request: Request) -> object:
-        limit, idle = self.options.max_body_bytes, self.options.idle_seconds
-        body = b"".join([chunk async for chunk in bounded(request, limit=limit, idle=idle)])
+    async def _json(self, request: Request) -> object:
+        chunks = limited_body(
+            request,
+            max_bytes=self.options.max_body_bytes,
+            idle_seconds=self.options.idle_seconds,
+        )
+        body = b"".join([chunk async for chunk in chunks])
         try:
-            return parsed_json(body)
+            return parse_json(body)
         except json.JSONDecodeError:
-            raise bad_request("The body is no JSON that can be read.") from None
+            raise bad_request("The body is not valid JSON.") from None
 
     async def _form(self, request: Request) -> FormData:
-        limit, idle = self.options.max_request_bytes, self.options.idle_seconds
-        return await read_form(
+        chunks = limited_body(
             request,
-            bounded(request, limit=limit, idle=idle),
-            keep=self._current().describe.max_upload_bytes,
+            max_bytes=self.options.max_request_bytes,
+            idle_seconds=self.options.idle_seconds,
         )
+        max_file_bytes = self._current_use_cases().describe.max_upload_bytes
+        return await read_form(request, chunks, max_file_bytes=max_file_bytes)
 
     async def _context(self, connection: HTTPConnection, *, key: str | None) -> Context:
         return Context(
-            current=self._current,
-            caller=await self._current().authenticate(key),
+            current_use_cases=self._current_use_cases,
+            caller=await self._current_use_cases().authenticate(key),
             request_id=connection.state.request_id,
             base_url=(self.options.public_url or _base_url(connection)).rstrip("/"),
-            seconds=self.options.operation_seconds,
+            timeout_seconds=self.options.operation_seconds,
             authorization=connection.headers.get("authorization"),
         )
 
 
-def _from_address(request: Request) -> dict[str, object]:
-    asked: dict[str, object] = dict(request.query_params)
+def _query_string_params(request: Request) -> dict[str, object]:
+    params: dict[str, object] = dict(request.query_params)
     for name in ("variables", "extensions"):
-        if text := asked.get(name):
+        if text := params.get(name):
             try:
-                asked[name] = parsed_json(str(text))
+                params[name] = parse_json(str(text))
             except json.JSONDecodeError:
-                raise bad_request(f"`{name}` in the address is no JSON.") from None
+                raise bad_request(f"The URL's parameter `{name}` is not valid JSON.") from None
         else:
-            asked.pop(name, None)
-    return asked
+            params.pop(name, None)
+    return params
 
 
-def _wrong_method(kind: OperationType, method: str) -> HTTPException:
+def _type_not_allowed(kind: OperationType, method: str) -> HTTPException:
     if kind is OperationType.SUBSCRIPTION:
         return bad_request(
-            "Subscriptions are answered over WebSocket (graphql-transport-ws), and as Server-Sent "
-            f"Events to who prefers them: “Accept: {EVENT_STREAM}”."
+            "A subscription needs a stream: use WebSocket (graphql-transport-ws), or Server-Sent "
+            f"Events with the header “Accept: {EVENT_STREAM}”."
         )
     return HTTPException(
         HTTPStatus.METHOD_NOT_ALLOWED,
@@ -228,7 +235,7 @@ def _base_url(connection: HTTPConnection) -> str:
 
 
 def _accepted(request: HTTPConnection) -> list[tuple[str, float]]:
-    """Return the media types of the Accept header and their weights, in order."""
+    """Return the media types of the Accept header with their weights, in order."""
     found = []
     for entry in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))
@@ -238,30 +245,26 @@ def _accepted(request: HTTPConnection) -> list[tuple[str, float]]:
 
 
 def _media_type(request: HTTPConnection) -> str:
-    """Return the media type to answer in: GraphQL's own where it is asked for, else JSON."""
+    """Return the media type of the response: GraphQL's own where it is preferred, else JSON."""
     ours = [entry for entry in _accepted(request) if entry[0] in (GRAPHQL_JSON, JSON) and entry[1]]
     return max(ours, key=lambda entry: entry[1], default=(JSON, 1))[0]
 
 
 def _prefers_events(request: HTTPConnection) -> bool:
-    """Tell whether Server-Sent Events are the best that is accepted, and the first of the best.
+    """Tell whether the first of the media types with the highest weight is Server-Sent Events.
 
-    Some clients always name them, and mean them for subscriptions only.
+    Some clients, urql among them, list it last in every request.
     """
     best, weight = max(_accepted(request), key=lambda entry: entry[1])
     return best == EVENT_STREAM and weight > 0
 
 
-def _wants_page(request: HTTPConnection) -> bool:
-    return any(name == "text/html" and weight for name, weight in _accepted(request))
-
-
 def _response(result: ExecutionResult, media_type: str) -> Response:
-    answer = answer_of(result)
+    body = result_body(result)
     status = HTTPStatus.OK
-    if "data" not in answer and media_type == GRAPHQL_JSON:
-        code = answer["errors"][0].get("extensions", {}).get("code")
-        status = _OUR_FAULTS.get(str(code), HTTPStatus.BAD_REQUEST)
-    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    if "data" not in body and media_type == GRAPHQL_JSON:
+        code = body["errors"][0].get("extensions", {}).get("code")
+        status = _SERVER_ERRORS.get(str(code), HTTPStatus.BAD_REQUEST)
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
-    return Response(body, status, headers, f"{media_type}; charset=utf-8")
+    return Response(content, status, headers, f"{media_type}; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Results as Server-Sent Events: graphql-sse's protocol, one operation a connection."""
+"""Server-Sent Events: the protocol of graphql-sse with one operation for each connection."""
 
 import asyncio
 import json
@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from graph.http.answers import answer_of
+from graph.http.responses import result_body
 
 EVENT_STREAM = "text/event-stream"
 
-BEAT_SECONDS = 12
-"""After so long a silence, a comment tells proxies that the connection is in use."""
+HEARTBEAT_SECONDS = 12
+"""The interval of comments that keep proxies from closing an idle connection."""
 
-STOPPING = {
+SHUTDOWN_RESULT = {
     "errors": [
         {
             "message": "The server is stopping; subscribe again.",
@@ -25,15 +25,15 @@ STOPPING = {
         }
     ]
 }
-# Many clients take these for the ends of lines, which JSON does not.
-_BREAKS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
-_END = b"event: complete\ndata:\n\n"
+# Many clients split lines at these characters, which JSON does not escape.
+_LINE_BREAKS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+_COMPLETE = b"event: complete\ndata:\n\n"
 
 
 class EventStream(Response):
-    """Sends each result as it comes, until there are no more, or the client or the server goes.
+    """Streams results until they end, the client disconnects, or the server stops.
 
-    A server that stops says so in a last result: its clients know then that there was more to come.
+    A stopping server sends a last result with an error, so that clients know to subscribe again.
     """
 
     media_type = EVENT_STREAM
@@ -41,25 +41,25 @@ class EventStream(Response):
     def __init__(
         self, results: AsyncGenerator[ExecutionResult], *, stopping: asyncio.Event
     ) -> None:
-        """Stream ``results``, and end when the server is ``stopping``."""
+        """Stream ``results`` until they end or ``stopping`` is set."""
         self._results = results
         self._stopping = stopping
-        self._afterwards = AsyncExitStack()
+        self._resources = AsyncExitStack()
         self.status_code = 200
         self.background = None
-        # nginx holds answers back otherwise, until they have come to some length.
+        # nginx buffers responses without the last header.
         self.init_headers(
             {"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"}
         )
 
-    def afterwards(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Close something when the stream has ended."""
-        self._afterwards.push_async_callback(close)
+    def close_afterwards(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Await ``close`` when the stream has ended."""
+        self._resources.push_async_callback(close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the first of all of them is done."""
+        """Send the stream."""
         del scope
-        async with self._afterwards:
+        async with self._resources:
             await self._send(send, receive)
 
     async def _send(self, send: Send, receive: Receive) -> None:
@@ -68,49 +68,48 @@ class EventStream(Response):
 
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
-        pump = asyncio.create_task(_pump(self._results, write))
-        gone = asyncio.create_task(_gone(receive))
-        stopped = asyncio.create_task(self._stopping.wait())
-        beat = asyncio.create_task(_beat(write))
-        tasks = (pump, gone, stopped, beat)
+        results = asyncio.create_task(_send_results(self._results, write))
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
+        shutdown = asyncio.create_task(self._stopping.wait())
+        heartbeat = asyncio.create_task(_send_heartbeats(write))
+        tasks = (results, disconnect, shutdown, heartbeat)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            is_cut = stopped.done() and not pump.done()
+            is_interrupted = shutdown.done() and not results.done()
         finally:
             for task in tasks:
                 task.cancel()
-            # Whatever is watched is let go of before anything else happens.
+            # Wait until the subscription has released its listeners.
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
-        if is_cut:
-            await write(_event(STOPPING) + _END)
+        if is_interrupted:
+            await write(_next_event(SHUTDOWN_RESULT) + _COMPLETE)
         await write(b"", more=False)
 
 
-async def _pump(
+async def _send_results(
     results: AsyncGenerator[ExecutionResult], write: Callable[[bytes], Awaitable[None]]
 ) -> None:
     async with aclosing(results):
         async for result in results:
-            await write(_event(answer_of(result)))
-    await write(_END)
+            await write(_next_event(result_body(result)))
+    await write(_COMPLETE)
 
 
-async def _gone(receive: Receive) -> None:
-    """Return when the client has gone."""
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _beat(write: Callable[[bytes], Awaitable[None]]) -> None:
+async def _send_heartbeats(write: Callable[[bytes], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(BEAT_SECONDS)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
         await write(b":\n\n")
 
 
-# Any: what a query asked for.
-def _event(answer: dict[str, Any]) -> bytes:
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return f"event: next\ndata: {text.translate(_BREAKS)}\n\n".encode()
+# Any: the data has the shape of the query.
+def _next_event(result: dict[str, Any]) -> bytes:
+    text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    return f"event: next\ndata: {text.translate(_LINE_BREAKS)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""The page that people get at ``/``: a gallery that asks this server's own API."""
+"""The gallery at ``/``: a page that uses this server's own API."""
 
 import mimetypes
 from functools import cache
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from graph.http.pictures import matches
+from graph.http.etags import is_cached
 
 FILES = Path(__file__).parents[1] / "ui"
 
@@ -24,28 +24,28 @@ class _File(NamedTuple):
 
 
 def page(public_url: str | None) -> Response:
-    """Return the page. Its pictures may come from ``public_url``, and nothing from elsewhere."""
+    """Return the page. Its policy allows this origin, and the origin of ``public_url``."""
     return HTMLResponse(
         _html(),
         headers={"Content-Security-Policy": _policy(public_url), "Cache-Control": "no-cache"},
     )
 
 
-async def answer(request: Request) -> Response:
-    """Answer ``/ui/{name}`` from memory: a file of the page, or that the client has it."""
-    file = _files().get(request.path_params["name"])
-    if file is None:
+async def file(request: Request) -> Response:
+    """Answer ``/ui/{name}`` with a file of the page, or 304."""
+    found = _files().get(request.path_params["name"])
+    if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "The gallery has no file of this name.")
-    # Asked about each time: a new version shows at once.
-    headers = {"Cache-Control": "no-cache", "ETag": file.etag}
-    if matches(request.headers.get("if-none-match"), file.etag):
+    # Browsers revalidate each time, so a new version is visible at once.
+    headers = {"Cache-Control": "no-cache", "ETag": found.etag}
+    if is_cached(request.headers.get("if-none-match"), found.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(file.content, headers=headers, media_type=file.media_type)
+    return Response(found.content, headers=headers, media_type=found.media_type)
 
 
 @cache
 def _files() -> dict[str, _File]:
-    """Return the page's parts: many and small, and all of them wanted at once."""
+    """Return the files by name. They are small, so they stay in memory."""
     return {path.name: _read(path) for path in FILES.iterdir() if path.suffix != ".html"}
 
 
@@ -57,7 +57,7 @@ def _read(path: Path) -> _File:
 
 @cache
 def _html() -> str:
-    """Return the page, which names its modules: none waits for another that imports it."""
+    """Return the page. It preloads all modules, so that none waits for the one that imports it."""
     modules = sorted(name for name in _files() if name.endswith(".js") and name != "app.js")
     preloads = "\n  ".join(f'<link rel="modulepreload" href="ui/{name}">' for name in modules)
     return (FILES / "index.html").read_text(encoding="utf-8").replace("{{preloads}}", preloads)
@@ -66,9 +66,9 @@ def _html() -> str:
 @cache
 def _policy(public_url: str | None) -> str:
     address = urlsplit(public_url or "")
-    elsewhere = f" {address.scheme}://{address.netloc}" if address.netloc else ""
+    public = f" {address.scheme}://{address.netloc}" if address.netloc else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
-        f"img-src 'self' blob:{elsewhere}; connect-src 'self'{elsewhere}; "
+        f"img-src 'self' blob:{public}; connect-src 'self'{public}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

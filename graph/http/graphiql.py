@@ -1,4 +1,4 @@
-"""The page that browsers get at ``/graphql``: GraphiQL, from here or else from a CDN."""
+"""GraphiQL, the page that browsers get at ``/graphql``: from local files, or from a CDN."""
 
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -13,16 +13,16 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from graph.http.graphiql_assets import ASSETS, Asset
 
 FILES = Path(__file__).parents[1] / "graphiql"
-OURS = {"page.js": FILES / "page.js", "page.css": FILES / "page.css"}
+PAGE_FILES = {"page.js": FILES / "page.js", "page.css": FILES / "page.css"}
 
-NOTICE = (
-    '<p class="notice">GraphiQL comes from unpkg.com. For a page that works offline, run '
-    "<code>make graphiql</code> and restart.</p>"
+CDN_NOTICE = (
+    '<p class="notice">GraphiQL is loaded from unpkg.com. For a page that works offline, run '
+    "<code>make graphiql</code> and restart the server.</p>"
 )
 
 
 def page(folder: Path) -> Response:
-    """Return the page, with everything from this server where ``folder`` holds GraphiQL."""
+    """Return the page. It loads local files where ``folder`` has all of them, else a CDN's."""
     html, policy = _page(folder)
     return HTMLResponse(
         html,
@@ -31,37 +31,39 @@ def page(folder: Path) -> Response:
 
 
 def files(folder: Path) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers ``/graphiql/{name}``."""
-    served = {asset.name: folder / asset.name for asset in _local(folder)} | OURS
+    """Return the endpoint of ``/graphiql/{name}``."""
+    served = {asset.name: folder / asset.name for asset in _local_assets(folder)} | PAGE_FILES
 
-    async def answer(request: Request) -> Response:
+    async def file(request: Request) -> Response:
         path = served.get(request.path_params["name"])
         if path is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "GraphiQL has no file of this name here.")
+            raise HTTPException(
+                HTTPStatus.NOT_FOUND, "GraphiQL has no file of this name on this server."
+            )
         return FileResponse(path, headers={"Cache-Control": "no-cache"})
 
-    return answer
+    return file
 
 
 @cache
-def _local(folder: Path) -> tuple[Asset, ...]:
-    """Return all of GraphiQL's files, or none: half a page is none."""
+def _local_assets(folder: Path) -> tuple[Asset, ...]:
+    """Return all of GraphiQL's files, or none where one is missing or altered."""
     return ASSETS if all(asset.is_in(folder) for asset in ASSETS) else ()
 
 
 @cache
 def _page(folder: Path) -> tuple[str, str]:
     """Return the page and its content security policy."""
-    local = bool(_local(folder))
+    local = bool(_local_assets(folder))
     html = (FILES / "page.html").read_text(encoding="utf-8")
     for name, content in (
         ("styles", _tags(".css", local=local)),
         ("scripts", _tags(".js", local=local)),
-        ("notice", "" if local else NOTICE),
+        ("notice", "" if local else CDN_NOTICE),
     ):
         html = html.replace("{{" + name + "}}", content)
     scripts, styles = _sources(".js", local=local), _sources(".css", local=local)
-    # GraphiQL's menus bring style elements of their own; scripts may not.
+    # GraphiQL's menus insert style elements. Inline scripts stay forbidden.
     policy = (
         f"default-src 'none'; script-src {scripts}; style-src {styles} 'unsafe-inline'; "
         "connect-src 'self'; img-src 'self' data:; font-src data:; "
@@ -71,9 +73,9 @@ def _page(folder: Path) -> tuple[str, str]:
 
 
 def _sources(suffix: str, *, local: bool) -> str:
-    """Return where a policy lets files come from: here, and else these of the CDN and no others."""
-    elsewhere = () if local else (asset.cdn_url for asset in ASSETS if asset.name.endswith(suffix))
-    return " ".join(("'self'", *elsewhere))
+    """Return the sources of a policy: this server, or else exact URLs of the CDN."""
+    cdn_urls = () if local else (asset.cdn_url for asset in ASSETS if asset.name.endswith(suffix))
+    return " ".join(("'self'", *cdn_urls))
 
 
 def _tags(suffix: str, *, local: bool) -> str:
@@ -82,7 +84,7 @@ def _tags(suffix: str, *, local: bool) -> str:
 
 def _tag(asset: Asset, *, local: bool) -> str:
     address = f"graphiql/{asset.name}" if local else asset.cdn_url
-    checked = "" if local else f' integrity="{asset.integrity}" crossorigin="anonymous"'
+    integrity = "" if local else f' integrity="{asset.integrity}" crossorigin="anonymous"'
     if asset.name.endswith(".css"):
-        return f'<link rel="stylesheet" href="{escape(address)}"{checked}>'
-    return f'<script src="{escape(address)}"{checked}></script>'
+        return f'<link rel="stylesheet" href="{escape(address)}"{integrity}>'
+    return f'<script src="{escape(address)}"{integrity}></script>'

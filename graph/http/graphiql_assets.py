@@ -1,4 +1,4 @@
-"""The files that GraphiQL consists of: the last release that needs no build step."""
+"""The files of GraphiQL, in the last release that needs no build step."""
 
 import base64
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ CDN = "https://unpkg.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """One file of an npm package, known by its content."""
+    """A file of an npm package, pinned by its SHA-256."""
 
     name: str
-    """What the server calls it."""
+    """The file name on this server."""
     package: str
     version: str
     path: str
-    """Inside the package."""
+    """The path inside the package."""
     sha256: str
 
     @property
     def cdn_url(self) -> str:
-        """Where the file is when it is not here."""
+        """The URL of the file on the CDN."""
         return f"{CDN}/{self.package}@{self.version}/{self.path}"
 
     @property
     def integrity(self) -> str:
-        """What a browser compares the file with (Subresource Integrity)."""
+        """The digest that browsers verify (Subresource Integrity)."""
         return "sha256-" + base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
     def is_in(self, folder: Path) -> bool:
-        """Tell whether the folder holds the file, unaltered."""
+        """Tell whether the folder has the unaltered file."""
         path = folder / self.name
         return path.is_file() and sha256(path.read_bytes()).hexdigest() == self.sha256
 
@@ -80,4 +80,4 @@ ASSETS = (
         sha256="f9f76eb37ed07f770420a883dd5bd3be031d73ca8e013d4d1942847afcf997a9",
     ),
 )
-"""In the order in which a page loads them."""
+"""In the order in which the page loads them."""

@@ -1,4 +1,4 @@
-"""What goes around every answer: a request id, headers that protect browsers, and a mask."""
+"""Middleware of every request: request ids, security headers, and masked internal errors."""
 
 import logging
 import re
@@ -11,14 +11,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph.http.problems import problem
-from graph.schema.errors import MASK
+from graph.http.responses import error_response
+from graph.schema.errors import MASKED_MESSAGE
 
 logger = logging.getLogger("pictograph")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-HEADERS = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
@@ -27,43 +27,43 @@ HEADERS = {
 
 
 class RequestMiddleware:
-    """Wraps an application: no answer without a request id, and none with a traceback."""
+    """Gives each response a request id and security headers, and answers 500 for an exception."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap ``app``."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request or WebSocket connection."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
-        async def send_wrapped(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] in ("http.response.start", "websocket.accept"):
                 started = True
-                _put_headers(message, request_id)
+                _add_headers(message, request_id)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_wrapped)
+            await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            logger.debug("request %s: the client went away", request_id)
+            logger.debug("request %s: the client disconnected", request_id)
         except Exception:
             logger.exception("request %s failed", request_id)
             if scope["type"] == "http" and not started:
-                answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, MASK)
-                await answer(scope, receive, send_wrapped)
+                response = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, MASKED_MESSAGE)
+                await response(scope, receive, send_with_headers)
 
 
-def _put_headers(message: MutableMapping[str, Any], request_id: str) -> None:
+def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:
     message.setdefault("headers", [])
     headers = MutableHeaders(scope=message)
     headers["X-Request-ID"] = request_id
-    for name, value in HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)

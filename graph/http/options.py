@@ -1,4 +1,4 @@
-"""What the way in can be told."""
+"""The options of the HTTP server."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """How the server is reached, by whom, and what one request may take."""
+    """The public address, the allowed origins, and the limits of one request."""
 
     public_url: str | None = None
-    """Where clients reach this server; the address of each request where it is None."""
+    """The URL that clients use. None takes the host of each request."""
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API, exactly as browsers send them."""
     max_body_bytes: int = 1024 * 1024
-    """Of a request without files."""
+    """The limit of a request without files."""
     max_request_bytes: int = 256 * 1024 * 1024
-    """Of a multipart request, all its files together."""
+    """The limit of a multipart request with all its files."""
     idle_seconds: float = 30
-    """How long a request's body may stand still."""
+    """How long a request's body may pause."""
     operation_seconds: float = 60
-    """How long one operation may take."""
+    """The time limit of one operation, and of each result of a subscription."""
     max_operations: int = 20
-    """Of one WebSocket at the same time."""
+    """The most concurrent operations of one WebSocket."""
     graphiql: bool = True
-    """Whether browsers get a page to try queries on."""
+    """Whether browsers get GraphiQL at ``/graphql``."""
     graphiql_assets: Path = Path(__file__).parents[1] / "graphiql" / "assets"
-    """Where ``python -m graph.http.fetch_graphiql`` put GraphiQL's files."""
+    """The folder into which ``python -m graph.http.fetch_graphiql`` writes GraphiQL's files."""

@@ -1,4 +1,4 @@
-"""Listening for HTTP with uvicorn."""
+"""Serves HTTP with uvicorn, with a graceful shutdown and background tasks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 10
-"""How long requests may go on after the server was told to stop."""
+SHUTDOWN_GRACE_SECONDS = 10
+"""How long running requests may continue after a signal to stop."""
 
-MESSAGE_BYTES = 1 << 20
+MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 20
 
 
 def _nothing() -> None:
@@ -31,39 +31,40 @@ def _nothing() -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes a free one. Raises Misconfigured, naming what is in the way."""
+    """Return a socket that is bound to a port; 0 picks a free one. Raises Misconfigured."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind(address)
+            bound.bind(address)
         except OSError:
-            taken.close()
+            bound.close()
             raise
     except OSError as error:
         raise Misconfigured(
-            f"Port {port} on {host} cannot be listened on ({error.strerror}): choose another with "
-            "--port or PICTOGRAPH_PORT, or another address with --host or PICTOGRAPH_HOST."
+            f"The server cannot listen on port {port} of {host} ({error.strerror}): choose another "
+            "port with --port or PICTOGRAPH_PORT, or another address with --host or "
+            "PICTOGRAPH_HOST."
         ) from None
-    return taken
+    return bound
 
 
-async def serve(  # noqa: PLR0913 - what a server is told, and what it tells
+async def serve(  # noqa: PLR0913 - a server's settings and callbacks
     http: Starlette,
-    listening: socket.socket,
+    bound: socket.socket,
     *,
     log_level: str,
     ready: Callable[[str], None],
     stopping: Callable[[], None] = _nothing,
-    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
+    background: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
-    """Answer until SIGINT or SIGTERM; ``ready`` gets the address once requests are answered.
+    """Serve until SIGINT or SIGTERM. ``ready`` is called with the URL once requests are served.
 
-    ``stopping`` is called when that comes: what never ends by itself would be waited for.
-    What is to run ``beside`` begins then, and ends with the server if it has not before.
+    ``stopping`` is called when the shutdown begins, so that endless streams can end. The
+    ``background`` tasks start with ``ready`` and are cancelled when the server has stopped.
     """
     config = uvicorn.Config(
         http,
@@ -71,25 +72,25 @@ async def serve(  # noqa: PLR0913 - what a server is told, and what it tells
         log_level=log_level,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        ws_max_size=MESSAGE_BYTES,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_SECONDS,
+        ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
+    host, port = bound.getsockname()[:2]
+    url_host = f"[{host}]" if ":" in host else host
     tasks: list[asyncio.Task[None]] = []
 
-    def answering() -> None:
-        ready(f"http://{shown}:{port}")
-        tasks.extend(asyncio.create_task(work()) for work in beside)
+    def started() -> None:
+        ready(f"http://{url_host}:{port}")
+        tasks.extend(asyncio.create_task(task()) for task in background)
 
     try:
-        await _Server(config, answering, stopping).serve(sockets=[listening])
+        await _Server(config, started, stopping).serve(sockets=[bound])
     finally:
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
-                logger.error("what ran beside the server failed", exc_info=outcome)
+                logger.error("a background task failed", exc_info=outcome)
 
 
 class _Server(uvicorn.Server):
@@ -110,17 +111,17 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Stop at a signal and go on from there.
+        """Stop at a signal, and return normally.
 
-        uvicorn raises it again at the end, and the program would die before it has put away its
-        database and its processes.
+        uvicorn would raise the signal again afterwards, which would kill the program before it has
+        closed its database and its processes.
         """
         loop = asyncio.get_running_loop()
-        caught = (signal.SIGINT, signal.SIGTERM)
-        for number in caught:
+        handled = (signal.SIGINT, signal.SIGTERM)
+        for number in handled:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for number in caught:
+            for number in handled:
                 loop.remove_signal_handler(number)

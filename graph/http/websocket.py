@@ -1,4 +1,4 @@
-"""GraphQL over WebSocket (graphql-transport-ws): Strawberry's, deaf to malformed messages."""
+"""GraphQL over WebSocket (graphql-transport-ws), strict about malformed messages."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 
 from graph.schema.context import Context
 
-MAX_MESSAGE = 64 * 1024
-"""In characters: a query, its variables, and some."""
+MAX_MESSAGE_CHARACTERS = 64 * 1024
+"""Enough for the longest query with its variables."""
 
 
 class Connection(BaseGraphQLTransportWSHandler[Context, None]):
-    """One client's connection. What is malformed closes it with 4400."""
+    """The connection of one client. A malformed message closes it with code 4400."""
 
     async def handle_message(self, message: Any) -> None:  # noqa: ANN401 - JSON of a client
-        """Act on a message of the right shape."""
+        """Handle a message, or close the connection where it is malformed."""
         if _is_well_formed(message):
             await super().handle_message(message)
         else:
-            await self.handle_invalid_message("The message has not the shape of its type")
+            await self.handle_invalid_message("The message does not have the fields of its type")
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        # What cannot be read is an error of one operation, and the connection has others.
+        # A syntax error fails one operation. Strawberry would close the connection with all others.
         if isinstance(error, GraphQLSyntaxError):
             return None
         handler = BaseGraphQLTransportWSHandler[Context, None]

@@ -1,1 +1,1 @@
-"""Everything GraphQL: types, inputs, resolvers, pagination, cost."""
+"""The GraphQL schema: types, inputs, resolvers, pagination and the limits of an operation."""

@@ -1,4 +1,4 @@
-"""What the resolvers of one operation share."""
+"""The context of an operation: the caller, the use cases, and loaders that its resolvers share."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from strawberry.dataloader import DataLoader
 from domain import UseCases
 from domain.entities.images import Image, Variant
 from domain.entities.keys import Caller, Scope
+from domain.entities.queries import ByBlend, SearchBy
 from domain.errors import InvalidArgument
 from domain.use_cases.access import demand
 
@@ -20,89 +21,102 @@ if TYPE_CHECKING:
     from domain.entities.labels import LabelRequest, LabelScore
 
 MAX_SEARCHES = 10
-"""How many searches one operation may run: each is a run of the model or a walk of the index.
+"""The most searches of one operation. Each runs the model or scans the vector index.
 
-As many as the largest blend counts for."""
+The largest blend counts as many.
+"""
+
+TERMS_PER_SEARCH = 2
+"""How many terms of a blend count as one search."""
 
 
 @dataclass
 class Context:
-    """Who asks, under which request id, and what was looked up for it already."""
+    """The state of one operation, or of a WebSocket connection from which operations copy it."""
 
-    current: Callable[[], UseCases]
-    """What can be done at a moment: by another model, maybe, than before."""
+    current_use_cases: Callable[[], UseCases]
+    """Returns the use cases of the active model. The active model can change between calls."""
     caller: Caller
     request_id: str
     base_url: str
-    """Where this server is reached, without a slash at the end."""
-    seconds: float = 60
-    """How long one operation may take."""
+    """The public URL of this server, without a trailing slash."""
+    timeout_seconds: float = 60
+    """The time limit of the operation, or of each result of a subscription."""
     document: DocumentNode | None = None
-    """What is asked, parsed and found valid."""
+    """The parsed and validated document."""
     authorization: str | None = field(default=None, repr=False)
-    """The header of that name."""
+    """The header Authorization."""
     connection_params: dict[str, object] = field(default_factory=dict, repr=False)
-    """What a WebSocket client said at its beginning."""
+    """The payload of ``connection_init`` on a WebSocket."""
     deadline: asyncio.Timeout | None = field(default=None, repr=False)
-    """What bounds the work on the next result of a subscription."""
+    """The running timeout of the next result of a subscription."""
 
     def __post_init__(self) -> None:
-        """Start with nothing looked up."""
-        self._taken: UseCases | None = None
-        self.images: DataLoader[UUID, Image | None] = DataLoader(self._load)
-        self.labels: DataLoader[LabelRequest, tuple[LabelScore, ...]] = DataLoader(self._label)
+        """Start with empty loaders and counters."""
+        self._use_cases: UseCases | None = None
+        self.images: DataLoader[UUID, Image | None] = DataLoader(self._load_images)
+        self.labels: DataLoader[LabelRequest, tuple[LabelScore, ...]] = DataLoader(
+            self._load_labels
+        )
         self._searches = 0
 
     @property
     def use_cases(self) -> UseCases:
-        """What can be done by one model, from when it is first asked for to the operation's end.
+        """The use cases of one model, from the first access to the end of the operation.
 
-        The context of a connection asks for nothing, and so keeps no model for as long as it lasts.
+        A connection's own context never accesses them, so an open connection keeps no model loaded.
         """
-        if self._taken is None:
-            self._taken = self.current()
-        return self._taken
+        if self._use_cases is None:
+            self._use_cases = self.current_use_cases()
+        return self._use_cases
 
-    def renewed(self) -> "Context":
-        """Return the context of another operation on the same connection."""
+    def for_operation(self) -> "Context":
+        """Return a copy for another operation on the same connection."""
         return replace(self)
 
-    def rest(self) -> None:
-        """Let a subscription wait for as long as it takes, until ``resume``."""
+    def pause_deadline(self) -> None:
+        """Suspend the timeout while a subscription waits for an event."""
         if self.deadline:
             self.deadline.reschedule(None)
 
-    def resume(self) -> None:
-        """Begin another answer of a subscription: in its own time, with nothing looked up."""
+    def start_result(self) -> None:
+        """Restart the timeout and empty the loaders for the next result of a subscription."""
         if self.deadline:
-            self.deadline.reschedule(asyncio.get_running_loop().time() + self.seconds)
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.timeout_seconds)
         self.__post_init__()
 
-    def may(self, scope: Scope) -> UseCases:
-        """Return what can be done, to a caller who may. Raises Unauthorized."""
+    def authorize(self, scope: Scope) -> UseCases:
+        """Return the use cases. Raises Unauthorized where the caller lacks the scope."""
         demand(self.caller, scope)
         return self.use_cases
 
+    def count_query(self, by: SearchBy) -> None:
+        """Count the searches of a query: a blend counts as one for every two of its terms."""
+        terms = len(by.like) + len(by.unlike) if isinstance(by, ByBlend) else 1
+        self.count_searches(-(-terms // TERMS_PER_SEARCH))
+
     def count_searches(self, number: int = 1) -> None:
-        """Raise InvalidArgument for one search too many."""
+        """Count searches of the operation. Raises InvalidArgument past MAX_SEARCHES."""
         self._searches += number
         if self._searches > MAX_SEARCHES:
             raise InvalidArgument(
                 ("query",),
                 f"One request runs at most {MAX_SEARCHES} searches, and a blend counts as one for "
-                "every two of its terms; send another request.",
+                f"every {TERMS_PER_SEARCH} of its terms; send several requests.",
             )
 
     def url_of(self, image_id: UUID, variant: Variant) -> str:
-        """Return the address of one form of an image."""
+        """Return the URL of a variant of an image."""
         return f"{self.base_url}/images/{image_id}/{variant.value}"
 
-    async def _label(self, asked: Sequence["LabelRequest"]) -> list[tuple["LabelScore", ...]]:
-        return await self.use_cases.label(asked)
+    async def _load_labels(
+        self, requests: Sequence["LabelRequest"]
+    ) -> list[tuple["LabelScore", ...]]:
+        return await self.use_cases.label(requests)
 
-    async def _load(self, ids: Sequence[UUID]) -> list[Image | None]:
-        here = await self.use_cases.get(ids)
-        return [here.get(id_) for id_ in ids]
+    async def _load_images(self, ids: Sequence[UUID]) -> list[Image | None]:
+        images = await self.use_cases.get(ids)
+        return [images.get(id_) for id_ in ids]
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,6 +1,6 @@
-"""How much one request may ask for, measured before anything else is done with it.
+"""Limits on the size and cost of an operation, measured before it is validated.
 
-Every fragment is measured once or twice, so the time does not grow with how often it is spread.
+Each fragment is measured once or twice, so the time does not grow with the number of its spreads.
 """
 
 from collections import Counter
@@ -25,30 +25,31 @@ from graphql import (
 
 from domain.entities.listing import MAX_PAGE_SIZE
 from domain.use_cases.duplicates.find_duplicates import MAX_GROUP_SIZE
+from graph.schema.arguments import DEFAULT_PAGE_SIZE
 from graph.schema.context import MAX_SEARCHES
 
 MAX_QUERY_BYTES = 16_000
 MAX_TOKENS = 2_000
 
-PAGES = frozenset({"duplicates", "images", "searchImages", "similarImages"})
-SEARCHES = frozenset({"duplicates", "searchImages", "similarImages"})
-LIVE = frozenset({"imageMatched"})
-"""Searches that answer with one image at a time."""
+PAGE_FIELDS = frozenset({"duplicates", "images", "searchImages", "similarImages"})
+SEARCH_FIELDS = frozenset({"duplicates", "searchImages", "similarImages"})
+LIVE_SEARCH_FIELDS = frozenset({"imageMatched"})
+"""Searches that return one image at a time."""
 
-INTROSPECTION = frozenset({"__schema", "__type"})
-DEFAULT_PAGE = 20
-DEFAULTS = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}
-"""How many values a facet has where nothing is said."""
+INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
+
+DEFAULT_FACET_SIZES = {"cameras": 10, "tags": 20, "months": 24, "contentTypes": 10}
+"""How many values a facet returns without the argument ``first``."""
 
 SEARCH_COST = 200
-"""In fields: a run of the model takes as long as answering some hundred of them."""
+"""In fields: running the model takes as long as resolving some hundred fields."""
 
 LIBRARY_COST = 1_500
-"""In fields: to look at every image of a large library takes as long, for facets or duplicates."""
+"""In fields: facets and duplicates scan every image of the library, which takes as long."""
 
 
 class Size(NamedTuple):
-    """How large a selection is, fragments spread out."""
+    """The size of a selection with its fragments expanded."""
 
     depth: int = 0
     fields: int = 0
@@ -56,31 +57,35 @@ class Size(NamedTuple):
     directives: int = 0
     searches: int = 0
     cost: int = 0
-    """Fields of the answer when every page is full, and what searches cost beside them."""
-    aside: int = 0
-    """What is done once for the page that the selection belongs to, however long that is."""
+    """The number of resolved fields when every page is full, plus the costs of searches."""
+    page_cost: int = 0
+    """A cost that is paid once for the enclosing page, however many items the page has."""
 
-    def beside(self, other: "Size") -> "Size":
-        """Return the size of both together."""
+    def plus(self, other: "Size") -> "Size":
+        """Return the size of two selections side by side."""
         depth = max(self.depth, other.depth)
         return Size(depth, *(mine + its for mine, its in zip(self[1:], other[1:], strict=True)))
 
-    def settled(self) -> "Size":
-        """Return the size with what is done aside in its cost."""
-        return self._replace(cost=self.cost + self.aside, aside=0)
+    def with_page_cost(self) -> "Size":
+        """Return the size with its page cost added to its cost."""
+        return self._replace(cost=self.cost + self.page_cost, page_cost=0)
 
 
 LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
 
 MAX_REPETITIONS = 30
-"""Of one field at one place of the answer. The standard rules hold each against each other, which
-takes over a second for five hundred."""
+"""The most selections of one response name in one object.
 
-NAMES = (*Size._fields, "repetitions")
+The standard validation rules compare each pair of them, which takes over a second for 500.
+"""
+
+LIMIT_NAMES = (*Size._fields, "repetitions")
 
 
-def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> GraphQLError | None:
-    """Return what is wrong with an operation that asks for too much."""
+def limit_error(
+    document: DocumentNode, variables: Mapping[str, object] | None
+) -> GraphQLError | None:
+    """Return an error that names the first exceeded limit, or None."""
     fragments = {
         node.name.value: node
         for node in document.definitions
@@ -88,43 +93,45 @@ def excess(document: DocumentNode, variables: Mapping[str, object] | None) -> Gr
     }
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            given = _defaults(node) | dict(variables or {})
-            # The `images` of a change are those it names, no page of the library.
-            pages = PAGES if node.operation is OperationType.QUERY else SEARCHES
-            measure = _Measure(fragments, given, pages)
+            values = _defaults(node) | dict(variables or {})
+            # In a mutation, `images` are those of its input, not a page of the library.
+            page_fields = PAGE_FIELDS if node.operation is OperationType.QUERY else SEARCH_FIELDS
+            measure = _Measure(fragments, values, page_fields)
             size = (*measure.operation(node), measure.repetitions(node.selection_set))
-            for name, found, most in zip(NAMES, size, (*LIMITS, MAX_REPETITIONS), strict=True):
-                if found > most:
+            for name, value, limit in zip(
+                LIMIT_NAMES, size, (*LIMITS, MAX_REPETITIONS), strict=True
+            ):
+                if value > limit:
                     return GraphQLError(
-                        f"The query's {name} come to {min(found, 10**9):,}; at most {most:,} are "
-                        "answered. Ask for less, or in several requests.",
+                        f"The query's {name} come to {min(value, 10**9):,}; at most {limit:,} are "
+                        "allowed. Ask for less, or split the query into several requests.",
                         extensions={"code": "QUERY_TOO_LARGE"},
                     )
     return None
 
 
 class _Measure:
-    """Sizes of the selections of one operation. Fragments are remembered."""
+    """Measures the selections of one operation, and memoises the sizes of its fragments."""
 
     def __init__(
         self,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, object],
-        pages: frozenset[str],
+        page_fields: frozenset[str],
     ) -> None:
         self._fragments = fragments
         self._variables = variables
-        self._pages = pages
-        self._known: dict[tuple[str, bool], Size] = {}
-        self._grouped = False
-        self._repeated: dict[str, Counter[str]] = {}
+        self._page_fields = page_fields
+        self._sizes: dict[tuple[str, bool], Size] = {}
+        self._in_duplicates = False
+        self._name_counts: dict[str, Counter[str]] = {}
 
     def operation(self, node: OperationDefinitionNode) -> Size:
         own = Size(directives=len(node.directives or ()))
-        return self._selection(node.selection_set).beside(own).settled()
+        return self._selection(node.selection_set).plus(own).with_page_cost()
 
     def repetitions(self, selection_set: SelectionSetNode | None) -> int:
-        """Return how often a field stands at one place of the answer, at most."""
+        """Return the highest number of selections of one response name in one object."""
         return max(self._names(selection_set).values(), default=1)
 
     def _names(self, selection_set: SelectionSetNode | None) -> Counter[str]:
@@ -138,12 +145,12 @@ class _Measure:
                 names.update(self._names(node.selection_set))
         return names
 
-    def _names_of(self, name: str) -> Counter[str]:
-        if name not in self._repeated:
-            self._repeated[name] = Counter()
-            if fragment := self._fragments.get(name):
-                self._repeated[name] = self._names(fragment.selection_set)
-        return self._repeated[name]
+    def _names_of(self, fragment_name: str) -> Counter[str]:
+        if fragment_name not in self._name_counts:
+            self._name_counts[fragment_name] = Counter()
+            if fragment := self._fragments.get(fragment_name):
+                self._name_counts[fragment_name] = self._names(fragment.selection_set)
+        return self._name_counts[fragment_name]
 
     def _selection(self, selection_set: SelectionSetNode | None) -> Size:
         total = Size()
@@ -155,90 +162,92 @@ class _Measure:
                 size = self._fragment(node.name.value)
             elif isinstance(node, InlineFragmentNode):
                 size = self._selection(node.selection_set)
-            total = total.beside(size).beside(own)
+            total = total.plus(size).plus(own)
         return total
 
     def _fragment(self, name: str) -> Size:
-        key = (name, self._grouped)
-        if key not in self._known:
-            # What spreads itself, or is not there, is the standard rules' to refuse.
-            self._known[key] = Size()
+        key = (name, self._in_duplicates)
+        if key not in self._sizes:
+            # Size 0 ends the recursion. Cyclic and unknown fragments fail in validation.
+            self._sizes[key] = Size()
             if fragment := self._fragments.get(name):
                 own = Size(directives=len(fragment.directives or ()))
-                self._known[key] = self._selection(fragment.selection_set).beside(own)
-        return self._known[key]
+                self._sizes[key] = self._selection(fragment.selection_set).plus(own)
+        return self._sizes[key]
 
     def _below(self, node: FieldNode) -> Size:
-        """Return the size of what stands below a field."""
-        outside, self._grouped = self._grouped, self._grouped or node.name.value == "duplicates"
+        """Return the size of a field's own selection."""
+        outside = self._in_duplicates
+        self._in_duplicates = outside or node.name.value == "duplicates"
         size = self._selection(node.selection_set)
-        self._grouped = outside
+        self._in_duplicates = outside
         return size
 
     def _field(self, node: FieldNode) -> Size:
         name = node.name.value
         inner = self._below(node)
-        times = self._times(node)
-        searches = int(name in SEARCHES or name in LIVE)
+        count = self._item_count(node)
+        searches = int(name in SEARCH_FIELDS or name in LIVE_SEARCH_FIELDS)
         size = Size(
-            # Introspection has its own bound on depth, and its usual query is a deep one.
-            depth=1 if name in INTROSPECTION else inner.depth + 1,
+            # Validation limits the depth of introspection; the usual query of clients is deep.
+            depth=1 if name in INTROSPECTION_FIELDS else inner.depth + 1,
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            searches=inner.searches * times + searches,
-            cost=inner.cost * times + 1 + searches * SEARCH_COST,
-            aside=inner.aside,
+            searches=inner.searches * count + searches,
+            cost=inner.cost * count + 1 + searches * SEARCH_COST,
+            page_cost=inner.page_cost,
         )
         if name == "labels":
-            # A page has its labels encoded once, though each of its images answers them.
-            return size._replace(aside=SEARCH_COST * times)
+            # The labels are encoded once for all images of a page.
+            return size._replace(page_cost=SEARCH_COST * count)
         if name == "facets":
-            return size._replace(cost=0, aside=size.settled().cost + LIBRARY_COST)
+            return size._replace(cost=0, page_cost=size.with_page_cost().cost + LIBRARY_COST)
         if name == "duplicates":
             size = size._replace(cost=size.cost + LIBRARY_COST)
-        return size.settled() if name in self._pages else size
+        return size.with_page_cost() if name in self._page_fields else size
 
-    def _times(self, node: FieldNode) -> int:
-        """Return how often the answer repeats what stands below the field."""
-        sizes = {argument.name.value: argument.value for argument in node.arguments or ()}
+    def _item_count(self, node: FieldNode) -> int:
+        """Return how many items the list of a field has at most; 1 for a single object."""
+        arguments = {argument.name.value: argument.value for argument in node.arguments or ()}
         for name in ("first", "last"):
-            if name in sizes:
-                return self._number(sizes[name])
+            if name in arguments:
+                return self._page_size(arguments[name])
         for name in ("ids", "imageIds", "candidates"):
-            if name in sizes:
-                return self._length(sizes[name])
-        if self._grouped and node.name.value == "images":
+            if name in arguments:
+                return self._length(arguments[name])
+        name = node.name.value
+        if self._in_duplicates and name == "images":
             return MAX_GROUP_SIZE
-        return DEFAULT_PAGE if node.name.value in self._pages else DEFAULTS.get(node.name.value, 1)
+        return DEFAULT_PAGE_SIZE if name in self._page_fields else DEFAULT_FACET_SIZES.get(name, 1)
 
-    def _number(self, value: ValueNode) -> int:
-        given = self._plain(value)
-        if given is None:
-            return DEFAULT_PAGE
-        return given if isinstance(given, int) and 0 <= given <= MAX_PAGE_SIZE else MAX_PAGE_SIZE
+    def _page_size(self, node: ValueNode) -> int:
+        size = self._value(node)
+        if size is None:
+            return DEFAULT_PAGE_SIZE
+        return size if isinstance(size, int) and 0 <= size <= MAX_PAGE_SIZE else MAX_PAGE_SIZE
 
-    def _length(self, value: ValueNode) -> int:
-        given = self._plain(value)
-        return len(given) if isinstance(given, list | tuple) else 1
+    def _length(self, node: ValueNode) -> int:
+        value = self._value(node)
+        return len(value) if isinstance(value, list | tuple) else 1
 
-    def _plain(self, value: ValueNode) -> object:
+    def _value(self, node: ValueNode) -> object:
         return (
-            self._variables.get(value.name.value)
-            if isinstance(value, VariableNode)
-            else _plain(value)
+            self._variables.get(node.name.value)
+            if isinstance(node, VariableNode)
+            else _literal(node)
         )
 
 
-def _plain(value: ValueNode) -> object:
-    if isinstance(value, IntValueNode):
-        return int(value.value) if len(value.value) < len(str(10**9)) else MAX_PAGE_SIZE
-    return value.values if isinstance(value, ListValueNode) else None
+def _literal(node: ValueNode) -> object:
+    if isinstance(node, IntValueNode):
+        return int(node.value) if len(node.value) < len(str(10**9)) else MAX_PAGE_SIZE
+    return node.values if isinstance(node, ListValueNode) else None
 
 
 def _defaults(node: OperationDefinitionNode) -> dict[str, object]:
     return {
-        definition.variable.name.value: _plain(definition.default_value)
+        definition.variable.name.value: _literal(definition.default_value)
         for definition in node.variable_definitions or ()
         if definition.default_value is not None
     }

@@ -1,4 +1,4 @@
-"""What clients are told when something goes wrong: refusals as they are, bugs behind a mask."""
+"""Errors as clients see them: refusals with a code, and bugs masked and logged."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from domain.errors import Location, Refusal
 logger = logging.getLogger("pictograph")
 
 MAX_ERRORS = 5
-MASK = "Internal server error"
+"""The most errors of one result."""
+
+MASKED_MESSAGE = "Internal server error"
 
 _CODES: dict[type[Refusal], str] = {
     errors.InvalidArgument: "BAD_USER_INPUT",
@@ -33,7 +35,7 @@ QUERY_FIELDS = {"text", "image", "image_id", "search_id", "blend"}
 
 
 def code_of(refusal: Refusal) -> str | None:
-    """Return the code that programs tell a refusal by; None for one that no request causes."""
+    """Return the code of a refusal; None for a refusal that a request cannot cause."""
     return _CODES.get(type(refusal))
 
 
@@ -53,39 +55,39 @@ def _camel_case(name: str | int) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def present(
-    found: Sequence[GraphQLError], *, caller: Caller, request_id: str
+def mask_errors(
+    raised: Sequence[GraphQLError], *, caller: Caller, request_id: str
 ) -> list[GraphQLError]:
-    """Return at most five errors fit for clients, and log what is our fault, once."""
-    causes = [_cause(error) for error in found]
-    bugs = [cause for cause in causes if cause is not None and not _is_answer(cause)]
+    """Return at most MAX_ERRORS errors for the client, and log the first bug among all of them."""
+    causes = [_cause_of(error) for error in raised]
+    bugs = [cause for cause in causes if cause is not None and not _is_caused_by_client(cause)]
     if bugs:
-        logger.error("request %s failed in %d places", request_id, len(bugs), exc_info=bugs[0])
+        logger.error("request %s failed with %d errors", request_id, len(bugs), exc_info=bugs[0])
     return [
-        error if cause is None else _shown(error, cause, caller=caller, request_id=request_id)
-        for error, cause in zip(found[:MAX_ERRORS], causes, strict=False)
+        error if cause is None else _formatted(error, cause, caller=caller, request_id=request_id)
+        for error, cause in zip(raised[:MAX_ERRORS], causes, strict=False)
     ]
 
 
-def _cause(error: GraphQLError) -> Exception | None:
-    """Return what a resolver raised; None for what GraphQL itself objects to."""
+def _cause_of(error: GraphQLError) -> Exception | None:
+    """Return the exception that a resolver raised; None for an error of GraphQL itself."""
     cause: Exception | None = error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     return cause
 
 
-def _is_answer(cause: Exception) -> bool:
-    """Tell whether a request can cause this. A server set up wrongly is no request's fault."""
+def _is_caused_by_client(cause: Exception) -> bool:
+    # A refusal without a code, such as Misconfigured, is the operator's to fix.
     return isinstance(cause, errors.Unauthorized) or (
         isinstance(cause, Refusal) and code_of(cause) is not None
     )
 
 
-def _shown(
+def _formatted(
     error: GraphQLError, cause: Exception, *, caller: Caller, request_id: str
 ) -> GraphQLError:
-    message, extensions = MASK, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
+    message, extensions = MASKED_MESSAGE, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
     if isinstance(cause, errors.Unauthorized):
         code = "FORBIDDEN" if caller.key_name else "UNAUTHENTICATED"
         message, extensions = cause.message, {"code": code}

@@ -1,4 +1,4 @@
-"""What is counted over many images, as the API shows it, and how well labels describe one."""
+"""Facets of a set of images, and label scores of one image."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,9 +14,9 @@ from domain.entities import facets
 from domain.entities.facets import Facet, FacetRequest, Selection
 from domain.entities.filters import ImageFilter
 from domain.entities.labels import Candidates
-from graph.schema.fields import described
+from graph.schema.arguments import FacetSize, LabelCandidates
 
-Ids: TypeAlias = Callable[[], Awaitable[Sequence[UUID]]]
+LoadIds: TypeAlias = Callable[[], Awaitable[Sequence[UUID]]]
 Values: TypeAlias = tuple[facets.FacetValue, ...]
 
 
@@ -30,7 +30,7 @@ class FacetValue:
 
 @strawberry.type
 class LabelScore:
-    """A label, and its share of what speaks for all candidates."""
+    """A label and its share of the softmax over all candidates, 0 to 1."""
 
     label: str
     share: float
@@ -38,38 +38,38 @@ class LabelScore:
 
 @strawberry.type
 class ImageFacets:
-    """Counts over images, made when they are selected; all that are selected together, together."""
+    """Counts of the values that a set of images has, computed only when selected."""
 
     counts: strawberry.Private[DataLoader[FacetRequest | Candidates, Values]]
 
     @classmethod
-    def over(cls, use_cases: UseCases, selection: ImageFilter | Ids) -> "ImageFacets":
-        """Return the facets of all that match, or of the ids that are asked for once, if at all."""
+    def over(cls, use_cases: UseCases, selection: ImageFilter | LoadIds) -> "ImageFacets":
+        """Return the facets of a filter, or of ids that are loaded once, with the first facet."""
         return cls(counts=DataLoader(partial(_count, use_cases, selection)))
 
     @strawberry.field
-    async def cameras(self, first: int = 10) -> list[FacetValue]:
-        """Count camera models."""
+    async def cameras(self, first: FacetSize = 10) -> list[FacetValue]:
+        """The camera models, the most frequent first."""
         return await self._values(FacetRequest(Facet.CAMERA, first))
 
     @strawberry.field
-    async def tags(self, first: int = 20) -> list[FacetValue]:
-        """Count tags."""
+    async def tags(self, first: FacetSize = 20) -> list[FacetValue]:
+        """The tags, the most frequent first."""
         return await self._values(FacetRequest(Facet.TAG, first))
 
-    @described("YYYY-MM of takenAt, newest first.")
-    async def months(self, first: int = 24) -> list[FacetValue]:
-        """Count months."""
+    @strawberry.field
+    async def months(self, first: FacetSize = 24) -> list[FacetValue]:
+        """The months in which the images were taken, as YYYY-MM in UTC, the newest first."""
         return await self._values(FacetRequest(Facet.MONTH, first))
 
     @strawberry.field
     async def content_types(self) -> list[FacetValue]:
-        """Count media types."""
+        """The media types, the most frequent first."""
         return await self._values(FacetRequest(Facet.CONTENT_TYPE))
 
-    @described("Zero-shot: each hit counts for the label that fits it best.")
-    async def labels(self, candidates: list[str]) -> list[FacetValue]:
-        """Count labels."""
+    @strawberry.field
+    async def labels(self, candidates: LabelCandidates) -> list[FacetValue]:
+        """The labels by zero-shot classification. An image counts for its best label."""
         return await self._values(Candidates.of(candidates))
 
     async def _values(self, key: FacetRequest | Candidates) -> list[FacetValue]:
@@ -79,19 +79,19 @@ class ImageFacets:
 
 
 async def _count(
-    use_cases: UseCases, selection: ImageFilter | Ids, keys: Sequence[FacetRequest | Candidates]
+    use_cases: UseCases, selection: ImageFilter | LoadIds, keys: Sequence[FacetRequest | Candidates]
 ) -> list[Values | BaseException]:
-    """Count facts in one statement, and labels in one for each list of them.
+    """Count all facts in one statement, and the labels of each list of candidates in another.
 
-    What keeps labels from being counted is their error, and no other field's.
+    A failure to count labels is an error of that field only.
     """
-    meant: Selection = selection if isinstance(selection, ImageFilter) else await selection()
-    wanted = [key for key in keys if isinstance(key, FacetRequest)]
+    images: Selection = selection if isinstance(selection, ImageFilter) else await selection()
+    requests = [key for key in keys if isinstance(key, FacetRequest)]
     candidates = [key for key in keys if isinstance(key, Candidates)]
-    labels = (use_cases.label.count(meant, each) for each in candidates)
+    labels = (use_cases.label.count(images, each) for each in candidates)
     facts, labelled = await asyncio.gather(
-        use_cases.facets(meant, wanted), asyncio.gather(*labels, return_exceptions=True)
+        use_cases.facets(images, requests), asyncio.gather(*labels, return_exceptions=True)
     )
     values: list[Values | BaseException] = [*facts, *labelled]
-    counted = dict(zip([*wanted, *candidates], values, strict=True))
+    counted = dict(zip([*requests, *candidates], values, strict=True))
     return [counted[key] for key in keys]

@@ -1,4 +1,4 @@
-"""Global ids: base64 of ``<type>:<uuid>``, as Relay has them."""
+"""Global ids, base64 of ``<type>:<uuid>``, and Relay's interface ``Node``."""
 
 import base64
 import binascii
@@ -10,38 +10,41 @@ import strawberry
 from domain.errors import InvalidArgument, Location
 
 IMAGE, UPLOAD_TARGET = "Image", "UploadTarget"
-"""The types whose ids are handed out."""
+"""The types with a global id."""
 
 MAX_IDS = 1_000
-"""How many images one change may name."""
+"""The most ids in one list."""
 
 
 def global_id(uuid: UUID, kind: str = IMAGE) -> strawberry.ID:
-    """Return an id as the API spells it."""
+    """Return the global id of an object."""
     return strawberry.ID(base64.b64encode(f"{kind}:{uuid}".encode()).decode())
 
 
-def uuid_of(given: str, *, location: Location, kind: str = IMAGE) -> UUID:
-    """Take an id apart. Raises InvalidArgument for what was never handed out."""
+def uuid_of(id_: str, *, location: Location, kind: str = IMAGE) -> UUID:
+    """Return the UUID of a global id. Raises InvalidArgument, also for another type."""
     try:
-        uuid = UUID(base64.b64decode(given, validate=True).decode().partition(":")[2])
+        uuid = UUID(base64.b64decode(id_, validate=True).decode().partition(":")[2])
     except (binascii.Error, ValueError):
         uuid = UUID(int=0)
-    if global_id(uuid, kind) != given:
-        shown = given if len(given) <= len(global_id(uuid, kind)) else given[:20] + "…"
-        raise InvalidArgument(location, f"“{shown}” is no id of this API; send one it returned.")
+    expected = global_id(uuid, kind)
+    if expected != id_:
+        shown = id_ if len(id_) <= len(expected) else id_[:20] + "…"
+        raise InvalidArgument(
+            location, f"“{shown}” is not an id of this API; send an id that the API returned."
+        )
     return uuid
 
 
-def uuids_of(given: Sequence[str], *, location: Location, most: int = MAX_IDS) -> list[UUID]:
-    """Take ids apart, in order. Raises InvalidArgument for a wrong one, and for too many."""
-    if len(given) > most:
-        raise InvalidArgument(location, f"{len(given)} ids are too many; send at most {most}.")
-    return [uuid_of(id_, location=(*location, index)) for index, id_ in enumerate(given)]
+def uuids_of(ids: Sequence[str], *, location: Location, most: int = MAX_IDS) -> list[UUID]:
+    """Return the UUIDs of global ids, in order. Raises InvalidArgument, also for too many ids."""
+    if len(ids) > most:
+        raise InvalidArgument(location, f"{len(ids)} ids are too many; send at most {most}.")
+    return [uuid_of(id_, location=(*location, index)) for index, id_ in enumerate(ids)]
 
 
 @strawberry.interface
 class Node:
-    """Whatever can be fetched again by its id."""
+    """An object that can be fetched again by its global id."""
 
     id: strawberry.ID

@@ -1,8 +1,8 @@
-"""An image and what belongs to it, as the API shows them."""
+"""The fields of an image, its filter, its sort orders and its changes."""
 
 from datetime import datetime
 from enum import Enum
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import strawberry
 
@@ -10,34 +10,42 @@ from domain.entities import filters, images
 from domain.entities.filters import Orientation, SortField
 from domain.entities.images import ImageStatus
 from domain.entities.listing import Sort
+from graph.schema.arguments import none_if_unset
 from graph.schema.context import Info
-from graph.schema.fields import described, given
 from graph.schema.ids import global_id, uuids_of
 from graph.schema.scalars import URL
 
-strawberry.enum(ImageStatus)
-strawberry.enum(Orientation)
-strawberry.enum(SortField, name="ImageSortField")
+strawberry.enum(
+    ImageStatus, description="The progress of indexing. Searches find READY images only."
+)
+strawberry.enum(
+    Orientation, description="The shape of an upright picture: its width compared with its height."
+)
+strawberry.enum(
+    SortField, name="ImageSortField", description="The field that a listing is sorted by."
+)
 
 
 @strawberry.enum
 class ImageVariant(Enum):
-    """The renditions of an image."""
+    """The stored forms of an image: the original and two WebP renditions."""
 
     ORIGINAL = strawberry.enum_value(
-        images.Variant.ORIGINAL, description="The bytes that were uploaded."
+        images.Variant.ORIGINAL, description="The bytes as they were uploaded."
     )
     LARGE = strawberry.enum_value(
-        images.Variant.LARGE, description="Longest side 1600 px, upright, metadata stripped."
+        images.Variant.LARGE,
+        description="At most 1,600 pixels on the longest side, upright, without metadata.",
     )
     THUMBNAIL = strawberry.enum_value(
-        images.Variant.THUMBNAIL, description="Longest side 320 px, upright, metadata stripped."
+        images.Variant.THUMBNAIL,
+        description="At most 320 pixels on the longest side, upright, without metadata.",
     )
 
 
 @strawberry.type
 class GeoPoint:
-    """A place on WGS 84, in signed degrees."""
+    """A place in WGS 84, in signed degrees: north and east are positive."""
 
     latitude: float
     longitude: float
@@ -45,15 +53,15 @@ class GeoPoint:
 
 @strawberry.type
 class ExifTag:
-    """One tag of a file."""
+    """An EXIF tag of a file."""
 
     name: str
     value: str
 
 
-@strawberry.type(description="What the camera wrote into the file.")
+@strawberry.type
 class Exif:
-    """What the camera wrote into the file."""
+    """The EXIF metadata of a file, as far as it is readable."""
 
     taken_at: datetime | None
     camera_make: str | None
@@ -68,7 +76,7 @@ class Exif:
 
     @classmethod
     def of(cls, exif: images.Exif) -> "Exif":
-        """Return the domain's EXIF as the API shows it."""
+        """Convert EXIF metadata of the domain."""
         place = exif.location
         return cls(
             taken_at=exif.taken_at,
@@ -85,48 +93,52 @@ class Exif:
             exif=exif,
         )
 
-    @described("Every tag that could be read, by its standard name, values as text.")
+    @strawberry.field
     def all(self) -> list[ExifTag]:
-        """List the tags by name."""
+        """Every readable tag by its standard name, with its value as text."""
         return [ExifTag(name=name, value=value) for name, value in sorted(self.exif.all.items())]
 
 
 @strawberry.type
 class ImageFields:
-    """The fields of an image that the catalog holds."""
+    """The fields of an image that the catalog stores."""
 
     id: strawberry.ID
     filename: str = strawberry.field(
-        description="Name given at upload. Not unique, not used as a key."
+        description="The file name of the upload. It need not be unique."
     )
     content_type: str = strawberry.field(
-        description="Media type found in the bytes, not the one the client claimed."
+        description="The media type of the bytes, whatever the client declared."
     )
     byte_size: int
     sha256: str = strawberry.field(
-        description="SHA-256 of the original, hex. The same bytes twice are one image."
+        description=(
+            "The SHA-256 of the original in hexadecimal. No two images have the same bytes."
+        )
     )
     width: int | None = strawberry.field(
-        description="Pixels, after EXIF orientation. Null until READY."
+        description="In pixels, after EXIF orientation. Null until the image is READY."
     )
     height: int | None
     placeholder: str | None = strawberry.field(
         description=(
-            "A tiny blurred preview to paint before the thumbnail arrives (thumbhash, base64)."
+            "A thumbhash in base64: a tiny blurred preview to paint until the thumbnail is loaded."
         )
     )
     status: ImageStatus
-    failure_reason: str | None = strawberry.field(description="Why status is FAILED.")
+    failure_reason: str | None = strawberry.field(
+        description="Why indexing failed. Null unless the status is FAILED."
+    )
     alt_text: str | None
-    rating: int | None = strawberry.field(description="1 to 5, given by people.")
+    rating: int | None = strawberry.field(description="The rating that people gave, 1 to 5.")
     tags: list[str] = strawberry.field(description="In alphabetical order.")
-    exif: Exif | None = strawberry.field(description="Null when the file had none.")
+    exif: Exif | None = strawberry.field(description="Null when the file has no EXIF metadata.")
     created_at: datetime
     image: strawberry.Private[images.Image]
 
     @classmethod
     def of(cls, image: images.Image) -> Self:
-        """Return the domain's image as the API shows it."""
+        """Convert an image of the domain."""
         return cls(
             id=global_id(image.id),
             filename=image.filename,
@@ -146,15 +158,15 @@ class ImageFields:
             image=image,
         )
 
-    @described("A rendition's address; stable enough to cache.")
+    @strawberry.field
     def url(self, info: Info, variant: ImageVariant = ImageVariant.ORIGINAL) -> URL:
-        """Name where the bytes are."""
+        """The URL of a variant. Its bytes never change, so it can be cached for ever."""
         return URL(info.context.url_of(self.image.id, images.Variant[variant.name]))
 
 
 @strawberry.enum
 class SortDirection(Enum):
-    """Which end comes first."""
+    """Ascending or descending."""
 
     ASC = "asc"
     DESC = "desc"
@@ -162,56 +174,56 @@ class SortDirection(Enum):
 
 @strawberry.input
 class ImageSort:
-    """An order of images."""
+    """A sort order. Images without a value come last in both directions."""
 
     field: SortField = SortField.CREATED_AT
     direction: SortDirection = SortDirection.DESC
 
     def to_domain(self) -> Sort:
-        """Return the order that is meant."""
+        """Convert to a sort order of the domain."""
         return Sort(self.field, descending=self.direction is SortDirection.DESC)
 
 
-@strawberry.input(description="gte <= t < lt")
+@strawberry.input
 class DateTimeRange:
-    """A stretch of time."""
+    """A half-open range of time: gte <= t < lt. A bound may be omitted."""
 
     gte: datetime | None = strawberry.UNSET
     lt: datetime | None = strawberry.UNSET
 
     def to_domain(self) -> filters.TimeRange:
-        """Return the stretch that is meant."""
-        return filters.TimeRange(given(self.gte), given(self.lt))
+        """Convert to a range of the domain. Raises InvalidArgument."""
+        return filters.TimeRange(none_if_unset(self.gte), none_if_unset(self.lt))
 
 
 @strawberry.input
 class IntRange:
-    """A stretch of numbers."""
+    """A closed range of integers: gte <= n <= lte. A bound may be omitted."""
 
     gte: int | None = strawberry.UNSET
     lte: int | None = strawberry.UNSET
 
     def to_domain(self) -> filters.IntRange:
-        """Return the stretch that is meant."""
-        return filters.IntRange(given(self.gte), given(self.lte))
+        """Convert to a range of the domain."""
+        return filters.IntRange(none_if_unset(self.gte), none_if_unset(self.lte))
 
 
 @strawberry.input
 class GeoNear:
-    """A circle on the globe."""
+    """Within a great-circle distance of a place, in signed degrees and kilometres."""
 
     latitude: float
     longitude: float
     radius_km: float
 
     def to_domain(self) -> filters.GeoNear:
-        """Return the circle that is meant. Raises InvalidArgument."""
+        """Convert to a condition of the domain. Raises InvalidArgument."""
         return filters.GeoNear(self.latitude, self.longitude, self.radius_km)
 
 
-@strawberry.input(description="All conditions that are given must hold.")
+@strawberry.input
 class ImageFilter:
-    """Conditions; what is left out or null is none."""
+    """Conditions that must all hold. An omitted condition and null are no condition."""
 
     taken_at: DateTimeRange | None = strawberry.UNSET
     created_at: DateTimeRange | None = strawberry.UNSET
@@ -225,7 +237,7 @@ class ImageFilter:
     keywords: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
-            "Words in file name, alt text and tags, as PostgreSQL's web search syntax reads them."
+            "Words in the file name, alt text and tags, in the syntax of PostgreSQL's web search."
         ),
     )
     content_type_in: list[str] | None = strawberry.UNSET
@@ -237,9 +249,9 @@ class ImageFilter:
     ids_not_in: list[strawberry.ID] | None = strawberry.UNSET
 
     def to_domain(self) -> filters.ImageFilter:
-        """Return the conditions that are meant. Raises InvalidArgument."""
+        """Convert to a filter of the domain. Raises InvalidArgument."""
         conditions = {name: _condition(value) for name, value in vars(self).items()}
-        if ids := given(self.ids_not_in):
+        if ids := none_if_unset(self.ids_not_in):
             conditions["ids_not_in"] = tuple(
                 uuids_of(ids, location=("filter", "ids_not_in"), most=filters.MAX_CONDITION_LENGTH)
             )
@@ -250,29 +262,33 @@ class ImageFilter:
 def _condition(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return tuple(value)
-    return value.to_domain() if hasattr(value, "to_domain") else given(value)
+    return value.to_domain() if hasattr(value, "to_domain") else none_if_unset(value)
+
+
+Filter: TypeAlias = Annotated[
+    ImageFilter | None,
+    strawberry.argument(name="filter", description="Conditions that the images must meet."),
+]
 
 
 def criteria_of(criteria: ImageFilter | None) -> filters.ImageFilter:
-    """Return the conditions that are meant, none where none were sent."""
-    return (given(criteria) or ImageFilter()).to_domain()
+    """Return the filter of the domain; an omitted one matches every image."""
+    return (none_if_unset(criteria) or ImageFilter()).to_domain()
 
 
 @strawberry.input
 class UpdateImageInput:
-    """Which image, and what is said about it."""
+    """An image and the new values of its fields. An omitted field keeps its value."""
 
     id: strawberry.ID
     alt_text: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Null removes it, leaving it out keeps it."
+        default=strawberry.UNSET, description="Null removes the alt text."
     )
-
     rating: int | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="1 to 5. Null removes it, leaving it out keeps it.",
+        default=strawberry.UNSET, description="1 to 5. Null removes the rating."
     )
 
     def changes(self) -> images.ImageChanges:
-        """Return the changes that were sent. Raises InvalidArgument."""
+        """Convert to changes of the domain. Raises InvalidArgument."""
         sent = {name: value for name, value in vars(self).items() if name != "id"}
         return images.ImageChanges(**{n: v for n, v in sent.items() if v is not strawberry.UNSET})

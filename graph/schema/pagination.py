@@ -1,4 +1,4 @@
-"""Pages of a listing of images."""
+"""Relay pagination: PageInfo, and opaque cursors of listings, searches and duplicates."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ from graph.schema.errors import argument_of
 
 @strawberry.type
 class PageInfo:
-    """Where a page lies."""
+    """The cursors of a page's ends, and whether there are pages before and after it."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -28,8 +28,8 @@ class PageInfo:
     end_cursor: str | None
 
     @classmethod
-    def around(cls, cursors: Sequence[str], *, has_next: bool, has_previous: bool) -> "PageInfo":
-        """Return where a page lies whose edges have these cursors."""
+    def of(cls, cursors: Sequence[str], *, has_next: bool, has_previous: bool) -> "PageInfo":
+        """Return the information of a page whose edges have these cursors."""
         return cls(
             has_next_page=has_next,
             has_previous_page=has_previous,
@@ -38,47 +38,48 @@ class PageInfo:
         )
 
 
-def position_cursor(place: Position, sort: Sort) -> str:
-    """Return a place as a cursor that only listings in the same order accept."""
-    return _encode([_order(sort), place.value, str(place.id)])
+def encode_position(position: Position, sort: Sort) -> str:
+    """Return the cursor of a keyset position. It is valid in the same sort order only."""
+    return _encode([_order(sort), position.value, str(position.id)])
 
 
-def position_at(cursor: str, sort: Sort, *, location: Location) -> Position:
-    """Read a cursor back. Raises InvalidArgument for one of another order, or of none."""
+def decode_position(cursor: str, sort: Sort, *, location: Location) -> Position:
+    """Return the position of a cursor. Raises InvalidArgument, also for another sort order."""
     order, value, image_id = _decode(cursor, location=location, length=3)
     try:
-        known = SortField(str(order).partition(" ")[0])
-        position = Position(SORT_KEYS[known].check(value), UUID(image_id))
+        field = SortField(str(order).partition(" ")[0])
+        position = Position(SORT_KEYS[field].check(value), UUID(image_id))
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise _malformed(location) from None
     if order != _order(sort):
         raise InvalidArgument(
             location,
-            f"The cursor `{argument_of(location)}` belongs to another sort; repeat that, or drop it.",
+            f"The cursor `{argument_of(location)}` belongs to another sort order; send the same "
+            "sort as before, or leave the cursor out.",
         )
     return position
 
 
-def search_cursor(cursor: SearchCursor) -> str:
-    """Return a place in a search's answer as a cursor."""
+def encode_search_cursor(cursor: SearchCursor) -> str:
+    """Return the cursor of a position in the hits of a search."""
     return _encode([str(cursor.search_id), cursor.rank])
 
 
-def search_at(cursor: str, *, location: Location) -> SearchCursor:
-    """Read a search's cursor back. Raises InvalidArgument."""
+def decode_search_cursor(cursor: str, *, location: Location) -> SearchCursor:
+    """Return the position of a cursor. Raises InvalidArgument."""
     search_id, rank = _decode(cursor, location=location, length=2)
     if type(rank) is not int or not 0 <= rank <= MAX_SEARCH_DEPTH:
         raise _malformed(location)
     return SearchCursor(search_uuid(search_id, location=location), rank)
 
 
-def group_cursor(cursor: GroupCursor) -> str:
-    """Return a place among the groups of duplicates as a cursor."""
+def encode_group_cursor(cursor: GroupCursor) -> str:
+    """Return the cursor of a position in the groups of duplicates."""
     return _encode([cursor.kind.value, str(cursor.newest), str(cursor.last)])
 
 
-def group_at(cursor: str, *, location: Location) -> GroupCursor:
-    """Read a cursor among groups back. Raises InvalidArgument."""
+def decode_group_cursor(cursor: str, *, location: Location) -> GroupCursor:
+    """Return the position of a cursor. Raises InvalidArgument."""
     kind, newest, last = _decode(cursor, location=location, length=3)
     try:
         return GroupCursor(Collapse(kind), UUID(newest), UUID(last))
@@ -87,7 +88,7 @@ def group_at(cursor: str, *, location: Location) -> GroupCursor:
 
 
 def search_uuid(search_id: object, *, location: Location) -> UUID:
-    """Return the id of a search. Raises InvalidArgument."""
+    """Return the UUID of a search. Raises InvalidArgument."""
     try:
         return UUID(str(search_id))
     except ValueError:
@@ -103,7 +104,7 @@ def _encode(parts: list[str | int | None]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-# Any: a client may have put anything into what it claims to be a cursor.
+# Any: clients can send any JSON as a cursor.
 def _decode(cursor: str, *, location: Location, length: int) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -118,5 +119,6 @@ def _decode(cursor: str, *, location: Location, length: int) -> list[Any]:
 def _malformed(location: Location) -> InvalidArgument:
     return InvalidArgument(
         location,
-        f"`{argument_of(location)}` was not returned by this API; send one as it came, or drop it.",
+        f"`{argument_of(location)}` was not returned by this API; send a value that the API "
+        "returned, or leave it out.",
     )

@@ -1,4 +1,4 @@
-"""The scalars that GraphQL has not: instants, addresses, and files."""
+"""Custom scalars: DateTime, URL and Upload."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,25 +14,27 @@ URL = NewType("URL", str)
 """An absolute URL."""
 
 
-def _instant(value: object) -> datetime:
+def _parse_datetime(value: object) -> datetime:
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         instant = None
     if instant is None:
-        raise GraphQLError(f"{value!r:.40} is no ISO 8601 instant; write 2026-05-04T10:00:00Z.")
+        raise GraphQLError(
+            f"{value!r:.40} is not an ISO 8601 instant; write it like 2026-05-04T10:00:00Z."
+        )
     if instant.utcoffset() is None:
         raise GraphQLError(f"{value!r:.40} has no offset; append Z or +01:00.")
     return instant
 
 
-def _url(value: object) -> URL:
+def _parse_url(value: object) -> URL:
     if not isinstance(value, str):
-        raise GraphQLError("An address is a string.")
+        raise GraphQLError("A URL is a string.")
     return URL(value)
 
 
-def _upload(value: object) -> Upload:
+def _parse_upload(value: object) -> Upload:
     if not isinstance(value, Upload):
         raise GraphQLError(
             "An Upload is a file; send it as the GraphQL multipart request specification says."
@@ -40,8 +42,8 @@ def _upload(value: object) -> Upload:
     return value
 
 
-def _no_file(value: object) -> object:
-    raise GraphQLError(f"A file goes in and never out, {value!r:.40} does not.")
+def _serialize_upload(value: object) -> object:
+    raise GraphQLError(f"An Upload is an input and cannot be returned: {value!r:.40}.")
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
@@ -50,23 +52,23 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="An ISO 8601 instant with an offset.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=datetime.isoformat,
-        parse_value=_instant,
+        parse_value=_parse_datetime,
     ),
     URL: strawberry.scalar(
         name="URL",
         description="An absolute URL.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3986",
         serialize=str,
-        parse_value=_url,
+        parse_value=_parse_url,
     ),
     Upload: strawberry.scalar(
         name="Upload",
         description=(
             "A file, sent as the GraphQL multipart request specification describes. "
-            "Nothing else is accepted."
+            "Any other value is refused."
         ),
         specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
-        serialize=_no_file,
-        parse_value=_upload,
+        serialize=_serialize_upload,
+        parse_value=_parse_upload,
     ),
 }

@@ -1,7 +1,6 @@
-"""The schema, and what guards every operation on it over HTTP and WebSocket alike."""
+"""The schema, with the limits and the error masking of every operation."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -25,85 +24,62 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from graph.schema.context import Context
-from graph.schema.cost import MAX_QUERY_BYTES, MAX_TOKENS, excess
-from graph.schema.descriptions import describe_types
-from graph.schema.errors import MAX_ERRORS, present
+from graph.schema.cost import MAX_QUERY_BYTES, MAX_TOKENS, limit_error
+from graph.schema.descriptions import add_descriptions
+from graph.schema.document_cache import DocumentCache
+from graph.schema.errors import MAX_ERRORS, mask_errors
 from graph.schema.mutations import Mutation
 from graph.schema.queries import Query
 from graph.schema.scalars import SCALARS
 from graph.schema.subscriptions import Subscription
 
-KEPT_CHARACTERS = 400_000
-"""Of queries whose parsed form is kept, which takes about a hundred bytes for each."""
-
-ANY_TYPE = tuple(OperationType)
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+ALL_OPERATION_TYPES = tuple(OperationType)
+VALIDATION_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
-class Documents:
-    """The valid documents seen last, parsed."""
+class OperationTimeout(SchemaExtension):
+    """Limits the execution time of queries and mutations, and passes on the validated document.
 
-    def __init__(self, most: int = KEPT_CHARACTERS) -> None:
-        self._most = most
-        self._size = 0
-        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
-
-    def recall(self, query: str) -> DocumentNode | None:
-        """Return a document that was valid."""
-        if query in self._kept:
-            self._kept.move_to_end(query)
-        return self._kept.get(query)
-
-    def keep(self, query: str, document: DocumentNode) -> None:
-        """Keep a valid document, and forget those that were not asked for the longest."""
-        if self._kept.setdefault(query, document) is document:
-            self._size += len(query)
-        while self._size > self._most:
-            self._size -= len(self._kept.popitem(last=False)[0])
-
-
-class Deadline(SchemaExtension):
-    """Hands on what was parsed and validated already, and bounds the time of execution.
-
-    A subscription waits for as long as it takes; the work on each of its results is bounded where
-    they are streamed.
+    A subscription may wait for any time. Its results are timed where they are streamed.
     """
 
     def on_parse(self) -> Iterator[None]:
-        """Take the document as it is: it was valid when it got here."""
+        """Use the document that ``Schema`` has parsed and validated already."""
         self.execution_context.graphql_document = self.execution_context.context.document
         self.execution_context.pre_execution_errors = []
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:
-        """Give the operation its time and no more."""
+        """Cancel the execution after the operation's time limit."""
         if self.execution_context.operation_type is OperationType.SUBSCRIPTION:
             yield
             return
-        seconds = self.execution_context.context.seconds
+        seconds = self.execution_context.context.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            raise _too_long(seconds) from None
+            raise _timeout_error(seconds) from None
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema: bounded before it is executed, with errors that are fit for clients."""
+    """Strawberry's schema with limits before the execution and masked errors after it."""
 
     def __init__(self) -> None:
-        """Build the types once; requests share them."""
+        """Build the types once; all requests share them."""
         config = StrawberryConfig(scalar_map=SCALARS)
-        super().__init__(Query, Mutation, Subscription, extensions=[Deadline], config=config)
-        describe_types(self._schema)
-        self._documents = Documents()
+        super().__init__(
+            Query, Mutation, Subscription, extensions=[OperationTimeout], config=config
+        )
+        add_descriptions(self._schema)
+        self._documents = DocumentCache()
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Log nothing here: clients' mistakes are none of ours, and bugs are logged below."""
+        """Log nothing: ``mask_errors`` logs bugs, and mistakes of clients are not logged."""
 
-    # Any: Strawberry's own signatures, handed on.
+    # Any: Strawberry's own signatures, passed on.
     async def execute(  # type: ignore[override]
         self,
         query: str,
@@ -111,16 +87,16 @@ class Schema(strawberry.Schema):
         context_value: Context,
         operation_name: str | None = None,
         variable_values: dict[str, Any] | None = None,
-        allowed_operation_types: Iterable[OperationType] = ANY_TYPE,
+        allowed_operation_types: Iterable[OperationType] = ALL_OPERATION_TYPES,
         **kwargs: Any,  # noqa: ANN401
     ) -> ExecutionResult:
-        """Execute one operation. Raises InvalidOperationTypeError for one that is not allowed."""
+        """Execute one operation. Raises InvalidOperationTypeError."""
         try:
-            context_value.document = self._document(
+            context_value.document = self._validated(
                 query, operation_name, variables=variable_values, allowed=allowed_operation_types
             )
-        except _Refused as refused:
-            return refused.result
+        except _RequestError as error:
+            return error.result
         result = await super().execute(
             query,
             context_value=context_value,
@@ -128,7 +104,7 @@ class Schema(strawberry.Schema):
             variable_values=variable_values,
             **kwargs,
         )
-        return _presented(result, context_value)
+        return _masked(result, context_value)
 
     async def stream(  # type: ignore[override]
         self,
@@ -137,20 +113,20 @@ class Schema(strawberry.Schema):
         context_value: Context,
         operation_name: str | None = None,
         variable_values: dict[str, Any] | None = None,
-        allowed_operation_types: Iterable[OperationType] = ANY_TYPE,
+        allowed_operation_types: Iterable[OperationType] = ALL_OPERATION_TYPES,
         **kwargs: Any,  # noqa: ANN401
     ) -> AsyncGenerator[ExecutionResult]:
-        """Execute one operation, of many that a connection may carry, and yield its results.
+        """Execute one of the operations of a connection, and yield its results.
 
-        Raises InvalidOperationTypeError for one that is not allowed.
+        Raises InvalidOperationTypeError.
         """
-        context = context_value.renewed()
+        context = context_value.for_operation()
         try:
-            context.document = self._document(
+            context.document = self._validated(
                 query, operation_name, variables=variable_values, allowed=allowed_operation_types
             )
-        except _Refused as refused:
-            return _only(refused.result)
+        except _RequestError as error:
+            return _single(error.result)
         results = await super().stream(
             query,
             context_value=context,
@@ -158,89 +134,103 @@ class Schema(strawberry.Schema):
             variable_values=variable_values,
             **kwargs,
         )
-        return _each_presented(results, context)
+        return _masked_stream(results, context)
 
-    def _document(
+    def _validated(
         self,
         query: str,
         operation_name: str | None,
         *,
         variables: dict[str, Any] | None,
-        allowed: Iterable[OperationType] = ANY_TYPE,
+        allowed: Iterable[OperationType] = ALL_OPERATION_TYPES,
     ) -> DocumentNode:
-        """Return the query parsed and valid. Raises _Refused or InvalidOperationTypeError.
+        """Return the parsed and valid document of a query.
 
-        Strawberry's hooks would be the place, but errors in them end a WebSocket operation
-        without a word. Measured before it is validated: the standard rules are slow on what is
-        made to be slow.
+        Raises _RequestError or InvalidOperationTypeError.
         """
-        known = self._documents.recall(query)
-        document = known or _parsed(query)
+        # Not in Strawberry's hooks: an error there ends a WebSocket operation without a message.
+        # Limits come before validation, since the standard rules are slow on malicious queries.
+        cached = self._documents.get(query)
+        document = cached or _parsed(query)
         operation = get_operation_ast(document, operation_name)
         if operation and (kind := OperationType(operation.operation.value)) not in allowed:
             raise InvalidOperationTypeError(kind)
-        if too_much := excess(document, variables):
-            raise _Refused(too_much)
-        if known is None:
-            if wrong := validate(self._schema, document, RULES, max_errors=MAX_ERRORS):
-                raise _Refused(*wrong[:MAX_ERRORS])
-            self._documents.keep(query, document)
+        if error := limit_error(document, variables):
+            raise _RequestError(error)
+        if cached is None:
+            errors = validate(self._schema, document, VALIDATION_RULES, max_errors=MAX_ERRORS)
+            if errors:
+                raise _RequestError(*errors[:MAX_ERRORS])
+            self._documents.put(query, document)
         if operation is None:
-            raise _Refused(GraphQLError("`operationName` has to name one operation of the query."))
+            raise _RequestError(
+                GraphQLError(
+                    "The document has several operations or none of this name; name one of its "
+                    "operations in `operationName`."
+                )
+            )
         return document
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not a failure
-    """A request error: nothing is executed."""
+class _RequestError(Exception):
+    """A request error in the sense of the GraphQL specification: nothing is executed."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         self.result = PreExecutionError(data=None, errors=list(errors))
 
 
 def print_schema() -> str:
-    """Return the schema in GraphQL's schema language."""
+    """Return the schema in the GraphQL schema definition language."""
     return Schema().as_str().strip()
 
 
 def _parsed(query: str) -> DocumentNode:
     if len(query.encode()) > MAX_QUERY_BYTES:
-        message = f"The query has over {MAX_QUERY_BYTES:,} bytes; ask in several requests."
-        raise _Refused(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
+        message = (
+            f"The query has more than {MAX_QUERY_BYTES:,} bytes; split it into several requests."
+        )
+        raise _RequestError(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
     try:
         return parse(query, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
-        raise _Refused(error) from None
+        raise _RequestError(error) from None
 
 
-def _too_long(seconds: float) -> GraphQLError:
+def _timeout_error(seconds: float) -> GraphQLError:
     return GraphQLError(
-        f"The request took longer than {seconds:g} s; ask for less at once.",
+        f"The request took longer than {seconds:g} s; ask for less in one request.",
         extensions={"code": "TIMEOUT"},
     )
 
 
-async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
+async def _single(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
     yield result
 
 
-async def _each_presented(
+async def _masked_stream(
     results: AsyncGenerator[Any], context: Context
 ) -> AsyncGenerator[ExecutionResult]:
-    """Yield results fit for clients, each in its time; a subscription says when that runs."""
+    """Yield results with masked errors, and end with a timeout error when one takes too long.
+
+    Subscriptions pause and restart ``context.deadline``.
+    """
     async with aclosing(results):
         while True:
             try:
-                async with asyncio.timeout(context.seconds) as context.deadline:
+                async with asyncio.timeout(context.timeout_seconds) as context.deadline:
                     result = await anext(results)
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                yield ExecutionResult(data=None, errors=[_too_long(context.seconds)])
+                error = _timeout_error(context.timeout_seconds)
+                yield ExecutionResult(data=None, errors=[error])
                 return
-            yield _presented(result, context)
+            yield _masked(result, context)
 
 
-def _presented(result: ExecutionResult, context: Context) -> ExecutionResult:
+def _masked(result: ExecutionResult, context: Context) -> ExecutionResult:
     if result.errors:
-        result.errors = present(result.errors, caller=context.caller, request_id=context.request_id)
+        result.errors = mask_errors(
+            result.errors, caller=context.caller, request_id=context.request_id
+        )
     return result

@@ -1,4 +1,4 @@
-"""What can be watched."""
+"""The root type of subscriptions, and its fields."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -7,68 +7,75 @@ from typing import Annotated, TypeVar
 import strawberry
 
 from domain.entities.keys import Scope
-from domain.entities.queries import ByBlend, SearchOptions
-from graph.schema.connections import Image, ImageSearchEdge
+from domain.entities.queries import SearchOptions
+from graph.schema.arguments import none_if_unset
 from graph.schema.context import Context, Info
-from graph.schema.fields import given, streamed
 from graph.schema.ids import uuids_of
-from graph.schema.image import ImageFilter, criteria_of
-from graph.schema.search_by import ImageSearchBy
+from graph.schema.image import Filter, criteria_of
+from graph.schema.search import ImageSearchBy
+from graph.schema.search_results import Image, ImageSearchEdge
 
 T = TypeVar("T")
 
 
-async def _each(
-    watching: AbstractAsyncContextManager[AsyncIterator[T]], context: Context
+async def _stream(
+    source: AbstractAsyncContextManager[AsyncIterator[T]], context: Context
 ) -> AsyncGenerator[T]:
-    """Yield what is watched. Waiting takes as long as it takes; beginning and answering do not."""
-    async with watching as watched:
-        context.rest()
-        async for each in watched:
-            context.resume()
-            yield each
-            context.rest()
+    """Yield items. The time limit applies to the start and to each result, not to the waiting."""
+    async with source as items:
+        context.pause_deadline()
+        async for item in items:
+            context.start_result()
+            yield item
+            context.pause_deadline()
 
 
 @strawberry.type
 class Subscription:
-    """What goes on until it ends by itself, the client ends it, or the server does.
+    """Streams changes of the library over WebSocket or Server-Sent Events.
 
-    Whoever may read when it begins may go on, even if their key is revoked meanwhile.
+    The scope READ is checked when a subscription starts. It continues when the key is revoked
+    later.
     """
 
-    @streamed(
-        "Each image as it is now, then each time its status changes; ends when all are READY or "
-        "FAILED."
-    )
+    @strawberry.subscription
     async def image_status_changed(
-        self, info: Info, image_ids: list[strawberry.ID]
+        self,
+        info: Info,
+        image_ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="At most 100 ids of images.")
+        ],
     ) -> AsyncGenerator[Image]:
-        """Watch images; those that are deleted meanwhile are waited for no longer."""
-        use_cases = info.context.may(Scope.READ)
-        watching = use_cases.watch_status(uuids_of(image_ids, location=("image_ids",)))
-        async with aclosing(_each(watching, info.context)) as images:
+        """Each image as it is now, then again whenever its status changes.
+
+        Ends when every image is READY, FAILED or deleted.
+        """
+        use_cases = info.context.authorize(Scope.READ)
+        source = use_cases.watch_status(uuids_of(image_ids, location=("image_ids",)))
+        async with aclosing(_stream(source, info.context)) as images:
             async for image in images:
                 yield Image.of(image)
 
-    @streamed("Images that match as they become READY: a live search.")
+    @strawberry.subscription
     async def image_matched(
         self,
         info: Info,
         *,
         by: ImageSearchBy,
-        criteria: Annotated[
-            ImageFilter | None, strawberry.argument(name="filter")
+        criteria: Filter = strawberry.UNSET,
+        min_relevance: Annotated[
+            float | None,
+            strawberry.argument(
+                description="Leave out images with a lower relevance, 0 to 1. 0.5 where omitted."
+            ),
         ] = strawberry.UNSET,
-        min_relevance: float | None = strawberry.UNSET,
     ) -> AsyncGenerator[ImageSearchEdge]:
-        """Search what becomes READY from now on."""
-        use_cases = info.context.may(Scope.READ)
-        question = by.to_domain()
-        terms = len([*question.terms()]) if isinstance(question, ByBlend) else 1
-        info.context.count_searches((terms + 1) // 2)
-        narrowing = SearchOptions(criteria_of(criteria), given(min_relevance))
-        watching = use_cases.watch_matches(question, narrowing)
-        async with aclosing(_each(watching, info.context)) as matches:
+        """A live search: the images that match, each once, as they become READY."""
+        use_cases = info.context.authorize(Scope.READ)
+        query = by.to_domain()
+        info.context.count_query(query)
+        options = SearchOptions(criteria_of(criteria), none_if_unset(min_relevance))
+        source = use_cases.watch_matches(query, options)
+        async with aclosing(_stream(source, info.context)) as matches:
             async for match in matches:
                 yield ImageSearchEdge.live(match)

@@ -1,16 +1,16 @@
-// Asking the GraphQL API, sending files to it, and getting over times in which it is away or too busy.
+// A client of the GraphQL API: requests, uploads with progress, and retries while the server is unavailable.
 
 import { byId, h } from "./dom.js";
 import { key } from "./key.js";
 
 const ENDPOINT = new URL("graphql", document.baseURI);
-const DELAYS = [1, 2, 4, 8, 15];
-const BUSY = new Set(["OVERLOADED", "TIMEOUT"]);
+const RETRY_DELAYS_SECONDS = [1, 2, 4, 8, 15];
+const BUSY_CODES = new Set(["OVERLOADED", "TIMEOUT"]);
 
-/** How many questions wait for the server. */
-let waiting = 0;
+/** How many requests wait for a retry. */
+let retrying = 0;
 
-/** The server said no, in a sentence for people. `code` is the one of the first error. */
+/** An error of the server with a sentence for people and the code of its first error. */
 class Refused extends Error {
   constructor(message, code) {
     super(message);
@@ -18,79 +18,79 @@ class Refused extends Error {
   }
 }
 
-/** The server, or what it stands on, is away. */
-export class Away extends Error {
+/** The server or one of its dependencies is unavailable. */
+export class Unavailable extends Error {
   constructor() {
     super("The server does not answer.");
   }
 }
 
 /**
- * Return the data of the answer to a query or mutation.
+ * Send a query or mutation, and return its data.
  *
- * Files may stand anywhere in the variables. Raises Refused, Away, or an AbortError.
+ * The variables may contain files. Throws Refused, Unavailable, or an AbortError.
  */
-export async function ask(query, variables = {}, { signal, keepalive, as = key.value } = {}) {
-  const { body, headers } = packed(query, variables);
+export async function request(query, variables = {}, { signal, keepalive, as = key.value } = {}) {
+  const { body, headers } = encode(query, variables);
   if (as) headers.Authorization = `Bearer ${as}`;
   let status, text;
   try {
     const response = await fetch(ENDPOINT, { method: "POST", body, headers, signal, keepalive });
     [status, text] = [response.status, await response.text()];
   } catch (error) {
-    throw error.name === "AbortError" ? error : new Away();
+    throw error.name === "AbortError" ? error : new Unavailable();
   }
   return dataOf(status, text);
 }
 
-/** The same, and call `onprogress` with the part that is sent, 0 to 1, as fetch cannot. */
-export function send(query, variables, { onprogress, signal }) {
+/** Like `request`, and calls `onprogress` with the share that is sent, 0 to 1, which fetch cannot do. */
+export function upload(query, variables, { onprogress, signal }) {
   signal.throwIfAborted();
-  const { body, headers } = packed(query, variables);
-  const request = new XMLHttpRequest();
-  request.open("POST", ENDPOINT);
+  const { body, headers } = encode(query, variables);
+  const http = new XMLHttpRequest();
+  http.open("POST", ENDPOINT);
   if (key.value) headers.Authorization = `Bearer ${key.value}`;
-  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  for (const [name, value] of Object.entries(headers)) http.setRequestHeader(name, value);
   return new Promise((resolve, reject) => {
-    request.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
-    request.onload = () => {
+    http.upload.onprogress = (event) => event.lengthComputable && onprogress(event.loaded / event.total);
+    http.onload = () => {
       try {
-        resolve(dataOf(request.status, request.responseText));
+        resolve(dataOf(http.status, http.responseText));
       } catch (error) {
         reject(error);
       }
     };
-    request.onerror = () => reject(new Away());
-    request.onabort = () => reject(signal.reason);
-    signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(body);
+    http.onerror = () => reject(new Unavailable());
+    http.onabort = () => reject(signal.reason);
+    signal.addEventListener("abort", () => http.abort(), { once: true });
+    http.send(body);
   });
 }
 
 /**
- * Return what `question` resolves to, asked again for as long as the server is away or too busy.
+ * Return the result of `send`, with retries and backoff while the server is unavailable or busy.
  *
- * The page says so meanwhile. `signal` ends it.
+ * A banner is visible meanwhile. `signal` cancels it.
  */
-export async function patiently(question, signal) {
-  let waits = false;
+export async function withRetry(send, signal) {
+  let failed = false;
   try {
     for (let failures = 0; ; failures += 1) {
       try {
-        return await question();
+        return await send();
       } catch (error) {
-        if (!(error instanceof Away || BUSY.has(error.code)) || signal?.aborted) throw error;
-        if (!waits) wait(1, error.message);
-        waits = true;
+        if (!(error instanceof Unavailable || BUSY_CODES.has(error.code)) || signal?.aborted) throw error;
+        if (!failed) showRetrying(1, error.message);
+        failed = true;
       }
-      await pause(DELAYS[Math.min(failures, DELAYS.length - 1)], signal);
+      await pause(RETRY_DELAYS_SECONDS[Math.min(failures, RETRY_DELAYS_SECONDS.length - 1)], signal);
     }
   } finally {
-    if (waits) wait(-1);
+    if (failed) showRetrying(-1);
   }
 }
 
-/** Wait so many seconds, or until the network is back or somebody asks to try now. */
+/** Wait for some seconds, or until the browser is online again or the user presses “Try now”. */
 export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const over = new AbortController();
@@ -105,10 +105,10 @@ export function pause(seconds, signal) {
   });
 }
 
-/** Return body and headers: JSON, or a form of the multipart request specification with files. */
-function packed(query, variables) {
+/** Return body and headers: JSON, or for files a form of the multipart request specification. */
+function encode(query, variables) {
   const files = new Map();
-  const json = JSON.stringify({ query, variables: without(variables, "variables", files) });
+  const json = JSON.stringify({ query, variables: extractFiles(variables, "variables", files) });
   const headers = { Accept: "application/graphql-response+json, application/json" };
   if (!files.size) return { body: json, headers: { ...headers, "Content-Type": "application/json" } };
   const form = new FormData();
@@ -118,39 +118,41 @@ function packed(query, variables) {
   return { body: form, headers: { ...headers, "GraphQL-Require-Preflight": "1" } };
 }
 
-function without(value, path, files) {
+/** Return a value with null in place of its files, which are added to `files` by their paths. */
+function extractFiles(value, path, files) {
   if (value instanceof Blob) {
     files.set(path, value);
     return null;
   }
   if (value === null || typeof value !== "object") return value;
-  const entries = Object.entries(value).map(([name, inner]) => [name, without(inner, `${path}.${name}`, files)]);
+  const entries = Object.entries(value).map(([name, inner]) => [name, extractFiles(inner, `${path}.${name}`, files)]);
   return Array.isArray(value) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
 }
 
 function dataOf(status, text) {
-  let answer;
+  let response;
   try {
-    answer = JSON.parse(text);
+    response = JSON.parse(text);
   } catch {
-    throw new Away();
+    throw new Unavailable();
   }
-  const [first] = answer.errors ?? [];
+  const [first] = response.errors ?? [];
   const code = status === 401 ? "UNAUTHENTICATED" : first?.extensions?.code;
-  if (code === "INTERNAL_SERVER_ERROR") throw new Away();
+  if (code === "INTERNAL_SERVER_ERROR") throw new Unavailable();
   if (first) throw new Refused(first.message, code);
-  if (!answer.data) throw new Away();
-  return answer.data;
+  if (!response.data) throw new Unavailable();
+  return response.data;
 }
 
-function wait(change, message) {
+/** Show the banner of retries, or hide it with the last of them. */
+function showRetrying(change, message) {
   const banner = byId("away");
-  if (!waiting) {
+  if (!retrying) {
     banner.replaceChildren(
       h("span", {}, `${message} This page tries again by itself.`),
       h("button", { type: "button", onclick: () => dispatchEvent(new Event("online")) }, "Try now"),
     );
   }
-  waiting += change;
-  banner.hidden = !waiting;
+  retrying += change;
+  banner.hidden = !retrying;
 }

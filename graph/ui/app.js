@@ -1,9 +1,9 @@
-// The gallery: what is asked, where it stands in the address bar, and who shows the answer.
+// The gallery: connects the query, the address bar, the results and the components that show them.
 
-import { Answer, forget, keep, keptOf } from "./answer.js";
-import { ask, patiently } from "./api.js";
+import { Results, cacheResults, cachedResults, clearCache } from "./results.js";
+import { request, withRetry } from "./api.js";
 import { recall, remember, showChips } from "./chips.js";
-import { deleteLater, isGoing, watchLeaving } from "./deletions.js";
+import { deleteLater, finishOnLeaving, isPending } from "./deletions.js";
 import { Detail } from "./detail.js";
 import { EXAMPLE } from "./documents.js";
 import { byId, pictures, toast } from "./dom.js";
@@ -12,31 +12,31 @@ import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { openKey, readingIsClosed, watchKey } from "./key-dialog.js";
 import { key } from "./key.js";
-import { sayClosed, sayFailed, sayForgotten, sayNothing, sayNothingMore } from "./notices.js";
-import { EVERYTHING, conditions, fromAddress, isSearch, toAddress } from "./question.js";
+import { clearNotice, showClosed, showError, showExampleExpired, showNoResults } from "./notices.js";
+import { EVERYTHING, conditions, fromAddress, isSearch, toAddress } from "./query.js";
 import { box, watchSearchBox } from "./search-box.js";
 import { reading } from "./thumbnail.js";
 import { Uploads } from "./uploads.js";
 
-const COUNTING_PAUSE_MS = 200;
+const COUNT_DEBOUNCE_MS = 200;
 
-/** How many relevant pictures the API counts; from there on it says that there are so many at least. */
-const MOST_EXACT = 1000;
+/** The highest relevant count of the API. It means at least as many. */
+const MAX_RELEVANT_COUNT = 1000;
 
-/** Example pictures by the search that was kept for them; a reload forgets them, not their search. */
+/** Example pictures by the id of their kept search. A reload loses the pictures, but not the searches. */
 const examples = new Map();
 
-let question = fromAddress(location.search);
-let answer = null;
-let fetching = null;
-let looking = new AbortController();
+let query = fromAddress(location.search);
+let results = null;
+let loading = null;
+let exampleSearch = new AbortController();
 
 const grid = new Grid({
-  address: (node) => toAddress({ ...question, image: node.id }),
+  address: (node) => toAddress({ ...query, image: node.id }),
   onopen: (node) => go({ image: node.id }),
   onlike: like,
   onunlike: unlike,
-  onmore: () => more(answer),
+  onmore: () => more(results),
 });
 const filters = new Filters((change) => go(change));
 const detail = new Detail({
@@ -44,44 +44,44 @@ const detail = new Detail({
     remember(node);
     go({ image: node.id }, { replace: true });
   },
-  beside: (id, step) => {
-    if (!grid.beside(id, step + 3)) more(answer);
-    return grid.beside(id, step);
+  neighbour: (id, step) => {
+    if (!grid.neighbour(id, step + 3)) more(results);
+    return grid.neighbour(id, step);
   },
   onclose: (node) => {
-    if (question.image && history.state?.opened) history.back();
-    else if (question.image) go({ image: null });
+    if (query.image && history.state?.opened) history.back();
+    else if (query.image) go({ image: null });
     grid.focus(node.id);
   },
   onlike: like,
   onunlike: unlike,
   ondelete: (node) => deleteLater(node, {
     hide: () => {
-      const mine = answer;
+      const mine = results;
       detail.close();
       const restore = grid.remove(node.id);
-      return () => (answer === mine ? restore() : answerAnew());
+      return () => (results === mine ? restore() : reload());
     },
-    ongone: () => {
-      forget();
-      count(answer);
+    ondeleted: () => {
+      clearCache();
+      count(results);
     },
   }),
   onnear: ({ latitude, longitude }) =>
     go({ ...EVERYTHING, near: { latitude, longitude, radiusKm: 25 } }),
   onchange: (node) => {
     grid.update(node);
-    count(answer);
+    count(results);
   },
 });
 const uploads = new Uploads({
   onadded: () => {
-    forget();
-    // Who looks at something else, or further down, is left in peace.
-    if (!isSearch(question) && !conditions(question) && scrollY < innerHeight / 2) answerAnew();
+    clearCache();
+    // The grid does not change while the user searches, filters or has scrolled down.
+    if (!isSearch(query) && !conditions(query) && scrollY < innerHeight / 2) reload();
   },
   onshow: () => {
-    if (asked(question) === asked(EVERYTHING)) answerAnew();
+    if (resultsAddress(query) === resultsAddress(EVERYTHING)) reload();
     else go(EVERYTHING);
   },
 });
@@ -93,168 +93,168 @@ function like(node) {
 
 function unlike(node) {
   remember(node);
-  go({ unlike: [...new Set([...question.unlike, node.id])], image: null });
+  go({ unlike: [...new Set([...query.unlike, node.id])], image: null });
 }
 
-/** Change the question: the address follows, and an answer, where another is asked for. */
+/** Change the query, the address, and the results where they depend on the change. */
 function go(change, { replace = false, typed = false } = {}) {
-  const before = question;
-  // Words that were typed a moment ago are meant, too.
-  question = { ...question, text: box.text, ...change };
-  const address = toAddress(question);
+  const before = query;
+  // Include words that were typed, but not yet searched for.
+  query = { ...query, text: box.text, ...change };
+  const address = toAddress(query);
   if (address !== toAddress(before)) {
-    // A search is one step back, however many keys it took.
+    // Typing a text adds one history entry, not one for each key.
     const same = replace || (typed && history.state?.typed);
-    // Closing a picture that was opened here is a step back; one that a link led to is none.
-    const opened = Boolean(question.image) && (same ? history.state?.opened : true);
-    if (!same) keep(asked(before), answer);
+    // Closing a picture goes back in the history only if the picture was opened on this page.
+    const opened = Boolean(query.image) && (same ? history.state?.opened : true);
+    if (!same) cacheResults(resultsAddress(before), results);
     history[same ? "replaceState" : "pushState"]({ typed, opened }, "", address);
   }
   show(before);
 }
 
-/** Show the question that there is now, after another. */
+/** Show the current query after another one. */
 function show(before, { isBack = false } = {}) {
-  box.text = question.text;
-  document.title = question.text ? `${question.text} – Pictograph` : "Pictograph";
-  byId("sort").value = question.sort;
-  byId("sort-label").hidden = isSearch(question);
-  filters.show(question);
-  showChips(question, { change: (change) => go(change), example: examples.get(question.search) });
-  const isOther = !before || asked(before) !== asked(question);
-  if (isOther && !(isBack && answerAgain())) answerAnew();
-  if (question.image) detail.open(question.image, grid.node(question.image) ?? recall(question.image));
+  box.text = query.text;
+  document.title = query.text ? `${query.text} – Pictograph` : "Pictograph";
+  byId("sort").value = query.sort;
+  byId("sort-label").hidden = isSearch(query);
+  filters.show(query);
+  showChips(query, { change: (change) => go(change), example: examples.get(query.search) });
+  const isOther = !before || resultsAddress(before) !== resultsAddress(query);
+  if (isOther && !(isBack && restoreCached())) reload();
+  if (query.image) detail.open(query.image, grid.node(query.image) ?? recall(query.image));
   else detail.close();
 }
 
-/** What of a question its answer depends on. */
-const asked = (of) => toAddress({ ...of, image: null });
+/** Return the address of a query without the open picture, on which the results do not depend. */
+const resultsAddress = (of) => toAddress({ ...of, image: null });
 
-/** Tell whether a question combines an example with more, and its file is not at hand any more. */
-const isForgotten = ({ search, ...rest }) =>
+/** Tell whether a query combines an example with other terms, but this page does not have its file. */
+const lacksExample = ({ search, ...rest }) =>
   Boolean(search) && !examples.has(search) && isSearch({ ...rest, search: null });
 
-/** Answer the question; what is still on its way to earlier ones is dropped. */
-function answerAnew() {
-  answer?.drop();
-  looking.abort();
-  answer = new Answer(question, examples.get(question.search));
+/** Load the results of the query, and cancel requests for earlier ones. */
+function reload() {
+  results?.cancel();
+  exampleSearch.abort();
+  results = new Results(query, examples.get(query.search));
   byId("grid").setAttribute("aria-busy", "true");
-  if (!isForgotten(question)) more(answer, { first: true });
+  if (!lacksExample(query)) more(results, { first: true });
   else {
-    begin();
-    sayForgotten(go);
+    clear();
+    showExampleExpired(go);
   }
 }
 
-/** Show the answer that was kept for the question. Returns whether there is one. */
-function answerAgain() {
-  const kept = keptOf(asked(question));
-  if (!kept) return false;
-  answer?.drop();
-  looking.abort();
-  answer = kept.answer;
-  begin();
-  grid.add(answer.found.filter(({ node }) => !isGoing(node.id)), { ended: !answer.hasMore });
-  scrollTo(0, kept.top);
-  count(answer);
+/** Show the cached results of the query. Returns whether there are any. */
+function restoreCached() {
+  const cached = cachedResults(resultsAddress(query));
+  if (!cached) return false;
+  results?.cancel();
+  exampleSearch.abort();
+  results = cached.results;
+  clear();
+  grid.add(results.found.filter(({ node }) => !isPending(node.id)), { ended: !results.hasMore });
+  scrollTo(0, cached.top);
+  count(results);
   return true;
 }
 
-/** Fetch and show the next page of an answer, unless another one has come to be wanted. */
+/** Load and show the next page of results, unless they have been replaced meanwhile. */
 async function more(mine, { first = false } = {}) {
-  if (!mine?.hasMore || mine !== answer || fetching === mine || isForgotten(question)) return;
-  fetching = mine;
+  if (!mine?.hasMore || mine !== results || loading === mine || lacksExample(query)) return;
+  loading = mine;
   byId("more").classList.toggle("is-busy", !first);
   try {
-    const found = (await mine.more()).filter(({ node }) => !isGoing(node.id));
-    if (mine !== answer) return;
+    const found = (await mine.more()).filter(({ node }) => !isPending(node.id));
+    if (mine !== results) return;
     if (first) {
-      begin();
+      clear();
       scrollTo(0, 0);
     }
     found.forEach(({ node }) => remember(node));
     grid.add(found, { ended: !mine.hasMore });
     if (first) count(mine);
   } catch (error) {
-    if (mine !== answer || error.name === "AbortError") return;
-    if (first || error.code === "SEARCH_EXPIRED") failed(error);
-    else toast(`No more pictures came. ${error.message}`, { action: "Try again", onaction: () => more(mine) });
+    if (mine !== results || error.name === "AbortError") return;
+    if (first || error.code === "SEARCH_EXPIRED") onFailure(error);
+    else toast(`More pictures could not be loaded. ${error.message}`, { action: "Try again", onaction: () => more(mine) });
   } finally {
-    if (fetching === mine) {
-      fetching = null;
+    if (loading === mine) {
+      loading = null;
       byId("more").classList.remove("is-busy");
     }
   }
 }
 
-/** Clear the page for what is shown instead. */
-function begin() {
-  // What has the focus is about to go; the keyboard goes on from here.
+/** Clear the page before other contents are shown. */
+function clear() {
+  // Keep the keyboard focus on the page when the focused element is removed.
   if (byId("grid").contains(document.activeElement)) byId("pictures").focus({ preventScroll: true });
   grid.clear();
   byId("grid").removeAttribute("aria-busy");
   byId("status").textContent = "";
-  sayNothingMore();
+  clearNotice();
 }
 
 async function count(mine) {
-  // Whoever goes on typing wants no counts in between.
-  if (mine.isSearch) await new Promise((resolve) => { setTimeout(resolve, COUNTING_PAUSE_MS); });
-  if (mine !== answer) return;
+  // Debounce: counts are not needed while the user is typing.
+  if (mine.isSearch) await new Promise((resolve) => { setTimeout(resolve, COUNT_DEBOUNCE_MS); });
+  if (mine !== results) return;
   try {
     const counts = await mine.counts();
-    if (mine !== answer) return;
-    filters.show(question, counts);
+    if (mine !== results) return;
+    filters.show(query, counts);
     detail.knownTags = counts.tags.map(({ value }) => value);
-    byId("status").textContent = mine.isSearch ? fitting(counts.count) : pictures(counts.count);
-    if (!grid.nodes.length) sayNothing(question, go);
+    byId("status").textContent = mine.isSearch ? relevantText(counts.count) : pictures(counts.count);
+    if (!grid.nodes.length) showNoResults(query, go);
   } catch (error) {
-    if (mine === answer && error.name !== "AbortError") byId("status").textContent = error.message;
+    if (mine === results && error.name !== "AbortError") byId("status").textContent = error.message;
   }
 }
 
-const fitting = (number) => number
-  ? `${pictures(number)}${number < MOST_EXACT ? "" : " or more"} that ${number === 1 ? "fits" : "fit"}`
-  : "Nothing fits for certain";
+const relevantText = (number) => number
+  ? `${pictures(number)}${number < MAX_RELEVANT_COUNT ? "" : " or more"} that ${number === 1 ? "fits" : "fit"}`
+  : "No picture fits for certain";
 
-/** Say what the server objects to, and offer what helps. */
-function failed(error) {
+/** Show an error and a way out of it. */
+function onFailure(error) {
   const closed = error.code === "UNAUTHENTICATED" || error.code === "FORBIDDEN";
   const expired = error.code === "SEARCH_EXPIRED";
   if (closed && key.value) {
     key.value = null;
     toast(`The key is not accepted. ${error.message}`, { action: "Another key", onaction: () => openKey() });
-    answerAnew();
+    reload();
     return;
   }
-  const example = examples.get(question.search);
+  const example = examples.get(query.search);
   if (expired && example) {
-    searchBy(example, { text: question.text, like: question.like, unlike: question.unlike });
+    searchBy(example, { text: query.text, like: query.like, unlike: query.unlike });
     return;
   }
-  if (expired && !question.search) {
-    answerAnew();
+  if (expired && !query.search) {
+    reload();
     return;
   }
-  begin();
-  if (closed) sayClosed();
-  else if (expired) sayForgotten(go);
-  else sayFailed(error, { again: answerAnew, go });
+  clear();
+  if (closed) showClosed();
+  else if (expired) showExampleExpired(go);
+  else showError(error, { again: reload, go });
 }
 
-/** Search by a picture: it is sent once, and known by its kept search from then on. */
+/** Search by a picture. It is sent once; later requests use the id of its kept search. */
 async function searchBy(file, rest = { text: "", like: [], unlike: [] }) {
-  looking.abort();
-  looking = new AbortController();
-  const { signal } = looking;
+  exampleSearch.abort();
+  exampleSearch = new AbortController();
+  const { signal } = exampleSearch;
   byId("grid").setAttribute("aria-busy", "true");
   try {
-    const { searchImages } = await patiently(() => ask(EXAMPLE, { by: { image: file } }, { signal }), signal);
+    const { searchImages } = await withRetry(() => request(EXAMPLE, { by: { image: file } }, { signal }), signal);
     examples.set(searchImages.searchId, file);
     go({ ...rest, search: searchImages.searchId, image: null });
   } catch (error) {
-    // Something else has come to be looked for.
+    // The user has started another search.
     if (signal.aborted) return;
     byId("grid").removeAttribute("aria-busy");
     toast(`${file.name || "The picture"} cannot be searched by. ${error.message}`);
@@ -264,10 +264,10 @@ async function searchBy(file, rest = { text: "", like: [], unlike: [] }) {
 async function start() {
   history.scrollRestoration = "manual";
   watchKey();
-  watchLeaving();
+  finishOnLeaving();
   watchFiles({ onexample: searchBy, onadd: (files) => uploads.add(files) });
   watchSearchBox({
-    onsearch: () => box.text !== question.text && go({}, { typed: true }),
+    onsearch: () => box.text !== query.text && go({}, { typed: true }),
     onleave: () => grid.nodes.length && grid.focus(grid.nodes[0].id),
   });
   byId("sort").addEventListener("change", ({ target }) => go({ sort: target.value }));
@@ -277,16 +277,16 @@ async function start() {
     go(EVERYTHING);
   });
   addEventListener("popstate", () => {
-    const before = question;
-    keep(asked(before), answer);
-    question = fromAddress(location.search);
+    const before = query;
+    cacheResults(resultsAddress(before), results);
+    query = fromAddress(location.search);
     show(before, { isBack: true });
   });
-  // Whoever has a key may be where nothing is shown without one; nobody else can tell, or needs to.
+  // With a key, find out whether pictures need it, too. Without a key, the first request shows it.
   if (key.value) reading.isClosed = await readingIsClosed();
   key.addEventListener("change", async () => {
     reading.isClosed = Boolean(key.value) && await readingIsClosed();
-    if (!grid.nodes.length) answerAnew();
+    if (!grid.nodes.length) reload();
   });
   show(null);
 }

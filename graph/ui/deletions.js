@@ -1,38 +1,39 @@
-// Deleting with a window in which it can be undone: nothing is deleted before it has passed.
+// Deletion that can be undone for some seconds. The picture is deleted when they have passed.
 
-import { Away, ask } from "./api.js";
+import { Unavailable, request } from "./api.js";
 import { DELETE } from "./documents.js";
 import { toast } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
 
 const UNDO_SECONDS = 8;
 
+/** Functions that delete at once, by the id of a picture. */
 const pending = new Map();
 
 /** Tell whether a picture is about to be deleted. */
-export const isGoing = (id) => pending.has(id);
+export const isPending = (id) => pending.has(id);
 
 /**
- * Delete a picture once the window has passed.
+ * Delete a picture after some seconds.
  *
- * `hide` takes it out of sight and returns what brings it back; `ongone` is called when it is gone.
+ * `hide` hides it and returns a function that shows it again; `ondeleted` is called after the deletion.
  */
-export async function deleteLater(node, { hide, ongone }) {
-  if (isGoing(node.id) || !(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
+export async function deleteLater(node, { hide, ondeleted }) {
+  if (isPending(node.id) || !(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
   const restore = hide();
   const finish = async ({ keepalive = false } = {}) => {
     clearTimeout(timer);
     pending.delete(node.id);
     removeToast();
     try {
-      const { deleteImages } = await ask(DELETE, { ids: [node.id] }, { keepalive });
+      const { deleteImages } = await request(DELETE, { ids: [node.id] }, { keepalive });
       const [error] = deleteImages.userErrors;
-      // Somebody else was quicker: it is gone, as was wanted.
+      // It was deleted by another client already.
       if (error && error.code !== "NOT_FOUND") throw new Error(error.message);
-      ongone();
+      ondeleted();
     } catch (error) {
       restore();
-      const reason = error instanceof Away ? "The server does not answer." : error.message;
+      const reason = error instanceof Unavailable ? "The server does not answer." : error.message;
       toast(`${node.filename} was not deleted. ${reason}`);
     }
   };
@@ -50,8 +51,8 @@ export async function deleteLater(node, { hide, ongone }) {
   pending.set(node.id, finish);
 }
 
-/** Who leaves the page has not undone it: delete at once what is still waiting then. */
-export function watchLeaving() {
+/** Delete pending pictures at once when the user leaves the page. */
+export function finishOnLeaving() {
   addEventListener("pagehide", () => {
     for (const finish of pending.values()) finish({ keepalive: true });
   });

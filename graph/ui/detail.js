@@ -1,37 +1,37 @@
-// One picture, large, with what is known about it and what can be done with it.
+// The dialog of one picture: large, with its facts, its tags and the actions on it.
 
-import { ask, patiently } from "./api.js";
-import { isGoing } from "./deletions.js";
-import { DETAIL, SAY, SIMILAR, TAG, UNTAG } from "./documents.js";
+import { request, withRetry } from "./api.js";
+import { isPending } from "./deletions.js";
+import { DETAIL, SET_ALT_TEXT, SIMILAR, TAG, UNTAG } from "./documents.js";
 import { byId, bytes, h, icon, iconButton, openDialog, toast } from "./dom.js";
 import { demandKey, openKey } from "./key-dialog.js";
 import { fetched, picture, reading, show } from "./thumbnail.js";
 
-const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
-const KINDS = { jpeg: "JPEG", png: "PNG", webp: "WebP", gif: "GIF", tiff: "TIFF", bmp: "BMP", avif: "AVIF", heic: "HEIC" };
+const DATE_FORMAT = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
+const FORMAT_NAMES = { jpeg: "JPEG", png: "PNG", webp: "WebP", gif: "GIF", tiff: "TIFF", bmp: "BMP", avif: "AVIF", heic: "HEIC" };
 
 /**
- * The dialog. `acts` has onclose, onlike, onunlike, ondelete, onnear and onchange, which get what
- * is shown, `beside(id, step)`, which names the neighbours, and `go`, which leads to another.
+ * The dialog. `actions` has onclose, onlike, onunlike, ondelete, onnear and onchange, which are called
+ * with the picture, `neighbour(id, step)`, which returns another picture, and `go`, which opens one.
  */
 export class Detail {
   #dialog = byId("detail");
   #sheet = h("div", { class: "sheet" });
-  #acts;
+  #actions;
   #node = null;
   #abort = new AbortController();
   #knownTags = [];
-  /** Descriptions that were typed and not saved yet, by the picture. */
+  /** Descriptions that were typed but not saved, by the id of the picture. */
   #drafts = new Map();
 
-  constructor(acts) {
-    this.#acts = acts;
+  constructor(actions) {
+    this.#actions = actions;
     this.#dialog.append(this.#sheet);
     this.#dialog.addEventListener("close", () => {
       const node = this.#node;
       this.#abort.abort();
       this.#node = null;
-      if (node) acts.onclose(node);
+      if (node) actions.onclose(node);
     });
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
     this.#dialog.addEventListener("keydown", (event) => {
@@ -41,7 +41,7 @@ export class Detail {
     });
   }
 
-  /** The tags that are offered where one is typed. */
+  /** The tags to suggest in the tag input. */
   set knownTags(tags) {
     this.#knownTags = tags;
   }
@@ -50,7 +50,7 @@ export class Detail {
     if (this.#dialog.open) this.#dialog.close();
   }
 
-  /** Show a picture: what is known of it at once, the rest when it has come. */
+  /** Show a picture: the known facts at once, all others when they are loaded. */
   async open(id, node) {
     if (this.#node?.id === id) return;
     this.#abort.abort();
@@ -59,46 +59,46 @@ export class Detail {
     this.#node = { id, ...node };
     openDialog(this.#dialog);
     if (node) this.#show(this.#node);
-    else this.#say("Loading …");
+    else this.#showMessage("Loading …");
     try {
-      const { image } = await patiently(() => ask(DETAIL, { id }, { signal }), signal);
+      const { image } = await withRetry(() => request(DETAIL, { id }, { signal }), signal);
       if (image) {
         this.#node = image;
         this.#show(image);
         await this.#addSimilar(id, signal);
-      } else this.#say("This picture is not here any more.");
+      } else this.#showMessage("This picture no longer exists.");
     } catch (error) {
-      if (!signal.aborted) this.#say(error.message);
+      if (!signal.aborted) this.#showMessage(error.message);
     }
   }
 
   async #addSimilar(id, signal) {
     try {
-      const { image } = await patiently(() => ask(SIMILAR, { id }, { signal }), signal);
-      this.#showSimilar((image?.similarImages.nodes ?? []).filter((node) => !isGoing(node.id)));
+      const { image } = await withRetry(() => request(SIMILAR, { id }, { signal }), signal);
+      this.#showSimilar((image?.similarImages.nodes ?? []).filter((node) => !isPending(node.id)));
     } catch {
-      // The picture itself is there; those like it are left out.
+      // Similar pictures are optional.
     }
   }
 
-  #say(message) {
+  #showMessage(message) {
     const close = h("button", { type: "button", onclick: () => this.#dialog.close() }, "Close");
     this.#sheet.replaceChildren(h("div", { class: "said" }, h("p", { role: "alert" }, message), close));
     close.focus();
   }
 
   #step(step) {
-    const next = this.#acts.beside(this.#node.id, step);
-    if (next) this.#acts.go(next);
+    const next = this.#actions.neighbour(this.#node.id, step);
+    if (next) this.#actions.go(next);
   }
 
   #show(node) {
-    const { beside } = this.#acts;
+    const { neighbour } = this.#actions;
     const focused = this.#dialog.contains(document.activeElement) && document.activeElement.dataset.stop;
     this.#dialog.setAttribute("aria-label", node.altText || node.filename);
-    const steps = [[-1, "left", "Picture before"], [1, "right", "Next picture"]].map(([step, name, label]) =>
+    const steps = [[-1, "left", "Previous picture"], [1, "right", "Next picture"]].map(([step, name, label]) =>
       iconButton(name, label, () => this.#step(step), {
-        class: `step ${name}`, hidden: !beside(node.id, step), "data-stop": name,
+        class: `step ${name}`, hidden: !neighbour(node.id, step), "data-stop": name,
       }));
     this.#sheet.replaceChildren(
       h("div", { class: "stage" }, this.#stage(node), steps),
@@ -125,14 +125,14 @@ export class Detail {
   }
 
   #about(node) {
-    const { onlike, onunlike, ondelete, onnear } = this.#acts;
+    const { onlike, onunlike, ondelete, onnear } = this.#actions;
     const near = node.exif?.location;
     return [
       h("div", { class: "doings" },
-        this.#doing("similar", "More like this", () => onlike(node)),
-        this.#doing("minus", "Without this", () => onunlike(node)),
-        this.#doing("download", "Download", () => this.#download(node)),
-        this.#doing("trash", "Delete", () => ondelete(node), "danger")),
+        this.#actionButton("similar", "More like this", () => onlike(node)),
+        this.#actionButton("minus", "Without this", () => onunlike(node)),
+        this.#actionButton("download", "Download", () => this.#download(node)),
+        this.#actionButton("trash", "Delete", () => ondelete(node), "danger")),
       this.#altText(node),
       this.#tags(node),
       h("dl", { class: "facts" }, facts(node).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
@@ -145,7 +145,7 @@ export class Detail {
     ];
   }
 
-  #doing(name, label, onclick, kind = "") {
+  #actionButton(name, label, onclick, kind = "") {
     return h("button", { type: "button", class: kind, onclick, "data-stop": name }, icon(name), label);
   }
 
@@ -155,7 +155,7 @@ export class Detail {
     section.replaceChildren(
       h("h3", {}, "Like this one"),
       h("ul", { class: "strip" }, nodes.map((node) =>
-        h("li", {}, h("button", { type: "button", onclick: () => this.#acts.go(node) }, picture(node))))));
+        h("li", {}, h("button", { type: "button", onclick: () => this.#actions.go(node) }, picture(node))))));
     section.hidden = false;
   }
 
@@ -171,7 +171,7 @@ export class Detail {
   }
 
   #altText(node) {
-    const text = h("textarea", { id: "alt-text", rows: 3, maxLength: 2000, value: this.#drafts.get(node.id) ?? node.altText ?? "", placeholder: "For people who cannot see it" });
+    const text = h("textarea", { id: "alt-text", rows: 3, maxLength: 2000, value: this.#drafts.get(node.id) ?? node.altText ?? "", placeholder: "A description for people who cannot see it" });
     const isSaved = () => text.value.trim() === (node.altText ?? "");
     const save = h("button", { type: "submit", hidden: isSaved() }, "Save");
     text.addEventListener("input", () => {
@@ -180,12 +180,12 @@ export class Detail {
     });
     const submit = async (event) => {
       event.preventDefault();
-      const answer = await this.#changed(SAY, { id: node.id, altText: text.value.trim() || null });
-      if (!answer) return;
-      node.altText = answer.updateImage.image.altText;
+      const data = await this.#mutate(SET_ALT_TEXT, { id: node.id, altText: text.value.trim() || null });
+      if (!data) return;
+      node.altText = data.updateImage.image.altText;
       this.#drafts.delete(node.id);
       save.hidden = true;
-      this.#acts.onchange({ id: node.id, altText: node.altText });
+      this.#actions.onchange({ id: node.id, altText: node.altText });
       toast("The description is saved.");
     };
     return h("form", { class: "alt-text", onsubmit: submit }, h("label", { for: "alt-text" }, "What it shows"), text, save);
@@ -197,13 +197,13 @@ export class Detail {
     const draw = () => list.replaceChildren(...node.tags.map((tag) => h("li", { class: "tag" }, h("span", {}, tag),
       iconButton("close", `Remove the tag ${tag}`, () => change(UNTAG, tag), { title: "Remove" }))));
     const change = async (mutation, tag) => {
-      const answer = await this.#changed(mutation, { ids: [node.id], tags: [tag] });
-      if (!answer) return;
-      node.tags = (answer.tagImages ?? answer.untagImages).images[0].tags;
+      const data = await this.#mutate(mutation, { ids: [node.id], tags: [tag] });
+      if (!data) return;
+      node.tags = (data.tagImages ?? data.untagImages).images[0].tags;
       draw();
       input.value = "";
       input.focus();
-      this.#acts.onchange({ id: node.id });
+      this.#actions.onchange({ id: node.id });
     };
     draw();
     return h("form", {
@@ -218,13 +218,13 @@ export class Detail {
     h("datalist", { id: "known-tags" }, this.#knownTags.map((tag) => h("option", { value: tag }))));
   }
 
-  /** Make a change, and return its answer; null where it was refused, which was said then. */
-  async #changed(mutation, variables) {
+  /** Send a mutation, and return its data; null after an error, which is shown. */
+  async #mutate(mutation, variables) {
     if (!(await demandKey("Changing a picture needs a key with the scope WRITE."))) return null;
     try {
-      const answer = await ask(mutation, variables);
-      const [error] = Object.values(answer)[0].userErrors;
-      if (!error) return answer;
+      const data = await request(mutation, variables);
+      const [error] = Object.values(data)[0].userErrors;
+      if (!error) return data;
       toast(error.message);
     } catch (error) {
       const isKey = error.code === "UNAUTHENTICATED" || error.code === "FORBIDDEN";
@@ -234,27 +234,27 @@ export class Detail {
   }
 }
 
-const when = (moment) => h("time", { datetime: moment }, DAY.format(new Date(moment)));
+const timeElement = (moment) => h("time", { datetime: moment }, DATE_FORMAT.format(new Date(moment)));
 
-/** Return [name, value] pairs of what is there. */
+/** Return the known facts as pairs [name, value]. */
 function facts(node) {
   const { exif } = node;
   const camera = [exif?.cameraMake, exif?.cameraModel].filter(Boolean);
-  // Many makers repeat their name in the model's.
+  // Many cameras repeat the maker in the name of the model.
   if (camera.length === 2 && camera[1].toLowerCase().startsWith(camera[0].toLowerCase())) camera.shift();
   return [
-    exif?.takenAt && ["Taken", when(exif.takenAt)],
+    exif?.takenAt && ["Taken", timeElement(exif.takenAt)],
     camera.length && ["Camera", camera.join(" ")],
     exif?.lens && ["Lens", exif.lens],
     exif && exposure(exif) && ["Exposure", exposure(exif)],
     exif?.location && ["Place", `${exif.location.latitude.toFixed(4)}, ${exif.location.longitude.toFixed(4)}`],
     node.width && ["Size", `${node.width} × ${node.height}`],
-    ["File", `${KINDS[node.contentType.split("/")[1]] ?? node.contentType}, ${bytes(node.byteSize)}`],
-    ["Added", when(node.createdAt)],
+    ["File", `${FORMAT_NAMES[node.contentType.split("/")[1]] ?? node.contentType}, ${bytes(node.byteSize)}`],
+    ["Added", timeElement(node.createdAt)],
   ].filter(Boolean);
 }
 
-/** Return how it was exposed: “1/250 s · f/8 · ISO 100 · 35 mm”. */
+/** Return the exposure as people write it: “1/250 s · f/8 · ISO 100 · 35 mm”. */
 function exposure({ exposureSeconds, fNumber, iso, focalLengthMm }) {
   const short = exposureSeconds && exposureSeconds < 0.4;
   return [

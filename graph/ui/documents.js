@@ -27,12 +27,12 @@ export const SEARCH = `query Search($by: ImageSearchBy!, $filter: ImageFilter, $
 }
 ${CARD}`;
 
-// An example picture is sent once; from then on its search is known by this id.
+// An example picture is sent once. Later requests use the id of its search.
 export const EXAMPLE = `query Example($by: ImageSearchBy!) {
   searchImages(by: $by, first: 0) { searchId }
 }`;
 
-// Months and cameras are counted without the filter on themselves, so that others can be chosen.
+// Months and cameras are counted without their own condition, so that others can be chosen.
 export const LIBRARY_FACETS = `query LibraryFacets(
   $filter: ImageFilter, $anyMonth: ImageFilter, $anyCamera: ImageFilter
   $byMonth: Boolean!, $byCamera: Boolean!
@@ -105,7 +105,7 @@ export const UNTAG = `mutation Untag($ids: [ID!]!, $tags: [String!]!) {
   untagImages(input: { imageIds: $ids, tags: $tags }) { images { id tags } userErrors { message } }
 }`;
 
-export const SAY = `mutation Say($id: ID!, $altText: String) {
+export const SET_ALT_TEXT = `mutation SetAltText($id: ID!, $altText: String) {
   updateImage(input: { id: $id, altText: $altText }) { image { id altText } userErrors { message } }
 }`;
 

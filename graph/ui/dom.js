@@ -1,11 +1,11 @@
-// Making elements, and telling people what happened.
+// Creates elements, dialogs and toasts, and formats numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
 const READ_ONLY = new Set(["list"]);
 
 /**
- * Return a new element. Properties are set as such, what is none is an attribute, and `on…` listens;
- * what is null is left out, as are children that are null or false.
+ * Create an element. Names that start with `on` add event listeners, known properties are set, and all
+ * others become attributes. Null values and null or false children are left out.
  */
 export function h(name, properties = {}, ...children) {
   const element = document.createElement(name);
@@ -19,7 +19,7 @@ export function h(name, properties = {}, ...children) {
   return element;
 }
 
-/** Return one of the page's icons; what it stands for is said beside it. */
+/** Create an icon. It is hidden from assistive technology, so it needs a label beside it. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -32,15 +32,15 @@ export function icon(name) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Return a button that shows an icon, and says what it does to those who do not see it. */
+/** Create a button with an icon and a label for screen readers. */
 export const iconButton = (name, label, onclick, properties = {}) =>
   h("button", { type: "button", class: "quiet", title: label, onclick, ...properties },
     icon(name), h("span", { class: "sr" }, label));
 
 const TOAST_SECONDS = 6;
 
-/** An open dialog makes the rest of the page inert: what is said then is said within it. */
-function follow() {
+/** Move messages into the open dialog, since it makes the rest of the page inert. */
+function moveMessages() {
   const place = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
   for (const box of [byId("away"), byId("toasts")]) {
     if (box.parentElement !== place) place.append(box);
@@ -50,14 +50,14 @@ function follow() {
 /** Open a dialog above all others. */
 export function openDialog(dialog) {
   if (!dialog.open) dialog.showModal();
-  dialog.addEventListener("close", follow, { once: true });
-  follow();
+  dialog.addEventListener("close", moveMessages, { once: true });
+  moveMessages();
 }
 
 /**
- * Say something in passing, with at most one thing to do about it.
+ * Show a message for some seconds, with an optional action, and keep it while it has the focus.
  *
- * Returns what takes it away again. It stays for `seconds`, and as long as it has the focus.
+ * Returns a function that removes it.
  */
 export function toast(message, { action, onaction, seconds = TOAST_SECONDS, draining = false } = {}) {
   const remove = () => {
@@ -79,7 +79,7 @@ export function toast(message, { action, onaction, seconds = TOAST_SECONDS, drai
 
 const BYTES = ["B", "kB", "MB", "GB"];
 
-/** Return a size as people write it: 1.2 MB. */
+/** Format a number of bytes: 1.2 MB. */
 export function bytes(count) {
   let unit = 0;
   while (count >= 1000 && unit < BYTES.length - 1) {
@@ -89,5 +89,5 @@ export function bytes(count) {
   return `${count.toLocaleString(undefined, { maximumFractionDigits: count < 10 && unit ? 1 : 0 })} ${BYTES[unit]}`;
 }
 
-/** Return “1 picture”, “2 pictures”, “1,000 pictures”. */
+/** Format a number of pictures: “1 picture”, “2 pictures”, “1,000 pictures”. */
 export const pictures = (count) => `${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`;

@@ -1,10 +1,10 @@
-// Pictures that are dropped, pasted or chosen: to search by, or to add.
+// Files that are dropped, pasted or chosen, to search by or to add.
 
 import { byId, toast } from "./dom.js";
 
 const isFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-/** `onexample` gets one file to search by, `onadd` a list of files to add. */
+/** `onexample` is called with a file to search by, `onadd` with a list of files to add. */
 export function watchFiles({ onexample, onadd }) {
   const zones = byId("drop");
   const exampleZone = zones.querySelector('[data-drop="search"]');
@@ -20,7 +20,7 @@ export function watchFiles({ onexample, onadd }) {
     event.preventDefault();
     depth += 1;
     byId("detail").close();
-    // How many there are is known before what they are.
+    // During a drag, browsers tell the number of files only.
     exampleZone.hidden = event.dataTransfer.items.length > 1;
     zones.hidden = false;
   });
@@ -46,7 +46,7 @@ export function watchFiles({ onexample, onadd }) {
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
     if (!files.length) return;
-    // Office programs send a picture along with the words that are meant.
+    // Office programs add a picture of the text that is pasted.
     if (event.target.matches?.("input, textarea") && event.clipboardData.types.includes("text/plain")) return;
     event.preventDefault();
     if (files.length > 1) {
@@ -54,7 +54,7 @@ export function watchFiles({ onexample, onadd }) {
       return;
     }
     onexample(files[0]);
-    toast("Searching by the picture that was pasted.", { action: "Add it instead", onaction: () => onadd(files) });
+    toast("Searching by the pasted picture.", { action: "Add it instead", onaction: () => onadd(files) });
   });
 
   const chooses = (button, input, use) => {

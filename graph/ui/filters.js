@@ -1,11 +1,11 @@
-// The side bar: what to narrow by, with how many pictures each choice would leave.
+// The side bar with filters. Each choice shows how many pictures match it.
 
 import { byId, h, icon } from "./dom.js";
-import { NO_CONDITIONS, conditions, readNear } from "./question.js";
+import { NO_CONDITIONS, conditions, readNear } from "./query.js";
 
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
 const SHORT = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
-const MOST_BARS = 100;
+const MAX_BARS = 100;
 const RADII = [1, 5, 25, 100, 500];
 
 const dateOf = (month) => new Date(`${month}-01T00:00Z`);
@@ -17,9 +17,9 @@ export class Filters {
   #side = byId("filters");
   #change;
   #parts = {};
-  #question;
+  #query;
 
-  /** `change` gets what is to change in the question. */
+  /** `change` is called with changes of the query. */
   constructor(change) {
     this.#change = change;
     for (const name of ["months", "cameras", "tags"]) this.#parts[name] = h("div", { class: "choices" });
@@ -42,25 +42,25 @@ export class Filters {
     );
   }
 
-  /** Show the choices of a question; `counts` is what its answer counted, null until it has. */
-  show(question, counts) {
-    this.#question = question;
-    const active = conditions(question);
+  /** Show the choices of a query; `counts` are those of its results, null until they are loaded. */
+  show(query, counts) {
+    this.#query = query;
+    const active = conditions(query);
     const badge = byId("filter-count");
     badge.textContent = active;
     badge.hidden = !active;
     this.#parts.clear.hidden = !active;
-    this.#showNear(question.near);
+    this.#showNear(query.near);
     if (!counts) {
       for (const button of this.#side.querySelectorAll("[data-value]")) {
-        button.setAttribute("aria-pressed", String(isChosen(question, button.dataset.field, button.dataset.value)));
+        button.setAttribute("aria-pressed", String(isChosen(query, button.dataset.field, button.dataset.value)));
       }
       return;
     }
     this.#side.querySelector(".near").hidden = false;
-    this.#fill("months", months(question, counts.months, (month) => this.#press("month", month)));
-    this.#fill("cameras", this.#lines("cameras", question, counts.cameras));
-    this.#fill("tags", this.#lines("tags", question, counts.tags));
+    this.#fill("months", months(query, counts.months, (month) => this.#press("month", month)));
+    this.#fill("cameras", this.#lines("cameras", query, counts.cameras));
+    this.#fill("tags", this.#lines("tags", query, counts.tags));
   }
 
   #fill(name, choices) {
@@ -71,9 +71,9 @@ export class Filters {
     if (focused) [...part.querySelectorAll("[data-value]")].find((b) => b.dataset.value === focused)?.focus();
   }
 
-  #lines(field, question, values) {
-    const chosen = question[field];
-    // What is chosen can be taken back, also where nothing has it.
+  #lines(field, query, values) {
+    const chosen = query[field];
+    // Chosen values stay visible without a count, so that they can be deselected.
     const missing = chosen.filter((name) => !values.some(({ value }) => value === name));
     return [...values, ...missing.map((value) => ({ value, count: 0 }))].map(({ value, count }) =>
       h("button", {
@@ -82,12 +82,12 @@ export class Filters {
       }, h("span", {}, value), h("span", { class: "number" }, count.toLocaleString("en"))));
   }
 
-  /** Choose a value or take it back, of what is asked now: the counts may be of an earlier question. */
+  /** Select or deselect a value of the current query. The counts may be those of an earlier one. */
   #press(field, value) {
-    const on = isChosen(this.#question, field, value);
+    const on = isChosen(this.#query, field, value);
     if (field === "month") this.#change({ month: on ? null : value });
     else {
-      const chosen = this.#question[field];
+      const chosen = this.#query[field];
       this.#change({ [field]: on ? chosen.filter((other) => other !== value) : [...chosen, value] });
     }
   }
@@ -101,7 +101,7 @@ export class Filters {
       event?.preventDefault();
       const text = place.value.trim();
       const near = text ? readNear(text, Number(radius.value)) : null;
-      error.textContent = text && !near ? "Latitude and longitude in degrees, as maps give them: 43.47, 11.88." : "";
+      error.textContent = text && !near ? "Enter latitude and longitude in degrees, for example 43.47, 11.88." : "";
       if (!text || near) this.#change({ near: near && { ...near, radiusKm: Number(radius.value) } });
     };
     radius.addEventListener("change", () => place.value.trim() && apply());
@@ -116,10 +116,10 @@ export class Filters {
           place.value = `${coords.latitude.toFixed(4)}, ${coords.longitude.toFixed(4)}`;
           apply();
         },
-        () => { error.textContent = "This browser does not say where it is."; },
+        () => { error.textContent = "The browser does not share its location."; },
       ),
     }, icon("place"), "Here");
-    // It comes with the choices above it, which would push it down.
+    // Hidden until the choices above are loaded, since they would move it.
     return h("form", { class: "near", hidden: true, onsubmit: apply },
       h("fieldset", {}, h("legend", {}, "Near"),
         h("label", { class: "sr", for: "place" }, "Latitude, longitude"), place,
@@ -129,7 +129,7 @@ export class Filters {
 
   #showNear(near) {
     const { place, radius, error } = this.#parts;
-    // What is being typed, or could not be read, is the user's to mend.
+    // Do not overwrite text that is being typed or is not valid.
     if (document.activeElement === place || (error.textContent && !near)) return;
     error.textContent = "";
     place.value = near ? `${near.latitude}, ${near.longitude}` : "";
@@ -143,39 +143,39 @@ export class Filters {
 
 const group = (title, ...children) => h("fieldset", { hidden: true }, h("legend", {}, title), ...children);
 
-const isChosen = (question, field, value) =>
-  field === "month" ? question.month === value : question[field].includes(value);
+const isChosen = (query, field, value) =>
+  field === "month" ? query.month === value : query[field].includes(value);
 
-/** Return months as a chart whose bars can be pressed, from the oldest to the newest. */
-function months(question, values, press) {
+/** Return a bar chart of months, from the oldest to the newest, with a button for each bar. */
+function months(query, values, press) {
   const counts = new Map(values.map(({ value, count }) => [value, count]));
-  if (question.month && !counts.has(question.month)) counts.set(question.month, 0);
+  if (query.month && !counts.has(query.month)) counts.set(query.month, 0);
   if (!counts.size) return [];
   const most = Math.max(1, ...counts.values());
-  const all = stretch([...counts.keys()].sort());
+  const all = monthsBetween([...counts.keys()].sort());
   const bars = all.map((month) => {
     if (!counts.has(month)) return h("span", { class: "no-bar" });
     const count = counts.get(month);
     const label = `${monthName(month)}: ${count}`;
     const bar = h("button", {
       type: "button", class: "bar-button", title: label, "aria-label": label,
-      "aria-pressed": String(question.month === month),
+      "aria-pressed": String(query.month === month),
       "data-value": month, "data-field": "month", onclick: () => press(month),
     }, h("span", {}));
     bar.firstChild.style.height = `${Math.max(6, (100 * count) / most)}%`;
     return bar;
   });
-  const ends = question.month
-    ? [monthName(question.month)]
+  const ends = query.month
+    ? [monthName(query.month)]
     : [...new Set([all[0], all.at(-1)])].map((month) => SHORT.format(dateOf(month)));
   return [h("div", { class: "bars" }, bars), h("p", { class: "ends" }, ends.map((end) => h("span", {}, end)))];
 }
 
-/** Return every month from the first to the last; those there are, where that would be too many. */
-function stretch(known) {
+/** Return all months from the first to the last, or only the known ones where all are too many. */
+function monthsBetween(known) {
   const number = (month) => 12 * Number(month.slice(0, 4)) + Number(month.slice(5)) - 1;
   const [first, last] = [number(known[0]), number(known.at(-1))];
-  if (last - first >= MOST_BARS) return known;
+  if (last - first >= MAX_BARS) return known;
   return Array.from({ length: last - first + 1 }, (_, n) =>
     `${Math.floor((first + n) / 12)}-${String(((first + n) % 12) + 1).padStart(2, "0")}`);
 }

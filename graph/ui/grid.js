@@ -1,14 +1,14 @@
-// The grid: justified rows of thumbnails that never move once they stand.
+// The grid: justified rows of thumbnails. Rows do not move when more pictures are added.
 
 import { byId, h, iconButton } from "./dom.js";
 import { picture } from "./thumbnail.js";
 
-const NARROW = 600;
+const NARROW_WIDTH = 600;
 const GAP = 6;
 const LOOK_AHEAD = "1200px";
-const [NARROWEST, WIDEST] = [0.5, 2.6];
+const [MIN_SHAPE, MAX_SHAPE] = [0.5, 2.6];
 
-/** Shows pictures. `onopen`, `onlike` and `onunlike` get a node; `onmore` is called near the end. */
+/** `onopen`, `onlike` and `onunlike` are called with a picture, `onmore` near the end of the page. */
 export class Grid {
   #list = byId("grid");
   #runs = [];
@@ -17,10 +17,10 @@ export class Grid {
   #width = 0;
   #ended = true;
   #watcher;
-  #acts;
+  #actions;
 
   constructor({ onopen, onlike, onunlike, onmore, address }) {
-    this.#acts = { onopen, onlike, onunlike, address };
+    this.#actions = { onopen, onlike, onunlike, address };
     this.#list.addEventListener("keydown", (event) => this.#onkey(event));
     this.#list.addEventListener("focusin", (event) => this.#rove(event.target.closest(".tile")));
     new ResizeObserver(() => this.#resized()).observe(this.#list);
@@ -31,7 +31,7 @@ export class Grid {
     this.#watcher.observe(byId("more"));
   }
 
-  /** The nodes that are shown, in order. */
+  /** The pictures of the grid, in order. */
   get nodes() {
     return [...this.#tiles.values()].map(({ node }) => node);
   }
@@ -44,7 +44,7 @@ export class Grid {
     this.#ended = false;
   }
 
-  /** Add what was found; a first picture that is not sure opens a part of its own. */
+  /** Add pictures. The first one that is not sure starts a section with a heading. */
   add(found, { ended }) {
     this.#ended = ended;
     for (const { node, isSure } of found) {
@@ -55,12 +55,12 @@ export class Grid {
       this.#tiles.set(node.id, tile);
     }
     this.#layOut();
-    // What a page holds may not reach the end of the screen: then there is no scrolling to wait for.
+    // Observe again: where the page does not fill the screen, no scrolling would load the next one.
     this.#watcher.unobserve(byId("more"));
     if (!ended) this.#watcher.observe(byId("more"));
   }
 
-  /** Take a picture out, and return what puts it back. The rows close up. */
+  /** Remove a picture, and return a function that puts it back. */
   remove(id) {
     const run = this.#runs.find(({ tiles }) => tiles.some(({ node }) => node.id === id));
     if (!run) return () => {};
@@ -69,7 +69,7 @@ export class Grid {
     const next = run.tiles[place] ?? run.tiles[place - 1];
     this.#tiles.delete(id);
     tile.element.remove();
-    this.#relay();
+    this.#layOutAgain();
     next?.element.querySelector("a").focus({ preventScroll: true });
     return () => {
       if (!this.#runs.includes(run) || this.#tiles.has(id)) return;
@@ -78,12 +78,12 @@ export class Grid {
       const at = run.tiles[place + 1] ? before.indexOf(run.tiles[place + 1]) : before.length;
       before.splice(at, 0, tile);
       this.#tiles = new Map(before.map((each) => [each.node.id, each]));
-      this.#relay();
+      this.#layOutAgain();
       this.focus(id);
     };
   }
 
-  /** Show what changed of a picture. */
+  /** Update the facts of a picture. */
   update(node) {
     const tile = this.#tiles.get(node.id);
     if (!tile) return;
@@ -92,25 +92,25 @@ export class Grid {
     if (image) image.alt = tile.node.altText || tile.node.filename;
   }
 
-  /** Put the focus on a picture, where it is shown. */
+  /** Focus a picture, where the grid has it. */
   focus(id) {
     this.#tiles.get(id)?.element.querySelector("a").focus();
   }
 
-  /** The node of a picture, or undefined where it is not shown. */
+  /** Return a picture by its id, or undefined. */
   node(id) {
     return this.#tiles.get(id)?.node;
   }
 
-  /** The picture so many places on from another, or undefined. */
-  beside(id, step) {
+  /** Return the picture that is `step` positions after another one, or undefined. */
+  neighbour(id, step) {
     const nodes = this.nodes;
     const at = nodes.findIndex((node) => node.id === id);
     return at < 0 ? undefined : nodes[at + step];
   }
 
   #tile(node) {
-    const { onopen, onlike, onunlike, address } = this.#acts;
+    const { onopen, onlike, onunlike, address } = this.#actions;
     const act = (onclick) => (event) => { event.preventDefault(); onclick(node); };
     const open = (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -124,43 +124,43 @@ export class Grid {
         iconButton("minus", `Without ${name}`, act(onunlike), { title: "Without this", tabIndex: -1 })));
   }
 
-  /** Place the tiles that have come; those that stand keep their place, unless all are placed `anew`. */
-  #layOut({ anew = false } = {}) {
+  /** Lay out new tiles. Earlier ones keep their position unless `all` are laid out again. */
+  #layOut({ all = false } = {}) {
     const width = this.#list.clientWidth;
     if (!width) return;
-    const all = anew || width !== this.#width;
+    const resize = all || width !== this.#width;
     this.#width = width;
-    const stand = anew ? 0 : this.#placed;
-    const height = width < NARROW ? 124 : 196;
+    const placed = all ? 0 : this.#placed;
+    const height = width < NARROW_WIDTH ? 124 : 196;
     const add = document.createDocumentFragment();
     let before = 0;
     this.#runs.forEach((run, n) => {
       const ended = this.#ended || n < this.#runs.length - 1;
       const sizes = rows(run.tiles.map(({ shape }) => shape), { width, height, gap: GAP, ended });
-      if (sizes.length && !run.isSure && (anew || !run.heading)) {
-        run.heading ??= h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "What comes nearest"));
+      if (sizes.length && !run.isSure && (all || !run.heading)) {
+        run.heading ??= h("li", { class: "cut" }, h("h2", {}, n ? "Less certain" : "Closest matches"));
         add.append(run.heading);
       }
       sizes.forEach((size, place) => {
-        if (!all && before + place < stand) return;
+        if (!resize && before + place < placed) return;
         const { element } = run.tiles[place];
         element.style.width = `${size.width}px`;
         element.style.height = `${size.height}px`;
-        if (before + place >= stand) add.append(element);
+        if (before + place >= placed) add.append(element);
       });
       before += sizes.length;
     });
     this.#placed = before;
-    // In one go: an empty list in between would lose the place where one has scrolled to.
-    if (anew) this.#list.replaceChildren(add);
+    // Replace all children at once: an empty list would reset the scroll position.
+    if (all) this.#list.replaceChildren(add);
     else this.#list.append(add);
     if (!this.#list.querySelector('.tile > a[tabindex="0"]')) this.#rove(this.#list.querySelector(".tile"));
   }
 
-  /** Place all tiles anew, and leave the focus where it is. */
-  #relay() {
+  /** Lay out all tiles again, and keep the focus. */
+  #layOutAgain() {
     const focused = document.activeElement;
-    this.#layOut({ anew: true });
+    this.#layOut({ all: true });
     if (focused !== document.activeElement && this.#list.contains(focused)) focused.focus({ preventScroll: true });
   }
 
@@ -168,7 +168,7 @@ export class Grid {
     if (this.#list.clientWidth !== this.#width) this.#layOut();
   }
 
-  /** Of all tiles, one is reached by Tab. */
+  /** Make one tile the tab stop of the grid (roving tabindex). */
   #rove(tile) {
     if (!tile || tile.querySelector("a").tabIndex === 0) return;
     for (const stop of this.#list.querySelectorAll('[tabindex="0"]')) stop.tabIndex = -1;
@@ -194,7 +194,7 @@ export class Grid {
   }
 }
 
-/** Return the tile of the next row (the first other one that comes) nearest below or above. */
+/** Return the tile of the adjacent row whose centre is nearest. `tiles` start beside that row. */
 function nearest(tiles, from) {
   const row = tiles.find(({ offsetTop }) => offsetTop !== from.offsetTop)?.offsetTop;
   const middle = ({ offsetLeft, offsetWidth }) => offsetLeft + offsetWidth / 2;
@@ -203,15 +203,15 @@ function nearest(tiles, from) {
     .sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0];
 }
 
-/** Return the shape of a picture's tile, width by height; very long ones are cropped. */
+/** Return the aspect ratio of a tile. Very long pictures are cropped. */
 const shapeOf = ({ width, height }) =>
-  Math.min(WIDEST, Math.max(NARROWEST, width && height ? width / height : 1));
+  Math.min(MAX_SHAPE, Math.max(MIN_SHAPE, width && height ? width / height : 1));
 
 /**
- * Part shapes into rows of `width` pixels, each near `height` high, with gaps between.
+ * Split aspect ratios into rows of `width` pixels and about `height` pixels, with gaps between tiles.
  *
- * Returns the size of each tile, {width, height} in whole pixels, of all full rows, and of the last
- * one where it is `ended`: what comes later never moves what stands already.
+ * Returns the size of each tile, {width, height} in whole pixels, for all full rows, and for the last
+ * row where it is `ended`. Further tiles do not change these sizes.
  */
 export function rows(shapes, { width, height, gap, ended }) {
   const sizes = [];
@@ -222,7 +222,7 @@ export function rows(shapes, { width, height, gap, ended }) {
     const count = n - start + 1;
     const full = (width - gap * (count - 1)) / sum;
     if (full > height) continue;
-    // With the last one left out the row would be higher: take what is nearer to the height.
+    // Without its last tile the row is higher: choose the height that is nearer to `height`.
     const before = (width - gap * (count - 2)) / (sum - shapes[n]);
     const leaveOut = count > 1 && before / height < height / full;
     const end = leaveOut ? n : n + 1;
@@ -239,7 +239,7 @@ export function rows(shapes, { width, height, gap, ended }) {
   return sizes;
 }
 
-/** Return whole widths that fill the row to the pixel. */
+/** Return whole widths that add up to the width of the row. */
 function filled(shapes, width, high, gap) {
   const room = width - gap * (shapes.length - 1);
   const sum = shapes.reduce((a, b) => a + b, 0);

@@ -1,16 +1,16 @@
-// Asking for the key, and trying it before it is kept.
+// The dialog that asks for the API key, and verifies it before it is stored.
 
-import { ask, patiently } from "./api.js";
+import { request, withRetry } from "./api.js";
 import { PROBE } from "./documents.js";
 import { byId, openDialog } from "./dom.js";
 import { key } from "./key.js";
 
-const WHY = "Looking needs none. Adding, tagging and deleting pictures needs a key with the scope WRITE.";
+const DEFAULT_REASON = "Viewing pictures needs no key. Adding, tagging and deleting pictures needs a key with the scope WRITE.";
 
-/** Ask for a key, and resolve to whether there is one now that the server knows. */
-export function openKey(why = WHY) {
+/** Ask for a key. Resolves to whether a valid key was entered. */
+export function openKey(reason = DEFAULT_REASON) {
   const dialog = byId("key");
-  byId("key-why").textContent = why;
+  byId("key-why").textContent = reason;
   byId("key-error").textContent = "";
   byId("key-value").value = key.value ?? "";
   byId("key-forget").hidden = !key.value;
@@ -21,13 +21,13 @@ export function openKey(why = WHY) {
   });
 }
 
-/** Resolve to whether there is a key, after asking for one where there is none. */
-export const demandKey = async (why) => Boolean(key.value) || openKey(why);
+/** Resolve to whether there is a key. Asks for one where there is none. */
+export const demandKey = async (reason) => Boolean(key.value) || openKey(reason);
 
-/** Return whether reading is closed to those without a key: then pictures, too, need it. */
+/** Resolve to whether reading needs a key. Then pictures need it, too. */
 export async function readingIsClosed() {
   try {
-    await patiently(() => ask(PROBE, {}, { as: null }));
+    await withRetry(() => request(PROBE, {}, { as: null }));
     return false;
   } catch (error) {
     return error.code === "UNAUTHENTICATED";
@@ -47,22 +47,23 @@ export function watchKey() {
   });
   dialog.querySelector("form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const given = byId("key-value").value.trim();
-    const refusal = given ? await objection(given) : "Paste a key first.";
+    const entered = byId("key-value").value.trim();
+    const error = entered ? await errorOf(entered) : "Paste a key first.";
     if (!dialog.open) return;
-    byId("key-error").textContent = refusal;
-    if (refusal) {
+    byId("key-error").textContent = error;
+    if (error) {
       byId("key-value").select();
       return;
     }
-    key.value = given;
+    key.value = entered;
     dialog.close("used");
   });
 }
 
-async function objection(given) {
+/** Resolve to the reason why a key is not valid, or an empty string. */
+async function errorOf(value) {
   try {
-    await ask(PROBE, {}, { as: given });
+    await request(PROBE, {}, { as: value });
     return "";
   } catch (error) {
     return error.code === "UNAUTHENTICATED" ? "The server does not know this key." : error.message;

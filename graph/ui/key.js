@@ -1,8 +1,8 @@
-// The key for changes, kept in this tab until it is closed.
+// The API key, stored in this tab until it is closed.
 
 const NAME = "pictograph.key";
 
-/** What listens to `change` hears when another key is used, or none. */
+/** Dispatches `change` when the key is set or removed. */
 export const key = new (class extends EventTarget {
   #value = null;
 
@@ -11,7 +11,7 @@ export const key = new (class extends EventTarget {
     try {
       this.#value = sessionStorage.getItem(NAME);
     } catch {
-      // A browser that keeps nothing: then the key is good until the page is left.
+      // The browser allows no storage: the key is lost when the page is left.
     }
   }
 
@@ -25,7 +25,7 @@ export const key = new (class extends EventTarget {
       if (text) sessionStorage.setItem(NAME, text);
       else sessionStorage.removeItem(NAME);
     } catch {
-      // As above.
+      // The browser allows no storage.
     }
     this.dispatchEvent(new Event("change"));
   }

@@ -1,10 +1,10 @@
-// The search box: it searches while one types, once the fingers rest.
+// The search box. It searches while the user types, with a debounce.
 
 import { byId } from "./dom.js";
 
-const PAUSE_MS = 150;
+const DEBOUNCE_MS = 150;
 
-/** The words in the box; what is set by others than the user searches nothing. */
+/** The text of the box. Setting it does not start a search. */
 export const box = {
   get text() {
     return byId("text").value.trim();
@@ -18,7 +18,7 @@ export const box = {
 
 let typing;
 
-/** `onsearch` is called when there are other words, `onleave` to go on to what was found. */
+/** `onsearch` is called after the text has changed, `onleave` when ArrowDown is pressed. */
 export function watchSearchBox({ onsearch, onleave }) {
   const input = byId("text");
   const search = () => {
@@ -27,14 +27,14 @@ export function watchSearchBox({ onsearch, onleave }) {
   };
   input.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(search, PAUSE_MS);
+    typing = setTimeout(search, DEBOUNCE_MS);
   });
   byId("search").addEventListener("submit", (event) => {
     event.preventDefault();
     search();
   });
   input.addEventListener("keydown", (event) => {
-    // While an input method composes a word, these keys are its own.
+    // While an input method composes a word, it uses these keys itself.
     if (event.isComposing) return;
     if (event.key === "Escape" && input.value) {
       event.preventDefault();

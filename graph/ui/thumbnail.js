@@ -1,18 +1,19 @@
-// A picture on the page: its blurred preview at once, itself as soon as it is there.
+// A picture of the page: a blurred preview first, then the thumbnail when it is loaded.
 
-import { Away, ask, patiently } from "./api.js";
+import { Unavailable, request, withRetry } from "./api.js";
 import { PROBE } from "./documents.js";
 import { h } from "./dom.js";
 import { key } from "./key.js";
 
 const LOOK_AHEAD = "600px";
-const LONGEST = 32;
-const [HEADER, LONG] = [5, 7];
+const MAX_PREVIEW_SIDE = 32;
+const HEADER_BYTES = 5;
+const MAX_WAVES = 7;
 
 let closed = false;
 let probing = null;
 
-/** Whether pictures are only given to those who send a key, which an `img` cannot. */
+/** Whether pictures need a key. An `img` element cannot send one. */
 export const reading = {
   get isClosed() {
     return closed;
@@ -22,7 +23,7 @@ export const reading = {
   },
 };
 
-/** Where reading is closed, pictures are fetched by the page: those that come into sight. */
+/** Fetches pictures with the key when they become visible, where reading needs a key. */
 const watcher = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
@@ -31,7 +32,7 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: LOOK_AHEAD });
 
-/** Set where an image comes from. One that fails is tried once more when the server answers. */
+/** Set the URL of an image. After an error, it is loaded once more when the server is available. */
 export function show(image, url) {
   image.onerror = () => again(image, url);
   if (!closed || url.startsWith("blob:")) image.src = url;
@@ -41,15 +42,15 @@ export function show(image, url) {
   }
 }
 
-/** Return an address of this page's own for what only a key opens. Raises Away or an error. */
+/** Fetch a picture with the key, and return an object URL. Throws Unavailable or an Error. */
 export async function fetched(url) {
   let response;
   try {
     response = await fetch(url, { headers: { Authorization: `Bearer ${key.value}` } });
   } catch {
-    throw new Away();
+    throw new Unavailable();
   }
-  if (!response.ok) throw new Error(`The picture did not come: ${response.status}.`);
+  if (!response.ok) throw new Error(`The picture could not be loaded: HTTP ${response.status}.`);
   return URL.createObjectURL(await response.blob());
 }
 
@@ -64,8 +65,8 @@ async function load(image, url) {
 
 async function again(image, url) {
   image.onerror = null;
-  // Whether the server is away or only the picture gone, an image cannot tell.
-  probing ??= patiently(() => ask(PROBE)).finally(() => { probing = null; });
+  // An image does not tell whether the server is unavailable or the picture is deleted.
+  probing ??= withRetry(() => request(PROBE)).finally(() => { probing = null; });
   try {
     await probing;
   } catch {
@@ -79,7 +80,7 @@ async function again(image, url) {
   }
 }
 
-/** Return the preview of a node with its thumbnail above, which fill what they are put into. */
+/** Return the preview of a picture and its thumbnail, which fill their container. */
 export function picture(node, { lazy = true, alt = node.altText || node.filename } = {}) {
   const preview = h("canvas", { width: 1, height: 1, "aria-hidden": "true" });
   if (node.placeholder) paint(preview, node.placeholder);
@@ -90,7 +91,7 @@ export function picture(node, { lazy = true, alt = node.altText || node.filename
 }
 
 /**
- * Paint a preview (base64) onto a canvas, which takes on its size; one that is broken paints nothing.
+ * Paint a preview (base64) onto a canvas, and set its size. A malformed preview paints nothing.
  *
  * It is a ThumbHash (evanw.github.io/thumbhash): a discrete cosine transform of luminance and two
  * opponent colours, in nibbles, some 25 bytes in all. Pictures of this API have no alpha.
@@ -102,7 +103,7 @@ export function paint(canvas, hash) {
   } catch {
     return;
   }
-  if (bytes.length < HEADER) return;
+  if (bytes.length < HEADER_BYTES) return;
   const image = decode(bytes);
   canvas.width = image.width;
   canvas.height = image.height;
@@ -114,16 +115,16 @@ function decode(bytes) {
   const tail = bytes[3] | (bytes[4] << 8);
   const isLandscape = Boolean(tail >> 15);
   const short = tail & 7;
-  const [across, down] = isLandscape ? [LONG, short] : [short, LONG];
+  const [across, down] = isLandscape ? [MAX_WAVES, short] : [short, MAX_WAVES];
 
-  const nibbles = nibblesOf(bytes.subarray(HEADER));
+  const nibbles = nibblesOf(bytes.subarray(HEADER_BYTES));
   const luminance = channel(nibbles, {
     constant: (head & 63) / 63,
     scale: ((head >> 18) & 31) / 31,
     across: Math.max(3, across),
     down: Math.max(3, down),
   });
-  // Quantization costs saturation, which 1.25 makes up for.
+  // 1.25 compensates for the saturation that is lost by quantization.
   const yellowBlue = channel(nibbles, {
     constant: ((head >> 6) & 63) / 31.5 - 1, scale: (((tail >> 3) & 63) / 63) * 1.25, across: 3, down: 3,
   });
@@ -132,8 +133,8 @@ function decode(bytes) {
   });
 
   const ratio = across / down || 1;
-  const width = Math.max(1, Math.round(ratio > 1 ? LONGEST : LONGEST * ratio));
-  const height = Math.max(1, Math.round(ratio > 1 ? LONGEST / ratio : LONGEST));
+  const width = Math.max(1, Math.round(ratio > 1 ? MAX_PREVIEW_SIDE : MAX_PREVIEW_SIDE * ratio));
+  const height = Math.max(1, Math.round(ratio > 1 ? MAX_PREVIEW_SIDE / ratio : MAX_PREVIEW_SIDE));
   const [columns, lines] = [waves(width), waves(height)];
   const image = new ImageData(width, height);
   for (let y = 0, at = 0; y < height; y += 1) {
@@ -147,7 +148,7 @@ function decode(bytes) {
   return image;
 }
 
-/** Yield 4 bits at a time, the lower ones of each byte first. */
+/** Yield the nibbles of bytes, the lower one of each byte first. */
 function* nibblesOf(bytes) {
   for (const byte of bytes) {
     yield byte & 15;
@@ -155,7 +156,7 @@ function* nibblesOf(bytes) {
   }
 }
 
-/** Read a channel: a triangle of waves across and down, each with its share, around a constant. */
+/** Read a channel: a constant, and the coefficients of a triangle of horizontal and vertical waves. */
 function channel(nibbles, { constant, scale, across, down }) {
   const terms = [];
   for (let cy = 0; cy < down; cy += 1) {

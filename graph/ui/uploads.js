@@ -1,13 +1,13 @@
-// Adding pictures: many at once, each with its own progress and its own refusal.
+// The panel of uploads: several files at once, each with its own progress and error.
 
-import { Away, ask, pause, send } from "./api.js";
+import { Unavailable, pause, request, upload } from "./api.js";
 import { SERVICE, UPLOAD } from "./documents.js";
 import { byId, bytes, h, iconButton } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
 
-const AT_A_TIME = 3;
+const MAX_CONCURRENT_UPLOADS = 3;
 const KEY_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
-const PAUSES = [2, 4, 8, 15, 30];
+const RETRY_DELAYS_SECONDS = [2, 4, 8, 15, 30];
 
 export class Uploads {
   #panel = byId("uploads");
@@ -20,21 +20,21 @@ export class Uploads {
   #entries = [];
   #running = 0;
   #abort = new AbortController();
-  #most = null;
+  #maxBytes = null;
   #onadded;
 
-  /** `onadded` is called when all are through; `onshow`, when somebody wants to see them. */
+  /** `onadded` is called when all uploads have ended, `onshow` when the user wants to see them. */
   constructor({ onadded, onshow }) {
     this.#onadded = onadded;
     this.#show = h("button", { type: "button", hidden: true, onclick: onshow }, "Show them");
     this.#close = iconButton("close", "Stop and close", () => this.#end());
     this.#panel.replaceChildren(
       h("div", { class: "uploads-head" }, this.#head, this.#show, this.#close), this.#bar, this.#list);
-    // Whoever leaves now would leave pictures behind.
+    // Warn before the page is left during uploads.
     addEventListener("beforeunload", (event) => this.#running && event.preventDefault());
   }
 
-  /** Add files to the library. Asks for a key first, where there is none. */
+  /** Add files to the library. Asks for a key where there is none. */
   async add(files) {
     if (!files.length || !(await demandKey("Adding pictures needs a key with the scope WRITE."))) return;
     this.#panel.hidden = false;
@@ -44,36 +44,36 @@ export class Uploads {
       this.#waiting.push(entry);
       this.#list.append(entry.row);
     }
-    this.#tell();
-    while (this.#running < AT_A_TIME && this.#waiting.length) this.#work();
+    this.#update();
+    while (this.#running < MAX_CONCURRENT_UPLOADS && this.#waiting.length) this.#work();
   }
 
   #entry(file) {
-    const said = h("span", { class: "said-of" }, "Waiting");
+    const message = h("span", { class: "said-of" }, "Waiting");
     const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
     const url = file.type.startsWith("image/") ? URL.createObjectURL(file) : null;
     const image = h("img", { alt: "", src: url });
     image.addEventListener("error", () => image.removeAttribute("src"));
     const again = h("button", { type: "button", hidden: true, onclick: () => this.#retry(entry) }, "Try again");
-    const row = h("li", {}, image, h("div", {}, h("span", { class: "name" }, file.name), bar, said), again);
-    const entry = { file, row, said, bar, again, image, part: 0, state: "waiting" };
+    const row = h("li", {}, image, h("div", {}, h("span", { class: "name" }, file.name), bar, message), again);
+    const entry = { file, row, message, bar, again, image, part: 0, state: "waiting" };
     return entry;
   }
 
   #retry(entry) {
     this.#set(entry, "waiting", "Waiting");
     this.#waiting.push(entry);
-    this.#tell();
-    if (this.#running < AT_A_TIME) this.#work();
+    this.#update();
+    if (this.#running < MAX_CONCURRENT_UPLOADS) this.#work();
   }
 
-  #set(entry, state, said) {
+  #set(entry, state, text) {
     Object.assign(entry, { state, part: state === "waiting" ? 0 : entry.part });
     entry.row.dataset.state = state;
-    entry.said.textContent = said;
+    entry.message.textContent = text;
     entry.bar.hidden = state !== "waiting" && state !== "sending";
     entry.again.hidden = state !== "away";
-    this.#tell();
+    this.#update();
   }
 
   async #work() {
@@ -85,17 +85,17 @@ export class Uploads {
         await this.#one(entry, signal);
       } catch (error) {
         if (signal.aborted) break;
-        this.#set(entry, error instanceof Away || KEY_CODES.has(error.code) ? "away" : "refused", error.message);
+        this.#set(entry, error instanceof Unavailable || KEY_CODES.has(error.code) ? "away" : "refused", error.message);
       }
     }
     this.#running -= 1;
-    if (!this.#running && !signal.aborted) this.#through();
+    if (!this.#running && !signal.aborted) this.#finish();
   }
 
   async #one(entry, signal) {
-    const most = await this.#mostBytes();
-    if (entry.file.size > most) {
-      this.#set(entry, "refused", `It has ${bytes(entry.file.size)}; at most ${bytes(most)} are taken.`);
+    const max = await this.#readMaxBytes();
+    if (entry.file.size > max) {
+      this.#set(entry, "refused", `The file has ${bytes(entry.file.size)}; at most ${bytes(max)} are accepted.`);
       return;
     }
     for (let attempt = 0; ; attempt += 1) {
@@ -105,44 +105,44 @@ export class Uploads {
         entry.bar.value = part;
         if (part >= 1) {
           entry.bar.removeAttribute("value");
-          entry.said.textContent = "Looking at it";
+          entry.message.textContent = "Indexing";
         }
-        this.#tell();
+        this.#update();
       };
-      const { uploadImages } = await send(UPLOAD, { file: entry.file }, { onprogress, signal });
+      const { uploadImages } = await upload(UPLOAD, { file: entry.file }, { onprogress, signal });
       const [error] = uploadImages.userErrors;
-      if (error?.code === "OVERLOADED" && attempt < PAUSES.length) {
-        this.#set(entry, "waiting", "The server is busy; it goes on in a moment");
-        await pause(PAUSES[attempt], signal);
+      if (error?.code === "OVERLOADED" && attempt < RETRY_DELAYS_SECONDS.length) {
+        this.#set(entry, "waiting", "The server is busy; retrying soon");
+        await pause(RETRY_DELAYS_SECONDS[attempt], signal);
         continue;
       }
       if (error) this.#set(entry, error.code === "OVERLOADED" ? "away" : "refused", error.message);
       else {
         const [{ isDuplicate }] = uploadImages.results;
         entry.part = 1;
-        this.#set(entry, isDuplicate ? "here" : "added", isDuplicate ? "Is here already" : "Added");
+        this.#set(entry, isDuplicate ? "here" : "added", isDuplicate ? "Already in the library" : "Added");
       }
       return;
     }
   }
 
-  /** How many bytes the server takes. Where it does not say so, it says what was too many. */
-  async #mostBytes() {
-    this.#most ??= ask(SERVICE).then(({ service }) => service.maxUploadBytes);
+  /** Resolve to the size limit of the server, or Infinity where it cannot be read. */
+  async #readMaxBytes() {
+    this.#maxBytes ??= request(SERVICE).then(({ service }) => service.maxUploadBytes);
     try {
-      return await this.#most;
+      return await this.#maxBytes;
     } catch {
-      this.#most = null;
+      this.#maxBytes = null;
       return Infinity;
     }
   }
 
-  #tell() {
+  #update() {
     const of = (state) => this.#entries.filter((entry) => entry.state === state).length;
     const total = this.#entries.length;
     const [added, here, refused] = [of("added"), of("here"), of("refused") + of("away")];
     const open = total - added - here - refused;
-    const rest = [here && `${here} here already`, refused && `${refused} not added`].filter(Boolean);
+    const rest = [here && `${here} already in the library`, refused && `${refused} not added`].filter(Boolean);
     const text = open
       ? `Adding ${total - open + 1} of ${total}`
       : [`${added} added`, ...rest].join(", ");
@@ -155,11 +155,11 @@ export class Uploads {
     this.#close.lastChild.textContent = this.#close.title;
   }
 
-  #through() {
+  #finish() {
     if (this.#entries.some(({ state }) => state === "added")) this.#onadded();
   }
 
-  /** Stop what is under way, and forget it all. */
+  /** Cancel all uploads, and close the panel. */
   #end() {
     this.#abort.abort();
     this.#abort = new AbortController();

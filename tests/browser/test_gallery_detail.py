@@ -172,7 +172,7 @@ async def test_a_picture_that_is_not_here_any_more_says_so(visit: Visit, few: Se
         ids=[gone],
     )
     gallery = Gallery(await visit(few, f"/?image={gone}"))
-    await expect(gallery.detail).to_contain_text("not here any more")
+    await expect(gallery.detail).to_contain_text("no longer exists")
     await gallery.detail.get_by_role("button", name="Close").click()
     await expect(gallery.tiles).to_have_count(FEW - 1)
 

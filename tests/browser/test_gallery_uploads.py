@@ -40,10 +40,10 @@ async def test_dropped_pictures_are_added_and_each_file_says_what_became_of_it(
         File.of(cards(1)[0]),
     ]
     await drop(gallery.page, files, on=ADD)
-    await expect(gallery.uploads).to_contain_text("6 added, 1 here already, 2 not added")
+    await expect(gallery.uploads).to_contain_text("6 added, 1 already in the library, 2 not added")
     for file in files[:6]:
         await expect(line(gallery, file.name)).to_contain_text("Added")
-    await expect(line(gallery, files[-1].name)).to_contain_text("Is here already")
+    await expect(line(gallery, files[-1].name)).to_contain_text("Already in the library")
     await expect(line(gallery, "notes.txt")).to_contain_text("JPEG")
     await expect(line(gallery, "broken.jpg")).not_to_contain_text("Added")
 

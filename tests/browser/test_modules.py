@@ -140,14 +140,14 @@ QUESTIONS = [
 @pytest.mark.parametrize("change", QUESTIONS)
 async def test_a_question_comes_back_from_its_address(page: Page, change: dict[str, Any]) -> None:
     question = EVERYTHING | change
-    address = await call(page, "question.js", "toAddress", question)
+    address = await call(page, "query.js", "toAddress", question)
     assert address.startswith("./")
-    assert question == await call(page, "question.js", "fromAddress", address[2:])
+    assert question == await call(page, "query.js", "fromAddress", address[2:])
 
 
 async def test_what_an_address_says_that_means_nothing_is_left_out(page: Page) -> None:
     address = "?month=2024-13&near=here&sort=size&other=1&tag=sea&tag=sea"
-    question = await call(page, "question.js", "fromAddress", address)
+    question = await call(page, "query.js", "fromAddress", address)
     assert EVERYTHING | {"tags": ["sea"]} == question
 
 
@@ -189,11 +189,11 @@ async def test_what_an_address_says_that_means_nothing_is_left_out(page: Page) -
 async def test_a_question_is_put_into_the_words_of_the_api(
     page: Page, change: dict[str, Any], by: dict[str, Any]
 ) -> None:
-    assert by == await call(page, "question.js", "toBy", EVERYTHING | change)
+    assert by == await call(page, "query.js", "toBy", EVERYTHING | change)
 
 
 async def test_a_month_ends_where_the_next_begins(page: Page) -> None:
-    found = await call(page, "question.js", "toFilter", EVERYTHING | {"month": "2024-12"})
+    found = await call(page, "query.js", "toFilter", EVERYTHING | {"month": "2024-12"})
     assert {
         "statusIn": ["READY"],
         "takenAt": {"gte": "2024-12-01T00:00:00.000Z", "lt": "2025-01-01T00:00:00.000Z"},
@@ -214,4 +214,4 @@ async def test_a_month_ends_where_the_next_begins(page: Page) -> None:
     ],
 )
 async def test_a_place_is_read_as_maps_write_it(page: Page, text: str, place: object) -> None:
-    assert place == await call(page, "question.js", "readNear", text)
+    assert place == await call(page, "query.js", "readNear", text)

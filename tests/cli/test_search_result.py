@@ -20,7 +20,7 @@ from pictograph.cli.search_result import search_and_render
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -33,13 +33,13 @@ NEAREST = "the nearest are shown."
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def backend() -> FakeBackend:
+    return FakeBackend()
 
 
 @pytest.fixture
-def use_cases(world: World) -> UseCases:
-    return world.use_cases()
+def use_cases(backend: FakeBackend) -> UseCases:
+    return backend.use_cases()
 
 
 @pytest.fixture
@@ -135,12 +135,14 @@ async def test_near_duplicates_collapse_into_one_row_with_their_number(
 
 
 @pytest.mark.usefixtures("filled")
-async def test_thumbnails_are_drawn_when_asked_for(use_cases: UseCases, world: World) -> None:
+async def test_thumbnails_are_drawn_when_asked_for(
+    use_cases: UseCases, backend: FakeBackend
+) -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (255, 0, 0)).save(file, "WEBP")
     for found in (await use_cases.search(RED)).found:
         key = Variant.THUMBNAIL.key_of(found.image.id)
-        await world.storage.write(key, file.getvalue(), content_type="image/webp")
+        await backend.storage.write(key, file.getvalue(), content_type="image/webp")
     assert "▀" in await search_output(use_cases, pictures=True)
 
 

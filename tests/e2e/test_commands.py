@@ -175,4 +175,4 @@ def test_a_taken_port_is_named(no_key: dict[str, object]) -> None:
         port = taken.getsockname()[1]
         refused = pictograph("serve", "--port", str(port), settings=no_key)
     assert refused.returncode == 1
-    assert f"Port {port} on 127.0.0.1 cannot be listened on" in refused.stderr
+    assert f"The server cannot listen on port {port} of 127.0.0.1" in refused.stderr

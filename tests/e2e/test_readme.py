@@ -12,7 +12,7 @@ import pytest
 from postcards.scenes import SETTINGS
 from tests.e2e.postcards import sunset
 from tests.e2e.process import ROOT, Server
-from tests.graph.wires import over_events, soon
+from tests.graph.subscription_clients import next_result, over_sse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -161,8 +161,8 @@ def test_the_postcards_are_as_many_as_the_tests_count(ids: dict[str, str]) -> No
 
 async def test_a_live_search_tells_of_what_comes_to_match(postcards: Server) -> None:
     ids = []
-    async with over_events(postcards.url, QUERIES["Sunsets"]) as results:
-        waiting = asyncio.ensure_future(soon(results))
+    async with over_sse(postcards.url, QUERIES["Sunsets"]) as results:
+        waiting = asyncio.ensure_future(next_result(results))
         # Nobody tells when a live search has begun.
         for seed in count(90):
             name = f"another sunset {seed}.png"

@@ -18,7 +18,7 @@ from infra.embedded_postgres.cluster import open_cluster
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, ServerProcess, pictograph, typed_url
 from tests.e2e.test_direct_uploads import COMPLETE, CREATE, announced, send
-from tests.graph.wires import over_events, over_websocket, rest, soon
+from tests.graph.subscription_clients import all_results, next_result, over_sse, over_websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -42,7 +42,7 @@ CUT = text("""
     WHERE datname = current_database() AND application_name LIKE 'pictograph%'
 """)
 
-both = pytest.mark.parametrize("subscribe", [over_websocket, over_events])
+both = pytest.mark.parametrize("subscribe", [over_websocket, over_sse])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ async def expect(url: str) -> tuple[UUID, dict[str, object]]:
 
 async def until_matched(results: AsyncIterator[Any], server: Server, seeds: Iterator[int]) -> None:
     """Upload until a picture is matched: nobody tells when a live search has begun."""
-    waiting = asyncio.ensure_future(soon(results))
+    waiting = asyncio.ensure_future(next_result(results))
     while not waiting.done():
         seed = next(seeds)
         await asyncio.to_thread(server.upload, {f"{seed}.jpg": picture(seed)})
@@ -91,7 +91,7 @@ async def test_a_live_search_on_one_server_finds_what_is_uploaded_to_the_other(
     subscribe: Any,  # noqa: ANN401 - either way
 ) -> None:
     one, other = servers
-    seeds = iter(range(100, 200) if subscribe is over_events else range(200, 300))
+    seeds = iter(range(100, 200) if subscribe is over_sse else range(200, 300))
     async with subscribe(one.url, ANYTHING) as results:
         await until_matched(results, other, seeds)
 
@@ -104,10 +104,10 @@ async def test_a_status_is_seen_through_a_database_that_cuts_every_connection(
 ) -> None:
     image_id, ids = await expect(postgres_module_url)
     async with subscribe(servers[0].url, STATUS, ids) as results:
-        assert "PROCESSING" == (await soon(results))["data"]["imageStatusChanged"]["status"]
+        assert "PROCESSING" == (await next_result(results))["data"]["imageStatusChanged"]["status"]
         await execute(postgres_module_url, CUT)
         await execute(postgres_module_url, FINISH, id=image_id)
-        [last] = await rest(results)
+        [last] = await all_results(results)
         assert "READY" == last["data"]["imageStatusChanged"]["status"]
 
 
@@ -123,14 +123,14 @@ async def test_what_workers_finish_is_seen_and_found_through_another_server(
         await until_matched(found, other, iter(range(300, 400)))
         done = other.ask(COMPLETE, ids=[target["id"] for target in made])["completeUploads"]
         ids = [result["image"]["id"] for result in done["results"]]
-        async with over_events(one.url, STATUS, {"ids": ids}) as watched:
-            statuses = await rest(watched)
+        async with over_sse(one.url, STATUS, {"ids": ids}) as watched:
+            statuses = await all_results(watched)
         told = [each["data"]["imageStatusChanged"]["status"] for each in statuses]
         assert len(ids) == told.count("READY")
         assert {"PROCESSING", "READY"} >= set(told)
         missing = set(ids)
         while missing:
-            node = (await soon(found))["data"]["imageMatched"]["node"]
+            node = (await next_result(found))["data"]["imageMatched"]["node"]
             if node["filename"] == "a.jpg":
                 missing.remove(node["id"])
 
@@ -141,7 +141,7 @@ async def test_a_restart_of_the_embedded_database_is_survived(model: Path, tmp_p
         seeds = iter(range(100))
         async with (
             over_websocket(one.url, ANYTHING) as over_socket,
-            over_events(one.url, ANYTHING) as over_http,
+            over_sse(one.url, ANYTHING) as over_http,
         ):
             await until_matched(over_socket, other, seeds)
             await until_matched(over_http, other, seeds)
@@ -156,7 +156,7 @@ async def test_a_restart_of_the_embedded_database_is_survived(model: Path, tmp_p
                 async with asyncio.timeout(60):
                     names = [""]
                     while names[-1] != name:
-                        node = (await soon(results))["data"]["imageMatched"]["node"]
+                        node = (await next_result(results))["data"]["imageMatched"]["node"]
                         names.append(node["filename"])
                 assert len(set(names)) == len(names)
         one.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A server over fakes for every test."""
+"""A server over fakes for each test."""
 
 # ruff: noqa: ANN401 - options are of many types
 
@@ -11,27 +11,27 @@ import pytest
 
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
-from tests.graph.watched import WatchedCatalog
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.recording_fakes import RecordingCatalog
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def backend() -> FakeBackend:
+    return FakeBackend()
 
 
 @pytest.fixture
-def catalog(world: World) -> WatchedCatalog:
-    return world.catalog
+def catalog(backend: FakeBackend) -> RecordingCatalog:
+    return backend.catalog
 
 
 @pytest.fixture
-async def serve(world: World) -> AsyncIterator[Serve]:
-    """Return what starts a server with options, and hands a client of it."""
+async def serve(backend: FakeBackend) -> AsyncIterator[Serve]:
+    """Return a function that starts a server with options and returns a client of it."""
     clients: list[httpx.AsyncClient] = []
 
     def start(*, public_reading: bool = True, ready: Any = None, **options: Any) -> Client:
-        use_cases = world.use_cases(public_reading=public_reading)
+        use_cases = backend.use_cases(public_reading=public_reading)
         app = create_app(
             lambda: use_cases,
             replace(HttpOptions(), **options),

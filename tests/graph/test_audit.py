@@ -1,6 +1,6 @@
 """The conformance audits of GraphQL over HTTP, against a real server."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from graph.http.app import create_app
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
 
 CHECKS = Path(__file__).parents[3] / "shared" / "checks"
 NPM = shutil.which("npm")
@@ -21,7 +21,7 @@ NPM = shutil.which("npm")
 
 @pytest.fixture
 async def audit(tmp_path: Path) -> Any:
-    """Return the audit, installed; npm may have no network to fetch it by."""
+    """Install the audits, or skip where npm has no network."""
     if not CHECKS.exists() or NPM is None:
         pytest.skip("the audits need ../shared/checks and npm")
     for file in CHECKS.iterdir():
@@ -34,9 +34,9 @@ async def audit(tmp_path: Path) -> Any:
     return tmp_path / "audit.mjs"
 
 
-async def test_all_audits_pass(audit: Path, world: World, tmp_path: Path) -> None:
+async def test_all_audits_pass(audit: Path, backend: FakeBackend, tmp_path: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
-    app = create_app(world.use_cases)
+    app = create_app(backend.use_cases)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     report = tmp_path / "report.json"

@@ -1,6 +1,6 @@
-"""Blends over the API, and every question that makes no sense."""
+"""Blends, and every invalid query."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import json
 from datetime import timedelta
@@ -13,8 +13,8 @@ from domain.entities.searches import SEARCH_LIFETIME
 from graph.schema.ids import global_id
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import multipart
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import multipart
 
 SEARCH = """
     query ($by: ImageSearchBy!, $after: String, $minRelevance: Float,
@@ -44,21 +44,21 @@ async def found(client: Client, **variables: Any) -> Any:
 
 
 async def with_files(client: Client, by: object, **files: bytes) -> Any:
-    """Search with files at the places in ``by`` that are named with __ for dots."""
-    places = {name: [f"variables.by.{name.replace('__', '.')}"] for name in files}
-    answer = await client.http.post(
+    """Search with files for paths in ``by``, written with __ for dots."""
+    file_map = {name: [f"variables.by.{name.replace('__', '.')}"] for name in files}
+    response = await client.http.post(
         "/graphql",
         headers={"GraphQL-Require-Preflight": "1"},
         **multipart(
             {"query": SEARCH, "variables": {"by": by}},
-            places,
+            file_map,
             {name: (f"{name}.png", data) for name, data in files.items()},
         ),
     )
-    return answer.json()
+    return response.json()
 
 
-async def test_a_blend_of_texts_images_and_weights_finds_what_is_between(
+async def test_a_blend_finds_images_between_its_weighted_terms(
     client: Client, ids: dict[str, str]
 ) -> None:
     like: list[Any] = [RED, {"term": {"imageId": ids["blue"]}, "weight": 1}]
@@ -68,7 +68,7 @@ async def test_a_blend_of_texts_images_and_weights_finds_what_is_between(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_is_unlike_is_left_out(client: Client) -> None:
+async def test_unlike_terms_are_left_out(client: Client) -> None:
     magenta = {"term": {"text": "magenta"}}
     nothing: list[Any] = [None, []]
     for unlike in nothing:
@@ -79,34 +79,34 @@ async def test_what_is_unlike_is_left_out(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("ids")
-async def test_pictures_of_a_blend_are_sent_as_files(client: Client, world: World) -> None:
+async def test_pictures_of_a_blend_are_sent_as_files(client: Client, backend: FakeBackend) -> None:
     by = {"blend": {"like": [RED, FILE], "unlike": [FILE]}}
-    answer = await with_files(
+    response = await with_files(
         client,
         by,
         blend__like__1__term__image=picture_file(COLOURS["blue"]),
         blend__unlike__0__term__image=picture_file(COLOURS["green"]),
     )
-    page = answer["data"]["searchImages"]
+    page = response["data"]["searchImages"]
     assert [{"filename": "purple"}] == page["nodes"]
-    assert 4 + 2 == len(world.encoder.pictures)
-    calls = world.encoder.calls
+    assert 4 + 2 == len(backend.encoder.pictures)
+    calls = backend.encoder.calls
     again = await found(client, by={"searchId": page["searchId"]})
     assert page == again
     rest = await found(
         client, by={"searchId": page["searchId"]}, after=page["pageInfo"]["endCursor"], first=9
     )
     assert 3 == len(rest["nodes"])
-    assert calls == world.encoder.calls
+    assert calls == backend.encoder.calls
 
 
-async def test_a_file_of_a_blend_that_is_no_picture_is_one_error_by_name(client: Client) -> None:
+async def test_an_invalid_picture_in_a_blend_is_one_error_with_its_path(client: Client) -> None:
     by = {"blend": {"like": [RED, FILE]}}
-    answer = await with_files(client, by, blend__like__1__term__image=b"GIF?")
-    [error] = answer["errors"]
+    response = await with_files(client, by, blend__like__1__term__image=b"GIF?")
+    [error] = response["errors"]
     assert "UNSUPPORTED_FORMAT" == error["extensions"]["code"]
     assert "by.blend.like.1.term.image" == error["extensions"]["argument"]
-    assert answer["data"] is None
+    assert response["data"] is None
 
 
 def blend(like: object, unlike: object = ()) -> object:
@@ -144,26 +144,28 @@ def blend(like: object, unlike: object = ()) -> object:
         (blend([{**RED, "weight": 1e-46}]), "by.blend.like.0.weight", "BAD_USER_INPUT"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_one_error_by_name(
+async def test_an_invalid_query_is_one_error_with_its_path(
     client: Client, by: object, argument: str, code: str
 ) -> None:
-    answer = await client.ask(SEARCH, by=by)
-    [error] = answer["errors"]
+    response = await client.ask(SEARCH, by=by)
+    [error] = response["errors"]
     assert (code, argument) == (error["extensions"]["code"], error["extensions"]["argument"])
-    assert answer["data"] is None
+    assert response["data"] is None
     assert error["message"].endswith(".")
 
 
 @pytest.mark.usefixtures("ids")
 @pytest.mark.parametrize("bound", [-0.01, 1.5, 50, -1e300])
-async def test_a_relevance_out_of_bounds_is_one_error_by_name(client: Client, bound: float) -> None:
-    answer = await client.ask(SEARCH, by={"text": "red"}, minRelevance=bound)
-    [error] = answer["errors"]
+async def test_a_minimum_relevance_out_of_range_is_one_error_with_its_path(
+    client: Client, bound: float
+) -> None:
+    response = await client.ask(SEARCH, by={"text": "red"}, minRelevance=bound)
+    [error] = response["errors"]
     assert ("BAD_USER_INPUT", "minRelevance") == (
         error["extensions"]["code"],
         error["extensions"]["argument"],
     )
-    assert answer["data"] is None
+    assert response["data"] is None
 
 
 @pytest.mark.usefixtures("ids")
@@ -175,20 +177,22 @@ async def test_a_relevance_out_of_bounds_is_one_error_by_name(client: Client, bo
         '{"by": {"blend": {"like": [{"term": {"text": "red"}, "weight": NUMBER}]}}}',
     ],
 )
-async def test_what_is_no_number_is_one_error(client: Client, number: str, variables: str) -> None:
+async def test_a_value_that_is_not_a_number_is_one_error(
+    client: Client, number: str, variables: str
+) -> None:
     body = f'{{"query": {json.dumps(SEARCH)}, "variables": {variables.replace("NUMBER", number)}}}'
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql", content=body, headers={"Content-Type": "application/json"}
     )
-    [error] = answer.json()["errors"]
-    assert "data" not in answer.json()
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
-    # In JSON, not-a-number is not JSON; elsewhere, the message says where it stands.
+    [error] = response.json()["errors"]
+    assert "data" not in response.json()
+    assert "INTERNAL_SERVER_ERROR" not in response.text
+    # NaN is not JSON. For other values, the message names the type.
     assert "JSON" in error["message"] or "Float" in error["message"]
 
 
 @pytest.mark.usefixtures("ids")
-async def test_nulls_are_as_if_left_out(client: Client) -> None:
+async def test_a_null_argument_of_a_search_means_the_same_as_an_omitted_one(client: Client) -> None:
     by = {"blend": {"like": [RED], "unlike": None}}
     assert 1 == len((await found(client, by=by, minRelevance=None, after=None))["nodes"])
 
@@ -207,63 +211,65 @@ async def test_nulls_are_as_if_left_out(client: Client) -> None:
         {"exact": True},
     ],
 )
-async def test_a_cursor_of_another_search_is_one_error_by_name(
+async def test_a_cursor_of_another_search_is_one_error_with_its_path(
     client: Client, other: dict[str, Any]
 ) -> None:
-    asked: dict[str, Any] = {
+    variables: dict[str, Any] = {
         "by": BLEND,
         "minRelevance": None,
         "collapse": "NONE",
         "exact": False,
     }
-    cursor = (await found(client, **asked))["pageInfo"]["endCursor"]
-    assert 1 == len((await found(client, **asked, after=cursor))["nodes"])
-    answer = await client.ask(SEARCH, **(asked | other), after=cursor)
-    [error] = answer["errors"]
+    cursor = (await found(client, **variables))["pageInfo"]["endCursor"]
+    assert 1 == len((await found(client, **variables, after=cursor))["nodes"])
+    response = await client.ask(SEARCH, **(variables | other), after=cursor)
+    [error] = response["errors"]
     assert "after" == error["extensions"]["argument"]
     assert "belongs to another search" in error["message"]
-    assert answer["data"] is None
+    assert response["data"] is None
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_has_expired_is_one_error_by_name(client: Client, world: World) -> None:
+async def test_an_expired_search_is_one_error_with_its_path(
+    client: Client, backend: FakeBackend
+) -> None:
     page = await found(client, by=BLEND)
     cursor, kept = page["pageInfo"]["endCursor"], {"searchId": page["searchId"]}
-    world.clock.now += SEARCH_LIFETIME + timedelta(minutes=1)
+    backend.clock.now += SEARCH_LIFETIME + timedelta(minutes=1)
     cases: list[tuple[str, dict[str, Any]]] = [
         ("by.searchId", {"by": kept}),
         ("after", {"by": BLEND, "after": cursor}),
         ("after", {"by": kept, "after": cursor}),
         ("by.searchId", {"by": kept, "minRelevance": 0.5}),
     ]
-    for argument, asked in cases:
-        answer = await client.ask(SEARCH, **asked)
-        [error] = answer["errors"]
+    for argument, variables in cases:
+        response = await client.ask(SEARCH, **variables)
+        [error] = response["errors"]
         assert ("SEARCH_EXPIRED", argument) == (
             error["extensions"]["code"],
             error["extensions"]["argument"],
         )
-        assert answer["data"] is None
+        assert response["data"] is None
 
 
 @pytest.mark.usefixtures("ids")
 @pytest.mark.parametrize("cursor", ["", "x", "WyJ4IiwgMV0", "bnVsbA", "\N{SNOWMAN}"])
-async def test_a_cursor_that_is_none_is_one_error_by_name(client: Client, cursor: str) -> None:
-    answer = await client.ask(SEARCH, by=BLEND, after=cursor)
-    [error] = answer["errors"]
+async def test_a_malformed_cursor_is_one_error_with_its_path(client: Client, cursor: str) -> None:
+    response = await client.ask(SEARCH, by=BLEND, after=cursor)
+    [error] = response["errors"]
     assert ("BAD_USER_INPUT", "after") == (
         error["extensions"]["code"],
         error["extensions"]["argument"],
     )
-    assert answer["data"] is None
+    assert response["data"] is None
 
 
 @pytest.mark.parametrize(
     "term",
     [{}, {"text": "a", "imageId": "b"}, {"text": None}, {"image": "a.png"}, {"searchId": "x"}],
 )
-async def test_a_term_is_exactly_one_thing(client: Client, term: object) -> None:
-    answer = await client.ask(SEARCH, by=blend([RED, {"term": term}]))
-    assert "data" not in answer
-    assert "INTERNAL_SERVER_ERROR" not in str(answer)
-    assert 1 == len(answer["errors"])
+async def test_a_term_has_exactly_one_field(client: Client, term: object) -> None:
+    response = await client.ask(SEARCH, by=blend([RED, {"term": term}]))
+    assert "data" not in response
+    assert "INTERNAL_SERVER_ERROR" not in str(response)
+    assert 1 == len(response["errors"])

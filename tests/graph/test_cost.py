@@ -1,6 +1,6 @@
-"""What one request may ask for."""
+"""Limits on the size and cost of an operation."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import time
 from typing import Any
@@ -10,18 +10,18 @@ from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.schema.cost import excess
-from tests.graph.requests import KEY
-from tests.graph.world import Client
+from graph.schema.cost import limit_error
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import KEY
 
 
-def refused(query: str, **variables: object) -> Any:
-    error = excess(parse(query), variables)
+def exceeded_limit(query: str, **variables: object) -> Any:
+    error = limit_error(parse(query), variables)
     return error and error.message.split()[2]
 
 
-def alike(selection: str, *, times: int) -> str:
-    """Return a selection under as many aliases."""
+def aliased(selection: str, *, times: int) -> str:
+    """Repeat a selection under different aliases."""
     return " ".join(f"a{number}: {selection}" for number in range(times))
 
 
@@ -29,25 +29,25 @@ LABELS = "labels(candidates: [{}]) {{ __typename }}".format(", ".join(f'"{n}"' f
 VALUES = "cameras(first: 100) { value count } tags(first: 100) { value count } months { count }"
 
 
-def bomb(fragments: int) -> Any:
-    """Return a query whose size doubles with every fragment."""
+def fragment_bomb(fragments: int) -> Any:
+    """Return a query whose expanded size doubles with every fragment."""
     chain = " ".join(
         f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(fragments)
     )
     return f"{{ ...f0 }} {chain} fragment f{fragments} on Query {{ __typename }}"
 
 
-async def test_a_bomb_of_fragments_is_refused(client: Client) -> None:
-    error = await client.error(bomb(60))
+async def test_a_fragment_bomb_is_refused(client: Client) -> None:
+    error = await client.error(fragment_bomb(60))
     assert "QUERY_TOO_LARGE" == error["extensions"]["code"]
     assert "at most" in error["message"]
 
 
 def test_every_fragment_is_measured_once() -> None:
-    document = parse(bomb(150))
+    document = parse(fragment_bomb(150))
     began = time.process_time()
-    assert excess(document, None)
-    # 2**150 spreads would outlast the sun; the bound only tells one from the other.
+    assert limit_error(document, None)
+    # Expanding 2**150 spreads would never end; the bound only tells the two apart.
     assert time.process_time() - began < 60
 
 
@@ -78,19 +78,19 @@ def test_every_fragment_is_measured_once() -> None:
             "searches",
         ),
         ("{ images(first: 100) { nodes { " + "id " * 250 + " } } }", "cost"),
-        (f"{{ {alike('images { facets { tags { value } } }', times=14)} }}", "cost"),
-        (f"{{ images {{ {alike(f'facets {{ {LABELS} }}', times=7)} }} }}", "cost"),
-        (f"{{ images {{ facets {{ {alike(LABELS, times=10)} }} }} }}", "cost"),
-        (f"{{ images {{ nodes {{ {alike(LABELS, times=10)} }} }} }}", "cost"),
-        (f"{{ images(first: 100) {{ nodes {{ {alike(LABELS, times=9)} }} }} }}", "cost"),
+        (f"{{ {aliased('images { facets { tags { value } } }', times=14)} }}", "cost"),
+        (f"{{ images {{ {aliased(f'facets {{ {LABELS} }}', times=7)} }} }}", "cost"),
+        (f"{{ images {{ facets {{ {aliased(LABELS, times=10)} }} }} }}", "cost"),
+        (f"{{ images {{ nodes {{ {aliased(LABELS, times=10)} }} }} }}", "cost"),
+        (f"{{ images(first: 100) {{ nodes {{ {aliased(LABELS, times=9)} }} }} }}", "cost"),
         (
             f"{{ images(first: 9) {{ nodes {{ similarImages {{ nodes {{ {LABELS} }} }} }} }} }}",
             "cost",
         ),
     ],
 )
-def test_what_asks_for_too_much_is_told_of_what(query: str, name: str) -> None:
-    assert name == refused(query)
+def test_the_error_names_the_exceeded_limit(query: str, name: str) -> None:
+    assert name == exceeded_limit(query)
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_what_asks_for_too_much_is_told_of_what(query: str, name: str) -> None:
     [
         f"{{ images(first: 100) {{ nodes {{ id filename tags {LABELS} }} }} }}",
         f"{{ images(first: 100) {{ nodes {{ id url }} facets {{ {VALUES} {LABELS} }} }} }}",
-        f"{{ {alike('images { facets { tags { value count } } }', times=12)} }}",
+        f"{{ {aliased('images { facets { tags { value count } } }', times=12)} }}",
     ],
 )
-def test_what_a_page_shows_is_not_too_much(query: str) -> None:
-    assert refused(query) is None
+def test_the_queries_of_a_page_are_within_the_limits(query: str) -> None:
+    assert exceeded_limit(query) is None
 
 
-def test_labels_in_variables_count_as_what_they_are() -> None:
+def test_labels_in_variables_are_measured() -> None:
     query = (
         "query ($c: [String!]!) { images { nodes { a: labels(candidates: $c) { label share } } } }"
     )
-    assert refused(query, c=["x"] * 50) is None
-    assert "cost" == refused(query, c=["x"] * 100)
+    assert exceeded_limit(query, c=["x"] * 50) is None
+    assert "cost" == exceeded_limit(query, c=["x"] * 100)
 
 
 async def test_ten_searches_are_answered_in_one_request(client: Client) -> None:
@@ -134,36 +134,36 @@ async def test_ten_searches_are_answered_in_one_request(client: Client) -> None:
         ("$n: Int", {}, True),
     ],
 )
-def test_page_sizes_in_variables_count_as_what_they_are(
+def test_page_sizes_in_variables_are_measured(
     definition: str, variables: dict[str, object], expected: object
 ) -> None:
     nested = "nodes { similarImages { searchId } }"
     query = f"query ({definition}) {{ images(first: $n) {{ {nested} }} }}"
-    assert expected == bool(refused(query, **variables))
+    assert expected == bool(exceeded_limit(query, **variables))
 
 
-def test_ids_in_variables_count_as_what_they_are() -> None:
+def test_ids_in_variables_are_measured() -> None:
     query = (
         "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Image { similarImages { searchId } } } }"
     )
-    assert refused(query, ids=["x"] * 10) is None
-    assert "searches" == refused(query, ids=["x"] * 11)
+    assert exceeded_limit(query, ids=["x"] * 10) is None
+    assert "searches" == exceeded_limit(query, ids=["x"] * 11)
 
 
 def test_a_live_search_counts_as_a_search() -> None:
     def live(times: int) -> str:
-        similar = alike("similarImages { searchId }", times=times)
+        similar = aliased("similarImages { searchId }", times=times)
         return f'subscription {{ imageMatched(by: {{text: "a"}}) {{ node {{ {similar} }} }} }}'
 
-    assert refused(live(9)) is None
-    assert "searches" == refused(live(10))
+    assert exceeded_limit(live(9)) is None
+    assert "searches" == exceeded_limit(live(10))
 
 
-def test_fragments_that_spread_themselves_or_nothing_end() -> None:
-    assert refused("{ ...a ...nothing } fragment a on Query { b ...a }") is None
+def test_measuring_ends_for_cyclic_and_unknown_fragments() -> None:
+    assert exceeded_limit("{ ...a ...nothing } fragment a on Query { b ...a }") is None
 
 
-async def test_fragments_that_spread_themselves_are_refused_by_the_standard_rules(
+async def test_cyclic_fragments_are_refused_by_validation(
     client: Client,
 ) -> None:
     error = await client.error("{ ...a } fragment a on Query { __typename ...a }")
@@ -181,16 +181,16 @@ async def test_fragments_that_spread_themselves_are_refused_by_the_standard_rule
         "query (" + " ".join(f"$v{n}: Int" for n in range(450)) + ") { __typename }",
     ],
 )
-async def test_what_is_large_in_other_ways_is_refused_without_a_fault_of_ours(
+async def test_other_oversized_queries_are_refused_without_an_internal_error(
     client: Client, query: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = await client.ask(query)
-    assert answer["errors"]
-    assert "INTERNAL_SERVER_ERROR" not in str(answer)
+    response = await client.ask(query)
+    assert response["errors"]
+    assert "INTERNAL_SERVER_ERROR" not in str(response)
     assert [] == caplog.records
 
 
-async def test_a_change_is_not_measured_as_a_page(client: Client) -> None:
+async def test_the_images_of_a_mutation_are_not_measured_as_a_page(client: Client) -> None:
     query = """mutation { tagImages(input: {imageIds: [], tags: ["a"]}) {
         images { similarImages { searchId } } userErrors { message }
     } }"""
@@ -221,4 +221,4 @@ def test_measuring_ends_for_every_document(
     named = " ".join(
         f"fragment {name} on X {{ {body} }}" for name, body in zip("abc", fragments, strict=True)
     )
-    excess(parse(f"{{ {selection} }} {named}"), variables)
+    limit_error(parse(f"{{ {selection} }} {named}"), variables)

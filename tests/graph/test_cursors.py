@@ -1,4 +1,4 @@
-"""Cursors, there and back, and forged."""
+"""Cursors: encoding, decoding and forged ones."""
 
 import base64
 import json
@@ -16,15 +16,15 @@ from domain.entities.searches import SearchCursor
 from domain.errors import InvalidArgument
 from domain.use_cases.duplicates.find_duplicates import GroupCursor
 from graph.schema.pagination import (
-    group_at,
-    group_cursor,
-    position_at,
-    position_cursor,
-    search_at,
-    search_cursor,
+    decode_group_cursor,
+    decode_position,
+    decode_search_cursor,
+    encode_group_cursor,
+    encode_position,
+    encode_search_cursor,
 )
 
-PLACES = st.one_of(
+POSITIONS = st.one_of(
     st.tuples(st.just(SortField.FILENAME), st.text(st.characters(categories=["L", "N", "S"]))),
     st.tuples(st.just(SortField.BYTE_SIZE), st.integers(0, 2**63 - 1)),
     st.tuples(st.just(SortField.TAKEN_AT), st.none() | st.integers(-(10**15), 10**15)),
@@ -32,27 +32,27 @@ PLACES = st.one_of(
 )
 
 
-@given(PLACES, st.booleans(), st.uuids())
-def test_a_place_survives_the_way_through_its_cursor(
+@given(POSITIONS, st.booleans(), st.uuids())
+def test_a_position_survives_encoding_and_decoding(
     field_and_value: tuple[SortField, Any], descending: object, image_id: UUID
 ) -> None:
     field, value = field_and_value
-    sort, place = Sort(field, descending=bool(descending)), Position(value, image_id)
-    assert place == position_at(position_cursor(place, sort), sort, location=("after",))
+    sort, position = Sort(field, descending=bool(descending)), Position(value, image_id)
+    assert position == decode_position(encode_position(position, sort), sort, location=("after",))
 
 
 @given(st.uuids(), st.integers(0, 1_000))
-def test_a_rank_survives_the_way_through_its_cursor(search_id: UUID, rank: int) -> None:
+def test_a_rank_of_a_search_survives_encoding_and_decoding(search_id: UUID, rank: int) -> None:
     cursor = SearchCursor(search_id, rank)
-    assert cursor == search_at(search_cursor(cursor), location=("after",))
+    assert cursor == decode_search_cursor(encode_search_cursor(cursor), location=("after",))
 
 
 @given(st.sampled_from(Collapse), st.uuids(), st.uuids())
-def test_a_group_survives_the_way_through_its_cursor(
+def test_a_group_of_duplicates_survives_encoding_and_decoding(
     kind: Collapse, newest: UUID, last: UUID
 ) -> None:
     cursor = GroupCursor(kind, newest, last)
-    assert cursor == group_at(group_cursor(cursor), location=("after",))
+    assert cursor == decode_group_cursor(encode_group_cursor(cursor), location=("after",))
 
 
 JSON = st.recursive(
@@ -62,30 +62,30 @@ JSON = st.recursive(
 FORGED = st.text() | JSON.map(
     lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
 )
-HALF_TRUE = st.tuples(
+FORGED_POSITIONS = st.tuples(
     st.sampled_from(["created_at desc", "filename asc", "byte_size asc", "taken_at desc"]),
     JSON,
     st.uuids().map(str) | JSON,
 ).map(lambda parts: base64.urlsafe_b64encode(json.dumps(parts).encode()).decode())
 
 
-@given(FORGED | HALF_TRUE, st.sampled_from(SortField))
-def test_a_forged_cursor_is_a_place_or_one_clear_error(cursor: str, field: SortField) -> None:
+@given(FORGED | FORGED_POSITIONS, st.sampled_from(SortField))
+def test_a_forged_cursor_is_a_valid_position_or_refused(cursor: str, field: SortField) -> None:
     sort = Sort(field)
     try:
-        place = position_at(cursor, sort, location=("after",))
+        position = decode_position(cursor, sort, location=("after",))
     except InvalidArgument:
         return
-    assert place == position_at(position_cursor(place, sort), sort, location=("after",))
+    assert position == decode_position(encode_position(position, sort), sort, location=("after",))
 
 
 @given(FORGED)
-def test_a_forged_cursor_of_a_search_is_one_clear_error(cursor: str) -> None:
+def test_a_forged_cursor_of_a_search_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="was not returned by this API"):
-        search_at(cursor, location=("after",))
+        decode_search_cursor(cursor, location=("after",))
 
 
 @given(FORGED)
-def test_a_forged_cursor_of_a_group_is_one_clear_error(cursor: str) -> None:
+def test_a_forged_cursor_of_a_group_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidArgument, match="was not returned by this API"):
-        group_at(cursor, location=("after",))
+        decode_group_cursor(cursor, location=("after",))

@@ -1,6 +1,6 @@
 """Duplicates over the API."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import base64
 import json
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from graph.schema.cost import excess
+from graph.schema.cost import limit_error
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import Client, Serve
+from tests.graph.fake_server import Client, Serve
+from tests.graph.multipart_requests import KEY
 
-SOMEBODY = "019a0000-0000-7000-8000-000000000000"
+AN_ID = "019a0000-0000-7000-8000-000000000000"
 RED, GREEN, GREY = (200, 0, 10), (0, 200, 10), (90, 90, 90)
 
 DUPLICATES = """
@@ -64,7 +64,7 @@ COPIES = ("EXACT_COPIES", {"green.png", "leaf.png"})
 
 
 @pytest.mark.usefixtures("ids")
-async def test_exact_copies_and_near_duplicates_are_told_apart(client: Client) -> None:
+async def test_exact_copies_and_near_duplicates_are_different_kinds(client: Client) -> None:
     near, exact = [
         groups(await duplicates(client, kind=kind)) for kind in ("NEAR_DUPLICATES", "EXACT_COPIES")
     ]
@@ -74,13 +74,13 @@ async def test_exact_copies_and_near_duplicates_are_told_apart(client: Client) -
 
 
 @pytest.mark.usefixtures("ids")
-async def test_near_duplicates_are_what_is_asked_for_unless_said(client: Client) -> None:
+async def test_the_default_kind_is_near_duplicates(client: Client) -> None:
     data = await client.data("{ duplicates { nodes { kind similarity images { filename } } } }")
     assert 2 == len(data["duplicates"]["nodes"])
     assert all(0.9 < node["similarity"] <= 1 for node in data["duplicates"]["nodes"])
 
 
-async def test_pages_follow_one_another(client: Client, ids: dict[str, str]) -> None:
+async def test_pages_of_groups_follow_one_another(client: Client, ids: dict[str, str]) -> None:
     first = await duplicates(client, first=1)
     assert {"hasNextPage": True, "hasPreviousPage": False} == {
         name: first["pageInfo"][name] for name in ("hasNextPage", "hasPreviousPage")
@@ -97,7 +97,7 @@ async def test_pages_follow_one_another(client: Client, ids: dict[str, str]) -> 
     assert ([], None) == (empty["edges"], empty["pageInfo"]["endCursor"])
 
 
-async def test_images_that_are_deleted_drop_out_and_groups_of_one_vanish(
+async def test_deleted_images_leave_their_groups_and_groups_of_one_vanish(
     client: Client, ids: dict[str, str]
 ) -> None:
     await duplicates(client)
@@ -123,46 +123,46 @@ def forged(*parts: object) -> str:
     "cursor",
     [
         "",
-        "made up",
+        "malformed",
         forged(),
-        forged("near_duplicates", SOMEBODY),
-        forged("near_duplicates", SOMEBODY, 0),
-        forged("near_duplicates", SOMEBODY, "someone"),
-        forged("near_duplicates", "someone", SOMEBODY),
-        forged("near_duplicates", [SOMEBODY], SOMEBODY),
-        forged("near_duplicates", None, SOMEBODY),
-        forged("nothing", SOMEBODY, SOMEBODY),
-        forged(["near_duplicates"], SOMEBODY, SOMEBODY),
+        forged("near_duplicates", AN_ID),
+        forged("near_duplicates", AN_ID, 0),
+        forged("near_duplicates", AN_ID, "not-an-id"),
+        forged("near_duplicates", "not-an-id", AN_ID),
+        forged("near_duplicates", [AN_ID], AN_ID),
+        forged("near_duplicates", None, AN_ID),
+        forged("nothing", AN_ID, AN_ID),
+        forged(["near_duplicates"], AN_ID, AN_ID),
     ],
 )
-async def test_a_cursor_that_is_made_up_is_refused(client: Client, cursor: str) -> None:
+async def test_a_forged_cursor_is_refused(client: Client, cursor: str) -> None:
     error = await client.error(DUPLICATES, after=cursor)
     assert "BAD_USER_INPUT" == error["extensions"]["code"]
     assert "`after` was not returned by this API" in error["message"]
 
 
-async def test_without_a_kind_there_are_no_groups(client: Client) -> None:
+async def test_the_kind_none_is_refused(client: Client) -> None:
     error = await client.error(DUPLICATES, kind="NONE")
     assert "BAD_USER_INPUT" == error["extensions"]["code"]
     assert "kind" in error["message"]
 
 
-async def test_a_page_too_large_is_refused(client: Client) -> None:
+async def test_a_page_of_more_than_100_groups_is_refused(client: Client) -> None:
     assert "it may be 0 to 100" in (await client.error(GROUPS_OF_101))["message"]
 
 
-async def test_reading_duplicates_needs_a_key_where_reading_is_closed(serve: Serve) -> None:
+async def test_duplicates_need_a_key_when_public_reading_is_off(serve: Serve) -> None:
     closed = serve(public_reading=False)
     error = await closed.error(DUPLICATES)
     assert "UNAUTHENTICATED" == error["extensions"]["code"]
     assert [] == (await closed.data(DUPLICATES, key=KEY))["duplicates"]["edges"]
 
 
-def test_duplicates_count_as_a_search_over_a_page_of_groups() -> None:
+def test_duplicates_count_as_a_search_and_as_a_page() -> None:
     eleven = " ".join(f"d{n}: duplicates(first: 1) {{ nodes {{ kind }} }}" for n in range(11))
-    assert "searches" in str(excess(parse(f"{{ {eleven} }}"), None))
+    assert "searches" in str(limit_error(parse(f"{{ {eleven} }}"), None))
     deep = "{ duplicates { nodes { images { similarImages { searchId } } } } }"
-    assert "searches" in str(excess(parse(deep), None))
+    assert "searches" in str(limit_error(parse(deep), None))
 
 
 def test_a_page_of_groups_costs_as_much_as_facets() -> None:
@@ -170,15 +170,15 @@ def test_a_page_of_groups_costs_as_much_as_facets() -> None:
         " ".join(f"{name}{number}: {field}" for number in range(8))
         for name, field in (("d", GROUPS), ("f", "images { facets { __typename } }"))
     )
-    assert excess(parse(f"{{ {pages} }}"), None) is None
-    assert "cost" in str(excess(parse(f"{{ {pages} {facets} }}"), None))
+    assert limit_error(parse(f"{{ {pages} }}"), None) is None
+    assert "cost" in str(limit_error(parse(f"{{ {pages} {facets} }}"), None))
 
 
 @pytest.mark.parametrize("images", ["images { id url }", "...images"])
-def test_the_images_of_a_group_count_as_those_of_the_largest(images: str) -> None:
+def test_a_group_is_measured_with_the_most_images_it_can_have(images: str) -> None:
     fragment = " fragment images on DuplicateGroup { images { id url } }"
     query = f"{{ duplicates(first: %d) {{ nodes {{ {images} }} }} }}{fragment}"
-    assert excess(parse(query % 60), None) is None
-    assert "cost" in str(excess(parse(query % 100), None))
+    assert limit_error(parse(query % 60), None) is None
+    assert "cost" in str(limit_error(parse(query % 100), None))
     both = f"{{ duplicates(first: 50) {{ nodes {{ {images} }} }} images {{ nodes {{ id }} }} }}"
-    assert excess(parse(both + fragment), None) is None
+    assert limit_error(parse(both + fragment), None) is None

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what is read, what is refused, and how it is answered."""
+"""GraphQL over HTTP: content negotiation, request formats and limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from graph.http.problems import GRAPHQL_JSON
-from tests.graph.requests import KEY, upload_form
-from tests.graph.world import Client, Serve
+from graph.http.responses import GRAPHQL_JSON
+from tests.graph.fake_server import Client, Serve
+from tests.graph.multipart_requests import KEY, upload_form
 
 HELLO = {"query": "{ __typename }"}
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
@@ -23,7 +23,7 @@ PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
         ("text/html", "application/json"),
         ("application/json", "application/json"),
         (GRAPHQL_JSON, GRAPHQL_JSON),
-        # Apollo, urql, and a client that would rather have plain JSON.
+        # Apollo, urql, and a client that prefers plain JSON.
         (f"{GRAPHQL_JSON},application/json;q=0.9", GRAPHQL_JSON),
         (
             f"{GRAPHQL_JSON}, application/graphql+json, application/json, text/event-stream",
@@ -34,15 +34,15 @@ PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
         (f"{GRAPHQL_JSON};q=much", "application/json"),
     ],
 )
-async def test_the_answer_comes_in_the_media_type_that_is_asked_for(
+async def test_the_response_has_the_preferred_media_type(
     client: Client, accept: str | None, media_type: str
 ) -> None:
     client.http.headers.pop("accept")
     headers = {"Accept": accept} if accept else {}
-    answer = await client.http.post("/graphql", json=HELLO, headers=headers)
-    assert 200 == answer.status_code
-    assert f"{media_type}; charset=utf-8" == answer.headers["Content-Type"]
-    assert {"data": {"__typename": "Query"}} == answer.json()
+    response = await client.http.post("/graphql", json=HELLO, headers=headers)
+    assert 200 == response.status_code
+    assert f"{media_type}; charset=utf-8" == response.headers["Content-Type"]
+    assert {"data": {"__typename": "Query"}} == response.json()
 
 
 @pytest.mark.parametrize(
@@ -60,49 +60,49 @@ async def test_a_request_error_is_200_as_json_and_400_as_graphql_json(
     client: Client, query: str
 ) -> None:
     for accept, status in (("application/json", 200), (GRAPHQL_JSON, 400)):
-        answer = await client.http.post(
+        response = await client.http.post(
             "/graphql", json={"query": query}, headers={"Accept": accept}
         )
-        assert status == answer.status_code
-        assert "data" not in answer.json()
-        assert answer.json()["errors"]
+        assert status == response.status_code
+        assert "data" not in response.json()
+        assert response.json()["errors"]
 
 
-async def test_queries_go_by_get_as_urql_sends_them(client: Client) -> None:
+async def test_a_query_can_be_sent_by_get_as_urql_does(client: Client) -> None:
     query = "query Ask($id: ID!) { image(id: $id) { id } }"
-    asked = {"query": query, "variables": '{"id": "x"}', "operationName": "Ask", "extensions": ""}
-    answer = await client.http.get("/graphql", params=asked)
-    assert "BAD_USER_INPUT" == answer.json()["errors"][0]["extensions"]["code"]
+    params = {"query": query, "variables": '{"id": "x"}', "operationName": "Ask", "extensions": ""}
+    response = await client.http.get("/graphql", params=params)
+    assert "BAD_USER_INPUT" == response.json()["errors"][0]["extensions"]["code"]
 
 
-async def test_an_operation_is_chosen_by_its_name(client: Client) -> None:
+async def test_the_operation_name_selects_the_operation(client: Client) -> None:
     query = "query A { a: __typename } query B { b: __typename }"
     for name, expected in (("A", {"a": "Query"}), ("B", {"b": "Query"})):
-        answer = await client.http.post("/graphql", json={"query": query, "operationName": name})
-        assert {"data": expected} == answer.json()
+        response = await client.http.post("/graphql", json={"query": query, "operationName": name})
+        assert {"data": expected} == response.json()
     for wrong in ("C", None):
-        answer = await client.http.post("/graphql", json={"query": query, "operationName": wrong})
-        assert "operationName" in answer.json()["errors"][0]["message"]
+        response = await client.http.post("/graphql", json={"query": query, "operationName": wrong})
+        assert "operationName" in response.json()["errors"][0]["message"]
 
 
 async def test_a_mutation_by_get_is_refused(client: Client) -> None:
     query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
-    answer = await client.http.get(
+    response = await client.http.get(
         "/graphql", params={"query": query}, headers={"Authorization": f"Bearer {KEY}"}
     )
-    assert (405, "POST") == (answer.status_code, answer.headers["Allow"])
+    assert (405, "POST") == (response.status_code, response.headers["Allow"])
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 async def test_other_methods_are_refused(client: Client, method: str) -> None:
-    answer = await client.http.request(method, "/graphql", json=HELLO)
-    assert 405 == answer.status_code
-    assert method in answer.json()["errors"][0]["message"]
+    response = await client.http.request(method, "/graphql", json=HELLO)
+    assert 405 == response.status_code
+    assert method in response.json()["errors"][0]["message"]
 
 
 async def test_a_subscription_by_post_is_400(client: Client) -> None:
-    answer = await client.http.post("/graphql", json={"query": "subscription { nothing }"})
-    assert 400 == answer.status_code
+    response = await client.http.post("/graphql", json={"query": "subscription { nothing }"})
+    assert 400 == response.status_code
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,21 @@ async def test_a_subscription_by_post_is_400(client: Client) -> None:
     ],
 )
 async def test_a_malformed_body_is_400_and_one_sentence(client: Client, body: bytes) -> None:
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql", content=body, headers={"Content-Type": "application/json"}
     )
-    assert 400 == answer.status_code
-    assert answer.json()["errors"][0]["message"].endswith((".", "null."))
+    assert 400 == response.status_code
+    assert response.json()["errors"][0]["message"].endswith((".", "null."))
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "params",
     [{}, {"query": ""}, {"query": "{ __typename }", "variables": "{"}, {"variables": "{}"}],
 )
-async def test_a_malformed_address_is_400(client: Client, asked: dict[str, str]) -> None:
-    assert 400 == (await client.http.get("/graphql", params=asked)).status_code
+async def test_malformed_query_string_parameters_are_400(
+    client: Client, params: dict[str, str]
+) -> None:
+    assert 400 == (await client.http.get("/graphql", params=params)).status_code
 
 
 @pytest.mark.parametrize(
@@ -152,13 +154,13 @@ async def test_a_malformed_address_is_400(client: Client, asked: dict[str, str])
     ["", "text/plain", "application/x-www-form-urlencoded", "a", "application/jsonp"],
 )
 async def test_other_media_types_are_refused(client: Client, content_type: str) -> None:
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql", content=b'{"query": "{ __typename }"}', headers={"Content-Type": content_type}
     )
-    assert 415 == answer.status_code
+    assert 415 == response.status_code
 
 
-async def test_a_body_that_is_announced_too_large_is_not_read(serve: Serve) -> None:
+async def test_a_body_with_too_large_a_content_length_is_not_read(serve: Serve) -> None:
     client = serve(max_body_bytes=100)
 
     async def body() -> AsyncIterator[Any]:
@@ -166,11 +168,11 @@ async def test_a_body_that_is_announced_too_large_is_not_read(serve: Serve) -> N
         yield b""
 
     headers = {"Content-Type": "application/json", "Content-Length": "101"}
-    answer = await client.http.post("/graphql", content=body(), headers=headers)
-    assert 413 == answer.status_code
+    response = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 413 == response.status_code
 
 
-async def test_a_body_that_grows_too_large_is_refused_on_the_way(serve: Serve) -> None:
+async def test_a_streamed_body_is_refused_as_soon_as_it_is_too_large(serve: Serve) -> None:
     client = serve(max_body_bytes=100, max_request_bytes=1_000)
     sent = []
 
@@ -180,15 +182,15 @@ async def test_a_body_that_grows_too_large_is_refused_on_the_way(serve: Serve) -
             yield b"x" * 90
 
     headers = {"Content-Type": "application/json"}
-    answer = await client.http.post("/graphql", content=body(), headers=headers)
-    assert 413 == answer.status_code
+    response = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 413 == response.status_code
     assert len(sent) < 5
     form = upload_form({"a.png": b"x" * 2_000})
-    answer = await client.http.post("/graphql", headers=PREFLIGHT, **form)
-    assert 413 == answer.status_code
+    response = await client.http.post("/graphql", headers=PREFLIGHT, **form)
+    assert 413 == response.status_code
 
 
-async def test_a_body_that_stands_still_is_given_up(serve: Serve) -> None:
+async def test_a_body_that_pauses_too_long_is_408(serve: Serve) -> None:
     client = serve(idle_seconds=0.01)
 
     async def body() -> AsyncIterator[Any]:
@@ -197,31 +199,31 @@ async def test_a_body_that_stands_still_is_given_up(serve: Serve) -> None:
         yield b"}"
 
     headers = {"Content-Type": "application/json"}
-    answer = await client.http.post("/graphql", content=body(), headers=headers)
-    assert 408 == answer.status_code
+    response = await client.http.post("/graphql", content=body(), headers=headers)
+    assert 408 == response.status_code
 
 
 @pytest.mark.parametrize("host", ["[", "[::1", "a b", "", "[::1]:8000", "x:y"])
-async def test_a_host_that_is_none_is_no_fault_of_ours(client: Client, host: str) -> None:
+async def test_a_malformed_host_header_is_not_an_internal_error(client: Client, host: str) -> None:
     headers = {"Host": host}
     for path, status in (("/graphql", 400), ("/nothing", 404), ("/images/1/2", 404)):
         assert status == (await client.http.get(path, headers=headers)).status_code
-    answer = await client.http.post("/graphql", json=HELLO, headers=headers)
-    assert 200 == answer.status_code
+    response = await client.http.post("/graphql", json=HELLO, headers=headers)
+    assert 200 == response.status_code
 
 
-async def test_answers_are_kept_by_nobody(client: Client) -> None:
+async def test_responses_are_not_cached(client: Client) -> None:
     headers = (await client.http.post("/graphql", json=HELLO)).headers
     assert ("no-store", "Accept") == (headers["Cache-Control"], headers["Vary"])
 
 
-async def test_at_most_five_errors_come_back(client: Client) -> None:
+async def test_a_response_has_at_most_five_errors(client: Client) -> None:
     fields = " ".join(f'f{n}: image(id: "x") {{ id }}' for n in range(9))
     for query in (f"{{ {fields} }}", "{ " + " ".join("abcdefghi") + " }"):
         assert 5 == len((await client.ask(query))["errors"])
 
 
-async def test_the_usual_introspection_query_is_answered(client: Client) -> None:
+async def test_the_standard_introspection_query_is_answered(client: Client) -> None:
 
     query = get_introspection_query(
         specified_by_url=True, input_value_deprecation=True, directive_is_repeatable=True
@@ -230,7 +232,7 @@ async def test_the_usual_introspection_query_is_answered(client: Client) -> None
     assert "Query" == data["__schema"]["queryType"]["name"]
 
 
-async def test_valid_documents_are_parsed_once_and_invalid_ones_never_kept(client: Client) -> None:
+async def test_repeated_valid_and_invalid_queries_have_the_same_results(client: Client) -> None:
     query = "query ($id: ID!) { image(id: $id) { id } }"
     first = await client.ask(query, id="x")
     assert first == await client.ask(query, id="x")

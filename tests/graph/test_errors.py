@@ -1,4 +1,4 @@
-"""What goes wrong, as clients and operators see it."""
+"""Errors as clients and operators see them."""
 
 import logging
 
@@ -6,25 +6,25 @@ import pytest
 
 from domain.errors import Misconfigured
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, upload_form
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY, upload_form
 
 OUTAGE = ConnectionRefusedError("postgres://user:secret@db")
 
 
-async def test_a_bug_is_masked_and_logged_once_under_its_request(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+async def test_a_bug_is_masked_and_logged_once_with_its_request_id(
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = OUTAGE
+    backend.catalog.error = OUTAGE
     query = "{ a: images { totalCount } b: images { totalCount } }"
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql", json={"query": query}, headers={"X-Request-ID": "my-id.7"}
     )
-    for error in answer.json()["errors"]:
+    for error in response.json()["errors"]:
         assert "Internal server error" == error["message"]
         assert {"code": "INTERNAL_SERVER_ERROR", "requestId": "my-id.7"} == error["extensions"]
         assert error["path"]
-    assert "secret" not in answer.text
+    assert "secret" not in response.text
     [record] = caplog.records
     assert logging.ERROR == record.levelno
     assert "my-id.7" in record.getMessage()
@@ -47,45 +47,45 @@ async def test_mistakes_of_clients_are_not_logged(
     assert [] == caplog.records
 
 
-async def test_an_outage_while_the_key_is_looked_up_is_masked(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+async def test_an_outage_during_authentication_is_masked(
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.keys.broken = OUTAGE
-    answer = await client.http.post(
+    backend.keys.error = OUTAGE
+    response = await client.http.post(
         "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": "Bearer x"}
     )
-    assert 500 == answer.status_code
-    assert "Internal server error" == answer.json()["errors"][0]["message"]
-    assert answer.headers["X-Request-ID"]
+    assert 500 == response.status_code
+    assert "Internal server error" == response.json()["errors"][0]["message"]
+    assert response.headers["X-Request-ID"]
     assert 1 == len(caplog.records)
 
 
-async def test_a_request_id_is_made_where_none_or_a_strange_one_comes(client: Client) -> None:
+async def test_a_request_without_a_valid_request_id_gets_a_new_one(client: Client) -> None:
     ids = set()
-    for given in ({}, {"X-Request-ID": "a\tb"}, {"X-Request-ID": "x" * 65}, {"X-Request-ID": ""}):
-        ids.add((await client.http.get("/healthz", headers=given)).headers["X-Request-ID"])
+    for sent in ({}, {"X-Request-ID": "a\tb"}, {"X-Request-ID": "x" * 65}, {"X-Request-ID": ""}):
+        ids.add((await client.http.get("/healthz", headers=sent)).headers["X-Request-ID"])
     assert 4 == len(ids)
     assert all(32 == len(request_id) for request_id in ids)
 
 
-async def test_an_operation_has_its_time_and_no_more(
-    serve: Serve, world: World, caplog: pytest.LogCaptureFixture
+async def test_an_operation_times_out(
+    serve: Serve, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve(operation_seconds=0.01)
-    world.catalog.slow = True
+    backend.catalog.slow = True
     query = {"query": "{ images { nodes { id } } }"}
     for accept, status in (("application/json", 200), ("application/graphql-response+json", 503)):
-        answer = await client.http.post("/graphql", json=query, headers={"Accept": accept})
-        assert status == answer.status_code
-        [error] = answer.json()["errors"]
+        response = await client.http.post("/graphql", json=query, headers={"Accept": accept})
+        assert status == response.status_code
+        [error] = response.json()["errors"]
         assert "TIMEOUT" == error["extensions"]["code"]
     assert [] == caplog.records
 
 
-async def test_an_outage_ends_an_upload_masked(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+async def test_an_outage_during_an_upload_is_masked(
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = OUTAGE
+    backend.catalog.error = OUTAGE
     headers = {"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"}
     form = upload_form({"a.png": picture_file()})
     files = (await client.http.post("/graphql", headers=headers, **form)).json()
@@ -94,10 +94,10 @@ async def test_an_outage_ends_an_upload_masked(
     assert 1 == len(caplog.records)
 
 
-async def test_a_server_that_is_set_up_wrongly_is_a_fault_of_ours(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+async def test_a_misconfigured_server_is_an_internal_error(
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = Misconfigured("The database at postgres://user:secret@db is too old.")
+    backend.catalog.error = Misconfigured("The database at postgres://user:secret@db is too old.")
     error = await client.error("{ images { totalCount } }")
     assert "Internal server error" == error["message"]
     assert 1 == len(caplog.records)

@@ -1,6 +1,6 @@
-"""Server-Sent Events: who gets them, and what they look like."""
+"""Server-Sent Events: content negotiation, format and shutdown."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -18,10 +18,18 @@ from graph.http import event_stream, server
 from graph.http.app import create_app
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
-from tests.graph.test_subscriptions import MATCHES, RED, STATUS, paint, until_listening
-from tests.graph.wires import EVENTS, over_events, over_websocket, rest, results_of, running, soon
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY, multipart
+from tests.graph.subscription_clients import (
+    ACCEPT_SSE,
+    all_results,
+    next_result,
+    over_sse,
+    over_websocket,
+    results_of,
+    running,
+)
+from tests.graph.test_subscriptions import MATCHES, RED, STATUS, add_image, until_listening
 
 NOTHING = "subscription { imageStatusChanged(imageIds: []) { id } }"
 URQL = (
@@ -32,14 +40,14 @@ COMPLETE = "event: complete\ndata:\n\n"
 MIME = "text/event-stream; charset=utf-8"
 
 
-def streamed(answer: object) -> str:
-    text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False)
+def streamed(response: object) -> str:
+    text = json.dumps(response, separators=(",", ":"), ensure_ascii=False)
     return f"event: next\ndata: {text}\n\n{COMPLETE}"
 
 
 @pytest.fixture
-async def url(world: World) -> AsyncIterator[str]:
-    async with running(create_app(world.use_cases)) as url:
+async def url(backend: FakeBackend) -> AsyncIterator[str]:
+    async with running(create_app(backend.use_cases)) as url:
         yield url
 
 
@@ -57,10 +65,12 @@ async def post(client: Client, query: str, *, accept: str = "text/event-stream")
         "text/event-stream, multipart/mixed, */*;q=0.1",
     ],
 )
-async def test_who_prefers_events_gets_them(client: Client, accept: str) -> None:
-    answer = await post(client, "{ __typename }", accept=accept)
-    assert MIME == answer.headers["content-type"]
-    assert streamed({"data": {"__typename": "Query"}}) == answer.text
+async def test_a_client_that_prefers_events_gets_an_event_stream(
+    client: Client, accept: str
+) -> None:
+    response = await post(client, "{ __typename }", accept=accept)
+    assert MIME == response.headers["content-type"]
+    assert streamed({"data": {"__typename": "Query"}}) == response.text
 
 
 @pytest.mark.parametrize(
@@ -74,113 +84,115 @@ async def test_who_prefers_events_gets_them(client: Client, accept: str) -> None
         "",
     ],
 )
-async def test_who_prefers_json_gets_that(client: Client, accept: str) -> None:
-    answer = await post(client, "{ __typename }", accept=accept)
-    assert "json" in answer.headers["content-type"]
-    assert {"data": {"__typename": "Query"}} == answer.json()
+async def test_a_client_that_prefers_json_gets_json(client: Client, accept: str) -> None:
+    response = await post(client, "{ __typename }", accept=accept)
+    assert "json" in response.headers["content-type"]
+    assert {"data": {"__typename": "Query"}} == response.json()
     refused = await post(client, NOTHING, accept=accept)
     assert 400 == refused.status_code
     [error] = refused.json()["errors"]
     assert (
-        "Subscriptions are answered over WebSocket (graphql-transport-ws), and as Server-Sent "
-        "Events to who prefers them: “Accept: text/event-stream”."
+        "A subscription needs a stream: use WebSocket (graphql-transport-ws), or Server-Sent "
+        "Events with the header “Accept: text/event-stream”."
     ) == error["message"]
 
 
-async def test_nothing_on_the_way_keeps_or_holds_events_back(client: Client) -> None:
-    answer = await post(client, NOTHING)
-    assert COMPLETE == answer.text
-    assert "no-store" == answer.headers["cache-control"]
-    assert "no" == answer.headers["x-accel-buffering"]
-    assert "Accept" == answer.headers["vary"]
+async def test_events_are_neither_cached_nor_buffered(client: Client) -> None:
+    response = await post(client, NOTHING)
+    assert COMPLETE == response.text
+    assert "no-store" == response.headers["cache-control"]
+    assert "no" == response.headers["x-accel-buffering"]
+    assert "Accept" == response.headers["vary"]
 
 
-async def test_a_browsers_event_source_asks_by_get(client: Client) -> None:
+async def test_an_event_source_of_a_browser_can_subscribe_by_get(client: Client) -> None:
     for query, text in ((NOTHING, COMPLETE), ("{ __typename }", None)):
-        answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
-        assert (200, MIME) == (answer.status_code, answer.headers["content-type"])
-        assert text in (None, answer.text)
+        response = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
+        assert (200, MIME) == (response.status_code, response.headers["content-type"])
+        assert text in (None, response.text)
 
 
-async def test_nothing_is_changed_by_get(client: Client) -> None:
+async def test_a_mutation_by_get_is_refused_as_an_event_stream_too(client: Client) -> None:
     query = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
-    answer = await client.http.get("/graphql", params={"query": query}, headers=EVENTS)
-    assert 405 == answer.status_code
-    allowed = {**EVENTS, "Authorization": f"Bearer {KEY}"}
+    response = await client.http.get("/graphql", params={"query": query}, headers=ACCEPT_SSE)
+    assert 405 == response.status_code
+    allowed = {**ACCEPT_SSE, "Authorization": f"Bearer {KEY}"}
     changed = await client.http.post("/graphql", json={"query": query}, headers=allowed)
     assert streamed({"data": {"deleteImages": {"deletedImageIds": []}}}) == changed.text
 
 
 @pytest.mark.parametrize("query", ["{ nothing }", "{", "subscription { nothing }"])
-async def test_what_is_wrong_with_a_query_is_a_result(client: Client, query: str) -> None:
-    answer = await post(client, query)
-    assert 200 == answer.status_code
-    [result] = [each async for each in results_of(answer)]
+async def test_a_request_error_is_a_result_of_the_stream(client: Client, query: str) -> None:
+    response = await post(client, query)
+    assert 200 == response.status_code
+    [result] = [each async for each in results_of(response)]
     assert result.keys() == {"errors"}
     assert result["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("body", [b"null", b"{", b'{"query": 1}', b"[]"])
 async def test_a_malformed_request_is_refused_as_json(client: Client, body: bytes) -> None:
-    headers = {**EVENTS, "Content-Type": "application/json"}
-    answer = await client.http.post("/graphql", content=body, headers=headers)
-    assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
+    headers = {**ACCEPT_SSE, "Content-Type": "application/json"}
+    response = await client.http.post("/graphql", content=body, headers=headers)
+    assert (400, "application/json") == (response.status_code, response.headers["content-type"])
 
 
 async def test_a_wrong_key_is_refused_as_json(client: Client) -> None:
-    headers = {**EVENTS, "Authorization": "Bearer wrong"}
-    answer = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
-    assert (401, "application/json") == (answer.status_code, answer.headers["content-type"])
+    headers = {**ACCEPT_SSE, "Authorization": "Bearer wrong"}
+    response = await client.http.post("/graphql", json={"query": NOTHING}, headers=headers)
+    assert (401, "application/json") == (response.status_code, response.headers["content-type"])
 
 
-async def test_a_line_break_stays_within_its_event(client: Client, world: World) -> None:
-    image = await paint(world, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
+async def test_line_breaks_in_a_value_do_not_split_an_event(
+    client: Client, backend: FakeBackend
+) -> None:
+    image = await add_image(backend, "red", alt_text="a\nb\r\n\x85\u2028\u2029c")
     query = "{ images { nodes { altText } } }"
     [result] = [each async for each in results_of(await post(client, query))]
     assert image.alt_text == result["data"]["images"]["nodes"][0]["altText"]
 
 
-async def test_a_silence_is_broken_by_comments(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "BEAT_SECONDS", 0.01)
-    heard = b""
+async def test_comments_are_sent_as_heartbeats(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
+    received = b""
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
         http.stream(
-            "POST", "/graphql", json={"query": MATCHES, "variables": RED}, headers=EVENTS
+            "POST", "/graphql", json={"query": MATCHES, "variables": RED}, headers=ACCEPT_SSE
         ) as response,
     ):
         async for chunk in response.aiter_bytes():
-            heard += chunk
-            if len(heard) >= 9:
+            received += chunk
+            if len(received) >= 9:
                 break
-    assert heard.startswith(b":\n\n:\n\n:\n\n")
+    assert received.startswith(b":\n\n:\n\n:\n\n")
 
 
-async def test_an_example_can_be_watched_for(url: str, world: World) -> None:
+async def test_a_live_search_can_use_an_example_picture(url: str, backend: FakeBackend) -> None:
     form = multipart(
         {"query": MATCHES, "variables": {"by": {"image": None}}},
         {"0": ["variables.by.image"]},
         {"0": ("red.png", picture_file((255, 0, 0)))},
     )
-    headers = {**EVENTS, "GraphQL-Require-Preflight": "1"}
+    headers = {**ACCEPT_SSE, "GraphQL-Require-Preflight": "1"}
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
         http.stream("POST", "/graphql", headers=headers, **form) as response,
     ):
         results = results_of(response)
-        await until_listening(world.catalog)
-        while not world.encoder.pictures:  # noqa: ASYNC110 - nobody tells
+        await until_listening(backend.catalog)
+        while not backend.encoder.pictures:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
-        image = await paint(world, "red")
-        assert global_id(image.id) == (await soon(results))["data"]["imageMatched"]["cursor"]
+        image = await add_image(backend, "red")
+        assert global_id(image.id) == (await next_result(results))["data"]["imageMatched"]["cursor"]
         await results.aclose()
 
 
-@pytest.mark.parametrize("subscribe", [over_events, over_websocket])
-async def test_a_server_that_stops_ends_what_it_streams(
-    world: World, subscribe: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("subscribe", [over_sse, over_websocket])
+async def test_a_graceful_shutdown_ends_all_streams(
+    backend: FakeBackend, subscribe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = create_app(world.use_cases)
+    app = create_app(backend.use_cases)
     ready = asyncio.Event()
     with server.bind("127.0.0.1", 0) as listening:
         serving = asyncio.create_task(
@@ -195,24 +207,26 @@ async def test_a_server_that_stops_ends_what_it_streams(
         await ready.wait()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         async with subscribe(url, MATCHES, RED) as results:
-            await until_listening(world.catalog)
+            await until_listening(backend.catalog)
             os.kill(os.getpid(), signal.SIGTERM)
-            if subscribe is over_events:
-                [result] = await rest(results)
+            if subscribe is over_sse:
+                [result] = await all_results(results)
                 assert "SERVICE_UNAVAILABLE" == result["errors"][0]["extensions"]["code"]
             else:
                 with pytest.raises(ConnectionClosed) as closing:
-                    await soon(results)
+                    await next_result(results)
                 assert closing.value.rcvd
                 assert 1012 == closing.value.rcvd.code
         await asyncio.wait_for(serving, 60)
-    assert not world.catalog.events.listeners
+    assert not backend.catalog.events.listeners
     assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_a_stream_of_events_ends_with_its_client(url: str, world: World) -> None:
-    async with over_events(url, STATUS, {"ids": []}) as results:
-        assert [] == await rest(results)
-    async with over_events(url, MATCHES, RED):
-        await until_listening(world.catalog)
-    await until_listening(world.catalog, 0)
+async def test_an_event_stream_ends_when_its_client_disconnects(
+    url: str, backend: FakeBackend
+) -> None:
+    async with over_sse(url, STATUS, {"ids": []}) as results:
+        assert [] == await all_results(results)
+    async with over_sse(url, MATCHES, RED):
+        await until_listening(backend.catalog)
+    await until_listening(backend.catalog, 0)

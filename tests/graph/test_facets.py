@@ -1,6 +1,6 @@
-"""Counting over many images, and labelling each, over the API."""
+"""Facets, labels and models."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import gc
@@ -18,27 +18,27 @@ from graph.schema.facets import ImageFacets
 from graph.schema.ids import global_id, uuid_of
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.watched import WatchedCatalog
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY
+from tests.graph.recording_fakes import RecordingCatalog
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
 @pytest.fixture
-async def ids(client: Client, world: World) -> list[str]:
-    """Three pictures with tags, and a camera's photo of May 2024 that failed."""
+async def ids(client: Client, backend: FakeBackend) -> list[str]:
+    """Three images with tags, and a FAILED photo of May 2024 with a camera."""
     files = [picture_file(colour) for colour in COLOURS.values()]
     payload = await client.upload(*files, names=tuple(COLOURS), tags=("sea",))
     exif = Exif(taken_at=datetime(2024, 5, 1, tzinfo=UTC), camera_model="M3")
     failed = image_with(status=ImageStatus.FAILED, tags=("boat",), exif=exif)
-    await world.catalog.add(failed, [1.0] + [0.0] * 15)
-    world.encoder.texts.clear()
+    await backend.catalog.add(failed, [1.0] + [0.0] * 15)
+    backend.encoder.texts.clear()
     return [*(result["image"]["id"] for result in payload["results"]), global_id(failed.id)]
 
 
 @pytest.mark.usefixtures("ids")
-async def test_facets_count_everything_that_matches_whatever_the_page(client: Client) -> None:
+async def test_facets_count_all_matching_images_and_not_only_the_page(client: Client) -> None:
     facets = """facets {
         cameras { value count } tags { value count } months { value count }
         contentTypes { value count } labels(candidates: ["blue", "white", "red"]) { value count }
@@ -62,15 +62,15 @@ def pairs(values: Any) -> list[tuple[str, int]]:
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_is_selected_together_is_counted_together(
-    client: Client, catalog: WatchedCatalog, world: World
+async def test_all_selected_facets_are_counted_in_one_call(
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     data = await client.data("""{ images {
         facets { cameras { value } few: tags(first: 1) { value } tags { value } }
         more: facets { months { value } tags(first: 1) { count } }
     } }""")
-    assert ["facets"] == catalog.counts
-    assert 0 == len(world.encoder.texts)
+    assert ["facets"] == catalog.scans
+    assert 0 == len(backend.encoder.texts)
     facets = data["images"]["facets"]
     assert [{"value": "sea"}] == facets["few"]
     assert [{"value": "sea"}, {"value": "boat"}] == facets["tags"]
@@ -78,34 +78,34 @@ async def test_what_is_selected_together_is_counted_together(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_nothing_is_counted_that_is_not_selected(
-    client: Client, catalog: WatchedCatalog, world: World
+async def test_facets_are_counted_only_when_selected(
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("{ images { nodes { id tags } facets { __typename } } }")
-    assert [] == catalog.counts
+    assert [] == catalog.scans
     query = '{ images { facets { labels(candidates: ["red", "blue"]) { value } } } }'
     await client.data(query)
-    assert ["count_nearest", "cosines"] == catalog.counts
-    assert ["a photo of red", "a photo of blue"] == world.encoder.texts
+    assert ["count_nearest", "cosines"] == catalog.scans
+    assert ["a photo of red", "a photo of blue"] == backend.encoder.texts
 
 
-async def test_facets_of_ids_ask_for_them_once_and_only_when_they_are_counted(
-    world: World, ids: list[str]
+async def test_facets_load_their_ids_once_and_only_when_counted(
+    backend: FakeBackend, ids: list[str]
 ) -> None:
-    asked = []
+    loads = []
 
     async def hits() -> list[UUID]:
-        asked.append("hits")
+        loads.append("hits")
         return [uuid_of(id_, location=()) for id_ in ids[2:]]
 
-    facets = ImageFacets.over(world.use_cases(), hits)
-    assert [] == asked
+    facets = ImageFacets.over(backend.use_cases(), hits)
+    assert [] == loads
     tags, labels = await asyncio.gather(
         facets.counts.load(FacetRequest(Facet.TAG, 5)), facets.counts.load(Candidates.of(["red"]))
     )
     assert (FacetValue("boat", 1), FacetValue("sea", 1)) == tags
     assert (FacetValue("red", 1),) == labels
-    assert ["hits"] == asked
+    assert ["hits"] == loads
 
 
 ON_A_PAGE = """query ($candidates: [String!]!) {
@@ -116,36 +116,34 @@ ON_A_PAGE = """query ($candidates: [String!]!) {
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_page_is_labelled_in_one_go_and_no_picture_looked_at(
-    client: Client, catalog: WatchedCatalog, world: World
+async def test_the_labels_of_a_page_are_scored_in_one_call_without_its_pictures(
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
-    pictures = len(world.encoder.pictures)
+    pictures = len(backend.encoder.pictures)
     data = await client.data(ON_A_PAGE, candidates=["red", "green", " blue "])
     labels = {node["filename"]: node["labels"] for node in data["images"]["nodes"]}
     for colour in COLOURS:
         assert colour == labels[colour][0]["label"]
         assert pytest.approx(1) == sum(score["share"] for score in labels[colour])
     assert [] == labels["photo.jpg"]
-    assert ["cosines"] == catalog.counts
-    assert ["a photo of red", "a photo of green", "a photo of blue"] == world.encoder.texts
-    assert pictures == len(world.encoder.pictures)
+    assert ["cosines"] == catalog.scans
+    assert ["a photo of red", "a photo of green", "a photo of blue"] == backend.encoder.texts
+    assert pictures == len(backend.encoder.pictures)
 
 
 @pytest.mark.usefixtures("ids")
-async def test_lists_of_labels_on_one_page_share_what_is_encoded(
-    client: Client, catalog: WatchedCatalog, world: World
+async def test_lists_of_labels_on_one_page_are_encoded_together(
+    client: Client, catalog: RecordingCatalog, backend: FakeBackend
 ) -> None:
     await client.data("""{ images { nodes {
         some: labels(candidates: ["red", "blue"]) { label }
         more: labels(candidates: ["blue", "white"]) { label }
     } } }""")
-    assert ["cosines"] == catalog.counts
-    assert 3 == len(world.encoder.texts)
+    assert ["cosines"] == catalog.scans
+    assert 3 == len(backend.encoder.texts)
 
 
-async def test_a_picture_that_was_just_changed_can_be_labelled(
-    client: Client, ids: list[str]
-) -> None:
+async def test_the_images_of_a_mutation_can_be_labelled(client: Client, ids: list[str]) -> None:
     query = """mutation ($ids: [ID!]!) { tagImages(input: {imageIds: $ids, tags: ["a"]}) {
         images { labels(candidates: ["red", "blue"]) { label } }
     } }"""
@@ -154,7 +152,7 @@ async def test_a_picture_that_was_just_changed_can_be_labelled(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_counting_needs_the_scope_that_reading_needs(serve: Serve) -> None:
+async def test_facets_need_the_scope_read(serve: Serve) -> None:
     closed = serve(public_reading=False)
     for query in (
         '{ images { facets { labels(candidates: ["a"]) { value } } } }',
@@ -177,15 +175,15 @@ async def test_counting_needs_the_scope_that_reading_needs(serve: Serve) -> None
         (["a\0"], "candidates.0", "The label has the character U+0000 in it; leave that out."),
     ],
 )
-async def test_labels_that_make_no_sense_are_refused_by_name(
+async def test_invalid_labels_are_refused_with_their_path(
     client: Client, where: str, candidates: list[str], argument: str, says: str
 ) -> None:
-    answer = await client.ask(
+    response = await client.ask(
         f"query ($c: [String!]!) {{ images(first: 1) {{ {where} {{ "
         "labels(candidates: $c) { __typename } } } }",
         c=candidates,
     )
-    [error] = answer["errors"]
+    [error] = response["errors"]
     assert ("BAD_USER_INPUT", argument) == (
         error["extensions"]["code"],
         error["extensions"]["argument"],
@@ -195,7 +193,7 @@ async def test_labels_that_make_no_sense_are_refused_by_name(
 
 @pytest.mark.parametrize("facet", ["cameras", "tags", "months"])
 @pytest.mark.parametrize("first", [0, -1, 101])
-async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
+async def test_a_facet_size_out_of_range_is_refused_with_its_path(
     client: Client, facet: str, first: int
 ) -> None:
     query = f"query ($n: Int!) {{ images {{ facets {{ {facet}(first: $n) {{ value }} }} }} }}"
@@ -205,8 +203,10 @@ async def test_more_values_than_a_hundred_and_less_than_one_are_refused_by_name(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+async def test_a_full_queue_of_the_model_is_overloaded(
+    client: Client, backend: FakeBackend
+) -> None:
+    backend.encoder.overloaded = True
     for where in ("facets", "nodes"):
         query = (
             f'{{ images(first: 1) {{ {where} {{ labels(candidates: ["a"]) {{ __typename }} }} }} }}'
@@ -216,10 +216,10 @@ async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, worl
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_cannot_be_counted_is_one_error_and_leaves_nothing_behind(
-    client: Client, world: World, caplog: pytest.LogCaptureFixture
+async def test_a_facet_that_fails_is_one_error_and_logs_nothing(
+    client: Client, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.encoder.overloaded = True
+    backend.encoder.overloaded = True
     error = await client.error("""{ images {
         facets { tags { value } months { value } labels(candidates: ["a"]) { value } }
     } }""")
@@ -232,14 +232,14 @@ MODELS = "{ models { name dimensions state embeddedCount } }"
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_admin_sees_the_models_and_what_they_have_embedded(client: Client) -> None:
+async def test_an_admin_sees_the_models_and_their_embedded_counts(client: Client) -> None:
     assert [{"name": "fake", "dimensions": 16, "state": "ACTIVE", "embeddedCount": 3}] == (
         await client.data(MODELS, key=KEY)
     )["models"]
 
 
-async def test_others_do_not_see_the_models(client: Client, world: World) -> None:
-    secret, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+async def test_the_models_need_the_scope_admin(client: Client, backend: FakeBackend) -> None:
+    secret, _ = await backend.use_cases().issue_key("writer", [Scope.WRITE])
     for key, code in ((None, "UNAUTHENTICATED"), (secret, "FORBIDDEN")):
         error = await client.error(MODELS, key=key)
         assert code == error["extensions"]["code"]

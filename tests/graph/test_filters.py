@@ -1,4 +1,4 @@
-"""Every condition of a filter over the API, in a listing and in a search."""
+"""Every condition of a filter, in a listing, in a search and in facets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from domain.entities.images import Exif, GeoPoint, ImageStatus
 from graph.schema.ids import global_id
 from tests.fakes.images import image_with
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
 
 BOTH = """query ($filter: ImageFilter) {
     images(filter: $filter) { totalCount nodes { filename } facets { contentTypes { count } } }
     searchImages(by: {text: "a boat"}, filter: $filter) { nodes { filename } }
 }"""
-MEANT = image_with(
-    filename="meant.jpg",
+MATCHING = image_with(
+    filename="matching.jpg",
     created_at=datetime(2024, 5, 1, tzinfo=UTC),
     tags=("boat",),
     width=640,
@@ -38,7 +38,7 @@ OTHER = image_with(
     rating=2,
     status=ImageStatus.FAILED,
 )
-CONDITIONS: dict[str, Any] = {  # Any: of as many types as conditions
+CONDITIONS: dict[str, Any] = {  # Any: the conditions have different types
     "takenAt": {"gte": "2023-01-01T00:00:00Z", "lt": "2024-01-01T00:00:00+01:00"},
     "createdAt": {"lt": "2025-01-01T00:00:00Z"},
     "cameraMakeIn": ["Leica"],
@@ -48,7 +48,7 @@ CONDITIONS: dict[str, Any] = {  # Any: of as many types as conditions
     "tagsAll": ["boat"],
     "tagsAny": ["boat", "sea"],
     "tagsNone": ["private"],
-    "keywords": "meant",
+    "keywords": "matching",
     "contentTypeIn": ["image/jpeg"],
     "orientation": "LANDSCAPE",
     "width": {"gte": 640},
@@ -60,25 +60,25 @@ CONDITIONS: dict[str, Any] = {  # Any: of as many types as conditions
 
 
 @pytest.fixture
-async def library(world: World) -> None:
-    for image in (MEANT, OTHER):
-        await world.catalog.add(image, [1.0] + [0.0] * 15)
+async def library(backend: FakeBackend) -> None:
+    for image in (MATCHING, OTHER):
+        await backend.catalog.add(image, [1.0] + [0.0] * 15)
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("name", [*CONDITIONS, None])
-async def test_a_condition_holds_in_listings_searches_and_facets(
+async def test_each_condition_applies_to_listings_searches_and_facets(
     client: Client, name: str | None
 ) -> None:
     criteria = CONDITIONS if name is None else {name: CONDITIONS[name]}
     data = await client.data(BOTH, filter=criteria)
-    only = [{"filename": "meant.jpg"}]
+    only = [{"filename": "matching.jpg"}]
     assert (only, 1) == (data["images"]["nodes"], data["images"]["totalCount"])
     assert only == data["searchImages"]["nodes"]
     assert [{"count": 1}] == data["images"]["facets"]["contentTypes"]
 
 
-async def test_every_condition_is_here(client: Client) -> None:
+async def test_every_condition_of_the_filter_is_tested(client: Client) -> None:
     query = '{ __type(name: "ImageFilter") { inputFields { name } } }'
     known = (await client.data(query))["__type"]["inputFields"]
     assert set(CONDITIONS) == {field["name"] for field in known}

@@ -1,14 +1,14 @@
-"""Nothing that a client sends is a fault of ours."""
+"""Fuzzing: no request causes an internal error."""
 
 import json
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graph.http.problems import GRAPHQL_JSON
+from graph.http.responses import GRAPHQL_JSON
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import UPLOAD, multipart
-from tests.graph.world import Client
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import UPLOAD, multipart
 
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 FILE = {"0": ("a.png", picture_file())}
@@ -43,9 +43,9 @@ FUZZ = settings(
 @given(body=BODIES)
 async def test_no_body_ever_ends_in_500(client: Client, body: bytes) -> None:
     headers = {"Content-Type": "application/json", "Accept": GRAPHQL_JSON}
-    answer = await client.http.post("/graphql", content=body, headers=headers)
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
+    response = await client.http.post("/graphql", content=body, headers=headers)
+    assert response.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in response.text
 
 
 PATHS = st.lists(
@@ -56,15 +56,17 @@ PATHS = st.lists(
 @FUZZ
 @given(
     operations=ANY_JSON | st.fixed_dictionaries({"query": st.just(UPLOAD), "variables": ANY_JSON}),
-    places=ANY_JSON | st.dictionaries(st.sampled_from("01"), st.lists(PATHS | ANY_JSON)),
+    file_map=ANY_JSON | st.dictionaries(st.sampled_from("01"), st.lists(PATHS | ANY_JSON)),
 )
-async def test_no_form_ever_ends_in_500(client: Client, operations: object, places: object) -> None:
+async def test_no_form_ever_ends_in_500(
+    client: Client, operations: object, file_map: object
+) -> None:
     headers = PREFLIGHT | {"Accept": GRAPHQL_JSON}
-    answer = await client.http.post(
-        "/graphql", headers=headers, **multipart(operations, places, FILE)
+    response = await client.http.post(
+        "/graphql", headers=headers, **multipart(operations, file_map, FILE)
     )
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
+    assert response.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in response.text
 
 
 @FUZZ
@@ -73,6 +75,8 @@ async def test_no_form_ever_ends_in_500(client: Client, operations: object, plac
     accept=st.text(alphabet="application/json;q=0.1,*graphql-response+", max_size=60),
 )
 async def test_no_query_ever_ends_in_500(client: Client, query: str, accept: str) -> None:
-    answer = await client.http.get("/graphql", params={"query": query}, headers={"Accept": accept})
-    assert answer.status_code in (200, 400)
-    assert "INTERNAL_SERVER_ERROR" not in answer.text
+    response = await client.http.get(
+        "/graphql", params={"query": query}, headers={"Accept": accept}
+    )
+    assert response.status_code in (200, 400)
+    assert "INTERNAL_SERVER_ERROR" not in response.text

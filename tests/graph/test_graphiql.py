@@ -1,6 +1,6 @@
-"""The page to try queries on."""
+"""GraphiQL, and the download of its files."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import hashlib
 import io
@@ -21,8 +21,8 @@ from graph.http.fetch_graphiql import fetch, main, npm_pack
 from graph.http.graphiql_assets import ASSETS, Asset
 from graph.schema.schema import print_schema
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
-from tests.graph.world import Client, Serve
+from tests.graph.fake_server import Client, Serve
+from tests.graph.multipart_requests import KEY, multipart
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -33,7 +33,7 @@ def content(asset: Asset) -> Any:
 
 @pytest.fixture
 def assets(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return files of which the tests know the content."""
+    """Pin files with a known content."""
     known = tuple(
         replace(asset, sha256=hashlib.sha256(content(asset)).hexdigest()) for asset in ASSETS
     )
@@ -49,20 +49,20 @@ def folder(assets: tuple[Asset, ...], tmp_path: Path) -> Any:
     return tmp_path
 
 
-def policy(answer: httpx.Response) -> Any:
-    return answer.headers["Content-Security-Policy"]
+def policy(response: httpx.Response) -> Any:
+    return response.headers["Content-Security-Policy"]
 
 
-async def test_a_browser_gets_a_page_where_a_program_gets_an_answer(client: Client) -> None:
+async def test_browsers_get_graphiql_and_other_clients_a_response(client: Client) -> None:
     page = await client.http.get("/graphql", headers=HTML)
     assert page.headers["Content-Type"].startswith("text/html")
     assert "Accept" == page.headers["Vary"]
-    asked = await client.http.get("/graphql", params={"query": "{ __typename }"}, headers=HTML)
-    assert {"data": {"__typename": "Query"}} == asked.json()
+    commands = await client.http.get("/graphql", params={"query": "{ __typename }"}, headers=HTML)
+    assert {"data": {"__typename": "Query"}} == commands.json()
     assert 400 == (await client.http.get("/graphql")).status_code
 
 
-async def test_with_the_files_nothing_comes_from_elsewhere(
+async def test_with_local_files_graphiql_loads_only_from_this_server(
     serve: Serve, folder: Path, assets: tuple[Asset, ...]
 ) -> None:
     client = serve(graphiql_assets=folder)
@@ -73,14 +73,14 @@ async def test_with_the_files_nothing_comes_from_elsewhere(
     assert len(assets) + 4 == len(addresses)
     for address in addresses:
         if address not in {"data:,", "./"}:
-            # Beside the page, wherever a proxy puts both.
+            # Relative, so that the page works below any path of a proxy.
             assert address.startswith("graphiql/")
             assert 200 == (await client.http.get(f"/{address}")).status_code
     assert "make graphiql" not in page.text
 
 
 @pytest.mark.parametrize("damage", ["missing", "altered"])
-async def test_without_the_files_the_page_uses_a_cdn_by_hash_and_says_so(
+async def test_without_local_files_graphiql_uses_pinned_files_of_a_cdn_and_says_so(
     serve: Serve, folder: Path, assets: tuple[Asset, ...], damage: str
 ) -> None:
     if damage == "missing":
@@ -89,22 +89,22 @@ async def test_without_the_files_the_page_uses_a_cdn_by_hash_and_says_so(
         (folder / "react.js").write_bytes(b"alert(1)")
     client = serve(graphiql_assets=folder)
     page = await client.http.get("/graphql", headers=HTML)
-    elsewhere = [asset.cdn_url for asset in assets]
-    assert all(address.startswith("https://unpkg.com/") for address in elsewhere)
-    assert sorted(elsewhere) == sorted(re.findall(r"https:[^\s;]+", policy(page)))
-    assert sorted(elsewhere) == sorted(re.findall(r'"(https:[^"]+)" integrity="sha256-', page.text))
+    cdn_urls = [asset.cdn_url for asset in assets]
+    assert all(address.startswith("https://unpkg.com/") for address in cdn_urls)
+    assert sorted(cdn_urls) == sorted(re.findall(r"https:[^\s;]+", policy(page)))
+    assert sorted(cdn_urls) == sorted(re.findall(r'"(https:[^"]+)" integrity="sha256-', page.text))
     assert "make graphiql" in page.text
     assert 404 == (await client.http.get("/graphiql/react.js")).status_code
     assert 200 == (await client.http.get("/graphiql/page.js")).status_code
 
 
-async def test_the_page_needs_no_script_of_its_own(client: Client) -> None:
+async def test_graphiql_has_no_inline_scripts(client: Client) -> None:
     page = await client.http.get("/graphql", headers=HTML)
     assert re.findall(r"<script[^>]*>(.+?)</script>", page.text) == []
     assert "{{" not in page.text
 
 
-async def test_the_page_has_a_title_a_way_to_the_gallery_and_no_icon_to_ask_for(
+async def test_graphiql_has_a_title_a_link_to_the_gallery_and_an_empty_icon(
     client: Client,
 ) -> None:
     page = (await client.http.get("/graphql", headers=HTML)).text
@@ -113,7 +113,7 @@ async def test_the_page_has_a_title_a_way_to_the_gallery_and_no_icon_to_ask_for(
     assert '<link rel="icon" href="data:,">' in page
 
 
-async def test_there_are_six_operations_to_begin_with_one_of_them_a_live_search(
+async def test_graphiql_starts_with_six_valid_operations(
     client: Client,
 ) -> None:
     script = (await client.http.get("/graphiql/page.js")).text
@@ -125,15 +125,15 @@ async def test_there_are_six_operations_to_begin_with_one_of_them_a_live_search(
     )
     assert {OperationType.QUERY: 5, OperationType.SUBSCRIPTION: 1} == kinds
     assert "imageMatched" in welcome
-    # What is longer is cut off where the page is as wide as most screens.
+    # Longer lines are cut off on most screens.
     assert [] == [line for line in welcome.splitlines() if len(line) > 60]
 
 
-async def test_a_line_for_a_terminal_sends_what_the_server_takes(client: Client) -> None:
+async def test_the_curl_command_of_graphiql_uploads_a_file(client: Client) -> None:
     script = (await client.http.get("/graphiql/page.js")).text
     [upload] = re.findall(r'const upload =\s+"([^"]+)"', script)
     assert 'id="curl"' in (await client.http.get("/graphql", headers=HTML)).text
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql",
         headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
         **multipart(
@@ -142,30 +142,30 @@ async def test_a_line_for_a_terminal_sends_what_the_server_takes(client: Client)
             {"0": ("picture.jpg", picture_file())},
         ),
     )
-    [result] = answer.json()["data"]["uploadImages"]["results"]
+    [result] = response.json()["data"]["uploadImages"]["results"]
     assert "picture.jpg" == result["image"]["filename"]
 
 
-async def test_a_key_stays_in_its_tab(client: Client) -> None:
+async def test_graphiql_keeps_the_key_in_session_storage_only(client: Client) -> None:
     script = (await client.http.get("/graphiql/page.js")).text
     assert 'const KEY = "pictograph.key";' in script
     assert "shouldPersistHeaders: false" in script
     assert not re.search(r"localStorage\.setItem\((?!\"graphiql:tabState\")", script)
 
 
-async def test_the_page_can_be_left_out(serve: Serve) -> None:
+async def test_graphiql_can_be_turned_off(serve: Serve) -> None:
     client = serve(graphiql=False)
     assert 400 == (await client.http.get("/graphql", headers=HTML)).status_code
     assert 404 == (await client.http.get("/graphiql/page.js")).status_code
 
 
-async def test_only_known_files_are_served(client: Client) -> None:
+async def test_other_files_of_graphiql_are_404(client: Client) -> None:
     assert 404 == (await client.http.get("/graphiql/..%2Fhttp.py")).status_code
     assert 404 == (await client.http.get("/graphiql/graphiql.py")).status_code
 
 
-def packer(assets: tuple[Asset, ...], scratch_content: Callable[[Asset], bytes]) -> Any:
-    """Return what makes archives in the place of npm."""
+def fake_npm(assets: tuple[Asset, ...], scratch_content: Callable[[Asset], bytes]) -> Any:
+    """Return a fake of npm_pack and the list of packages that it packed."""
     packed = []
 
     def pack(package: str, scratch: Path) -> Any:
@@ -183,10 +183,10 @@ def packer(assets: tuple[Asset, ...], scratch_content: Callable[[Asset], bytes])
     return pack, packed
 
 
-def test_fetching_brings_every_file_and_asks_for_none_twice(
+def test_fetching_downloads_each_missing_package_once(
     assets: tuple[Asset, ...], tmp_path: Path
 ) -> None:
-    pack, packed = packer(assets, content)
+    pack, packed = fake_npm(assets, content)
     fetch(tmp_path / "new", pack=pack)
     assert all(asset.is_in(tmp_path / "new") for asset in assets)
     assert len(set(packed)) == len(packed)
@@ -194,32 +194,30 @@ def test_fetching_brings_every_file_and_asks_for_none_twice(
     assert 4 == len(packed)
 
 
-def test_a_file_that_is_not_the_one_expected_is_not_kept(
+def test_a_file_with_an_unexpected_digest_is_not_written(
     assets: tuple[Asset, ...], tmp_path: Path
 ) -> None:
-    pack, _ = packer(assets, lambda _: b"alert(1)")
-    with pytest.raises(ValueError, match="is not the file expected"):
+    pack, _ = fake_npm(assets, lambda _: b"alert(1)")
+    with pytest.raises(ValueError, match="does not have the expected SHA-256"):
         fetch(tmp_path, pack=pack)
     assert [] == list(tmp_path.iterdir())
 
 
-def test_npm_is_asked_for_exactly_one_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
+def test_npm_packs_the_pinned_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
 
     def run(command: list[str], **options: Any) -> Any:
-        asked.append((command[1:], options["cwd"]))
+        commands.append((command[1:], options["cwd"]))
         return subprocess.CompletedProcess(command, 0, stdout="notice\nreact-18.3.1.tgz\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     assert tmp_path / "react-18.3.1.tgz" == npm_pack("react@18.3.1", tmp_path)
-    assert [(["pack", "--silent", "react@18.3.1"], tmp_path)] == asked
+    assert [(["pack", "--silent", "react@18.3.1"], tmp_path)] == commands
 
 
-def test_without_npm_the_page_stays_as_it_is_and_says_why(
+def test_without_npm_fetching_reports_that_the_cdn_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert 0 == main([str(tmp_path / "assets")])
-    assert "GraphiQL stays on its CDN" in capsys.readouterr().err
+    assert "GraphiQL is loaded from its CDN" in capsys.readouterr().err

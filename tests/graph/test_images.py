@@ -1,6 +1,6 @@
-"""Reading the library."""
+"""Images, listings and the service."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import base64
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import pytest
 
 from domain.entities.images import Exif, GeoPoint
 from tests.fakes.imaging import picture_file
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
 
 PAGE = """
     query ($first: Int, $after: String, $last: Int, $before: String, $sort: ImageSort) {
@@ -36,7 +36,7 @@ def names(connection: Any) -> Any:
     return [node["filename"] for node in connection["nodes"]]
 
 
-async def test_every_fact_of_an_image_can_be_asked_for(client: Client, ids: list[str]) -> None:
+async def test_an_image_has_all_its_fields(client: Client, ids: list[str]) -> None:
     data = await client.data(
         """
         query ($id: ID!) { image(id: $id) {
@@ -57,13 +57,11 @@ async def test_every_fact_of_an_image_can_be_asked_for(client: Client, ids: list
     assert image["exif"] is None
 
 
-async def test_an_id_is_the_base64_of_type_and_uuid(ids: list[str]) -> None:
+async def test_a_global_id_is_the_base64_of_type_and_uuid(ids: list[str]) -> None:
     assert base64.b64decode(ids[0]).startswith(b"Image:0")
 
 
-async def test_addresses_hold_the_plain_uuid_and_the_variant(
-    client: Client, ids: list[str]
-) -> None:
+async def test_urls_contain_the_uuid_and_the_variant(client: Client, ids: list[str]) -> None:
     query = "query ($id: ID!) { image(id: $id) { url thumb: url(variant: THUMBNAIL) } }"
     image = (await client.data(query, id=ids[0]))["image"]
     uuid = base64.b64decode(ids[0]).decode().removeprefix("Image:")
@@ -71,7 +69,7 @@ async def test_addresses_hold_the_plain_uuid_and_the_variant(
     assert f"http://pictures.test/images/{uuid}/thumbnail" == image["thumb"]
 
 
-async def test_a_configured_address_goes_before_the_one_that_was_asked(
+async def test_the_configured_public_url_takes_precedence_over_the_host_header(
     serve: Serve, ids: list[str]
 ) -> None:
     client = serve(public_url="https://pictures.example/")
@@ -79,19 +77,19 @@ async def test_a_configured_address_goes_before_the_one_that_was_asked(
     assert image["url"].startswith("https://pictures.example/images/")
 
 
-async def test_a_host_header_that_is_no_host_ends_in_no_address(
+async def test_a_malformed_host_header_does_not_appear_in_urls(
     client: Client, ids: list[str]
 ) -> None:
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql",
         json={"query": "query ($id: ID!) { image(id: $id) { url } }", "variables": {"id": ids[0]}},
         headers={"Host": "evil.test/?"},
     )
-    assert "evil" not in answer.text
+    assert "evil" not in response.text
 
 
 @pytest.mark.usefixtures("ids")
-async def test_the_newest_come_first_unless_another_order_is_asked(client: Client) -> None:
+async def test_the_newest_images_come_first_by_default(client: Client) -> None:
     newest = await client.data(PAGE)
     assert NAMES[::-1] == names(newest["images"])
     by_name = await client.data(PAGE, sort=BY_NAME)
@@ -117,25 +115,27 @@ async def test_pages_go_forward_and_back_without_repeating(client: Client) -> No
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_page_of_nothing_has_no_cursors(client: Client) -> None:
+async def test_an_empty_page_has_no_cursors(client: Client) -> None:
     page = (await client.data(PAGE, first=0))["images"]
     assert [] == page["nodes"]
     assert page["pageInfo"]["startCursor"] is None
 
 
 @pytest.mark.usefixtures("ids")
-async def test_null_arguments_are_arguments_left_out(client: Client) -> None:
+async def test_a_null_argument_means_the_same_as_an_omitted_one(client: Client) -> None:
     page = await client.data(PAGE, first=None, after=None, last=None, before=None, sort=None)
     assert 5 == len(page["images"]["nodes"])
 
 
-async def test_first_and_last_together_are_one_clear_error(client: Client) -> None:
+async def test_first_and_last_together_are_refused(client: Client) -> None:
     error = await client.error("{ images(first: 1, last: 1) { nodes { id } } }")
-    assert "`first` and `last` exclude each other; send one of them." == error["message"]
+    assert "`first` and `last` exclude each other; send only one of them." == error["message"]
 
 
 @pytest.mark.parametrize(("argument", "size"), [("first", 101), ("first", -1), ("last", 101)])
-async def test_a_page_has_at_most_a_hundred(client: Client, argument: str, size: int) -> None:
+async def test_a_page_size_out_of_range_is_refused(
+    client: Client, argument: str, size: int
+) -> None:
     error = await client.error(f"{{ images({argument}: {size}) {{ nodes {{ id }} }} }}")
     assert ("BAD_USER_INPUT", argument) == (
         error["extensions"]["code"],
@@ -143,7 +143,7 @@ async def test_a_page_has_at_most_a_hundred(client: Client, argument: str, size:
     )
 
 
-async def test_a_cursor_goes_back_and_forth_whatever_the_file_is_called(client: Client) -> None:
+async def test_cursors_work_for_file_names_with_format_characters(client: Client) -> None:
     strange = ["a👨\u200d👩\u200d👧.png", "b\u200cc.png", "z.png"]
     await client.upload(*(picture_file(words=name) for name in strange), names=tuple(strange))
     walked, after = [], None
@@ -155,7 +155,7 @@ async def test_a_cursor_goes_back_and_forth_whatever_the_file_is_called(client: 
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_cursor_of_another_sort_is_one_clear_error(client: Client) -> None:
+async def test_a_cursor_of_another_sort_order_is_refused(client: Client) -> None:
     page = (await client.data(PAGE, first=1, sort=BY_NAME))["images"]
     error = await client.error(PAGE, first=1, after=page["pageInfo"]["endCursor"])
     assert "belongs to another sort" in error["message"]
@@ -163,14 +163,16 @@ async def test_a_cursor_of_another_sort_is_one_clear_error(client: Client) -> No
 
 
 @pytest.mark.usefixtures("ids")
-async def test_the_total_is_counted_only_when_it_is_selected(client: Client, world: World) -> None:
+async def test_the_total_count_is_counted_only_when_selected(
+    client: Client, backend: FakeBackend
+) -> None:
     await client.data("{ images { nodes { id } } }")
-    assert 0 == world.catalog.counted
+    assert 0 == backend.catalog.count_calls
     data = await client.data('{ images(filter: {tagsAll: ["red"]}, first: 1) { totalCount } }')
     assert 5 == data["images"]["totalCount"]
 
 
-async def test_the_filter_reaches_the_catalog_whole(client: Client, ids: list[str]) -> None:
+async def test_all_conditions_of_a_filter_reach_the_catalog(client: Client, ids: list[str]) -> None:
     query = "query ($f: ImageFilter) { images(filter: $f) { nodes { filename } } }"
     everything = {
         "createdAt": {"gte": "2026-01-01T00:00:00Z", "lt": None},
@@ -199,7 +201,7 @@ async def test_the_filter_reaches_the_catalog_whole(client: Client, ids: list[st
         ({"keywords": "\0"}, "filter.keywords"),
     ],
 )
-async def test_a_filter_that_makes_no_sense_is_refused(
+async def test_an_invalid_filter_is_refused_with_its_path(
     client: Client, condition: dict[str, object], argument: str
 ) -> None:
     query = "query ($f: ImageFilter) { images(filter: $f) { nodes { id } } }"
@@ -211,12 +213,12 @@ async def test_a_filter_that_makes_no_sense_is_refused(
 async def test_an_instant_needs_an_offset(client: Client, instant: object) -> None:
     query = "query ($t: DateTime!) { images(filter: {createdAt: {gte: $t}}) { totalCount } }"
     error = await client.error(query, t=instant)
-    assert "offset" in error["message"] or "no ISO 8601 instant" in error["message"]
+    assert "offset" in error["message"] or "not an ISO 8601 instant" in error["message"]
 
 
-async def test_what_the_camera_wrote_comes_whole(client: Client, world: World) -> None:
+async def test_an_image_has_all_its_exif_metadata(client: Client, backend: FakeBackend) -> None:
     file = picture_file(words="with exif")
-    world.imaging.exif[file] = Exif(
+    backend.imaging.exif[file] = Exif(
         taken_at=datetime(2024, 5, 4, tzinfo=UTC),
         camera_make="Nikon",
         location=GeoPoint(43.5, -11.5),

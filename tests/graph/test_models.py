@@ -1,4 +1,4 @@
-"""A server whose model changes: requests before, at and after that."""
+"""A change of the active model, before, during and after requests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from graph.http.app import create_app
 from graph.schema.context import Context
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,19 +31,19 @@ query ($after: String) {
 """
 
 
-class Switch:
-    """What answers: first one model, then another."""
+class ModelSwitch:
+    """Returns the use cases of one model, and of another one once it is on."""
 
-    def __init__(self, world: World) -> None:
-        self.before = world.use_cases()
+    def __init__(self, backend: FakeBackend) -> None:
+        self.before = backend.use_cases()
         self.encoder = FakeEncoder(name="another")
         search = self.before.search
-        judge = replace(search.score, model=self.encoder.model)
-        questions = replace(search.encode_query, encoder=self.encoder)
+        scorer = replace(search.score, model=self.encoder.model)
+        query_encoder = replace(search.encode_query, encoder=self.encoder)
         self.after = replace(
             self.before,
             search=replace(
-                search, score=judge, encode_query=questions, search_of={"fake": search}.get
+                search, score=scorer, encode_query=query_encoder, search_of={"fake": search}.get
             ),
             describe=replace(self.before.describe, encoder=self.encoder),
         )
@@ -56,12 +56,12 @@ class Switch:
 
 
 @pytest.fixture
-def switch(world: World) -> Switch:
-    return Switch(world)
+def switch(backend: FakeBackend) -> ModelSwitch:
+    return ModelSwitch(backend)
 
 
 @pytest.fixture
-async def client(switch: Switch) -> AsyncIterator[Client]:
+async def client(switch: ModelSwitch) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(app=create_app(switch))
     async with httpx.AsyncClient(transport=transport, base_url="http://pictures.test") as http:
         client = Client(http)
@@ -69,8 +69,8 @@ async def client(switch: Switch) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
-    client: Client, switch: Switch
+async def test_a_search_of_the_previous_model_can_be_paged_after_the_change(
+    client: Client, switch: ModelSwitch
 ) -> None:
     first = (await client.data(PAGE))["searchImages"]
     expected = await client.data(PAGE, after=first["pageInfo"]["endCursor"])
@@ -80,46 +80,48 @@ async def test_a_page_that_was_begun_before_the_change_goes_on_after_it(
     assert "another" == (await client.data(PAGE))["searchImages"]["explain"]["model"]
 
 
-async def test_the_model_changes_between_requests_and_never_in_one(
-    client: Client, switch: Switch, world: World
+async def test_the_model_does_not_change_within_a_request(
+    client: Client, switch: ModelSwitch, backend: FakeBackend
 ) -> None:
-    search = world.catalog.search
+    search = backend.catalog.search
 
     async def flipping(*args: object, **more: object) -> object:
         switch.is_on = True
         return await search(*args, **more)  # type: ignore[arg-type]  # as it is called
 
-    world.catalog.search = flipping  # type: ignore[method-assign,assignment]
+    backend.catalog.search = flipping  # type: ignore[method-assign,assignment]
     asked = """{
       a: searchImages(by: {text: "red"}) { explain { model } }
       b: searchImages(by: {text: "blue"}) { explain { model } }
       service { model { name } }
     }"""
     for model in ("fake", "another"):
-        answer = await client.data(asked)
-        assert [model] * 2 == [answer[name]["explain"]["model"] for name in "ab"]
-        assert model == answer["service"]["model"]["name"]
+        response = await client.data(asked)
+        assert [model] * 2 == [response[name]["explain"]["model"] for name in "ab"]
+        assert model == response["service"]["model"]["name"]
 
 
-async def test_a_connection_keeps_no_model_and_each_of_its_operations_one(switch: Switch) -> None:
+async def test_a_connection_holds_no_model_and_each_operation_holds_one(
+    switch: ModelSwitch,
+) -> None:
     connection = Context(switch, Caller(frozenset()), "1", "http://pictures.test")
-    operation = connection.renewed()
+    operation = connection.for_operation()
     assert 0 == switch.taken
     assert switch.before is operation.use_cases
     switch.is_on = True
     assert switch.before is operation.use_cases
-    assert switch.after is connection.renewed().use_cases
-    operation.resume()
+    assert switch.after is connection.for_operation().use_cases
+    operation.start_result()
     assert switch.after is operation.use_cases
 
 
-async def test_every_state_of_a_model_is_told(client: Client, world: World) -> None:
+async def test_models_have_their_states(client: Client, backend: FakeBackend) -> None:
     async def models() -> Sequence[KnownModel]:
         return [KnownModel(state.value, 3, state, place) for place, state in enumerate(ModelState)]
 
-    world.catalog.known = models  # type: ignore[method-assign]
-    told = await client.data("{ models { name state embeddedCount } }", key=KEY)
+    backend.catalog.known = models  # type: ignore[method-assign]
+    listed = await client.data("{ models { name state embeddedCount } }", key=KEY)
     assert [
         {"name": state.value, "state": state.name, "embeddedCount": place}
         for place, state in enumerate(ModelState)
-    ] == told["models"]
+    ] == listed["models"]

@@ -1,52 +1,52 @@
-"""Files over HTTP: forms of every shape, and who may send them."""
+"""Multipart requests: malformed forms, and protection against CSRF."""
 
 import pytest
 
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, UPLOAD, multipart, upload_form
-from tests.graph.world import Client
+from tests.graph.fake_server import Client
+from tests.graph.multipart_requests import KEY, UPLOAD, multipart, upload_form
 
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 FILE = {"0": ("a.png", picture_file())}
-ASKED = {"query": UPLOAD, "variables": {"files": [None]}}
+OPERATIONS = {"query": UPLOAD, "variables": {"files": [None]}}
 
 
 @pytest.mark.parametrize(
-    ("operations", "places"),
+    ("operations", "file_map"),
     [
         (None, {}),
         (1, {}),
-        ([ASKED], {"0": ["0.variables.files.0"]}),
+        ([OPERATIONS], {"0": ["0.variables.files.0"]}),
         ("x", {}),
-        (ASKED, None),
-        (ASKED, []),
-        (ASKED, 1),
-        (ASKED, {"1": ["variables.files.0"]}),
-        (ASKED, {"0": "variables.files.0"}),
-        (ASKED, {"0": [1]}),
-        (ASKED, {"0": [[]]}),
-        (ASKED, {"0": [""]}),
-        (ASKED, {"0": ["query"]}),
-        (ASKED, {"0": ["variables"]}),
-        (ASKED, {"0": ["variables.files"]}),
-        (ASKED, {"0": ["variables.files.1"]}),
-        (ASKED, {"0": ["variables.files.-1"]}),
-        (ASKED, {"0": ["variables.files.x"]}),
-        (ASKED, {"0": ["variables.nothing.0"]}),
-        (ASKED, {"0": ["variables.files.0.0"]}),
-        (ASKED, {"0": ["variables.files.0", "variables.files.0"]}),
+        (OPERATIONS, None),
+        (OPERATIONS, []),
+        (OPERATIONS, 1),
+        (OPERATIONS, {"1": ["variables.files.0"]}),
+        (OPERATIONS, {"0": "variables.files.0"}),
+        (OPERATIONS, {"0": [1]}),
+        (OPERATIONS, {"0": [[]]}),
+        (OPERATIONS, {"0": [""]}),
+        (OPERATIONS, {"0": ["query"]}),
+        (OPERATIONS, {"0": ["variables"]}),
+        (OPERATIONS, {"0": ["variables.files"]}),
+        (OPERATIONS, {"0": ["variables.files.1"]}),
+        (OPERATIONS, {"0": ["variables.files.-1"]}),
+        (OPERATIONS, {"0": ["variables.files.x"]}),
+        (OPERATIONS, {"0": ["variables.nothing.0"]}),
+        (OPERATIONS, {"0": ["variables.files.0.0"]}),
+        (OPERATIONS, {"0": ["variables.files.0", "variables.files.0"]}),
         ({"query": UPLOAD, "variables": None}, {"0": ["variables.files.0"]}),
         ({"query": UPLOAD}, {"0": ["variables.files.0"]}),
     ],
 )
 async def test_a_malformed_multipart_request_is_400(
-    client: Client, operations: object, places: object
+    client: Client, operations: object, file_map: object
 ) -> None:
-    answer = await client.http.post(
-        "/graphql", headers=PREFLIGHT, **multipart(operations, places, FILE)
+    response = await client.http.post(
+        "/graphql", headers=PREFLIGHT, **multipart(operations, file_map, FILE)
     )
-    assert 400 == answer.status_code
-    assert answer.json()["errors"][0]["message"].endswith(".")
+    assert 400 == response.status_code
+    assert response.json()["errors"][0]["message"].endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -72,37 +72,35 @@ async def test_a_malformed_multipart_request_is_400(
         ),
     ],
 )
-async def test_a_body_that_is_no_form_is_400(
-    client: Client, content_type: str, body: bytes
-) -> None:
+async def test_a_malformed_form_is_400(client: Client, content_type: str, body: bytes) -> None:
     headers = {"Content-Type": content_type} | PREFLIGHT
     assert 400 == (await client.http.post("/graphql", content=body, headers=headers)).status_code
 
 
-async def test_multipart_needs_a_header_that_no_form_of_another_site_can_send(
+async def test_a_multipart_request_without_a_preflight_header_is_refused(
     client: Client,
 ) -> None:
     for headers in ({}, {"GraphQL-Require-Preflight": ""}):
-        answer = await client.http.post(
+        response = await client.http.post(
             "/graphql", headers=headers, **upload_form({"a.png": picture_file()})
         )
-        assert 400 == answer.status_code
-        assert "GraphQL-Require-Preflight: 1" in answer.json()["errors"][0]["message"]
+        assert 400 == response.status_code
+        assert "GraphQL-Require-Preflight: 1" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
     "name", ["Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Require-Preflight"]
 )
-async def test_any_of_the_known_headers_lets_a_file_in(client: Client, name: str) -> None:
-    answer = await client.http.post(
+async def test_each_preflight_header_is_accepted(client: Client, name: str) -> None:
+    response = await client.http.post(
         "/graphql",
         headers={name: "x", "Authorization": f"Bearer {KEY}"},
         **upload_form({"a.png": picture_file()}),
     )
-    assert [] == answer.json()["data"]["uploadImages"]["userErrors"]
+    assert [] == response.json()["data"]["uploadImages"]["userErrors"]
 
 
-async def test_a_file_that_is_too_large_is_refused_beside_one_that_is_not(client: Client) -> None:
+async def test_a_file_that_is_too_large_does_not_affect_others(client: Client) -> None:
     payload = await client.upload(b"x" * 500_000, picture_file())
     assert payload["results"][0] is None
     assert payload["results"][1] is not None

@@ -1,6 +1,6 @@
-"""Changing the library over the API."""
+"""Mutations: uploads, updates, tags and deletion."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from domain.entities.images import uuid7
 from domain.entities.keys import Scope
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, UPLOAD, multipart
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY, UPLOAD, multipart
 
 UPDATE = """
     mutation ($input: UpdateImageInput!) {
@@ -31,7 +31,7 @@ DELETE = """
       deleteImages(input: {ids: $ids}) { deletedImageIds userErrors { field message code } }
     }
 """
-NOBODY = global_id(uuid7())
+UNKNOWN_ID = global_id(uuid7())
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ async def ids(client: Client) -> Any:
     return [result["image"]["id"] for result in payload["results"]]
 
 
-def faults(payload: Any) -> Any:
+def errors_of(payload: Any) -> Any:
     return [(error["code"], error["field"]) for error in payload["userErrors"]]
 
 
-async def test_one_refused_file_holds_up_no_other(client: Client) -> None:
+async def test_a_refused_file_does_not_affect_others(client: Client) -> None:
     payload = await client.upload(
         picture_file(), b"no picture", picture_file(words="x" * 20_000), tags=("holiday",)
     )
@@ -53,7 +53,7 @@ async def test_one_refused_file_holds_up_no_other(client: Client) -> None:
     assert [
         ("UNSUPPORTED_FORMAT", ["input", "files", "1"]),
         ("TOO_LARGE", ["input", "files", "2"]),
-    ] == faults(payload)
+    ] == errors_of(payload)
 
 
 async def test_the_same_bytes_twice_are_one_image(client: Client) -> None:
@@ -63,8 +63,8 @@ async def test_the_same_bytes_twice_are_one_image(client: Client) -> None:
     assert first["results"][0]["image"] == again["results"][0]["image"]
 
 
-async def test_a_file_may_stand_in_two_places_of_a_query(client: Client) -> None:
-    answer = await client.http.post(
+async def test_a_file_can_be_used_by_two_variables(client: Client) -> None:
+    response = await client.http.post(
         "/graphql",
         headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
         **multipart(
@@ -73,35 +73,39 @@ async def test_a_file_may_stand_in_two_places_of_a_query(client: Client) -> None
             {"0": ("twice.png", picture_file())},
         ),
     )
-    results = answer.json()["data"]["uploadImages"]["results"]
+    results = response.json()["data"]["uploadImages"]["results"]
     assert [False, True] == sorted(result["isDuplicate"] for result in results)
 
 
-async def test_too_many_files_are_refused_before_any_is_read(client: Client, world: World) -> None:
+async def test_too_many_files_are_refused_before_any_is_read(
+    client: Client, backend: FakeBackend
+) -> None:
     payload = await client.upload(*[picture_file(words=str(n)) for n in range(6)])
     assert [None] * 6 == payload["results"]
-    assert [("TOO_MANY_FILES", ["input", "files"])] == faults(payload)
-    assert {} == world.storage.objects
+    assert [("TOO_MANY_FILES", ["input", "files"])] == errors_of(payload)
+    assert {} == backend.storage.objects
 
 
-async def test_a_bad_tag_refuses_an_upload_and_names_the_tags(client: Client) -> None:
+async def test_an_invalid_tag_refuses_the_upload_with_its_path(client: Client) -> None:
     payload = await client.upload(picture_file(), tags=("",))
-    assert [("INVALID_CONTENT", ["input", "tags"])] == faults(payload)
+    assert [("INVALID_CONTENT", ["input", "tags"])] == errors_of(payload)
 
 
-async def test_an_overloaded_model_refuses_files_by_code(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+async def test_an_overloaded_model_refuses_files_with_a_code(
+    client: Client, backend: FakeBackend
+) -> None:
+    backend.encoder.overloaded = True
     payload = await client.upload(picture_file())
-    assert [("OVERLOADED", ["input", "files", "0"])] == faults(payload)
+    assert [("OVERLOADED", ["input", "files", "0"])] == errors_of(payload)
 
 
 @pytest.mark.parametrize("value", ["text", 1, {"a": 1}, [1], True])
-async def test_nothing_but_a_file_is_an_upload(client: Client, value: object) -> None:
-    answer = await client.ask(UPLOAD, key=KEY, files=[value])
-    assert "An Upload is a file" in answer["errors"][0]["message"]
+async def test_an_upload_variable_must_be_a_file(client: Client, value: object) -> None:
+    response = await client.ask(UPLOAD, key=KEY, files=[value])
+    assert "An Upload is a file" in response["errors"][0]["message"]
 
 
-async def test_a_literal_is_no_upload(client: Client) -> None:
+async def test_a_literal_is_not_an_upload(client: Client) -> None:
     query = 'mutation { uploadImages(input: {files: ["x"]}) { results { isDuplicate } } }'
     assert "An Upload is a file" in (await client.error(query, key=KEY))["message"]
 
@@ -119,19 +123,19 @@ async def test_an_alt_text_is_set_kept_and_removed(client: Client, ids: list[str
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "expected"),
     [
-        ({"id": NOBODY, "altText": "x"}, ("NOT_FOUND", ["input", "id"])),
-        ({"id": NOBODY}, ("NOT_FOUND", ["input", "id"])),
+        ({"id": UNKNOWN_ID, "altText": "x"}, ("NOT_FOUND", ["input", "id"])),
+        ({"id": UNKNOWN_ID}, ("NOT_FOUND", ["input", "id"])),
         ({"id": "x"}, ("INVALID", ["input", "id"])),
     ],
 )
-async def test_an_update_of_nothing_is_a_user_error(
-    client: Client, change: dict[str, object], fault: tuple[str, list[str]]
+async def test_an_update_of_an_unknown_image_is_a_user_error(
+    client: Client, change: dict[str, object], expected: tuple[str, list[str]]
 ) -> None:
     payload = (await client.change(UPDATE, input=change))["updateImage"]
     assert payload["image"] is None
-    assert [fault] == faults(payload)
+    assert [expected] == errors_of(payload)
 
 
 async def test_a_rating_is_set_kept_and_removed(client: Client, ids: list[str]) -> None:
@@ -153,73 +157,77 @@ async def test_a_rating_is_set_kept_and_removed(client: Client, ids: list[str]) 
     assert "The rating is 6; it may be 1 to 5." == error["message"]
 
 
-async def test_an_alt_text_beyond_any_use_is_a_user_error(client: Client, ids: list[str]) -> None:
+async def test_an_alt_text_that_is_too_long_is_a_user_error(client: Client, ids: list[str]) -> None:
     change = {"id": ids[0], "altText": "x" * 3_000}
     payload = (await client.change(UPDATE, input=change))["updateImage"]
-    assert [("INVALID", ["input", "altText"])] == faults(payload)
+    assert [("INVALID", ["input", "altText"])] == errors_of(payload)
 
 
-async def test_tags_go_on_and_off_those_that_are_here(client: Client, ids: list[str]) -> None:
-    named = [ids[0], NOBODY, ids[0], ids[1]]
+async def test_tags_are_added_to_and_removed_from_existing_images(
+    client: Client, ids: list[str]
+) -> None:
+    named = [ids[0], UNKNOWN_ID, ids[0], ids[1]]
     tagged = (await client.change(TAG, ids=named, tags=["b", " a "]))["tagImages"]
     assert [ids[0], ids[1]] == [image["id"] for image in tagged["images"]]
     assert ["a", "b"] == tagged["images"][0]["tags"]
-    assert [("NOT_FOUND", ["input", "imageIds", "1"])] == faults(tagged)
+    assert [("NOT_FOUND", ["input", "imageIds", "1"])] == errors_of(tagged)
     left = (await client.change(UNTAG, ids=[ids[0]], tags=["a"]))["untagImages"]
     assert [{"id": ids[0], "tags": ["b"]}] == left["images"]
 
 
-async def test_a_bad_tag_changes_nothing(client: Client, ids: list[str]) -> None:
+async def test_an_invalid_tag_changes_nothing(client: Client, ids: list[str]) -> None:
     payload = (await client.change(TAG, ids=ids, tags=["x" * 100]))["tagImages"]
     assert [] == payload["images"]
-    assert [("INVALID", ["input", "tags"])] == faults(payload)
+    assert [("INVALID", ["input", "tags"])] == errors_of(payload)
 
 
-async def test_deleting_leaves_nothing_and_names_what_was_not_there(
-    client: Client, ids: list[str], world: World
+async def test_deleting_removes_all_files_and_reports_unknown_ids(
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
-    payload = (await client.change(DELETE, ids=[ids[1], NOBODY, ids[0]]))["deleteImages"]
+    payload = (await client.change(DELETE, ids=[ids[1], UNKNOWN_ID, ids[0]]))["deleteImages"]
     assert [ids[1], ids[0]] == payload["deletedImageIds"]
-    assert [("NOT_FOUND", ["input", "ids", "1"])] == faults(payload)
-    assert {} == world.storage.objects
+    assert [("NOT_FOUND", ["input", "ids", "1"])] == errors_of(payload)
+    assert {} == backend.storage.objects
 
 
-@pytest.mark.parametrize("wrong", [["x"], [NOBODY] * 1_001])
-async def test_wrong_ids_delete_nothing(client: Client, ids: list[str], wrong: list[str]) -> None:
+@pytest.mark.parametrize("wrong", [["x"], [UNKNOWN_ID] * 1_001])
+async def test_invalid_ids_delete_nothing(client: Client, ids: list[str], wrong: list[str]) -> None:
     payload = (await client.change(DELETE, ids=[ids[0], *wrong]))["deleteImages"]
     assert [] == payload["deletedImageIds"]
     assert "INVALID" == payload["userErrors"][0]["code"]
 
 
-async def test_a_change_needs_a_key(client: Client) -> None:
-    answer = await client.ask(DELETE, ids=[NOBODY])
-    assert {"deleteImages": None} == answer["data"]
-    assert "UNAUTHENTICATED" == answer["errors"][0]["extensions"]["code"]
+async def test_a_mutation_needs_a_key(client: Client) -> None:
+    response = await client.ask(DELETE, ids=[UNKNOWN_ID])
+    assert {"deleteImages": None} == response["data"]
+    assert "UNAUTHENTICATED" == response["errors"][0]["extensions"]["code"]
 
 
-async def test_a_key_for_reading_changes_nothing(client: Client, world: World) -> None:
-    secret, _ = await world.use_cases().issue_key("reader", [Scope.READ])
-    error = await client.error(DELETE, key=secret, ids=[NOBODY])
+async def test_a_mutation_needs_the_scope_write(client: Client, backend: FakeBackend) -> None:
+    secret, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
+    error = await client.error(DELETE, key=secret, ids=[UNKNOWN_ID])
     assert "FORBIDDEN" == error["extensions"]["code"]
     assert "WRITE" in error["message"]
 
 
-async def test_a_wrong_key_is_refused_even_where_none_is_needed(client: Client) -> None:
+async def test_an_invalid_key_is_refused_even_when_none_is_needed(client: Client) -> None:
     for header in ("Bearer wrong", "Basic abc", "Bearer "):
-        answer = await client.http.post(
+        response = await client.http.post(
             "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": header}
         )
-        assert 401 == answer.status_code
-        assert "Bearer" == answer.headers["WWW-Authenticate"]
-        assert "UNAUTHENTICATED" == answer.json()["errors"][0]["extensions"]["code"]
+        assert 401 == response.status_code
+        assert "Bearer" == response.headers["WWW-Authenticate"]
+        assert "UNAUTHENTICATED" == response.json()["errors"][0]["extensions"]["code"]
 
 
-async def test_closed_reading_needs_a_key_and_still_tells_its_schema(serve: Serve) -> None:
+async def test_without_public_reading_queries_need_a_key_but_introspection_does_not(
+    serve: Serve,
+) -> None:
     client = serve(public_reading=False)
     for query in (
         "{ images { totalCount } }",
         "{ service { version } }",
-        f'{{ node(id: "{NOBODY}") {{ id }} }}',
+        f'{{ node(id: "{UNKNOWN_ID}") {{ id }} }}',
     ):
         assert "UNAUTHENTICATED" == (await client.error(query))["extensions"]["code"]
         assert "errors" not in await client.ask(query, key=KEY)

@@ -1,6 +1,6 @@
-"""Looking images up by their ids."""
+"""Lookups by global id."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import base64
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from domain.entities.images import uuid7
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
 
 NAMES = ["a.png", "b.png", "c.png", "d.png", "e.png"]
 
@@ -22,7 +22,7 @@ async def ids(client: Client) -> Any:
     return [result["image"]["id"] for result in payload["results"]]
 
 
-async def test_nodes_come_in_the_order_asked_with_null_where_there_is_none(
+async def test_nodes_keep_the_order_of_the_ids_with_null_for_unknown_ones(
     client: Client, ids: list[str]
 ) -> None:
     unknown = global_id(uuid7())
@@ -43,16 +43,16 @@ async def test_more_than_a_hundred_nodes_are_refused(client: Client) -> None:
     )
 
 
-async def test_lookups_of_one_request_share_one_look_into_the_catalog(
-    client: Client, ids: list[str], world: World
+async def test_lookups_of_one_request_are_batched(
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
-    before = world.catalog.looked_up
+    before = backend.catalog.get_calls
     query = "query ($a: ID!, $b: ID!) { a: image(id: $a) { id } b: node(id: $b) { id } }"
     await client.data(query, a=ids[0], b=ids[1])
-    assert 1 == world.catalog.looked_up - before
+    assert 1 == backend.catalog.get_calls - before
 
 
-async def test_a_well_formed_id_of_nothing_is_null(client: Client) -> None:
+async def test_an_unknown_id_gives_null(client: Client) -> None:
     unknown = global_id(uuid7())
     data = await client.data(
         "query ($id: ID!) { image(id: $id) { id } node(id: $id) { id } }", id=unknown
@@ -64,7 +64,7 @@ async def test_a_well_formed_id_of_nothing_is_null(client: Client) -> None:
     "given_id",
     ["", "1", "Image:1", "é", base64.b64encode(b"Image:x").decode(), "SW1hZ2U6" * 50],
 )
-async def test_an_id_that_was_never_handed_out_is_refused(client: Client, given_id: str) -> None:
+async def test_a_malformed_id_is_refused(client: Client, given_id: str) -> None:
     error = await client.error("query ($id: ID!) { node(id: $id) { id } }", id=given_id)
     assert "BAD_USER_INPUT" == error["extensions"]["code"]
     assert "id" == error["extensions"]["argument"]

@@ -1,6 +1,6 @@
-"""The bytes of images over HTTP."""
+"""``GET /images/{id}/{variant}``: the bytes of images."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import base64
 from typing import Any
@@ -10,8 +10,8 @@ from starlette.types import Message
 
 from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import Client, Serve, World
+from tests.graph.fake_server import Client, FakeBackend, Serve
+from tests.graph.multipart_requests import KEY
 
 DATA = picture_file(words="x" * 900)
 
@@ -23,42 +23,42 @@ async def path(client: Client) -> Any:
     return f"/images/{image_id.removeprefix('Image:')}"
 
 
-async def test_an_original_comes_as_it_was_sent(client: Client, path: str) -> None:
-    answer = await client.http.get(f"{path}/original")
-    assert (200, DATA) == (answer.status_code, answer.content)
-    assert "image/png" == answer.headers["Content-Type"]
-    assert str(len(DATA)) == answer.headers["Content-Length"]
-    assert "public, max-age=31536000, immutable" == answer.headers["Cache-Control"]
-    assert "nosniff" == answer.headers["X-Content-Type-Options"]
-    assert "default-src 'none'; sandbox" == answer.headers["Content-Security-Policy"]
-    assert "bytes" == answer.headers["Accept-Ranges"]
-    assert answer.headers["X-Request-ID"]
+async def test_an_original_has_the_uploaded_bytes(client: Client, path: str) -> None:
+    response = await client.http.get(f"{path}/original")
+    assert (200, DATA) == (response.status_code, response.content)
+    assert "image/png" == response.headers["Content-Type"]
+    assert str(len(DATA)) == response.headers["Content-Length"]
+    assert "public, max-age=31536000, immutable" == response.headers["Cache-Control"]
+    assert "nosniff" == response.headers["X-Content-Type-Options"]
+    assert "default-src 'none'; sandbox" == response.headers["Content-Security-Policy"]
+    assert "bytes" == response.headers["Accept-Ranges"]
+    assert response.headers["X-Request-ID"]
 
 
-async def test_renditions_are_webp(client: Client, path: str, world: World) -> None:
+async def test_renditions_are_webp(client: Client, path: str, backend: FakeBackend) -> None:
     for variant in ("large", "thumbnail"):
-        answer = await client.http.get(f"{path}/{variant}")
-        assert world.storage.objects[f"{path.rpartition('/')[2]}/{variant}"] == answer.content
-        assert "image/webp" == answer.headers["Content-Type"]
+        response = await client.http.get(f"{path}/{variant}")
+        assert backend.storage.objects[f"{path.rpartition('/')[2]}/{variant}"] == response.content
+        assert "image/webp" == response.headers["Content-Type"]
 
 
-async def test_each_variant_has_a_tag_of_its_own_and_is_not_sent_twice(
+async def test_each_variant_has_its_own_etag_and_is_304_when_cached(
     client: Client, path: str
 ) -> None:
     tags = {}
     for variant in ("original", "large", "thumbnail"):
         tags[variant] = (await client.http.get(f"{path}/{variant}")).headers["ETag"]
         for known in (tags[variant], f'W/{tags[variant]}, "other"', "*"):
-            answer = await client.http.get(f"{path}/{variant}", headers={"If-None-Match": known})
-            assert (304, b"") == (answer.status_code, answer.content)
-            assert tags[variant] == answer.headers["ETag"]
+            response = await client.http.get(f"{path}/{variant}", headers={"If-None-Match": known})
+            assert (304, b"") == (response.status_code, response.content)
+            assert tags[variant] == response.headers["ETag"]
     assert 3 == len(set(tags.values()))
     stale = await client.http.get(f"{path}/large", headers={"If-None-Match": tags["original"]})
     assert 200 == stale.status_code
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("requested", "first", "last"),
     [
         ("0-9", 0, 9),
         ("5-", 5, len(DATA) - 1),
@@ -67,48 +67,48 @@ async def test_each_variant_has_a_tag_of_its_own_and_is_not_sent_twice(
         ("-99999", 0, len(DATA) - 1),
     ],
 )
-async def test_a_range_is_a_part(
-    client: Client, path: str, asked: str, first: int, last: int
+async def test_a_range_request_returns_a_part(
+    client: Client, path: str, requested: str, first: int, last: int
 ) -> None:
-    answer = await client.http.get(f"{path}/original", headers={"Range": f"bytes={asked}"})
-    assert (206, DATA[first : last + 1]) == (answer.status_code, answer.content)
-    assert f"bytes {first}-{last}/{len(DATA)}" == answer.headers["Content-Range"]
-    assert str(last + 1 - first) == answer.headers["Content-Length"]
+    response = await client.http.get(f"{path}/original", headers={"Range": f"bytes={requested}"})
+    assert (206, DATA[first : last + 1]) == (response.status_code, response.content)
+    assert f"bytes {first}-{last}/{len(DATA)}" == response.headers["Content-Range"]
+    assert str(last + 1 - first) == response.headers["Content-Length"]
 
 
-@pytest.mark.parametrize("asked", ["99999-", "-0", "99999-100000"])
+@pytest.mark.parametrize("requested", ["99999-", "-0", "99999-100000"])
 async def test_a_range_past_the_end_is_416_with_the_size(
-    client: Client, path: str, asked: str
+    client: Client, path: str, requested: str
 ) -> None:
-    answer = await client.http.get(f"{path}/original", headers={"Range": f"bytes={asked}"})
-    assert 416 == answer.status_code
-    assert f"bytes */{len(DATA)}" == answer.headers["Content-Range"]
+    response = await client.http.get(f"{path}/original", headers={"Range": f"bytes={requested}"})
+    assert 416 == response.status_code
+    assert f"bytes */{len(DATA)}" == response.headers["Content-Range"]
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=9-0", "bytes=0-1,5-6", "bytes=", "bytes=-", "items=0-1", "x", "bytes=a-b"]
+    "requested", ["bytes=9-0", "bytes=0-1,5-6", "bytes=", "bytes=-", "items=0-1", "x", "bytes=a-b"]
 )
-async def test_a_range_that_is_none_is_ignored(client: Client, path: str, asked: str) -> None:
-    answer = await client.http.get(f"{path}/original", headers={"Range": asked})
-    assert (200, DATA) == (answer.status_code, answer.content)
+async def test_a_malformed_range_is_ignored(client: Client, path: str, requested: str) -> None:
+    response = await client.http.get(f"{path}/original", headers={"Range": requested})
+    assert (200, DATA) == (response.status_code, response.content)
 
 
-async def test_a_range_of_something_that_changed_is_the_whole(client: Client, path: str) -> None:
+async def test_if_range_with_another_etag_returns_the_whole(client: Client, path: str) -> None:
     etag = (await client.http.get(f"{path}/original")).headers["ETag"]
     for known, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200)):
         headers = {"Range": "bytes=0-1", "If-Range": known}
         assert status == (await client.http.get(f"{path}/original", headers=headers)).status_code
 
 
-async def test_head_tells_everything_and_sends_nothing(client: Client, path: str) -> None:
-    answer = await client.http.head(f"{path}/original")
-    assert (200, b"") == (answer.status_code, answer.content)
-    assert str(len(DATA)) == answer.headers["Content-Length"]
+async def test_head_has_all_headers_and_no_body(client: Client, path: str) -> None:
+    response = await client.http.head(f"{path}/original")
+    assert (200, b"") == (response.status_code, response.content)
+    assert str(len(DATA)) == response.headers["Content-Length"]
     part = await client.http.head(f"{path}/original", headers={"Range": "bytes=0-1"})
     assert (206, "2") == (part.status_code, part.headers["Content-Length"])
 
 
-async def test_a_download_carries_the_name_in_every_script(client: Client, path: str) -> None:
+async def test_a_download_has_the_file_name_in_unicode(client: Client, path: str) -> None:
     shown = await client.http.get(f"{path}/original")
     saved = await client.http.get(f"{path}/original?download")
     name = "filename=\"b' __.png\"; filename*=UTF-8''b%27%20%E5%86%99%E7%9C%9F.png"
@@ -119,40 +119,40 @@ async def test_a_download_carries_the_name_in_every_script(client: Client, path:
 
 
 @pytest.mark.parametrize("variant", ["huge", "ORIGINAL", "original/x", "..%2F"])
-async def test_what_is_no_variant_is_404(client: Client, path: str, variant: str) -> None:
-    answer = await client.http.get(f"{path}/{variant}")
-    assert 404 == answer.status_code
-    assert answer.json()["errors"][0]["message"].startswith("There is no")
+async def test_an_unknown_variant_is_404(client: Client, path: str, variant: str) -> None:
+    response = await client.http.get(f"{path}/{variant}")
+    assert 404 == response.status_code
+    assert response.json()["errors"][0]["message"].startswith("There is no")
 
 
 @pytest.mark.parametrize("image_id", ["x", "1", "01a20ef3-7f68-76c9-b1dc-bca94db9a249", "%00"])
-async def test_what_is_no_image_is_404(client: Client, image_id: str) -> None:
+async def test_an_unknown_image_is_404(client: Client, image_id: str) -> None:
     assert 404 == (await client.http.get(f"/images/{image_id}/original")).status_code
 
 
 async def test_an_image_that_is_being_deleted_is_404(
-    client: Client, path: str, world: World
+    client: Client, path: str, backend: FakeBackend
 ) -> None:
-    world.storage.objects.clear()
+    backend.storage.objects.clear()
     assert 404 == (await client.http.get(f"{path}/original")).status_code
     headers = {"Range": "bytes=0-"}
     assert 404 == (await client.http.get(f"{path}/original", headers=headers)).status_code
 
 
-async def test_closed_reading_closes_pictures_and_keeps_them_out_of_shared_caches(
+async def test_without_public_reading_pictures_need_a_key_and_are_cached_privately(
     serve: Serve, path: str
 ) -> None:
     client = serve(public_reading=False)
     assert 401 == (await client.http.get(f"{path}/original")).status_code
     key = {"Authorization": f"Bearer {KEY}"}
-    answer = await client.http.get(f"{path}/original", headers=key)
-    assert answer.headers["Cache-Control"].startswith("private, ")
+    response = await client.http.get(f"{path}/original", headers=key)
+    assert response.headers["Cache-Control"].startswith("private, ")
     wrong = {"Authorization": "Bearer wrong"}
     assert 401 == (await client.http.get(f"{path}/original", headers=wrong)).status_code
 
 
-async def test_what_was_opened_is_closed_when_the_client_goes_away(
-    path: str, world: World, caplog: pytest.LogCaptureFixture
+async def test_the_blob_is_closed_when_the_client_disconnects(
+    path: str, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     scope = {
         "type": "http",
@@ -170,6 +170,6 @@ async def test_what_was_opened_is_closed_when_the_client_goes_away(
         if message["type"] == "http.response.body":
             raise OSError
 
-    await create_app(world.use_cases)(scope, receive, send)
-    assert [f"{path.rpartition('/')[2]}/original"] == world.storage.closed
+    await create_app(backend.use_cases)(scope, receive, send)
+    assert [f"{path.rpartition('/')[2]}/original"] == backend.storage.closed
     assert [] == caplog.records

@@ -1,4 +1,4 @@
-"""The printed schema, beside the code and beside the target."""
+"""The printed schema, compared with the served schema and with the target."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,22 +21,30 @@ ROOT = Path(__file__).parents[2]
 PRINTED = ROOT / "graph" / "schema.graphql"
 TARGET = ROOT.parent / "shared" / "schema.graphql"
 needs_target = pytest.mark.skipif(
-    not TARGET.exists(), reason="the target, ../shared/schema.graphql, is not here"
+    not TARGET.exists(), reason="the target, ../shared/schema.graphql, is missing"
 )
 
 
-def test_the_printed_schema_is_the_one_that_is_served() -> None:
+def test_the_printed_schema_equals_the_served_schema() -> None:
     assert print_schema() + "\n" == PRINTED.read_text(), (
         "Run `pictograph export-schema graph/schema.graphql`."
     )
 
 
-def test_every_type_says_what_it_is() -> None:
+def test_every_type_has_a_description() -> None:
     types = build_schema(PRINTED.read_text()).type_map
     assert [] == [name for name, type_ in types.items() if not type_.description]
-    assert "What became of the files." == types["UploadImagesPayload"].description
-    # What a description says counts, and not what the code says of the class.
-    assert "gte <= t < lt" == types["DateTimeRange"].description
+    assert "The result of each file." == types["UploadImagesPayload"].description
+
+
+def test_the_docstring_of_a_resolver_describes_its_field() -> None:
+    mutation = build_schema(PRINTED.read_text()).mutation_type
+    assert mutation
+    assert [] == [name for name, field in mutation.fields.items() if not field.description]
+    assert (
+        "Deletes images with their files and embeddings. This cannot be undone."
+        == mutation.fields["deleteImages"].description
+    )
 
 
 ADDED = {
@@ -47,7 +55,7 @@ ADDED = {
 
 
 @needs_target
-def test_the_schema_contradicts_the_target_nowhere() -> None:
+def test_the_schema_does_not_contradict_the_target() -> None:
     target = build_schema(TARGET.read_text())
     served = build_schema(PRINTED.read_text())
     wrong: list[str] = []
@@ -58,17 +66,19 @@ def test_the_schema_contradicts_the_target_nowhere() -> None:
 
 
 @needs_target
-def test_the_schema_has_everything_of_the_target() -> None:
+def test_the_schema_contains_the_whole_target() -> None:
     target = build_schema(TARGET.read_text())
     served = build_schema(PRINTED.read_text())
     missing = [
-        lack for name, type_ in target.type_map.items() for lack in lacks(name, type_, served)
+        part
+        for name, type_ in target.type_map.items()
+        for part in missing_parts(name, type_, served)
     ]
     assert [] == missing
 
 
-def lacks(name: str, wanted: GraphQLNamedType, schema: GraphQLSchema) -> Iterator[str]:
-    """Return what of a wanted type is not served: itself, or some of its parts."""
+def missing_parts(name: str, wanted: GraphQLNamedType, schema: GraphQLSchema) -> Iterator[str]:
+    """Yield the parts of a type of the target that the schema lacks, or the type itself."""
     served = schema.type_map.get(name)
     match wanted, served:
         case _, None:
@@ -83,26 +93,26 @@ def lacks(name: str, wanted: GraphQLNamedType, schema: GraphQLSchema) -> Iterato
             (GraphQLObjectType() | GraphQLInterfaceType()),
             (GraphQLObjectType() | GraphQLInterfaceType()),
         ):
-            yield from _fields_that(served, name=name, lack=wanted)
+            yield from _missing_fields(served, name=name, wanted=wanted)
 
 
-def _fields_that(
+def _missing_fields(
     served: GraphQLObjectType | GraphQLInterfaceType,
     *,
     name: str,
-    lack: GraphQLObjectType | GraphQLInterfaceType,
+    wanted: GraphQLObjectType | GraphQLInterfaceType,
 ) -> Iterator[str]:
-    interfaces = set(map(str, lack.interfaces)) - set(map(str, served.interfaces))
+    interfaces = set(map(str, wanted.interfaces)) - set(map(str, served.interfaces))
     yield from (f"{name} implements {interface}" for interface in interfaces)
-    for field, wanted in lack.fields.items():
+    for field, target in wanted.fields.items():
         if field not in served.fields:
             yield f"{name}.{field}"
         else:
-            arguments = wanted.args.keys() - served.fields[field].args.keys()
+            arguments = target.args.keys() - served.fields[field].args.keys()
             yield from (f"{name}.{field}({argument})" for argument in arguments)
 
 
-SEARCHING = (
+SEARCH_TYPES = (
     "Query",
     "Subscription",
     "ImageSearchConnection",
@@ -124,18 +134,17 @@ SEARCHING = (
 
 
 @needs_target
-@pytest.mark.parametrize("name", SEARCHING)
-def test_what_searches_are_made_of_is_served_to_the_letter(name: str) -> None:
+@pytest.mark.parametrize("name", SEARCH_TYPES)
+def test_the_types_of_searches_equal_the_target(name: str) -> None:
     target = build_schema(TARGET.read_text())
     served = build_schema(PRINTED.read_text())
     wanted, type_ = target.type_map[name], served.type_map[name]
-    assert [] == list(lacks(name, wanted, served))
+    assert [] == list(missing_parts(name, wanted, served))
     assert [] == list(contradictions(name, type_, wanted))
-    assert wanted.description in (None, type_.description)
 
 
 def contradictions(name: str, type_: GraphQLNamedType, wanted: object) -> Iterator[str]:
-    """Return where a type is otherwise than it is wanted."""
+    """Yield the parts of a type that contradict the target."""
     match type_, wanted:
         case GraphQLEnumType(), GraphQLEnumType():
             yield from (f"{name}.{value}" for value in type_.values if value not in wanted.values)
@@ -154,7 +163,7 @@ def contradictions(name: str, type_: GraphQLNamedType, wanted: object) -> Iterat
 
 
 def differences(where: str, served: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Any]:
-    """Return what is served otherwise than it is wanted: type, default or description."""
+    """Yield the fields or arguments whose type or default differs from the target."""
     for name, one in served.items():
         other = wanted.get(name)
         if other is None:
@@ -163,5 +172,3 @@ def differences(where: str, served: Mapping[str, Any], wanted: Mapping[str, Any]
             yield f"{where}.{name}: {one.type} is {other.type} in the target"
         elif getattr(one, "default_value", None) != getattr(other, "default_value", None):
             yield f"{where}.{name}: the default differs"
-        elif other.description not in (None, one.description):
-            yield f"{where}.{name}: “{one.description}” is “{other.description}” in the target"

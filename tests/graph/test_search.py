@@ -1,6 +1,6 @@
-"""Finding images over the API."""
+"""Searches by text, picture, image and search id."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from typing import Any
 
@@ -9,8 +9,8 @@ import pytest
 from domain.entities.images import uuid7
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY, multipart
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.multipart_requests import KEY, multipart
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -54,18 +54,18 @@ async def test_an_image_of_the_library_finds_itself_first(client: Client, ids: l
 @pytest.mark.usefixtures("ids")
 async def test_an_example_is_sent_as_a_file(client: Client) -> None:
     operations = {"query": SEARCH, "variables": {"by": {"image": None}, "first": 1}}
-    answer = await client.http.post(
+    response = await client.http.post(
         "/graphql",
         headers={"Apollo-Require-Preflight": "true"},
         **multipart(
             operations, {"0": ["variables.by.image"]}, {"0": ("x.png", picture_file(BLUE))}
         ),
     )
-    assert ["blue.png"] == names(answer.json()["data"]["searchImages"])
+    assert ["blue.png"] == names(response.json()["data"]["searchImages"])
 
 
-async def test_an_example_that_is_no_picture_says_so_by_code(client: Client) -> None:
-    answer = await client.http.post(
+async def test_an_invalid_example_picture_is_refused_with_a_code(client: Client) -> None:
+    response = await client.http.post(
         "/graphql",
         headers={"Apollo-Require-Preflight": "true"},
         **multipart(
@@ -74,11 +74,11 @@ async def test_an_example_that_is_no_picture_says_so_by_code(client: Client) -> 
             {"0": ("x.png", b"GIF?")},
         ),
     )
-    assert "UNSUPPORTED_FORMAT" == answer.json()["errors"][0]["extensions"]["code"]
+    assert "UNSUPPORTED_FORMAT" == response.json()["errors"][0]["extensions"]["code"]
 
 
 @pytest.mark.usefixtures("ids")
-async def test_pages_of_a_search_repeat_nothing(client: Client) -> None:
+async def test_pages_of_a_search_do_not_repeat_images(client: Client) -> None:
     first = (await client.data(SEARCH, by={"text": "red"}, first=2))["searchImages"]
     assert first["pageInfo"]["hasNextPage"]
     rest = await client.data(SEARCH, by={"text": "red"}, after=first["pageInfo"]["endCursor"])
@@ -86,18 +86,18 @@ async def test_pages_of_a_search_repeat_nothing(client: Client) -> None:
     assert rest["searchImages"]["pageInfo"]["hasPreviousPage"]
 
 
-async def test_a_search_is_asked_again_by_its_id_without_the_model(
-    client: Client, ids: list[str], world: World
+async def test_a_search_by_search_id_does_not_run_the_model(
+    client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
     found = (await client.data(SEARCH, by={"text": "red"}))["searchImages"]
-    calls = world.encoder.calls
+    calls = backend.encoder.calls
     narrowed = {"idsNotIn": [ids[0]]}
     again = await client.data(SEARCH, by={"searchId": found["searchId"]}, filter=narrowed)
     assert ["again.png", "blue.png"] == names(again["searchImages"])
-    assert calls == world.encoder.calls
+    assert calls == backend.encoder.calls
 
 
-async def test_what_looks_like_an_image_is_never_the_image(client: Client, ids: list[str]) -> None:
+async def test_similar_images_leave_out_the_image_itself(client: Client, ids: list[str]) -> None:
     query = """
         query ($id: ID!, $after: String) {
           image(id: $id) { similarImages(first: 1, after: $after) {
@@ -122,7 +122,7 @@ async def test_what_looks_like_an_image_is_never_the_image(client: Client, ids: 
         ({"searchId": str(uuid7())}, "SEARCH_EXPIRED"),
     ],
 )
-async def test_a_search_that_cannot_be_says_why_by_code(
+async def test_an_invalid_search_is_refused_with_a_code(
     client: Client, by: dict[str, object], code: str
 ) -> None:
     error = await client.error(SEARCH, by=by)
@@ -130,28 +130,26 @@ async def test_a_search_that_cannot_be_says_why_by_code(
 
 
 @pytest.mark.parametrize("by", [{}, {"text": "a", "searchId": "b"}, {"text": None}, {"blend": 1}])
-async def test_exactly_one_way_to_say_what_is_looked_for(
-    client: Client, by: dict[str, object]
+async def test_a_search_input_has_exactly_one_field(client: Client, by: dict[str, object]) -> None:
+    response = await client.ask(SEARCH, by=by)
+    assert "data" not in response
+    assert "INTERNAL_SERVER_ERROR" not in str(response)
+
+
+async def test_a_full_queue_of_the_model_is_overloaded(
+    client: Client, backend: FakeBackend
 ) -> None:
-    answer = await client.ask(SEARCH, by=by)
-    assert "data" not in answer
-    assert "INTERNAL_SERVER_ERROR" not in str(answer)
-
-
-async def test_too_much_waiting_for_the_model_is_overloaded(client: Client, world: World) -> None:
-    world.encoder.overloaded = True
+    backend.encoder.overloaded = True
     error = await client.error(SEARCH, by={"text": "red"})
     assert "OVERLOADED" == error["extensions"]["code"]
 
 
-async def test_a_cursor_that_is_none_is_one_clear_error(client: Client) -> None:
+async def test_a_malformed_cursor_is_refused(client: Client) -> None:
     error = await client.error(SEARCH, by={"text": "red"}, after="x")
     assert "after" == error["extensions"]["argument"]
 
 
-async def test_a_change_cannot_be_followed_by_more_searches_than_a_query(
-    client: Client, ids: list[str]
-) -> None:
+async def test_the_search_limit_applies_to_mutations(client: Client, ids: list[str]) -> None:
     query = """
         mutation ($ids: [ID!]!) {
           tagImages(input: {imageIds: $ids, tags: ["a"]}) {
@@ -163,5 +161,5 @@ async def test_a_change_cannot_be_followed_by_more_searches_than_a_query(
     for part in (files[:5], files[5:]):
         payload = await client.upload(*part)
         ids += [result["image"]["id"] for result in payload["results"]]
-    answer = await client.ask(query, key=KEY, ids=ids)
-    assert "at most 10 searches" in answer["errors"][0]["message"]
+    response = await client.ask(query, key=KEY, ids=ids)
+    assert "at most 10 searches" in response["errors"][0]["message"]

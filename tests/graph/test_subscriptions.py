@@ -1,6 +1,6 @@
-"""Subscriptions, the same over both ways."""
+"""Subscriptions, over WebSocket and over Server-Sent Events."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,9 +16,16 @@ from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
 from tests.fakes.events import MemoryEvents
 from tests.fakes.images import image_with
-from tests.graph.watched import WatchedCatalog
-from tests.graph.wires import Subscribe, over_events, over_websocket, rest, running, soon
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
+from tests.graph.recording_fakes import RecordingCatalog
+from tests.graph.subscription_clients import (
+    Subscribe,
+    all_results,
+    next_result,
+    over_sse,
+    over_websocket,
+    running,
+)
 
 STATUS = "subscription ($ids: [ID!]!) { imageStatusChanged(imageIds: $ids) { id status } }"
 MATCHES = """
@@ -30,41 +37,41 @@ MATCHES = """
 """
 RED = {"by": {"text": "red"}}
 PROCESSING, READY = ImageStatus.PROCESSING, ImageStatus.READY
-QUICK = 1.0  # seconds that an operation may take
+TIMEOUT_SECONDS = 1.0
 
 
-@pytest.fixture(params=[over_websocket, over_events])
+@pytest.fixture(params=[over_websocket, over_sse])
 def subscribe(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture
-async def url(world: World) -> AsyncIterator[str]:
-    async with running(create_app(world.use_cases)) as url:
+async def url(backend: FakeBackend) -> AsyncIterator[str]:
+    async with running(create_app(backend.use_cases)) as url:
         yield url
 
 
 @pytest.fixture
-async def quick(world: World) -> AsyncIterator[str]:
-    """A server whose operations have little time."""
-    options = HttpOptions(operation_seconds=QUICK)
-    async with running(create_app(world.use_cases, options)) as url:
+async def impatient_url(backend: FakeBackend) -> AsyncIterator[str]:
+    """A server with a short time limit of operations."""
+    options = HttpOptions(operation_seconds=TIMEOUT_SECONDS)
+    async with running(create_app(backend.use_cases, options)) as url:
         yield url
 
 
-async def paint(world: World, colour: str, **facts: Any) -> Image:
-    """Let a picture of a colour come."""
-    [embedding] = await world.encoder.encode_texts([colour])
-    return await world.catalog.add(image_with(**facts), embedding)
+async def add_image(backend: FakeBackend, colour: str, **facts: Any) -> Image:
+    """Add an image that is embedded as a colour."""
+    [embedding] = await backend.encoder.encode_texts([colour])
+    return await backend.catalog.add(image_with(**facts), embedding)
 
 
-async def expected(world: World) -> Image:
-    return await world.catalog.add_pending(image_with(status=PROCESSING))
+async def add_pending(backend: FakeBackend) -> Image:
+    return await backend.catalog.add_pending(image_with(status=PROCESSING))
 
 
-async def until_listening(catalog: WatchedCatalog, count: int = 1) -> None:
+async def until_listening(catalog: RecordingCatalog, count: int = 1) -> None:
     async with asyncio.timeout(60):
-        while len(catalog.events.listeners) != count:  # noqa: ASYNC110 - nobody tells
+        while len(catalog.events.listeners) != count:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
 
 
@@ -73,32 +80,32 @@ def status_of(image: Image, status: ImageStatus) -> Any:
     return {"data": {"imageStatusChanged": changed}}
 
 
-async def test_images_are_watched_until_they_are_done(
-    url: str, world: World, subscribe: Subscribe
+async def test_images_are_watched_until_all_are_ready_or_failed(
+    url: str, backend: FakeBackend, subscribe: Subscribe
 ) -> None:
-    images = [await expected(world), await expected(world)]
+    images = [await add_pending(backend), await add_pending(backend)]
     ids = {"ids": [global_id(image.id) for image in images]}
     async with subscribe(url, STATUS, ids) as results:
         assert [status_of(image, PROCESSING) for image in images] == [
-            await soon(results) for _ in images
+            await next_result(results) for _ in images
         ]
-        world.catalog.put(replace(images[1], status=ImageStatus.FAILED))
-        assert status_of(images[1], ImageStatus.FAILED) == await soon(results)
-        world.catalog.put(replace(images[0], status=READY))
-        assert [status_of(images[0], READY)] == await rest(results)
-    assert not world.catalog.events.listeners
+        backend.catalog.put(replace(images[1], status=ImageStatus.FAILED))
+        assert status_of(images[1], ImageStatus.FAILED) == await next_result(results)
+        backend.catalog.put(replace(images[0], status=READY))
+        assert [status_of(images[0], READY)] == await all_results(results)
+    assert not backend.catalog.events.listeners
 
 
-async def test_what_becomes_ready_and_matches_is_an_edge(
-    url: str, world: World, subscribe: Subscribe
+async def test_a_live_search_yields_matching_images_that_become_ready(
+    url: str, backend: FakeBackend, subscribe: Subscribe
 ) -> None:
     variables = {**RED, "filter": {"tagsAny": ["sea"]}, "least": 0.2}
     async with subscribe(url, MATCHES, variables) as results:
-        await until_listening(world.catalog)
-        await paint(world, "red")
-        await paint(world, "blue", tags=("sea",))
-        image = await paint(world, "red", tags=("sea",))
-        edge = (await soon(results))["data"]["imageMatched"]
+        await until_listening(backend.catalog)
+        await add_image(backend, "red")
+        await add_image(backend, "blue", tags=("sea",))
+        image = await add_image(backend, "red", tags=("sea",))
+        edge = (await next_result(results))["data"]["imageMatched"]
     assert edge == {
         "cursor": global_id(image.id),
         "node": {"id": global_id(image.id), "tags": ["sea"]},
@@ -120,28 +127,30 @@ async def test_what_becomes_ready_and_matches_is_an_edge(
         (MATCHES, {**RED, "least": 2}, "BAD_USER_INPUT", "minRelevance"),
     ],
 )
-async def test_refusals_are_told_as_they_are(  # noqa: PLR0913 - a case has as many parts
+async def test_a_refused_subscription_has_a_code_and_a_path(  # noqa: PLR0913 - the parameters of a case
     url: str, *, subscribe: Subscribe, query: str, variables: Any, code: str, argument: str
 ) -> None:
     async with subscribe(url, query, variables) as results:
-        [result] = await rest(results)
+        [result] = await all_results(results)
     [error] = result["errors"]
     assert {"code": code, "argument": argument} == error["extensions"]
     assert not result.get("data")
 
 
-async def test_who_may_not_read_may_not_watch(world: World, subscribe: Subscribe) -> None:
-    use_cases = world.use_cases(public_reading=False)
+async def test_subscriptions_need_the_scope_read(
+    backend: FakeBackend, subscribe: Subscribe
+) -> None:
+    use_cases = backend.use_cases(public_reading=False)
     async with running(create_app(lambda: use_cases)) as url:
         for query, variables in ((STATUS, {"ids": []}), (MATCHES, RED)):
             async with subscribe(url, query, variables) as results:
-                [result] = await rest(results)
+                [result] = await all_results(results)
             assert "UNAUTHENTICATED" == result["errors"][0]["extensions"]["code"]
 
 
 async def test_a_bug_is_masked_and_logged_once(
     url: str,
-    world: World,
+    backend: FakeBackend,
     subscribe: Subscribe,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -150,54 +159,54 @@ async def test_a_bug_is_masked_and_logged_once(
         message = "secret"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(world.catalog, "matching", broken)
+    monkeypatch.setattr(backend.catalog, "matching", broken)
     async with subscribe(url, MATCHES, RED) as results:
-        await until_listening(world.catalog)
-        await paint(world, "red")
-        [result] = await rest(results)
+        await until_listening(backend.catalog)
+        await add_image(backend, "red")
+        [result] = await all_results(results)
     assert "Internal server error" == result["errors"][0]["message"]
     assert 1 == len([record for record in caplog.records if record.levelname == "ERROR"])
-    assert not world.catalog.events.listeners
+    assert not backend.catalog.events.listeners
 
 
-async def test_who_leaves_is_watched_for_no_longer(
-    url: str, world: World, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
+async def test_a_subscription_ends_when_its_client_disconnects(
+    url: str, backend: FakeBackend, subscribe: Subscribe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    image = await expected(world)
+    image = await add_pending(backend)
     async with subscribe(url, STATUS, {"ids": [global_id(image.id)]}) as results:
-        await soon(results)
+        await next_result(results)
         async with subscribe(url, MATCHES, RED):
-            await until_listening(world.catalog, 2)
-        await until_listening(world.catalog, 1)
-    await until_listening(world.catalog, 0)
+            await until_listening(backend.catalog, 2)
+        await until_listening(backend.catalog, 1)
+    await until_listening(backend.catalog, 0)
     assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_waiting_takes_as_long_as_it_takes(
-    quick: str, world: World, subscribe: Subscribe
+async def test_waiting_for_events_has_no_time_limit(
+    impatient_url: str, backend: FakeBackend, subscribe: Subscribe
 ) -> None:
-    async with subscribe(quick, MATCHES, RED) as results:
-        await until_listening(world.catalog)
+    async with subscribe(impatient_url, MATCHES, RED) as results:
+        await until_listening(backend.catalog)
         for _ in range(2):
-            await asyncio.sleep(1.1 * QUICK)
-            image = await paint(world, "red")
-            result = await soon(results)
+            await asyncio.sleep(1.1 * TIMEOUT_SECONDS)
+            image = await add_image(backend, "red")
+            result = await next_result(results)
             assert "errors" not in result
             assert global_id(image.id) == result["data"]["imageMatched"]["cursor"]
 
 
-async def test_to_begin_has_its_time(
-    quick: str, world: World, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+async def test_the_start_of_a_subscription_times_out(
+    impatient_url: str, backend: FakeBackend, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slow(_: Sequence[str]) -> list[Embedding]:
         await asyncio.sleep(60)
         return []
 
-    monkeypatch.setattr(world.encoder, "encode_texts", slow)
-    async with subscribe(quick, MATCHES, RED) as results:
-        [result] = await rest(results)
+    monkeypatch.setattr(backend.encoder, "encode_texts", slow)
+    async with subscribe(impatient_url, MATCHES, RED) as results:
+        [result] = await all_results(results)
     assert "TIMEOUT" == result["errors"][0]["extensions"]["code"]
-    assert not world.catalog.events.listeners
+    assert not backend.catalog.events.listeners
 
 
 SIMILAR = """
@@ -205,60 +214,60 @@ SIMILAR = """
 """
 
 
-async def test_each_result_has_its_time(
-    quick: str, world: World, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+async def test_each_result_of_a_subscription_times_out(
+    impatient_url: str, backend: FakeBackend, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slow(*_: object, **__: object) -> Ranking:
         await asyncio.sleep(60)
         return Ranking((), exact=True)
 
-    monkeypatch.setattr(world.catalog, "search", slow)
-    async with subscribe(quick, SIMILAR) as results:
-        await until_listening(world.catalog)
-        await paint(world, "red")
-        [result] = await rest(results)
+    monkeypatch.setattr(backend.catalog, "search", slow)
+    async with subscribe(impatient_url, SIMILAR) as results:
+        await until_listening(backend.catalog)
+        await add_image(backend, "red")
+        [result] = await all_results(results)
     assert "TIMEOUT" == result["errors"][0]["extensions"]["code"]
-    assert not world.catalog.events.listeners
+    assert not backend.catalog.events.listeners
 
 
-async def test_each_result_has_searches_of_its_own(
-    url: str, world: World, subscribe: Subscribe
+async def test_the_search_limit_applies_to_each_result_of_a_subscription(
+    url: str, backend: FakeBackend, subscribe: Subscribe
 ) -> None:
     async with subscribe(url, SIMILAR) as results:
-        await until_listening(world.catalog)
+        await until_listening(backend.catalog)
         for _ in range(12):
-            await paint(world, "red")
-            assert "errors" not in await soon(results)
+            await add_image(backend, "red")
+            assert "errors" not in await next_result(results)
 
 
-async def test_a_subscription_may_not_search_for_each_image_of_many(
-    url: str, world: World, subscribe: Subscribe
+async def test_a_subscription_that_searches_for_many_images_is_refused(
+    url: str, backend: FakeBackend, subscribe: Subscribe
 ) -> None:
     query = """
         subscription ($ids: [ID!]!) {
           imageStatusChanged(imageIds: $ids) { similarImages { edges { score } } }
         }
     """
-    images = [await paint(world, "red") for _ in range(11)]
+    images = [await add_image(backend, "red") for _ in range(11)]
     async with subscribe(url, query, {"ids": [global_id(each.id) for each in images]}) as results:
-        [result] = await rest(results)
+        [result] = await all_results(results)
     assert "QUERY_TOO_LARGE" == result["errors"][0]["extensions"]["code"]
 
 
-async def test_the_next_one_is_refused_where_too_many_watch(
-    world: World, subscribe: Subscribe
+async def test_too_many_subscriptions_are_overloaded(
+    backend: FakeBackend, subscribe: Subscribe
 ) -> None:
-    world.catalog.events = MemoryEvents(most=1)
-    async with running(create_app(world.use_cases)) as url:
+    backend.catalog.events = MemoryEvents(most=1)
+    async with running(create_app(backend.use_cases)) as url:
         async with subscribe(url, MATCHES, RED):
-            await until_listening(world.catalog)
+            await until_listening(backend.catalog)
             async with subscribe(url, STATUS, {"ids": []}) as results:
-                [result] = await rest(results)
+                [result] = await all_results(results)
             assert "OVERLOADED" == result["errors"][0]["extensions"]["code"]
-        await until_listening(world.catalog, 0)
+        await until_listening(backend.catalog, 0)
 
 
-async def test_two_root_fields_are_one_too_many(url: str, subscribe: Subscribe) -> None:
+async def test_a_subscription_has_one_root_field(url: str, subscribe: Subscribe) -> None:
     query = """
         subscription {
           imageMatched(by: {text: "red"}) { score }
@@ -266,5 +275,5 @@ async def test_two_root_fields_are_one_too_many(url: str, subscribe: Subscribe) 
         }
     """
     async with subscribe(url, query) as results:
-        [result] = await rest(results)
+        [result] = await all_results(results)
     assert "must select only one top level field" in result["errors"][0]["message"]

@@ -1,4 +1,4 @@
-"""Files that are sent past the API, seen by clients of it."""
+"""Upload targets: files that clients send outside of GraphQL."""
 
 import base64
 import hashlib
@@ -10,8 +10,8 @@ from domain.entities.images import uuid7
 from domain.entities.keys import Scope
 from graph.schema.ids import UPLOAD_TARGET, global_id, uuid_of
 from tests.fakes.imaging import picture_file
-from tests.graph.requests import KEY
-from tests.graph.world import MAX_BYTES, Client, World
+from tests.graph.fake_server import MAX_BYTES, Client, FakeBackend
+from tests.graph.multipart_requests import KEY
 
 DATA = picture_file()
 CREATE = """
@@ -48,13 +48,13 @@ async def sent(client: Client, data: bytes = DATA) -> str:
     """Send a file as its target says, and return the target's id."""
     [target] = (await created(client, announced(data)))["targets"]
     fields = {field["name"]: field["value"] for field in target["fields"]}
-    answer = await client.http.post(target["url"], data=fields, files={"file": ("blob", data)})
-    assert (204, b"") == (answer.status_code, answer.content)
+    response = await client.http.post(target["url"], data=fields, files={"file": ("blob", data)})
+    assert (204, b"") == (response.status_code, response.content)
     return str(target["id"])
 
 
-async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_on(
-    client: Client, world: World
+async def test_a_completed_upload_is_ready_after_indexing(
+    client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
     payload = await completed(client, target_id, tags=("sea",))
@@ -71,7 +71,7 @@ async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_o
         "sha256": hashlib.sha256(DATA).hexdigest(),
     } == image
     assert not result["isDuplicate"]
-    assert [1] == [ended async for ended in world.use_cases().index()]
+    assert [1] == [ended async for ended in backend.use_cases().index()]
     [again] = (await completed(client, target_id))["results"]
     assert (False, "READY", 8) == (
         again["isDuplicate"],
@@ -80,18 +80,18 @@ async def test_a_file_is_announced_sent_completed_and_ready_when_it_was_worked_o
     )
 
 
-async def test_a_target_says_where_the_bytes_go(client: Client, world: World) -> None:
+async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: FakeBackend) -> None:
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]
     first, second = payload["targets"]
     uuid = uuid_of(first["id"], location=("id",), kind=UPLOAD_TARGET)
     assert f"http://pictures.test/uploads/{uuid}" == first["url"]
     assert first["existing"] is None
-    assert world.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
+    assert backend.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
     assert first["id"] != second["id"]
 
 
-async def test_a_known_picture_needs_not_be_sent(client: Client) -> None:
+async def test_a_file_that_the_library_has_need_not_be_sent(client: Client) -> None:
     [known] = (await client.upload(DATA, names=("sea.png",)))["results"]
     sha256 = hashlib.sha256(DATA).hexdigest()
     [target] = (await created(client, announced(sha256=sha256)))["targets"]
@@ -101,7 +101,7 @@ async def test_a_known_picture_needs_not_be_sent(client: Client) -> None:
     assert (True, known["image"]["id"]) == (result["isDuplicate"], result["image"]["id"])
 
 
-async def test_each_refused_file_is_null_and_named(client: Client) -> None:
+async def test_each_refused_file_is_null_and_a_user_error(client: Client) -> None:
     payload = await created(
         client,
         announced(),
@@ -117,7 +117,7 @@ async def test_each_refused_file_is_null_and_named(client: Client) -> None:
     ] == [(error["field"], error["code"]) for error in payload["userErrors"]]
 
 
-async def test_more_than_a_hundred_are_refused_at_once(client: Client) -> None:
+async def test_more_than_100_targets_are_refused(client: Client) -> None:
     payload = await created(client, *[announced()] * 101)
     assert [None] * 101 == payload["targets"]
     [error] = payload["userErrors"]
@@ -127,24 +127,31 @@ async def test_more_than_a_hundred_are_refused_at_once(client: Client) -> None:
     assert (["input", "targetIds"], "TOO_MANY_FILES") == (error["field"], error["code"])
 
 
-async def test_what_is_no_target_is_told_apart_and_holds_up_no_other(client: Client) -> None:
+async def test_an_invalid_target_does_not_affect_others(client: Client) -> None:
     good = await sent(client)
     [unsent] = (await created(client, announced()))["targets"]
-    nowhere = global_id(uuid7(), UPLOAD_TARGET)
-    payload = await completed(client, "nonsense", good, unsent["id"], nowhere, global_id(uuid7()))
+    unknown = global_id(uuid7(), UPLOAD_TARGET)
+    payload = await completed(client, "nonsense", good, unsent["id"], unknown, global_id(uuid7()))
     assert [False, True, False, False, False] == [one is not None for one in payload["results"]]
     errors = payload["userErrors"]
     assert {"TARGET_NOT_FOUND"} == {error["code"] for error in errors}
     assert ["0", "2", "3", "4"] == [error["field"][2] for error in errors]
     for error, words in zip(
         errors,
-        ("no id of an upload target", "No file was sent", "no such upload target", "no id of"),
+        (
+            "is not the id of an upload target",
+            "No file was sent",
+            "no such upload target",
+            "is not the id of",
+        ),
         strict=True,
     ):
         assert words in error["message"]
 
 
-async def test_completing_too_early_spoils_nothing(client: Client) -> None:
+async def test_a_target_can_be_completed_after_a_completion_that_came_too_early(
+    client: Client,
+) -> None:
     [target] = (await created(client, announced()))["targets"]
     assert "TARGET_NOT_FOUND" == (await completed(client, target["id"]))["userErrors"][0]["code"]
     fields = {field["name"]: field["value"] for field in target["fields"]}
@@ -153,21 +160,21 @@ async def test_completing_too_early_spoils_nothing(client: Client) -> None:
     assert ([], "a.png") == (payload["userErrors"], payload["results"][0]["image"]["filename"])
 
 
-async def test_what_is_no_picture_is_refused_when_it_is_completed(client: Client) -> None:
+async def test_a_file_that_is_not_a_picture_is_refused_on_completion(client: Client) -> None:
     payload = await completed(client, await sent(client, b"no picture"))
     [error] = payload["userErrors"]
     assert ([None], "UNSUPPORTED_FORMAT") == (payload["results"], error["code"])
     assert ["input", "targetIds", "0"] == error["field"]
 
 
-async def test_bad_tags_refuse_the_whole(client: Client) -> None:
+async def test_invalid_tags_refuse_the_whole_completion(client: Client) -> None:
     payload = await completed(client, await sent(client), tags=("\n\0",))
     [error] = payload["userErrors"]
     assert ([None], ["input", "tags"]) == (payload["results"], error["field"])
 
 
-async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
-    client: Client, world: World
+async def test_a_deleted_image_also_removes_its_upload_target(
+    client: Client, backend: FakeBackend
 ) -> None:
     target_id = await sent(client)
     [result] = (await completed(client, target_id))["results"]
@@ -177,24 +184,24 @@ async def test_an_image_deleted_before_it_is_ready_is_gone_with_its_target(
     )
     payload = await completed(client, target_id)
     assert "TARGET_NOT_FOUND" == payload["userErrors"][0]["code"]
-    assert ({}, {}) == (world.storage.objects, world.staging.files)
+    assert ({}, {}) == (backend.storage.objects, backend.staging.files)
 
 
 @pytest.mark.parametrize(
     ("query", "variables"), [(CREATE, {"files": [announced()]}), (COMPLETE, {"ids": []})]
 )
-async def test_both_need_the_scope_write(
-    client: Client, world: World, *, query: str, variables: dict[str, Any]
+async def test_upload_targets_need_the_scope_write(
+    client: Client, backend: FakeBackend, *, query: str, variables: dict[str, Any]
 ) -> None:
-    reading, _ = await world.use_cases().issue_key("reader", [Scope.READ])
+    reading, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
     assert "UNAUTHENTICATED" == (await client.error(query, **variables))["extensions"]["code"]
     refused = await client.error(query, key=reading, **variables)
     assert "FORBIDDEN" == refused["extensions"]["code"]
-    writing, _ = await world.use_cases().issue_key("writer", [Scope.WRITE])
+    writing, _ = await backend.use_cases().issue_key("writer", [Scope.WRITE])
     assert await client.data(query, key=writing, **variables)
 
 
-async def test_the_id_of_a_target_is_one_of_its_own(client: Client) -> None:
+async def test_the_id_of_a_target_is_not_the_id_of_an_image(client: Client) -> None:
     [target] = (await created(client, announced()))["targets"]
     assert base64.b64decode(target["id"]).startswith(b"UploadTarget:")
     refused = await client.error("query ($id: ID!) { image(id: $id) { id } }", id=target["id"])

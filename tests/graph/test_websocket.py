@@ -1,6 +1,6 @@
-"""GraphQL over WebSocket, as graphql-ws speaks it."""
+"""GraphQL over WebSocket with the protocol of graphql-ws."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -17,99 +17,101 @@ from domain.entities.images import uuid7
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
-from tests.graph.requests import KEY
-from tests.graph.wires import running
-from tests.graph.world import World
+from tests.graph.fake_server import FakeBackend
+from tests.graph.multipart_requests import KEY
+from tests.graph.subscription_clients import running
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 ORIGIN = "https://gallery.example"
 
 
 @pytest.fixture
-async def address(world: World) -> AsyncIterator[Any]:
-    """Return where a real server listens."""
+async def address(backend: FakeBackend) -> AsyncIterator[Any]:
+    """Yield the WebSocket URL of a real server."""
     options = HttpOptions(cors_origins=(ORIGIN,), max_operations=2, operation_seconds=1)
-    app = create_app(world.use_cases, options)
+    app = create_app(backend.use_cases, options)
     async with running(app) as url:
         yield url.replace("http://", "ws://") + "/graphql"
 
 
-class Talk:
-    """One connection, in messages."""
+class Connection:
+    """A client's connection that sends and receives single messages."""
 
     def __init__(self, ws: ClientConnection) -> None:
         self.ws = ws
 
-    async def send(self, kind: str, **rest: object) -> None:
-        await self.ws.send(json.dumps({"type": kind, **rest}))
+    async def send(self, kind: str, **fields: object) -> None:
+        await self.ws.send(json.dumps({"type": kind, **fields}))
 
-    async def hear(self) -> Any:
+    async def receive(self) -> Any:
         return json.loads(await asyncio.wait_for(self.ws.recv(), 60))
 
-    async def begin(self, payload: object = None) -> Any:
+    async def init(self, payload: object = None) -> Any:
         await self.send("connection_init", **({"payload": payload} if payload else {}))
-        return await self.hear()
+        return await self.receive()
 
     async def ask(self, query: str, **payload: object) -> Any:
-        """Return the messages that answer a query."""
+        """Return the messages that response a query."""
         await self.send("subscribe", id="1", payload={"query": query, **payload})
-        heard = [await self.hear()]
-        if heard[0]["type"] == "next":
-            heard.append(await self.hear())
-        return heard
+        messages = [await self.receive()]
+        if messages[0]["type"] == "next":
+            messages.append(await self.receive())
+        return messages
 
-    async def closed(self) -> Any:
-        """Return the code that the server closes with."""
+    async def close_code(self) -> Any:
+        """Return the code with which the server closes."""
         with pytest.raises(ConnectionClosed) as closing:
-            await self.hear()
+            await self.receive()
         assert closing.value.rcvd
         return closing.value.rcvd.code
 
 
 @asynccontextmanager
-async def talking(address: str, **options: Any) -> AsyncIterator[Any]:
+async def connected(address: str, **options: Any) -> AsyncIterator[Any]:
     async with connect(address, subprotocols=[PROTOCOL], proxy=None, **options) as ws:
-        yield Talk(ws)
+        yield Connection(ws)
 
 
 async def test_a_query_is_answered_and_completed(address: str) -> None:
-    async with talking(address) as talk:
-        assert "connection_ack" == (await talk.begin())["type"]
-        answer, end = await talk.ask("{ __typename images { nodes { url } } }")
-        assert {"__typename": "Query", "images": {"nodes": []}} == answer["payload"]["data"]
+    async with connected(address) as connection:
+        assert "connection_ack" == (await connection.init())["type"]
+        response, end = await connection.ask("{ __typename images { nodes { url } } }")
+        assert {"__typename": "Query", "images": {"nodes": []}} == response["payload"]["data"]
         assert "complete" == end["type"]
 
 
 @pytest.mark.parametrize("how", ["payload", "header"])
-async def test_the_key_comes_in_the_first_message_or_the_header(address: str, how: str) -> None:
+async def test_the_key_is_read_from_connection_init_or_the_header(address: str, how: str) -> None:
     sent = {"Authorization": f"Bearer {KEY}"}
     change = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
-    async with talking(address, additional_headers=sent if how == "header" else None) as talk:
-        await talk.begin(sent if how == "payload" else None)
-        answer, _ = await talk.ask(change)
-        assert {"deleteImages": {"deletedImageIds": []}} == answer["payload"]["data"]
+    async with connected(
+        address, additional_headers=sent if how == "header" else None
+    ) as connection:
+        await connection.init(sent if how == "payload" else None)
+        response, _ = await connection.ask(change)
+        assert {"deleteImages": {"deletedImageIds": []}} == response["payload"]["data"]
 
 
-async def test_without_a_key_nothing_is_changed(address: str) -> None:
-    async with talking(address) as talk:
-        await talk.begin()
-        answer, _ = await talk.ask(
+async def test_a_mutation_without_a_key_is_refused(address: str) -> None:
+    async with connected(address) as connection:
+        await connection.init()
+        response, _ = await connection.ask(
             "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
         )
-        assert "UNAUTHENTICATED" == answer["payload"]["errors"][0]["extensions"]["code"]
+        assert "UNAUTHENTICATED" == response["payload"]["errors"][0]["extensions"]["code"]
 
 
 @pytest.mark.parametrize("sent", ["Bearer wrong", "Basic x", 1])
-async def test_a_wrong_key_ends_the_connection(address: str, sent: object) -> None:
-    async with talking(address) as talk:
-        await talk.send("connection_init", payload={"authorization": sent})
-        assert 4403 == await talk.closed()
+async def test_an_invalid_key_closes_the_connection(address: str, sent: object) -> None:
+    async with connected(address) as connection:
+        await connection.send("connection_init", payload={"authorization": sent})
+        assert 4403 == await connection.close_code()
 
 
-async def test_nothing_is_answered_before_the_first_message(address: str) -> None:
-    async with talking(address) as talk:
-        await talk.send("subscribe", id="1", payload={"query": "{ __typename }"})
-        assert 4401 == await talk.closed()
+async def test_an_operation_before_connection_init_closes_the_connection(address: str) -> None:
+    async with connected(address) as connection:
+        await connection.send("subscribe", id="1", payload={"query": "{ __typename }"})
+        assert 4401 == await connection.close_code()
 
 
 @pytest.mark.parametrize(
@@ -123,23 +125,23 @@ async def test_nothing_is_answered_before_the_first_message(address: str) -> Non
         "",
     ],
 )
-async def test_a_query_that_is_refused_is_an_error_message(address: str, query: str) -> None:
-    async with talking(address) as talk:
-        await talk.begin()
-        [answer] = await talk.ask(query)
-        assert "error" == answer["type"]
-        assert answer["payload"][0]["message"]
-        [_, end] = await talk.ask("{ __typename }")
+async def test_a_refused_query_is_an_error_message(address: str, query: str) -> None:
+    async with connected(address) as connection:
+        await connection.init()
+        [response] = await connection.ask(query)
+        assert "error" == response["type"]
+        assert response["payload"][0]["message"]
+        [_, end] = await connection.ask("{ __typename }")
         assert "complete" == end["type"]
 
 
-async def test_an_operation_name_of_nothing_is_told(address: str) -> None:
-    async with talking(address) as talk:
-        await talk.begin()
-        await talk.send(
-            "subscribe", id="1", payload={"query": "{ __typename }", "operationName": "Nobody"}
+async def test_an_unknown_operation_name_is_an_error_message(address: str) -> None:
+    async with connected(address) as connection:
+        await connection.init()
+        await connection.send(
+            "subscribe", id="1", payload={"query": "{ __typename }", "operationName": "Unknown"}
         )
-        assert "error" == (await talk.hear())["type"]
+        assert "error" == (await connection.receive())["type"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ async def test_an_operation_name_of_nothing_is_told(address: str) -> None:
         "[]",
         "{}",
         '{"type": 1}',
-        '{"type": "unheard"}',
+        '{"type": "unknown"}',
         '{"type": "subscribe"}',
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ __typename }"}}',
         '{"type": "subscribe", "id": "1", "payload": 1}',
@@ -165,65 +167,71 @@ async def test_an_operation_name_of_nothing_is_told(address: str) -> None:
         b"\x00",
     ],
 )
-async def test_a_malformed_message_ends_the_connection_with_4400(
+async def test_a_malformed_message_closes_the_connection_with_4400(
     address: str, text: str | bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with talking(address) as talk:
-        await talk.begin()
-        await talk.ws.send(text)
-        assert 4400 == await talk.closed()
+    async with connected(address) as connection:
+        await connection.init()
+        await connection.ws.send(text)
+        assert 4400 == await connection.close_code()
     assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_bug_is_masked_and_logged_once(
-    address: str, world: World, caplog: pytest.LogCaptureFixture
+    address: str, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.catalog.broken = ConnectionRefusedError("secret")
-    async with talking(address) as talk:
-        await talk.begin()
-        answer, _ = await talk.ask("{ images { totalCount } }")
-    assert "Internal server error" == answer["payload"]["errors"][0]["message"]
+    backend.catalog.error = ConnectionRefusedError("secret")
+    async with connected(address) as connection:
+        await connection.init()
+        response, _ = await connection.ask("{ images { totalCount } }")
+    assert "Internal server error" == response["payload"]["errors"][0]["message"]
     assert 1 == len([record for record in caplog.records if record.levelname == "ERROR"])
 
 
-async def test_an_operation_has_its_time_and_no_more(address: str, world: World) -> None:
-    world.catalog.slow = True
-    async with talking(address) as talk:
-        await talk.begin()
-        heard = await talk.ask("{ images { nodes { id } } }")
-        assert "TIMEOUT" in json.dumps(heard)
+async def test_an_operation_times_out(address: str, backend: FakeBackend) -> None:
+    backend.catalog.slow = True
+    async with connected(address) as connection:
+        await connection.init()
+        messages = await connection.ask("{ images { nodes { id } } }")
+        assert "TIMEOUT" in json.dumps(messages)
 
 
-async def test_a_connection_runs_few_operations_at_once(address: str, world: World) -> None:
-    world.catalog.slow = True
-    async with talking(address) as talk:
-        await talk.begin()
+async def test_a_connection_has_a_limit_of_concurrent_operations(
+    address: str, backend: FakeBackend
+) -> None:
+    backend.catalog.slow = True
+    async with connected(address) as connection:
+        await connection.init()
         for name in "abc":
-            await talk.send("subscribe", id=name, payload={"query": "{ images { nodes { id } } }"})
-        answer = await talk.hear()
-        assert ("c", "error") == (answer["id"], answer["type"])
+            await connection.send(
+                "subscribe", id=name, payload={"query": "{ images { nodes { id } } }"}
+            )
+        response = await connection.receive()
+        assert ("c", "error") == (response["id"], response["type"])
 
 
-async def test_operations_of_one_connection_share_no_lookups(address: str, world: World) -> None:
+async def test_operations_of_one_connection_do_not_share_lookups(
+    address: str, backend: FakeBackend
+) -> None:
 
-    async with talking(address) as talk:
-        await talk.begin()
+    async with connected(address) as connection:
+        await connection.init()
         for _ in range(2):
-            await talk.ask(f'{{ image(id: "{global_id(uuid7())}") {{ id }} }}')
-    assert 2 == world.catalog.looked_up
+            await connection.ask(f'{{ image(id: "{global_id(uuid7())}") {{ id }} }}')
+    assert 2 == backend.catalog.get_calls
 
 
-async def test_pages_of_other_origins_get_no_connection(address: str) -> None:
+async def test_pages_of_other_origins_cannot_connect(address: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with talking(address, origin="https://evil.test"):
+        async with connected(address, origin="https://evil.test"):
             pass
     assert 403 == refused.value.response.status_code
     for origin in (ORIGIN, address.replace("ws://", "http://").removesuffix("/graphql")):
-        async with talking(address, origin=origin) as talk:
-            assert "connection_ack" == (await talk.begin())["type"]
+        async with connected(address, origin=origin) as connection:
+            assert "connection_ack" == (await connection.init())["type"]
 
 
-async def test_another_protocol_is_not_spoken(address: str) -> None:
+async def test_another_subprotocol_is_refused(address: str) -> None:
     async with connect(address, subprotocols=[Subprotocol("graphql-ws")], proxy=None) as ws:
         with pytest.raises(ConnectionClosed) as closing:
             await ws.recv()

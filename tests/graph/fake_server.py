@@ -1,6 +1,6 @@
-"""The server over fakes, and clients of it."""
+"""The server's use cases over fakes, and a GraphQL client."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,8 @@ from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.upload_targets import MemoryUploadTargets
 from tests.fakes.work_queue import MemoryWorkQueue
-from tests.graph.requests import KEY, upload_form
-from tests.graph.watched import WatchedCatalog, WatchedKeys, WatchedStorage
+from tests.graph.multipart_requests import KEY, upload_form
+from tests.graph.recording_fakes import FailingKeys, RecordingCatalog, RecordingStorage
 
 MAX_BYTES = 10_000
 MAX_FILES = 5
@@ -31,7 +31,7 @@ MAX_FILES = 5
 
 @dataclass
 class Clock:
-    """Time that goes when it is told to."""
+    """A clock that advances by a second with each reading, or by hand."""
 
     now: datetime = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
@@ -41,22 +41,22 @@ class Clock:
 
 
 @dataclass
-class World:
-    """Everything behind the use cases, within reach of the tests."""
+class FakeBackend:
+    """The fake adapters behind the use cases."""
 
     clock: Clock = field(default_factory=Clock)
     encoder: FakeEncoder = field(default_factory=FakeEncoder)
     imaging: FakeImaging = field(default_factory=FakeImaging)
-    catalog: WatchedCatalog = field(default_factory=WatchedCatalog)
-    storage: WatchedStorage = field(default_factory=WatchedStorage)
+    catalog: RecordingCatalog = field(default_factory=RecordingCatalog)
+    storage: RecordingStorage = field(default_factory=RecordingStorage)
     sources: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
     searches: MemoryKeptSearches = field(default_factory=MemoryKeptSearches)
-    keys: WatchedKeys = field(default_factory=WatchedKeys)
+    keys: FailingKeys = field(default_factory=FailingKeys)
 
     retry: Retry = field(default_factory=lambda: Retry((0.0,)))
 
     def __post_init__(self) -> None:
-        """Look for what is by chance where the images are."""
+        """Create the fakes that read the catalog."""
         self.space = FakeEmbeddingSpace(self.catalog)
         self.duplicates = MemoryDuplicates(self.catalog)
         self.work = MemoryWorkQueue(self.catalog, self.clock)
@@ -64,7 +64,7 @@ class World:
         self.targets = MemoryUploadTargets(self.catalog)
 
     def use_cases(self, *, public_reading: bool = True) -> UseCases:
-        """Wire the use cases over the fakes."""
+        """Build the use cases over the fakes."""
         ports = Ports(
             catalog=self.catalog,
             clock=self.clock,
@@ -105,29 +105,29 @@ class World:
 
 
 class Client:
-    """GraphQL for short."""
+    """Sends operations, and returns the parts of their responses."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
 
     async def ask(self, query: str, *, key: str | None = None, **variables: object) -> Any:
-        """Return the whole answer."""
+        """Return the whole response."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         body = {"query": query, "variables": variables}
         return (await self.http.post("/graphql", json=body, headers=headers)).json()
 
     async def data(self, query: str, *, key: str | None = None, **variables: object) -> Any:
-        """Return the data of an answer without errors."""
-        answer = await self.ask(query, key=key, **variables)
-        assert "errors" not in answer, answer
-        return answer["data"]
+        """Return the data of a response without errors."""
+        response = await self.ask(query, key=key, **variables)
+        assert "errors" not in response, response
+        return response["data"]
 
     async def change(self, query: str, **variables: object) -> Any:
-        """Return the data of a change without errors."""
+        """Send a mutation with the key, and return its data."""
         return await self.data(query, key=KEY, **variables)
 
     async def error(self, query: str, *, key: str | None = None, **variables: object) -> Any:
-        """Return the one error of an answer."""
+        """Return the only error of a response."""
         [error] = (await self.ask(query, key=key, **variables))["errors"]
         return error
 
@@ -135,14 +135,14 @@ class Client:
         self, *files: bytes, names: tuple[str, ...] = (), tags: tuple[str, ...] = ()
     ) -> Any:
         """Upload files, and return the payload."""
-        named = names or tuple(f"{place}.png" for place in range(len(files)))
-        answer = await self.http.post(
+        named = names or tuple(f"{index}.png" for index in range(len(files)))
+        response = await self.http.post(
             "/graphql",
             headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
             **upload_form(dict(zip(named, files, strict=True)), tags=tags),
         )
-        return answer.json()["data"]["uploadImages"]
+        return response.json()["data"]["uploadImages"]
 
 
 Serve = Callable[..., Client]
-"""What starts a server with options, and returns a client of it."""
+"""Starts a server with options, and returns a client of it."""

@@ -1,4 +1,4 @@
-"""The shapes of requests that tests send."""
+"""Multipart requests, and the API key that the tests send."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def upload_form(files: dict[str, bytes], *, tags: tuple[str, ...] = ()) -> dict[
     variables = {"files": [None] * len(files), "tags": list(tags)}
     return multipart(
         {"query": UPLOAD, "variables": variables},
-        {str(place): [f"variables.files.{place}"] for place in range(len(files))},
-        {str(place): file for place, file in enumerate(files.items())},
+        {str(index): [f"variables.files.{index}"] for index in range(len(files))},
+        {str(index): file for index, file in enumerate(files.items())},
     )
 
 
 def multipart(
-    operations: object, places: object, files: dict[str, tuple[str, bytes]]
+    operations: object, file_map: object, files: dict[str, tuple[str, bytes]]
 ) -> dict[str, Any]:
     """Return httpx's arguments for a multipart request."""
-    fields = {"operations": json.dumps(operations), "map": json.dumps(places)}
+    fields = {"operations": json.dumps(operations), "map": json.dumps(file_map)}
     parts = [(name, (None, text.encode())) for name, text in fields.items()]
     return {"files": [*parts, *files.items()]}

@@ -1,18 +1,18 @@
-"""Refusals that have no code in a payload are raised on."""
+"""User errors: refusals without a code of the payload are raised."""
 
 import pytest
 
 from domain.errors import ImageNotFound, Overloaded, SearchExpired
-from graph.schema.payloads import ImageUserError, UploadUserError
+from graph.schema.user_errors import ImageUserError, UploadUserError
 
 
-def test_a_refusal_that_no_upload_causes_is_raised_on() -> None:
+def test_a_refusal_without_an_upload_code_is_raised() -> None:
     with pytest.raises(SearchExpired):
         UploadUserError.of(SearchExpired("gone"), field=())
     with pytest.raises(ImageNotFound):
         UploadUserError.of(ImageNotFound("gone"), field=())
 
 
-def test_a_refusal_that_no_change_causes_is_raised_on() -> None:
+def test_a_refusal_without_an_image_code_is_raised() -> None:
     with pytest.raises(Overloaded):
         ImageUserError.of(Overloaded("later"), field=())

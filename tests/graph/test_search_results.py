@@ -1,6 +1,6 @@
-"""What can be asked about an answer over the API, and what of it is worked out only then."""
+"""Relevance, facets and explanations of search results, computed only when selected."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 from typing import Any
 
@@ -8,20 +8,20 @@ import pytest
 
 from tests.fakes.encoder import COLOURS
 from tests.fakes.imaging import picture_file
-from tests.graph.watched import WatchedCatalog
-from tests.graph.world import Client, World
+from tests.graph.fake_server import Client, FakeBackend
+from tests.graph.recording_fakes import RecordingCatalog
 
 
 @pytest.fixture
-async def ids(client: Client, world: World, catalog: WatchedCatalog) -> dict[str, str]:
-    """A picture of each colour, tagged by its letter; another red one in other bytes."""
+async def ids(client: Client, backend: FakeBackend, catalog: RecordingCatalog) -> dict[str, str]:
+    """An image of each colour, tagged by its first letter, and a copy of red in another file."""
     found = {}
     for colour, rgb in (*COLOURS.items(), ("red again", COLOURS["red"])):
         file = picture_file(rgb, words=colour)
         payload = await client.upload(file, names=(colour,), tags=(colour[0],))
         found[colour] = payload["results"][0]["image"]["id"]
-    world.space.judged = 0
-    catalog.asked.clear()
+    backend.space.judged = 0
+    catalog.calls.clear()
     return found
 
 
@@ -31,8 +31,8 @@ async def search(client: Client, fields: str, arguments: str = "", text: str = "
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_is_not_selected_is_not_worked_out(
-    client: Client, world: World, catalog: WatchedCatalog
+async def test_relevance_facets_and_explanations_are_computed_only_when_selected(
+    client: Client, backend: FakeBackend, catalog: RecordingCatalog
 ) -> None:
     await search(
         client,
@@ -40,19 +40,19 @@ async def test_what_is_not_selected_is_not_worked_out(
         "nodes { id } pageInfo { endCursor } facets { __typename }",
     )
     await search(client, "explain { model exact stages { name milliseconds } }")
-    assert 0 == world.space.judged
-    assert {"search", "get"} == set(catalog.asked)
-    assert 2 == catalog.asked.count("search")
+    assert 0 == backend.space.judged
+    assert {"search", "get"} == set(catalog.calls)
+    assert 2 == catalog.calls.count("search")
 
 
 @pytest.mark.usefixtures("ids")
-async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
-    client: Client, world: World
+async def test_relevance_and_band_are_scored_once_for_a_page(
+    client: Client, backend: FakeBackend
 ) -> None:
     found = await search(
         client, "edges { relevance band again: relevance score node { filename } }", "first: 5"
     )
-    assert 5 == world.space.judged
+    assert 5 == backend.space.judged
     relevances = [edge["relevance"] for edge in found["edges"]]
     assert all(0 <= relevance <= 1 for relevance in relevances)
     assert sorted(relevances, reverse=True) == relevances
@@ -67,8 +67,8 @@ async def test_relevance_and_band_are_those_of_the_hit_and_judged_once_a_page(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
-    client: Client, world: World, catalog: WatchedCatalog
+async def test_all_hits_are_scored_once_for_the_relevant_count_and_all_facets(
+    client: Client, backend: FakeBackend, catalog: RecordingCatalog
 ) -> None:
     found = await search(
         client,
@@ -76,8 +76,8 @@ async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
         'more: facets { contentTypes { value count } labels(candidates: ["red"]) { count } }',
         "first: 1",
     )
-    assert 13 == world.space.judged
-    assert 1 == catalog.asked.count("facets")
+    assert 13 == backend.space.judged
+    assert 1 == catalog.calls.count("facets")
     assert 2 == found["relevantCount"] == found["again"]
     assert [{"value": "r", "count": 2}] == found["facets"]["tags"]
     assert [{"value": "image/png", "count": 2}] == found["more"]["contentTypes"]
@@ -85,13 +85,13 @@ async def test_the_relevant_are_judged_once_for_their_number_and_all_facets(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_a_bound_of_relevance_cuts_hits_count_and_facets_alike(
-    client: Client, world: World
+async def test_the_minimum_relevance_applies_to_hits_relevant_count_and_facets(
+    client: Client, backend: FakeBackend
 ) -> None:
     everything = await search(client, "edges { relevance node { tags } }", "first: 100")
     relevances = [edge["relevance"] for edge in everything["edges"]]
     for bound in (0.0, relevances[3], relevances[1], 1.0):
-        world.space.judged = 0
+        backend.space.judged = 0
         kept = sum(relevance >= bound for relevance in relevances)
         found = await search(
             client,
@@ -101,8 +101,8 @@ async def test_a_bound_of_relevance_cuts_hits_count_and_facets_alike(
         assert relevances[:kept] == [edge["relevance"] for edge in found["edges"]]
         assert kept == found["relevantCount"]
         assert kept == sum(each["count"] for each in found["facets"]["tags"])
-        # They were judged when they were found.
-        assert 13 == world.space.judged
+        # The search has scored all hits already.
+        assert 13 == backend.space.judged
 
 
 @pytest.mark.usefixtures("ids")
@@ -117,7 +117,7 @@ async def test_collapsed_copies_are_shown_once_and_counted(client: Client) -> No
         counts = {edge["node"]["filename"]: edge["collapsedCount"] for edge in found["edges"]}
         assert {2} == {counts.pop(name) for name in list(counts) if name.startswith("red")}
         assert {1} == set(counts.values())
-        # As many as are shown, whatever they stand for.
+        # The count is that of the hits, not of the images that they stand for.
         assert 1 == found["relevantCount"]
 
 
@@ -125,9 +125,11 @@ EXPLAIN = "explain { model exact recall plan stages { name milliseconds } }"
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_explanation_says_what_was_done(client: Client, catalog: WatchedCatalog) -> None:
+async def test_an_explanation_has_model_stages_recall_and_plan(
+    client: Client, catalog: RecordingCatalog
+) -> None:
     explained = (await search(client, EXPLAIN, "first: 3"))["explain"]
-    assert ["search", "get", "search", "explain"] == catalog.asked
+    assert ["search", "get", "search", "explain"] == catalog.calls
     stages = explained.pop("stages")
     assert {
         "model": "fake",
@@ -140,23 +142,23 @@ async def test_an_explanation_says_what_was_done(client: Client, catalog: Watche
 
 
 @pytest.mark.usefixtures("ids")
-async def test_an_exact_answer_has_no_recall(client: Client, catalog: WatchedCatalog) -> None:
+async def test_an_exact_search_has_no_recall(client: Client, catalog: RecordingCatalog) -> None:
     explained = (await search(client, EXPLAIN, "exact: true"))["explain"]
     assert explained["exact"]
     assert explained["recall"] is None
-    assert 1 == catalog.asked.count("search")
+    assert 1 == catalog.calls.count("search")
 
 
 @pytest.mark.usefixtures("ids")
-async def test_recalls_count_among_the_searches_of_a_request(client: Client) -> None:
+async def test_each_recall_counts_as_a_search(client: Client) -> None:
     one = 'searchImages(by: {text: "red"}) { explain { recall } }'
     await client.data("{" + " ".join(f"s{n}: {one}" for n in range(5)) + "}")
     error = (await client.ask("{" + " ".join(f"s{n}: {one}" for n in range(6)) + "}"))["errors"][0]
     assert "at most 10 searches" in error["message"]
 
 
-async def test_what_is_similar_can_be_judged_too(
-    client: Client, ids: dict[str, str], world: World
+async def test_similar_images_have_relevance_facets_and_an_explanation(
+    client: Client, ids: dict[str, str], backend: FakeBackend
 ) -> None:
     query = """query ($id: ID!) { image(id: $id) { similarImages(first: 2) {
         relevantCount edges { band node { filename } } facets { tags { value } }
@@ -170,10 +172,10 @@ async def test_what_is_similar_can_be_judged_too(
     assert 1 == similar["relevantCount"]
     assert [{"value": "r"}] == similar["facets"]["tags"]
     assert "Compare 12 images, and keep 1000" == similar["explain"]["plan"]
-    assert 12 + 2 == world.space.judged
+    assert 12 + 2 == backend.space.judged
 
 
-async def test_what_was_deleted_between_pages_is_relevant_no_more(
+async def test_images_deleted_between_pages_are_not_counted_as_relevant(
     client: Client, ids: dict[str, str]
 ) -> None:
     narrowed = "first: 1, minRelevance: 0.5"
@@ -189,19 +191,19 @@ async def test_what_was_deleted_between_pages_is_relevant_no_more(
 
 
 @pytest.mark.usefixtures("ids")
-async def test_what_cannot_be_judged_is_an_error_and_no_page(
-    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+async def test_a_failure_to_score_is_one_error(
+    client: Client, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def overloaded(*_: object) -> Any:
-        await world.encoder.encode_texts(["concept"])
+        await backend.encoder.encode_texts(["concept"])
 
-    monkeypatch.setattr(world.space, "margins", overloaded)
+    monkeypatch.setattr(backend.space, "margins", overloaded)
     found = await search(client, "searchId")
-    world.encoder.overloaded = True
+    backend.encoder.overloaded = True
     for fields in ("edges { relevance band }", "relevantCount", "facets { tags { value } }"):
-        answer = await client.ask(
+        response = await client.ask(
             f"query ($id: ID!) {{ searchImages(by: {{searchId: $id}}) {{ {fields} }} }}",
             id=found["searchId"],
         )
-        assert ["OVERLOADED"] == [error["extensions"]["code"] for error in answer["errors"]]
-        assert answer["data"] is None
+        assert ["OVERLOADED"] == [error["extensions"]["code"] for error in response["errors"]]
+        assert response["data"] is None

@@ -1,4 +1,4 @@
-"""Fakes that note what is done to them, and break when they are told to."""
+"""Fakes that record their calls, and fail on demand."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -16,62 +16,62 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.storage import MemoryStorage
 
 
-class WatchedCatalog(MemoryCatalog):
-    """A catalog that notes what it is asked, and breaks or dawdles when it is told to.
+class RecordingCatalog(MemoryCatalog):
+    """A catalog that records its calls, and raises ``error`` or is ``slow`` on demand.
 
-    It says that it compared all only when it had to.
+    Its rankings are exact only when an exact search is requested.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[str] = []
-        self.looked_up = 0
-        self.counted = 0
-        self.broken: Exception | None = None
+        self.calls: list[str] = []
+        self.get_calls = 0
+        self.count_calls = 0
+        self.error: Exception | None = None
         self.slow = False
 
     @property
-    def counts(self) -> list[str]:
-        """What it was asked that goes over many images or compares them."""
-        return [each for each in self.asked if each in {"facets", "count_nearest", "cosines"}]
+    def scans(self) -> list[str]:
+        """The calls that count or compare many images."""
+        return [each for each in self.calls if each in {"facets", "count_nearest", "cosines"}]
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        self.looked_up += 1
-        self.asked.append("get")
+        self.get_calls += 1
+        self.calls.append("get")
         return await super().get(ids)
 
     async def search(
         self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
     ) -> Ranking:
-        self.asked.append("search")
+        self.calls.append("search")
         return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
-        self.asked.append("explain")
+        self.calls.append("explain")
         return await super().explain(query, criteria, limit=limit, exact=exact)
 
     async def facets(
         self, selection: Selection, most: Mapping[Facet, int | None]
     ) -> dict[Facet, tuple[FacetValue, ...]]:
         if most:
-            self.asked.append("facets")
+            self.calls.append("facets")
         return await super().facets(selection, most)
 
     async def count_nearest(
         self, selection: Selection, points: Sequence[Embedding]
     ) -> Sequence[int]:
-        self.asked.append("count_nearest")
+        self.calls.append("count_nearest")
         return await super().count_nearest(selection, points)
 
     async def cosines(
         self, ids: Sequence[UUID], points: Sequence[Embedding]
     ) -> dict[UUID, Sequence[float]]:
-        self.asked.append("cosines")
+        self.calls.append("cosines")
         return await super().cosines(ids, points)
 
     async def count(self, criteria: ImageFilter) -> int:
-        self.counted += 1
-        self._break()
+        self.count_calls += 1
+        self._raise_error()
         return await super().count(criteria)
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
@@ -80,27 +80,27 @@ class WatchedCatalog(MemoryCatalog):
         return await super().list(criteria, sort, window)
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
-        self._break()
+        self._raise_error()
         return await super().add(image, embedding)
 
-    def _break(self) -> None:
-        if self.broken:
-            raise self.broken
+    def _raise_error(self) -> None:
+        if self.error:
+            raise self.error
 
 
-class WatchedKeys(MemoryKeys):
-    """Keys that break when they are told to."""
+class FailingKeys(MemoryKeys):
+    """Keys that raise ``error`` on demand."""
 
-    broken: Exception | None = None
+    error: Exception | None = None
 
     async def find(self, sha256: str) -> ApiKey | None:
-        if self.broken:
-            raise self.broken
+        if self.error:
+            raise self.error
         return await super().find(sha256)
 
 
-class WatchedStorage(MemoryStorage):
-    """A storage that knows what of it was closed again."""
+class RecordingStorage(MemoryStorage):
+    """A storage that records which of its blobs were closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,9 +108,9 @@ class WatchedStorage(MemoryStorage):
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
         blob = await super().open(key, byte_range)
-        return Blob(blob.size, self._watched(key, blob))
+        return Blob(blob.size, self._recorded(key, blob))
 
-    async def _watched(self, key: str, blob: Blob) -> AsyncGenerator[bytes]:
+    async def _recorded(self, key: str, blob: Blob) -> AsyncGenerator[bytes]:
         try:
             async for chunk in blob.chunks:
                 yield chunk

@@ -1,10 +1,10 @@
-// What is asked for: the same in the address bar, in the page's state and in the API's words.
+// The query of the page, and its conversion to an address and to the arguments of the API.
 
 /**
- * An empty question, which asks for the whole library.
+ * The empty query, which lists the whole library.
  *
- * `like` and `unlike` hold ids of images; `search` is the id of a kept search, which stands for an
- * example picture; `near` has latitude, longitude and radiusKm; `image` is the one looked at.
+ * `like` and `unlike` are ids of images; `search` is the id of a kept search by an example picture;
+ * `near` has latitude, longitude and radiusKm; `image` is the id of the open picture.
  */
 export const EVERYTHING = Object.freeze({
   text: "",
@@ -28,39 +28,39 @@ const SORTS = {
   name: { field: "FILENAME", direction: "ASC" },
 };
 
-/** Where “without” stands alone, it is said of this. */
+/** The like term of a blend that only leaves things out. */
 const ANYTHING = "a picture";
 
-/** Return the question that an address asks; what cannot be read is left out. */
+/** Return the query of an address. Invalid parameters are ignored. */
 export function fromAddress(search) {
   const parameters = new URLSearchParams(search);
-  const question = { ...EVERYTHING };
-  for (const [name, field] of Object.entries(LISTS)) question[field] = [...new Set(parameters.getAll(name))];
-  for (const [name, field] of Object.entries(SINGLES)) question[field] = parameters.get(name)?.trim() || EVERYTHING[field];
-  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(question.month ?? "")) question.month = null;
-  if (!(question.sort in SORTS)) question.sort = EVERYTHING.sort;
-  question.near = readNear(parameters.get("near") ?? "");
-  return question;
+  const query = { ...EVERYTHING };
+  for (const [name, field] of Object.entries(LISTS)) query[field] = [...new Set(parameters.getAll(name))];
+  for (const [name, field] of Object.entries(SINGLES)) query[field] = parameters.get(name)?.trim() || EVERYTHING[field];
+  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(query.month ?? "")) query.month = null;
+  if (!(query.sort in SORTS)) query.sort = EVERYTHING.sort;
+  query.near = readNear(parameters.get("near") ?? "");
+  return query;
 }
 
-/** Return the address of a question, from the page's own on. */
-export function toAddress(question) {
+/** Return the address of a query, relative to the page. */
+export function toAddress(query) {
   const parameters = new URLSearchParams();
   for (const [name, field] of Object.entries(SINGLES)) {
-    if (question[field] && question[field] !== EVERYTHING[field]) parameters.set(name, question[field]);
+    if (query[field] && query[field] !== EVERYTHING[field]) parameters.set(name, query[field]);
   }
   for (const [name, field] of Object.entries(LISTS)) {
-    for (const value of question[field]) parameters.append(name, value);
+    for (const value of query[field]) parameters.append(name, value);
   }
-  if (question.near) {
-    const { latitude, longitude, radiusKm } = question.near;
+  if (query.near) {
+    const { latitude, longitude, radiusKm } = query.near;
     parameters.set("near", [latitude, longitude, radiusKm].join(","));
   }
   const search = parameters.toString();
   return search ? `./?${search}` : "./";
 }
 
-/** Return the place and radius of “latitude, longitude[, km]”, or null where it is none. */
+/** Parse “latitude, longitude[, km]”. Returns null where it is not valid. */
 export function readNear(text, defaultKm = 25) {
   const numbers = text.split(/[\s,;]+/).filter(Boolean).map(Number);
   const [latitude, longitude, radiusKm = defaultKm] = numbers;
@@ -69,7 +69,7 @@ export function readNear(text, defaultKm = 25) {
   return isPlace ? { latitude, longitude, radiusKm } : null;
 }
 
-/** Return the words that are meant, and those behind a minus, which are to be left out. */
+/** Split a text into the words to look for and the words to leave out, which follow a minus. */
 export function wordsOf(text) {
   const without = [];
   const rest = text.replace(/(^|\s)-("[^"]+"?|[^\s"-]\S*)/g, (_, space, word) => {
@@ -79,14 +79,14 @@ export function wordsOf(text) {
   return { text: rest.replace(/\s+/g, " ").trim(), without: without.filter(Boolean) };
 }
 
-/** Tell whether anything is searched for, rather than the library listed. */
+/** Tell whether a query is a search. Otherwise it lists the library. */
 export const isSearch = ({ text, like, unlike, search }) =>
   Boolean(text.trim() || like.length || unlike.length || search);
 
 /**
- * Return the API's `by`. `example` is the file behind `search`, which a blend needs.
+ * Return the argument `by` of the API. `example` is the file of `search`, which a blend needs.
  *
- * One thing alone is asked for as such; several, or any “without”, are a blend.
+ * Several terms, and any term to leave out, become a blend.
  */
 export function toBy({ text, like, unlike, search }, example) {
   const words = wordsOf(text);
@@ -102,7 +102,7 @@ export function toBy({ text, like, unlike, search }, example) {
   return { blend: { like: wanted.map((term) => ({ term })), unlike: unwanted.map((term) => ({ term })) } };
 }
 
-/** Return the API's filter. Only images that can be shown are asked for. */
+/** Return the argument `filter` of the API. Only READY images have thumbnails. */
 export function toFilter({ tags, cameras, month, near }) {
   return {
     statusIn: ["READY"],
@@ -115,10 +115,10 @@ export function toFilter({ tags, cameras, month, near }) {
 
 export const toSort = ({ sort }) => SORTS[sort];
 
-/** The change that takes every condition away. */
+/** The change that removes all conditions. */
 export const NO_CONDITIONS = { tags: [], cameras: [], month: null, near: null };
 
-/** Return how many conditions narrow the question. */
+/** Return the number of conditions. */
 export const conditions = ({ tags, cameras, month, near }) =>
   tags.length + cameras.length + (month ? 1 : 0) + (near ? 1 : 0);
 

@@ -1,6 +1,6 @@
-"""A real server over fakes, and subscriptions to it over WebSocket and Server-Sent Events."""
+"""Runs a real server, and subscribes over WebSocket and over Server-Sent Events."""
 
-# ruff: noqa: ANN401 - what a server answers is any JSON
+# ruff: noqa: ANN401 - a response is any JSON
 
 import asyncio
 import json
@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-EVENTS = {"Accept": "text/event-stream"}
+ACCEPT_SSE = {"Accept": "text/event-stream"}
 
 Subscribe = Callable[..., AbstractAsyncContextManager[AsyncIterator[Any]]]
-"""What sends an operation to a server, and yields its results until it is complete."""
+"""Sends an operation to a server, and yields its results until it is complete."""
 
 
 @asynccontextmanager
 async def running(app: Starlette) -> AsyncIterator[str]:
-    """Run a server, and return its address."""
+    """Run a server, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, lifespan="off", log_config=None)
         server = uvicorn.Server(config)
@@ -40,7 +40,7 @@ async def running(app: Starlette) -> AsyncIterator[str]:
 async def over_websocket(
     url: str, query: str, variables: object = None
 ) -> AsyncIterator[AsyncIterator[Any]]:
-    """Speak graphql-transport-ws."""
+    """Subscribe with the protocol graphql-transport-ws."""
     address = url.replace("http://", "ws://") + "/graphql"
     protocol = Subprotocol("graphql-transport-ws")
 
@@ -66,21 +66,21 @@ async def over_websocket(
 
 
 @asynccontextmanager
-async def over_events(
+async def over_sse(
     url: str, query: str, variables: object = None
 ) -> AsyncIterator[AsyncIterator[Any]]:
-    """Speak graphql-sse."""
+    """Subscribe with the protocol of graphql-sse."""
     body = {"query": query, "variables": variables}
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
-        http.stream("POST", "/graphql", json=body, headers=EVENTS) as response,
+        http.stream("POST", "/graphql", json=body, headers=ACCEPT_SSE) as response,
         aclosing(results_of(response)) as each,
     ):
         yield each
 
 
 async def results_of(response: httpx.Response) -> AsyncGenerator[Any]:
-    """Yield the results of a stream of events, which has to end with `complete`."""
+    """Yield the results of an event stream, which must end with the event `complete`."""
     assert 200 == response.status_code
     assert "text/event-stream; charset=utf-8" == response.headers["content-type"]
     event = ""
@@ -95,12 +95,12 @@ async def results_of(response: httpx.Response) -> AsyncGenerator[Any]:
     assert "complete" == event
 
 
-async def soon(results: AsyncIterator[Any]) -> Any:
+async def next_result(results: AsyncIterator[Any]) -> Any:
     """Return the next result."""
     return await asyncio.wait_for(anext(results), 60)
 
 
-async def rest(results: AsyncIterator[Any]) -> list[Any]:
-    """Return all results to the end."""
+async def all_results(results: AsyncIterator[Any]) -> list[Any]:
+    """Return all remaining results."""
     async with asyncio.timeout(60):
         return [result async for result in results]

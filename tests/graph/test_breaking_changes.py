@@ -1,4 +1,4 @@
-"""The schema beside that of the last release: what apps ask today is answered tomorrow."""
+"""The printed schema, compared with the schema of the last release."""
 
 from pathlib import Path
 
@@ -17,15 +17,15 @@ PRINTED = (GRAPH / "schema.graphql").read_text()
 
 
 def breaking(printed: str) -> list[BreakingChange]:
-    """Return what an app that was written for the last release could stumble over."""
+    """Return the breaking changes since the last release."""
     return find_breaking_changes(build_schema(RELEASED), build_schema(printed))
 
 
-def test_nothing_breaks_what_was_written_for_the_last_release() -> None:
+def test_the_schema_has_no_breaking_changes_since_the_last_release() -> None:
     assert [] == breaking(PRINTED)
 
 
-def test_what_may_surprise_apps_of_the_last_release_is_reported(
+def test_dangerous_changes_since_the_last_release_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     changes = find_dangerous_changes(build_schema(RELEASED), build_schema(PRINTED))
@@ -58,14 +58,14 @@ def test_what_may_surprise_apps_of_the_last_release_is_reported(
         ),
     ],
 )
-def test_a_change_that_breaks_apps_is_told(
+def test_a_breaking_change_would_be_found(
     released: str, now: str, kind: BreakingChangeType
 ) -> None:
     assert 1 == RELEASED.count(released)
     assert [kind] == [change.type for change in breaking(RELEASED.replace(released, now))]
 
 
-def test_what_is_added_breaks_nothing() -> None:
+def test_an_added_field_is_not_a_breaking_change() -> None:
     added = RELEASED.replace("type Query {\n", "type Query {\n  postcards(first: Int): Int\n")
     assert added != RELEASED
     assert [] == breaking(added)

@@ -1,0 +1,53 @@
+"""Response bodies: results of operations, and HTTP errors in the shape of GraphQL's errors."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from strawberry.types import ExecutionResult
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+_CODES = {HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED", HTTPStatus.BAD_REQUEST: "BAD_USER_INPUT"}
+
+
+# Any: the data has the shape of the query.
+def result_body(result: ExecutionResult) -> dict[str, Any]:
+    """Return a result as a JSON object. A request error has no key ``data``, not even null."""
+    if not result.errors:
+        return {"data": result.data}
+    errors = [error.formatted for error in result.errors]
+    if result.data is None and not any(error.path for error in result.errors):
+        return {"errors": errors}
+    return {"errors": errors, "data": result.data}
+
+
+def error_response(
+    status: int,
+    message: str,
+    *,
+    media_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a response with one error, in the shape of GraphQL's errors on every route."""
+    code = _CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    error = {"message": message, "extensions": {"code": code}}
+    return JSONResponse(
+        {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
+    )
+
+
+async def http_exception_response(request: Request, error: Exception) -> Response:
+    """Return the response to an HTTPException, also to Starlette's own: unknown path or method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    message = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and message == HTTPStatus.NOT_FOUND.phrase:
+        message = f"There is nothing at {request.scope['path']:.100}; the API is at /graphql."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        message = f"{request.scope['path']:.100} does not accept {request.method:.20}."
+    return error_response(error.status_code, message, headers=error.headers)

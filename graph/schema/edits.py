@@ -1,0 +1,142 @@
+"""Changes to images: updates, tags and deletion."""
+
+from collections.abc import Awaitable, Callable, Container, Sequence
+from uuid import UUID
+
+import strawberry
+
+from domain.entities import images
+from domain.entities.keys import Scope
+from domain.errors import ImageNotFound, Refusal
+from graph.schema.context import Info
+from graph.schema.ids import uuid_of, uuids_of
+from graph.schema.image import UpdateImageInput
+from graph.schema.search_results import Image
+from graph.schema.user_errors import ImageUserError
+
+
+@strawberry.type
+class UpdateImagePayload:
+    """The updated image; null when the update was refused."""
+
+    image: Image | None
+    user_errors: list[ImageUserError]
+
+
+@strawberry.input
+class TagImagesInput:
+    """Images and tags, at most 1,000 images at once."""
+
+    image_ids: list[strawberry.ID]
+    tags: list[str]
+
+
+@strawberry.type
+class TagImagesPayload:
+    """The images with their new tags. Images that do not exist are user errors."""
+
+    images: list[Image]
+    user_errors: list[ImageUserError]
+
+
+@strawberry.input
+class DeleteImagesInput:
+    """The images to delete, at most 1,000 at once."""
+
+    ids: list[strawberry.ID]
+
+
+@strawberry.type
+class DeleteImagesPayload:
+    """The ids of the deleted images. Images that do not exist are user errors."""
+
+    deleted_image_ids: list[strawberry.ID]
+    user_errors: list[ImageUserError]
+
+
+@strawberry.type
+class EditMutation:
+    """The mutations that change or delete images."""
+
+    @strawberry.mutation
+    async def update_image(
+        self,
+        info: Info,
+        input: UpdateImageInput,  # noqa: A002 - Relay's name
+    ) -> UpdateImagePayload | None:
+        """Updates the fields of an image that people edit. Omitted fields keep their values."""
+        update = info.context.authorize(Scope.WRITE).update
+        try:
+            image = await update(uuid_of(input.id, location=("id",)), input.changes())
+        except Refusal as refusal:
+            error = ImageUserError.of(refusal, field=("input", "id"))
+            return UpdateImagePayload(image=None, user_errors=[error])
+        return UpdateImagePayload(image=Image.of(image), user_errors=[])
+
+    @strawberry.mutation
+    async def tag_images(
+        self,
+        info: Info,
+        input: TagImagesInput,  # noqa: A002 - Relay's name
+    ) -> TagImagesPayload | None:
+        """Adds tags to images. The mutation is idempotent."""
+        return await _change_tags(info.context.authorize(Scope.WRITE).tag, input)
+
+    @strawberry.mutation
+    async def untag_images(
+        self,
+        info: Info,
+        input: TagImagesInput,  # noqa: A002 - Relay's name
+    ) -> TagImagesPayload | None:
+        """Removes tags from images. The mutation is idempotent."""
+        return await _change_tags(info.context.authorize(Scope.WRITE).untag, input)
+
+    @strawberry.mutation
+    async def delete_images(
+        self,
+        info: Info,
+        input: DeleteImagesInput,  # noqa: A002 - Relay's name
+    ) -> DeleteImagesPayload | None:
+        """Deletes images with their files and embeddings. This cannot be undone."""
+        delete = info.context.authorize(Scope.WRITE).delete
+        try:
+            ids = uuids_of(input.ids, location=("ids",))
+            deleted = await delete(ids)
+        except Refusal as refusal:
+            error = ImageUserError.of(refusal, field=("input", "ids"))
+            return DeleteImagesPayload(deleted_image_ids=[], user_errors=[error])
+        sent = dict(zip(ids, input.ids, strict=True))
+        return DeleteImagesPayload(
+            deleted_image_ids=[id_ for uuid, id_ in sent.items() if uuid in deleted],
+            user_errors=_not_found(ids, deleted, sent=input.ids, field="ids"),
+        )
+
+
+async def _change_tags(
+    change: Callable[[Sequence[UUID], Sequence[str]], Awaitable[dict[UUID, images.Image]]],
+    wanted: TagImagesInput,
+) -> TagImagesPayload:
+    try:
+        ids = uuids_of(wanted.image_ids, location=("image_ids",))
+        changed = await change(ids, wanted.tags)
+    except Refusal as refusal:
+        error = ImageUserError.of(refusal, field=("input", "imageIds"))
+        return TagImagesPayload(images=[], user_errors=[error])
+    return TagImagesPayload(
+        images=[Image.of(changed[uuid]) for uuid in dict.fromkeys(ids) if uuid in changed],
+        user_errors=_not_found(ids, changed, sent=wanted.image_ids, field="imageIds"),
+    )
+
+
+def _not_found(
+    ids: Sequence[UUID], found: Container[UUID], *, sent: Sequence[str], field: str
+) -> list[ImageUserError]:
+    """Return a user error for each id without an image; ``sent`` are the global ids."""
+    return [
+        ImageUserError.of(
+            ImageNotFound(f"There is no image {sent[index]}; it may have been deleted."),
+            field=("input", field, str(index)),
+        )
+        for index, uuid in enumerate(ids)
+        if uuid not in found
+    ]

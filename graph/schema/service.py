@@ -1,0 +1,84 @@
+"""The server's version, limits and models, and their root fields."""
+
+import strawberry
+
+from domain.entities.keys import Scope
+from domain.entities.models import KnownModel, ModelState
+from domain.use_cases.library.describe import DescribeServer
+from graph.schema.context import Info
+
+strawberry.enum(
+    ModelState,
+    description=(
+        "What the embeddings of a model are used for. Searches use the one ACTIVE model. A "
+        "BACKFILLING model is still embedding the library, a READY one can be promoted, and a "
+        "RETIRED one is no longer kept up to date."
+    ),
+)
+
+
+@strawberry.type
+class EmbeddingModel:
+    """A dual encoder that embeds texts and pictures into one vector space."""
+
+    name: str
+    dimensions: int
+    state: ModelState
+    counted: strawberry.Private[int | None] = None
+
+    @classmethod
+    def of(cls, model: KnownModel) -> "EmbeddingModel":
+        """Convert a model of the library."""
+        return cls(
+            name=model.name,
+            dimensions=model.dimensions,
+            state=model.state,
+            counted=model.embedded_count,
+        )
+
+    @strawberry.field
+    async def embedded_count(self, info: Info) -> int:
+        """How many images the model has embedded."""
+        if self.counted is not None:
+            return self.counted
+        return await info.context.use_cases.describe.embedded_count()
+
+
+@strawberry.type
+class Service:
+    """The version, the active model and the limits of this server."""
+
+    version: str
+    model: EmbeddingModel
+    max_upload_bytes: int
+    max_files_per_request: int
+    accepted_content_types: list[str]
+
+    @classmethod
+    def of(cls, server: DescribeServer) -> "Service":
+        """Convert the description of the server."""
+        return cls(
+            version=server.version,
+            model=EmbeddingModel(
+                name=server.model.name, dimensions=server.model.dimensions, state=ModelState.ACTIVE
+            ),
+            max_upload_bytes=server.max_upload_bytes,
+            max_files_per_request=server.max_files_per_request,
+            accepted_content_types=list(server.accepted_content_types),
+        )
+
+
+@strawberry.type
+class ServiceQuery:
+    """The root fields about the server."""
+
+    @strawberry.field
+    def service(self, info: Info) -> Service:
+        """The version, the active model and the limits of this server."""
+        return Service.of(info.context.authorize(Scope.READ).describe)
+
+    @strawberry.field
+    async def models(self, info: Info) -> list[EmbeddingModel]:
+        """All models that have or had embeddings in this library. Requires the scope ADMIN."""
+        server = info.context.authorize(Scope.ADMIN).describe
+        return [EmbeddingModel.of(model) for model in await server.models()]

@@ -84,7 +84,7 @@ async def open_storage(
         yield storage
 
 
-def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
+def staging_for(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
     """Return the staging area of direct uploads, which is in the same bucket, or a folder."""
     from infra.s3.storage import S3Storage
 
@@ -99,7 +99,7 @@ def staging_beside(storage: Storage, settings: Settings) -> S3Staging | FolderSt
 
 
 @asynccontextmanager
-async def open_outside(settings: Settings) -> AsyncIterator[ExternalLocations]:
+async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocations]:
     """Open folders and buckets to import from. The library's own storage is refused."""
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders

@@ -20,10 +20,10 @@ from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
     imaging,
     open_database,
-    open_outside,
+    open_external_files,
     open_storage,
     open_tables,
-    staging_beside,
+    staging_for,
 )
 from pictograph.composition import Shared, utc_now
 
@@ -105,13 +105,13 @@ async def open_library(settings: Settings) -> AsyncIterator[LibraryUseCases]:
     async with (
         open_storage(settings) as storage,
         open_tables(settings) as engine,
-        open_outside(settings) as outside,
+        open_external_files(settings) as external_files,
     ):
-        yield _library(settings, engine, storage, outside)
+        yield _library(settings, engine, storage, external_files)
 
 
 def _library(
-    settings: Settings, engine: AsyncEngine, storage: Storage, outside: ExternalLocations
+    settings: Settings, engine: AsyncEngine, storage: Storage, external_files: ExternalLocations
 ) -> LibraryUseCases:
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.keys import PostgresKeys
@@ -125,13 +125,13 @@ def _library(
         LibraryPorts(
             catalog=PostgresCatalog(engine),
             clock=utc_now,
-            external_files=outside,
+            external_files=external_files,
             keys=PostgresKeys(engine),
             model_changes=PostgresModelChanges(engine),
             models=PostgresModels(engine),
             repair_queue=PostgresRepairQueue(engine),
             searches=PostgresKeptSearches(engine),
-            staging=staging_beside(storage, settings),
+            staging=staging_for(storage, settings),
             storage=storage,
             upload_targets=PostgresUploadTargets(engine),
         )
@@ -153,9 +153,9 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         engine = await stack.enter_async_context(open_tables(settings))
         events = await stack.enter_async_context(PostgresEvents.open(engine))
         pictures = await stack.enter_async_context(imaging(settings))
-        outside = await stack.enter_async_context(open_outside(settings))
-        shared = Shared(settings, engine, storage, pictures, events, outside)
-        library = _library(settings, engine, storage, outside)
+        external_files = await stack.enter_async_context(open_external_files(settings))
+        shared = Shared(settings, engine, storage, pictures, events, external_files)
+        library = _library(settings, engine, storage, external_files)
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
                 PostgresModels(engine),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from domain import Limits, Ports, build_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
-from pictograph.adapters import open_encoder, source_of, staging_beside
+from pictograph.adapters import open_encoder, source_of, staging_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Shared:
     storage: Storage
     imaging: PillowImaging
     events: Events
-    outside: ExternalLocations
+    external_files: ExternalLocations
 
     @asynccontextmanager
     async def load_model(
@@ -105,7 +105,7 @@ def compose(
     catalog = PostgresCatalog(engine)
     vectors = PostgresVectorIndex(engine, model)
     bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
-    staging = staging_beside(storage, settings)
+    staging = staging_for(storage, settings)
     use_cases = build_use_cases(
         Ports(
             catalog=catalog,
@@ -114,14 +114,14 @@ def compose(
             embedding_space=NumpyEmbeddingSpace(vectors, bank, model=encoder.model),
             encoder=encoder,
             events=shared.events,
-            external_files=shared.outside,
+            external_files=shared.external_files,
             external_objects=PostgresExternalObjects(engine, model),
             imaging=shared.imaging.with_encoder_side(encoder.input_side),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),
             local_staging=staging if isinstance(staging, FolderStaging) else None,
-            object_listing=shared.outside,
+            object_listing=shared.external_files,
             ready_feed=catalog,
             searches=PostgresKeptSearches(engine),
             staging=staging,

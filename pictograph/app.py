@@ -71,14 +71,14 @@ class Pictograph:
 
     async def work(
         self,
-        ended: Callable[[int], None] = lambda _: None,
+        on_ended: Callable[[int], None] = lambda _: None,
         *,
-        gently: bool = False,
+        low_priority: bool = False,
         except_model_id: int | None = None,
     ) -> None:
-        """Finish tasks of all models until cancelled; ``ended`` gets how many tasks have ended.
+        """Finish tasks of all models until cancelled; ``on_ended`` gets how many tasks have ended.
 
-        The tasks of ``except_model_id`` are left to others.
+        The tasks of ``except_model_id`` are left to other workers.
         """
         from infra.postgres.events import Channel
 
@@ -87,9 +87,9 @@ class Pictograph:
         )
         await keep_all_indexing(
             self.loaded_models,
-            on_ended=ended,
+            on_ended=on_ended,
             wait=wait,
-            low_priority=gently,
+            low_priority=low_priority,
             except_model_id=except_model_id,
         )
 
@@ -196,7 +196,7 @@ async def _has_key(settings: Settings, library: LibraryUseCases) -> bool:
 
 
 def greeting(url: str) -> str:
-    """Return what people are told once requests are answered at an address."""
+    """Return the lines that a server prints once it answers requests."""
     return f"The gallery is at {url}/\nPictograph answers at {url}/graphql"
 
 
@@ -204,20 +204,23 @@ async def serve(
     settings: Settings,
     *,
     ready: Callable[[str], None],
-    beside: Callable[[UseCases], Coroutine[None, None, None]] | None = None,
+    background: Callable[[UseCases], Coroutine[None, None, None]] | None = None,
 ) -> None:
-    """Answer until told to stop. ``ready`` gets the address, and ``beside`` begins."""
+    """Answer requests until SIGINT or SIGTERM.
+
+    ``ready`` gets the address once requests are answered. ``background`` runs from then on.
+    """
     from graph.http import server
 
     async with open_pictograph(settings) as pictograph:
-        # No use cases are kept here: with them a model would stay that is dropped one day.
-        works: list[Callable[[], Coroutine[None, None, None]]] = [
+        # No task holds the use cases: they would keep a dropped model in memory.
+        tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
-            *([partial(pictograph.work, gently=True)] if settings.worker else []),
-            *([partial(_begin, beside, pictograph)] if beside else []),
+            *([partial(pictograph.work, low_priority=True)] if settings.worker else []),
+            *([partial(_run, background, pictograph)] if background else []),
         ]
         with server.bind(settings.host, settings.port) as listening:
             await server.serve(
@@ -226,27 +229,27 @@ async def serve(
                 log_level=settings.log_level,
                 ready=ready,
                 stopping=pictograph.http.state.stopping.set,
-                background=works,
+                background=tasks,
             )
 
 
-async def _begin(
-    beside: Callable[[UseCases], Coroutine[None, None, None]], pictograph: Pictograph
+async def _run(
+    background: Callable[[UseCases], Coroutine[None, None, None]], pictograph: Pictograph
 ) -> None:
-    await beside(pictograph.use_cases)
+    await background(pictograph.use_cases)
 
 
 async def work(
-    settings: Settings, *, ready: Callable[[UseCases], None], ended: Callable[[int], None]
+    settings: Settings, *, ready: Callable[[UseCases], None], on_ended: Callable[[int], None]
 ) -> None:
-    """Do what work is written down, until told to stop."""
+    """Finish queued tasks until cancelled."""
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
-        await asyncio.gather(pictograph.refresh_models(), pictograph.work(ended))
+        await asyncio.gather(pictograph.refresh_models(), pictograph.work(on_ended))
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:
-    """Bring the tables up to date and, where that is wanted, make a missing bucket."""
+    """Run all migrations, and create a missing bucket where that is asked for."""
     from infra.postgres.migrate import upgrade
 
     async with open_database(settings) as engine:

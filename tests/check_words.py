@@ -37,7 +37,10 @@ TELL_TALES = {
     "somebody": ("somebody", "a user, a caller, another process"),
     "anybody": ("anybody", "any user, any caller"),
     "everybody": ("everybody", "every user, every caller"),
-    "is none": (r"(is|are|was|were|be)\s+(?-i:none)", "there is no ..., is not a ..., is missing"),
+    "is none": (
+        r"(?<!there )(is|are|was|were|be)\s+(?-i:none)",
+        "there is no ..., is not a ..., is missing",
+    ),
     "lies": ("(lie|lies|lying|lain)", "is in, is at, is stored in"),
     "has had": (r"(has|have|had|having)\s+had", "has processed, has read, has received"),
     "comes home": (r"(come|comes|came|coming)\s+home", "returns, arrives"),

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from graph.http.etags import is_cached
 
-FILES = Path(__file__).parents[1] / "ui"
+UI_FOLDER = Path(__file__).parents[1] / "ui"
 
 
 class _File(NamedTuple):
@@ -46,7 +46,7 @@ async def file(request: Request) -> Response:
 @cache
 def _files() -> dict[str, _File]:
     """Return the files by name. They are small, so they stay in memory."""
-    return {path.name: _read(path) for path in FILES.iterdir() if path.suffix != ".html"}
+    return {path.name: _read(path) for path in UI_FOLDER.iterdir() if path.suffix != ".html"}
 
 
 def _read(path: Path) -> _File:
@@ -60,7 +60,7 @@ def _html() -> str:
     """Return the page. It preloads all modules, so that none waits for the one that imports it."""
     modules = sorted(name for name in _files() if name.endswith(".js") and name != "app.js")
     preloads = "\n  ".join(f'<link rel="modulepreload" href="ui/{name}">' for name in modules)
-    return (FILES / "index.html").read_text(encoding="utf-8").replace("{{preloads}}", preloads)
+    return (UI_FOLDER / "index.html").read_text(encoding="utf-8").replace("{{preloads}}", preloads)
 
 
 @cache

@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from graph.http.graphiql_assets import ASSETS, Asset
 
-FILES = Path(__file__).parents[1] / "graphiql"
-PAGE_FILES = {"page.js": FILES / "page.js", "page.css": FILES / "page.css"}
+PAGE_FOLDER = Path(__file__).parents[1] / "graphiql"
+PAGE_FILES = {"page.js": PAGE_FOLDER / "page.js", "page.css": PAGE_FOLDER / "page.css"}
 
 CDN_NOTICE = (
     '<p class="notice">GraphiQL is loaded from unpkg.com. For a page that works offline, run '
@@ -55,7 +55,7 @@ def _local_assets(folder: Path) -> tuple[Asset, ...]:
 def _page(folder: Path) -> tuple[str, str]:
     """Return the page and its content security policy."""
     local = bool(_local_assets(folder))
-    html = (FILES / "page.html").read_text(encoding="utf-8")
+    html = (PAGE_FOLDER / "page.html").read_text(encoding="utf-8")
     for name, content in (
         ("styles", _tags(".css", local=local)),
         ("scripts", _tags(".js", local=local)),

@@ -12,7 +12,10 @@ from strawberry.types import ExecutionResult
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
-_CODES = {HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED", HTTPStatus.BAD_REQUEST: "BAD_USER_INPUT"}
+STATUS_CODES = {
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.BAD_REQUEST: "BAD_USER_INPUT",
+}
 
 
 # Any: the data has the shape of the query.
@@ -34,7 +37,7 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
-    code = _CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
     error = {"message": message, "extensions": {"code": code}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type

@@ -16,7 +16,7 @@ MAX_ERRORS = 5
 
 MASKED_MESSAGE = "Internal server error"
 
-_CODES: dict[type[Refusal], str] = {
+REFUSAL_CODES: dict[type[Refusal], str] = {
     errors.InvalidArgument: "BAD_USER_INPUT",
     errors.ImageNotFound: "NOT_FOUND",
     errors.SearchExpired: "SEARCH_EXPIRED",
@@ -36,7 +36,7 @@ QUERY_FIELDS = {"text", "image", "image_id", "search_id", "blend"}
 
 def code_of(refusal: Refusal) -> str | None:
     """Return the code of a refusal; None for a refusal that a request cannot cause."""
-    return _CODES.get(type(refusal))
+    return REFUSAL_CODES.get(type(refusal))
 
 
 def argument_of(location: Location) -> str:

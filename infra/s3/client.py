@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 _CONNECT_TIMEOUT_SECONDS = 10
-_MAX_ATTEMPTS = 4
+_MAX_REQUEST_ATTEMPTS = 4
 _MAX_CONNECTIONS = 64
 
 
@@ -83,7 +83,7 @@ class S3Client:
             max_pool_connections=_MAX_CONNECTIONS,
             # Presigned requests default to signature version 2, which AWS refuses.
             signature_version="s3v4",
-            retries={"mode": "standard", "total_max_attempts": _MAX_ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": _MAX_REQUEST_ATTEMPTS},
             # The newer default adds a checksum trailer to bodies. Some other stores refuse it, and
             # some store it as data.
             request_checksum_calculation="when_required",

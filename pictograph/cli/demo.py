@@ -99,7 +99,7 @@ openai/clip-vit-base-patch32.
                 soft_wrap=True,
             )
 
-    await app.serve(settings, ready=ready, beside=import_in_background)
+    await app.serve(settings, ready=ready, background=import_in_background)
 
 
 async def import_postcards(

@@ -41,9 +41,9 @@ def worker() -> None:
             status.update(f"Working with {use_cases.describe.model.name}")
             out.print("The worker is ready.")
 
-        def ended(count: int) -> None:
+        def on_ended(count: int) -> None:
             nonlocal finished
             finished += count
             status.update(f"{finished:,} tasks finished")
 
-        run(app.work(settings_of(), ready=ready, ended=ended))
+        run(app.work(settings_of(), ready=ready, on_ended=on_ended))

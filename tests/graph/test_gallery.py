@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from graphql import build_schema, parse, validate
 
-from graph.http.gallery import FILES
+from graph.http.gallery import UI_FOLDER
 from graph.schema.schema import print_schema
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ POLICY = (
 
 def operations() -> dict[str, str]:
     """Return the operations of documents.js by their names."""
-    text = (FILES / "documents.js").read_text(encoding="utf-8")
+    text = (UI_FOLDER / "documents.js").read_text(encoding="utf-8")
     [card] = re.findall(r"^const CARD = `([^`]*)`", text, re.MULTILINE)
     found = re.findall(r"^export const (\w+) = `([^`]*)`", text, re.MULTILINE)
     return {name: document.replace("${CARD}", card) for name, document in found}
@@ -41,7 +41,7 @@ async def test_the_gallery_loads_only_files_of_this_server(client: Client) -> No
     assert "{{" not in page.text
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page.text)
     found = urls(page.text)
-    parts = {f"ui/{file.name}" for file in FILES.iterdir()} - {"ui/index.html"}
+    parts = {f"ui/{file.name}" for file in UI_FOLDER.iterdir()} - {"ui/index.html"}
     assert parts == set(found)
     for url in found:
         assert 200 == (await client.http.get(f"/{url}")).status_code, url
@@ -72,9 +72,9 @@ async def test_other_files_of_the_gallery_are_404(client: Client, path: str) -> 
     assert "NOT_FOUND" == response.json()["errors"][0]["extensions"]["code"]
 
 
-@pytest.mark.parametrize("file", sorted(FILES.iterdir()), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(UI_FOLDER.iterdir()), ids=lambda file: file.name)
 def test_no_file_of_the_gallery_has_a_url_of_another_server(file: object) -> None:
-    text = (FILES / str(file)).read_text(encoding="utf-8")
+    text = (UI_FOLDER / str(file)).read_text(encoding="utf-8")
     assert [] == re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"'`]*", text)
 
 

@@ -30,7 +30,6 @@ USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {
     "import-linter": "make check runs it as lint-imports",
     "mypy": "make check runs it",
     "pytest-cov": "a plugin of pytest, make test measures coverage with it",
-    "pytest-xdist": "a plugin of pytest, make test runs on several processors with it",
     "ruff": "make check runs it",
     "setuptools": "the build backend of the wheel",
 }

@@ -47,10 +47,10 @@ async def test_a_server_keeps_nothing_of_a_model_that_answers_no_more(
         gc.collect()
         assert answered() is None
 
-    async def beside(_: object) -> None:
+    async def background(_: object) -> None:
         pass
 
     monkeypatch.setattr(app, "open_pictograph", opened)
     monkeypatch.setattr(server, "bind", lambda *_: nullcontext())
     monkeypatch.setattr(server, "serve", served)
-    await app.serve(read_settings(), ready=print, beside=beside)
+    await app.serve(read_settings(), ready=print, background=background)

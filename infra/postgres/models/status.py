@@ -13,7 +13,7 @@ from infra.postgres.models.partitions import partition_name
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-MAX_ERRORS = 3
+MAX_NAMED_ERRORS = 3
 """How many errors are listed for each model."""
 
 SELECT_MODELS = text("""
@@ -22,7 +22,7 @@ SELECT_MODELS = text("""
     FROM models ORDER BY id
 """)
 COUNT_READY_IMAGES = text("SELECT count(*) FROM images WHERE status = 'ready'")
-COUNT_TASKS = text("""
+COUNT_TASKS_BY_MODEL = text("""
     SELECT model_id,
         count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),
         count(*) FILTER (WHERE due_at < 'infinity' AND lease IS NOT NULL AND due_at > now()),
@@ -49,10 +49,14 @@ async def model_statuses(engine: AsyncEngine) -> list[ModelStatus]:
     async with engine.connect() as connection:
         models = (await connection.execute(SELECT_MODELS)).all()
         library_size = await connection.scalar(COUNT_READY_IMAGES) or 0
-        counts = {row[0]: WorkCounts(*row[1:]) for row in await connection.execute(COUNT_TASKS)}
+        counts = {
+            row[0]: WorkCounts(*row[1:]) for row in await connection.execute(COUNT_TASKS_BY_MODEL)
+        }
         indexing = {row[0]: row[1] for row in await connection.execute(INDEX_PROGRESS)}
         errors: dict[int, list[str]] = {}
-        most_frequent = await connection.execute(MOST_FREQUENT_ERRORS, {"max_errors": MAX_ERRORS})
+        most_frequent = await connection.execute(
+            MOST_FREQUENT_ERRORS, {"max_errors": MAX_NAMED_ERRORS}
+        )
         for model_id, error in most_frequent:
             errors.setdefault(model_id, []).append(error)
     return [

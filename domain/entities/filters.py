@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from domain.entities.text import is_printable
+from domain.entities.text import check_text, is_printable
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from domain.entities.images import Image
-
-
-import math
-from dataclasses import fields
-from typing import TYPE_CHECKING
-
-from domain.entities.text import check_text
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from domain.entities.images import ImageStatus
+    from domain.entities.images import Image, ImageStatus
 
 MAX_CONDITION_LENGTH = 1_001
 """Entries of a list, or characters of a text.

@@ -14,7 +14,7 @@ from domain.entities.text import check_text
 from domain.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 LARGE_SIDE = 1600
@@ -35,6 +35,11 @@ class Variant(StrEnum):
     def key_of(self, image_id: UUID) -> str:
         """Return the storage key: made of the image's id, never of its digest or file name."""
         return f"{image_id}/{self.value}"
+
+    @classmethod
+    def keys_of(cls, image_ids: Iterable[UUID]) -> list[str]:
+        """Return the storage keys of all files of these images."""
+        return [variant.key_of(image_id) for image_id in image_ids for variant in cls]
 
 
 class ImageStatus(StrEnum):

@@ -243,8 +243,7 @@ class _Run:
         return 1
 
     async def _delete_bytes(self, lost: Sequence[UUID]) -> None:
-        keys = [variant.key_of(image_id) for image_id in lost for variant in Variant]
-        await self.use_case.storage.delete(keys)
+        await self.use_case.storage.delete(Variant.keys_of(lost))
 
 
 def _reason(error: Exception) -> str:

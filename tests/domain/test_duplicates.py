@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -82,9 +83,10 @@ async def test_pages_continue_while_images_are_added_and_deleted(
 ) -> None:
     first = await find(first=1)
     assert (first.has_next, first.has_previous) == (True, False)
-    again = image_with(perceptual_hash=hash_of(1), pixel_sha256="new")
-    for image in (again, image_with(perceptual_hash=hash_of(1), pixel_sha256="new")):
-        await catalog.add(image, (1.0, 0.0))
+    newest = max(image.id.int for image in library.values())
+    for id_ in (UUID(int=newest + 1), UUID(int=newest + 2)):
+        again = image_with(id_, perceptual_hash=hash_of(1), pixel_sha256="new")
+        await catalog.add(again, (1.0, 0.0))
     await catalog.delete([library["c1 2"].id])
     rest = await find(first=5, after=first.groups[0].cursor)
     assert [["b1", "b2"], ["a1", "a1"]] == names(rest)

@@ -66,6 +66,4 @@ class ImportWriter:
 
     async def _delete_bytes(self, image_ids: Sequence[UUID]) -> None:
         # Rows first, bytes second: a crash between the two leaves bytes that a sweep collects.
-        await self.storage.delete(
-            [variant.key_of(image_id) for image_id in image_ids for variant in Variant]
-        )
+        await self.storage.delete(Variant.keys_of(image_ids))

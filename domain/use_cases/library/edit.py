@@ -62,7 +62,5 @@ class DeleteImages:
         deleted = await self.catalog.delete(ids)
         # Row first, bytes second: a crash between the two leaves bytes that a sweep collects, never
         # a row that points at nothing.
-        await self.storage.delete(
-            [variant.key_of(image_id) for image_id in deleted for variant in Variant]
-        )
+        await self.storage.delete(Variant.keys_of(deleted))
         return deleted

@@ -23,7 +23,7 @@ async def reupload(
     """
     if image.is_replaceable:
         await catalog.delete([image.id])
-        await storage.delete([variant.key_of(image.id) for variant in Variant])
+        await storage.delete(Variant.keys_of([image.id]))
         return None
     tagged = await add_tags(catalog, image, tags)
     if tagged is None or tagged.source is None:

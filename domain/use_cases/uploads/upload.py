@@ -95,7 +95,7 @@ class UploadImages:
         if added.id == image.id:
             return UploadedImage(added, is_duplicate=False)
         # A lost race: another server added the same bytes first.
-        await self.storage.delete([variant.key_of(image.id) for variant in Variant])
+        await self.storage.delete(Variant.keys_of([image.id]))
         return await self._reupload(added, data, tags) or await self._insert(
             data, sha256, filename=filename, tags=tags
         )

@@ -158,7 +158,7 @@ def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for passed in terminalreporter.getreports("passed"):
         for name, line in passed.user_properties:
-            if name == REPORTED and passed.when == "teardown":
+            if name == REPORTED:
                 terminalreporter.write_line(str(line))
 
 

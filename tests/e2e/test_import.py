@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from infra.s3.client import S3Client
+from tests.e2e.leases import expire_leases
 from tests.e2e.pictures import picture
 from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph, typed_url
 from tests.s3_server import ACCESS_KEY as S3_KEY
 from tests.s3_server import create_bucket, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import httpx
@@ -35,7 +36,7 @@ class Place(Protocol):
     name: str
     settings: dict[str, object]
 
-    def put(self, name: str, data: bytes) -> None: ...
+    def put(self, files: Mapping[str, bytes]) -> None: ...
 
     def remove(self, name: str) -> None: ...
 
@@ -46,9 +47,10 @@ class Folder(Place):
         self.name = str(folder)
         self.settings: dict[str, object] = {}
 
-    def put(self, name: str, data: bytes) -> None:
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_bytes(data)
+    def put(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_bytes(data)
 
     def remove(self, name: str) -> None:
         (self.folder / name).unlink()
@@ -65,13 +67,16 @@ class Bucket(Place):
             "s3_secret_access_key": S3_KEY,
         }
 
-    def put(self, name: str, data: bytes) -> None:
-        self._do("put_object", Key=f"holiday/{name}", Body=data)
+    def put(self, files: Mapping[str, bytes]) -> None:
+        self._do("put_object", [{"Key": self._key(name), "Body": files[name]} for name in files])
 
     def remove(self, name: str) -> None:
-        self._do("delete_object", Key=f"holiday/{name}")
+        self._do("delete_object", [{"Key": self._key(name)}])
 
-    def _do(self, what: str, **arguments: object) -> None:
+    def _key(self, name: str) -> str:
+        return f"holiday/{name}"
+
+    def _do(self, what: str, each: Sequence[Mapping[str, object]]) -> None:
         async def do() -> None:
             async with S3Client.connect(
                 endpoint_url=self.url,
@@ -79,7 +84,8 @@ class Bucket(Place):
                 access_key_id=S3_KEY,
                 secret_access_key=S3_KEY,
             ) as client:
-                await getattr(client.client, what)(Bucket=self.bucket, **arguments)
+                for arguments in each:
+                    await getattr(client.client, what)(Bucket=self.bucket, **arguments)
 
         asyncio.run(do())
 
@@ -124,9 +130,8 @@ def said(arguments: tuple[str, ...], settings: Mapping[str, object], *, status: 
 def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
     place: Place, own: dict[str, object], tmp_path: Path
 ) -> None:
-    for number in range(4):
-        place.put(f"day {number % 2}/{number}.jpg", picture(number))
-    place.put("notes.txt", b"not a picture")
+    photos = {f"day {number % 2}/{number}.jpg": picture(number) for number in range(4)}
+    place.put({**photos, "notes.txt": b"not a picture"})
 
     dry = said((place.name, "--dry-run"), own)
     assert "5 found: 5 new, 0 changed, 0 unfinished, 0 unchanged, 0 vanished" in dry
@@ -139,8 +144,7 @@ def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
 
     place.remove("notes.txt")
     place.remove("day 1/1.jpg")
-    place.put("day 0/2.jpg", picture(12))
-    place.put("new/5.jpg", picture(5))
+    place.put({"day 0/2.jpg": picture(12), "new/5.jpg": picture(5)})
     second = said((place.name,), own)
     assert "4 found: 2 indexed, 2 unchanged, 2 vanished, 0 refused." in second
 
@@ -152,7 +156,7 @@ def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
         part = original(server, images["2.jpg"], headers={"Range": "bytes=2-9"})
         assert (206, picture(12)[2:10]) == (part.status_code, part.content)
 
-        place.put("day 0/2.jpg", picture(13))
+        place.put({"day 0/2.jpg": picture(13)})
         gone = original(server, images["2.jpg"])
         assert (404, True) == (
             gone.status_code,
@@ -177,8 +181,7 @@ def test_an_import_that_is_killed_goes_on_and_ends_with_the_right_set(
 ) -> None:
     # Enough to be killed among: three times those that are seen to be done.
     count = 36
-    for number in range(count):
-        place.put(f"{number:02}.jpg", picture(number))
+    place.put({f"{number:02}.jpg": picture(number) for number in range(count)})
     process = subprocess.Popen(
         [*COMMAND, "import", place.name],
         env=environment(embedded),
@@ -192,6 +195,7 @@ def test_an_import_that_is_killed_goes_on_and_ends_with_the_right_set(
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     assert -signal.SIGKILL == process.wait()
+    expire_leases(embedded)
 
     done = said((place.name,), embedded)
     [indexed, unchanged] = re.findall(r"36 found: (\d+) indexed, (\d+) unchanged", done)[0]
@@ -205,8 +209,7 @@ def test_an_import_that_is_killed_goes_on_and_ends_with_the_right_set(
 def test_a_manifest_names_what_is_imported(
     place: Place, own: dict[str, object], tmp_path: Path
 ) -> None:
-    for number in range(4):
-        place.put(f"{number}.jpg", picture(number))
+    place.put({f"{number}.jpg": picture(number) for number in range(4)})
     bare, rows = tmp_path / "bare.txt", tmp_path / "rows.jsonl"
     bare.write_text(f"{place.name}/0.jpg\n\n{place.name}/nowhere.jpg\n")
     first = said(("--manifest", str(bare)), own, status=1)

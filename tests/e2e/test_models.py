@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import signal
 import subprocess
@@ -11,10 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
 
-from infra.settings import read_settings
-from pictograph.adapters import open_database
 from tests.e2e.changing_models import (
     DELETE,
     MODELS,
@@ -28,6 +24,7 @@ from tests.e2e.changing_models import (
     say,
     until,
 )
+from tests.e2e.leases import expire_leases
 from tests.e2e.pictures import picture
 from tests.e2e.postcards import fill
 from tests.e2e.process import (
@@ -123,20 +120,7 @@ def killed_server(settings: dict[str, object]) -> Iterator[ServerProcess]:
         yield server
         server.process.kill()
         server.process.wait(timeout=60)
-    pass_time(settings)
-
-
-def pass_time(settings: dict[str, object]) -> None:
-    """Let the leases of those who were killed run out."""
-
-    async def expire() -> None:
-        given = read_settings(data_dir=settings["data_dir"])
-        async with open_database(given) as engine, engine.begin() as connection:
-            await connection.execute(
-                text("UPDATE work SET due_at = now() WHERE due_at < 'infinity'")
-            )
-
-    asyncio.run(expire())
+    expire_leases(settings)
 
 
 def kill_when(

@@ -26,7 +26,7 @@ from domain.entities.images import Pixels
 from domain.entities.searches import DEPTH
 from infra.settings import read_settings
 from pictograph import app
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,7 +151,7 @@ async def main() -> None:
         print(
             f"{PICTURES} pictures of {WIDTH} x {HEIGHT}; {SEARCHES} searches a line, no text twice"
         )
-        with Server.start(settings | {"api_key": KEY, "log_level": "warning"}) as server:
+        with ServerProcess.start(settings | {"api_key": KEY, "log_level": "warning"}) as server:
             uploaded = await uploads(server)
             whole = await searches(server)
         sums, encoded = await parts(settings)

@@ -27,7 +27,7 @@ from domain.entities.images import Pixels
 from infra.settings import read_settings
 from pictograph.adapters import open_encoder
 from postcards import MODEL
-from tests.e2e.process import KEY, Server, pictograph
+from tests.e2e.process import KEY, Server, ServerProcess, run_process
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
@@ -163,12 +163,12 @@ async def encoder_alone(model: Path, files: Sequence[Path]) -> float:
 
 
 def change(
-    server: Server, settings: dict[str, object], second: Path, *, count: int, load: Load
+    server: ServerProcess, settings: dict[str, object], second: Path, *, count: int, load: Load
 ) -> float:
     """Change the model under a load, and return the pictures a second that it took in."""
 
     def say(*arguments: str) -> None:
-        done = pictograph("models", *arguments, settings=settings)
+        done = run_process("models", *arguments, settings=settings)
         assert done.returncode == 0, done.stderr  # noqa: S101 - there is nothing to measure else
 
     memory = Memory(server.process.pid)
@@ -219,7 +219,7 @@ async def main() -> None:
         }
         pace = f"{given.searches:g} searches a second"
         print(f"{given.count:,} postcards, {pace}, {os.cpu_count()} CPUs")
-        with Server.start(settings) as server:
+        with ServerProcess.start(settings) as server:
             print(f"taken in at {await asyncio.to_thread(fill, server, files):.1f} pictures/s")
             load = Load(server.url, given.searches)
             rate = await asyncio.to_thread(

@@ -27,7 +27,7 @@ from domain.entities.images import Pixels
 from infra.settings import read_settings
 from pictograph.adapters import open_encoder
 from postcards import MODEL
-from tests.e2e.process import KEY, Server, ServerProcess, pictograph
+from tests.e2e.process import KEY, Server, ServerProcess, run_process
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def change(
     """Change the model under load, and return the backfilled pictures per second."""
 
     def run_models_command(*arguments: str) -> None:
-        done = pictograph("models", *arguments, settings=settings)
+        done = run_process("models", *arguments, settings=settings)
         assert done.returncode == 0, done.stderr  # noqa: S101 - nothing to measure otherwise
 
     memory = ProcessMemory(server.process.pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -25,9 +26,10 @@ from infra.embedded_postgres.cluster import SERVER_SETTINGS
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
+from pictograph.cli.console import LOGGED_PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from anyio.from_thread import BlockingPortal
 
@@ -139,6 +141,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return places.get(name, len(LONGEST))
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    # A server of tests/e2e may still run in a thread, and a command may have set levels: the other
+    # tests expect that only warnings are logged.
+    if "e2e" in item.path.parts:
+        return (yield)
+    loggers = [logging.getLogger(name) for name in LOGGED_PACKAGES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)
+    result = yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    return result
 
 
 @pytest.fixture(scope="session")

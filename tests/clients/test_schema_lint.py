@@ -30,8 +30,8 @@ def test_the_schema_follows_the_rules(node: Node) -> None:
     ("right", "wrong", "rule"),
     [
         ("  STRONG\n", "  strong\n", "naming-convention"),
-        ("  pageInfo: PageInfo!\n", "", "relay-connection-types"),
-        ("  hasNextPage: Boolean!\n", "", "relay-page-info"),
+        ("  pageInfo: PageInfo!\n", "  page: PageInfo!\n", "relay-connection-types"),
+        ("  hasNextPage: Boolean!\n", "  hasMore: Boolean!\n", "relay-page-info"),
         ('"""A picture of the library."""\n', "", "require-description"),
     ],
 )

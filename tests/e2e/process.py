@@ -26,6 +26,7 @@ from sqlalchemy import make_url
 from infra.settings import read_settings
 from pictograph import app
 from pictograph.cli import main
+from pictograph.cli.console import LOGGED_PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +35,6 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("pictograph")),)
 KEY = "a-key-of-the-tests-with-every-scope"
 START_SECONDS = 300  # of a machine that has much else to do
-LOGGERS = ("domain", "graph", "infra", "pictograph", "uvicorn")
 UPLOAD = """
 mutation Upload($files: [Upload!]!, $tags: [String!]) {
   uploadImages(input: {files: $files, tags: $tags}) {
@@ -276,7 +276,7 @@ class _LoopInThread(asyncio.SelectorEventLoop):
 def _logging_to(handler: logging.Handler) -> Iterator[None]:
     """Log as the commands set it up, and as before afterwards."""
     root = logging.getLogger()
-    ours = [logging.getLogger(name) for name in LOGGERS]
+    ours = [logging.getLogger(name) for name in LOGGED_PACKAGES]
     levels = [logger.level for logger in ours]
     for logger in ours:
         logger.setLevel(logging.INFO)

@@ -58,7 +58,7 @@ async def test_a_search_of_an_empty_library_says_that_nothing_is_here(
     await expect(gallery.page.get_by_role("heading", name="Nothing here")).to_be_visible()
 
 
-async def test_a_server_that_is_stopped_is_said_to_be_away_and_found_again(
+async def test_a_stopped_server_is_shown_as_unreachable_until_it_answers_again(
     visit: Visit, own: dict[str, object]
 ) -> None:
     with ServerProcess.start(own) as server:

@@ -84,7 +84,7 @@ async def test_tags_are_added_and_taken_away(visit: Visit, few: Server) -> None:
     assert newest["tags"] == few.ask(ONE, id=newest["id"])["image"]["tags"]
 
 
-async def test_what_a_picture_shows_is_said_anew(visit: Visit, few: Server) -> None:
+async def test_an_alt_text_can_be_edited(visit: Visit, few: Server) -> None:
     gallery = Gallery(await visit(few, key=KEY))
     newest = few.ask(NEWEST)["images"]["nodes"][0]
     await gallery.tiles.first.click()

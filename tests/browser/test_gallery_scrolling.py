@@ -36,7 +36,7 @@ SHIFTS = "window.shifts"
 PAGES = "{ images(first: 100%s) { nodes { id } pageInfo { endCursor } } }"
 
 
-async def test_the_first_screen_is_thumbnails_and_its_time_and_bytes_are_told(
+async def test_the_first_screen_is_thumbnails_and_its_time_and_bytes_are_reported(
     visit: Visit, library: Server, report: Callable[[str], None]
 ) -> None:
     loads = []

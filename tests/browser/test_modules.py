@@ -119,7 +119,7 @@ async def test_a_preview_is_the_picture_but_blurred(page: Page, size: tuple[int,
 
 
 @pytest.mark.parametrize("hashed", ["", "not base64!", "AAAA"])
-async def test_a_preview_that_is_none_paints_nothing(page: Page, hashed: str) -> None:
+async def test_without_a_preview_nothing_is_painted(page: Page, hashed: str) -> None:
     await page.evaluate(
         """async (hash) => {
           const canvas = document.createElement("canvas");

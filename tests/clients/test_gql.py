@@ -103,7 +103,7 @@ def test_a_change_without_a_key_is_refused(server: Server) -> None:
     assert "UNAUTHENTICATED" == error["extensions"]["code"]
 
 
-def test_a_key_that_nobody_knows_is_refused_and_the_reason_told(server: Server) -> None:
+def test_an_unknown_key_is_refused_with_the_reason(server: Server) -> None:
     stranger = client(server, Authorization="Bearer nobody-knows-me")
     with pytest.raises(TransportQueryError, match="key") as refused:
         stranger.execute(asked(PAGE))

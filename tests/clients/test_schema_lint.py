@@ -35,7 +35,7 @@ def test_the_schema_follows_the_rules(node: Node) -> None:
         ('"""A picture of the library."""\n', "", "require-description"),
     ],
 )
-def test_a_schema_that_breaks_a_rule_is_told(
+def test_a_schema_that_breaks_a_rule_is_reported(
     node: Node, tmp_path: Path, right: str, wrong: str, rule: str
 ) -> None:
     schema = tmp_path / "schema.graphql"

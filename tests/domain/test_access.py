@@ -153,7 +153,7 @@ def test_a_caller_with_the_scope_passes(scope: Scope) -> None:
         ),
     ],
 )
-def test_a_caller_without_the_scope_is_told_how_to_authenticate(
+def test_the_refusal_of_a_missing_scope_says_how_to_authenticate(
     caller: Caller, scope: Scope, sentence: str
 ) -> None:
     with pytest.raises(Unauthorized) as refusal:

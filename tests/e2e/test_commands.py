@@ -156,9 +156,7 @@ def test_a_server_that_cannot_start_says_why_in_one_sentence(
         ("postgresql://nobody@127.0.0.1:1/none", "cannot be used"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_said_in_one_sentence(
-    database_url: str, sentence: str
-) -> None:
+def test_an_unusable_database_is_reported_in_one_sentence(database_url: str, sentence: str) -> None:
     refused = pictograph("keys", "list", settings={"database_url": database_url})
     _assert_refused(refused, sentence)
 

@@ -48,7 +48,7 @@ def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
         assert not (tmp_path / "never made").exists()
 
 
-def test_a_killed_server_loses_nothing_and_one_told_to_stop_leaves_nothing_running(
+def test_a_killed_server_loses_nothing_and_a_stopped_server_leaves_nothing_running(
     model: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}

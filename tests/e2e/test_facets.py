@@ -84,7 +84,7 @@ def test_a_filter_narrows_what_is_counted(library: Server) -> None:
     assert {0} == {count for _, count in facets["labels"][1:]}
 
 
-def test_each_setting_is_told_by_its_name(library: Server) -> None:
+def test_each_setting_is_reported_by_its_name(library: Server) -> None:
     query = """query ($candidates: [String!]!) {
         images(first: 100) { nodes { tags labels(candidates: $candidates) { label share } } }
     }"""

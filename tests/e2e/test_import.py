@@ -127,7 +127,7 @@ def said(arguments: tuple[str, ...], settings: Mapping[str, object], *, status: 
     return done.stdout + done.stderr
 
 
-def test_what_lies_at_a_place_is_found_and_what_changes_there_follows(
+def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
     place: Place, own: dict[str, object], tmp_path: Path
 ) -> None:
     photos = {f"day {number % 2}/{number}.jpg": picture(number) for number in range(4)}
@@ -220,7 +220,7 @@ def test_a_manifest_names_what_is_imported(
     assert "2 found: 1 indexed, 1 unchanged, 0 vanished, 0 refused." in second
 
 
-def test_what_cannot_be_imported_is_said_in_one_sentence(
+def test_an_invalid_import_is_refused_in_one_sentence(
     s3_url: str, model: Path, tmp_path: Path
 ) -> None:
     bucket = Bucket(s3_url)

@@ -143,7 +143,7 @@ def kill_when(
         process.wait(timeout=60)
 
 
-def test_whoever_is_killed_at_whatever_step_the_next_ends_what_was_begun(
+def test_a_change_killed_at_any_step_is_completed_by_the_next_process(
     model: Path, second: Path, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}

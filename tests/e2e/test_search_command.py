@@ -68,7 +68,7 @@ def test_a_picture_is_looked_for_by_its_file_and_within_a_filter(
     assert "1 picture is relevant: likely or strong." in table
 
 
-def test_it_is_said_why_nothing_is_found(search: Search) -> None:
+def test_an_empty_result_has_its_reason(search: Search) -> None:
     sentence = "No picture matches all filters; leave out some of them.\n"
     assert sentence == search("a castle", "--taken-from", "2025")
     table = search("a cactus", "--tag", "lake", "--first", "3")

@@ -37,7 +37,7 @@ def worker(settings: dict[str, object]) -> Iterator[subprocess.Popen[str]]:
         assert "Traceback" not in said, said
 
 
-def test_a_library_is_checked_and_mended_by_a_worker_of_its_own(
+def test_a_library_is_checked_and_repaired_by_a_separate_worker(
     model: Path, postgres_url: str, tmp_path: Path
 ) -> None:
     settings: dict[str, object] = {

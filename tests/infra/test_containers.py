@@ -160,7 +160,7 @@ def test_the_commands_of_containers_are_commands_of_pictograph() -> None:
         group.commands[name].make_context(name, options)
 
 
-def test_the_image_runs_as_nobody_special() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     [user] = _all_of(_stages()[-1], "USER")
     assert user == "10001:10001"
     keywords = [keyword for keyword, _ in _stages()[-1]]

@@ -63,7 +63,9 @@ async def test_a_database_of_another_version_is_refused(postgres_url: str) -> No
             await check_current(engine)
 
 
-async def test_a_user_without_rights_is_told_which_are_missing(postgres_url: str) -> None:
+async def test_the_refusal_of_a_user_without_rights_names_the_missing_ones(
+    postgres_url: str,
+) -> None:
     async with open_engine(postgres_url) as engine, engine.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         await connection.execute(text("DROP EXTENSION vector"))

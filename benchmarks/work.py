@@ -13,8 +13,8 @@ from domain.entities.embeddings import EmbeddingModel
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
-from infra.postgres.models.active import activate
 from infra.postgres.work.leases import Leases
+from tests.postgres_library import activate
 
 ROWS = 200_000
 WORKERS = 4

@@ -29,6 +29,8 @@ class Remedy(StrEnum):
     """A folder or bucket may be unavailable. The caller can insist."""
     LIST_OBJECTS = "list_objects"
     """The objects can be named in a manifest."""
+    CHANGE_MODEL = "change_model"
+    """Another model can be added, and the configured one can be set back."""
     START_SERVER = "start_server"
     """A new library gets its first model when the server starts."""
     SHOW_MODELS = "show_models"

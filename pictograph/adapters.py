@@ -146,6 +146,11 @@ def source_of(name: str) -> str:
     return str(folder.absolute()) if folder.is_dir() else name
 
 
+def absolute_path(name: str) -> str:
+    """Return the absolute path of a folder, which need not exist."""
+    return str(Path(name).expanduser().absolute())
+
+
 def imaging(settings: Settings) -> PillowImaging:
     """Return the picture decoder. Entering it starts its processes."""
     from infra.pillow.imaging import PillowImaging

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from domain import Limits, Ports, build_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
-from pictograph.adapters import open_encoder, source_of, staging_for
+from domain.use_cases.models.start import ActivateModel, ChooseModel
+from pictograph.adapters import absolute_path, open_encoder, source_of, staging_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,20 +52,20 @@ class Shared:
         self, model: StoredModel | None, loaded_models: LoadedModels
     ) -> AsyncIterator[LoadedModel]:
         """Load a model and wire its use cases; None is the ACTIVE one. Raises Misconfigured."""
-        from infra.postgres.models.active import activate
+        from infra.postgres.models.changes import PostgresModelChanges
 
+        activate = ActivateModel(PostgresModelChanges(self.engine), utc_now)
         while True:
             source = model.source if model else await self._source_of_active()
             async with open_encoder(self.settings, source) as encoder:
                 if model is None:
                     try:
-                        active = await activate(self.engine, encoder.model, source=source)
+                        model = await activate(encoder.model, source)
                     except Misconfigured:
                         # Another model may have been promoted while this one was loaded.
                         if await self._source_of_active() == source:
                             raise
                         continue
-                    model = active.stored(source)
                 if (encoder.model.name, encoder.model.dimensions) != (model.name, model.dimensions):
                     raise Misconfigured(
                         f"What is at {source} is {encoder.model.name} now; put {model.name} back."
@@ -73,10 +74,16 @@ class Shared:
                 return
 
     async def _source_of_active(self) -> str:
-        from infra.postgres.models.active import source_of_active
+        from infra.postgres.models.changes import PostgresModelChanges
 
-        wanted, is_set = self.settings.model, "model" in self.settings.model_fields_set
-        return await source_of_active(self.engine, source_of(wanted), is_set=is_set)
+        wanted = self.settings.model
+        choose = ChooseModel(PostgresModelChanges(self.engine))
+        return await choose(
+            source_of(wanted),
+            # A folder that no longer exists is known by its absolute path, too.
+            aliases=[absolute_path(wanted)],
+            is_explicit="model" in self.settings.model_fields_set,
+        )
 
 
 def compose(

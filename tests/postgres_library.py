@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 from domain.ports import Catalog, Ingestion, KnownModels, ReadyFeed, VectorIndex
+from domain.use_cases.models.start import ActivateModel
 from infra.postgres.catalog.catalog import PostgresCatalog
 from infra.postgres.catalog.ingestion import PostgresIngestion
-from infra.postgres.models.active import activate
+from infra.postgres.models.active import ActiveModel
+from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.models.models import PostgresModels
 from infra.postgres.vectors.index import PostgresVectorIndex
-from infra.postgres.vectors.nearest import EXACT_BELOW
+from infra.postgres.vectors.planner import EXACT_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +23,15 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import EmbeddingModel
     from domain.entities.models import KnownModel
+
+
+async def activate(
+    engine: AsyncEngine, model: EmbeddingModel, *, source: str | None = None
+) -> ActiveModel:
+    """Make a model the ACTIVE one. Raises Misconfigured where another model embedded the images."""
+    activate_model = ActivateModel(PostgresModelChanges(engine), lambda: datetime.now(UTC))
+    stored = await activate_model(model, source or model.name)
+    return ActiveModel(stored.id, stored.name, stored.dimensions)
 
 
 class ImageLibrary(Catalog, Ingestion, KnownModels, ReadyFeed, VectorIndex, Protocol):

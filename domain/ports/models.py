@@ -88,8 +88,14 @@ class ModelTransaction(Protocol):
         Live models have tasks of their own on READY images.
         """
 
-    async def create_embeddings(self, model: StoredModel) -> None:
-        """Create the empty table of a model's embeddings, without an index. Idempotent."""
+    async def has_embeddings(self, model_id: int) -> bool:
+        """Return whether the model has embedded an image."""
+
+    async def create_embeddings(self, model: StoredModel, *, with_index: bool = False) -> None:
+        """Create the empty table of a model's embeddings. Idempotent.
+
+        The index is for a library without images. Else it is built at the end of the backfill.
+        """
 
     async def delete_embeddings(self, model: StoredModel) -> None:
         """Delete the embeddings of a model and everything that was computed from them."""

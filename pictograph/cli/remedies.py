@@ -14,6 +14,8 @@ REMEDIES = {
     "add --even-everything.",
     Remedy.CHECK_PLACE: "Check that the folder or bucket is complete, or add --even-everything.",
     Remedy.LIST_OBJECTS: "Write their names to a file, and import it with --manifest.",
+    Remedy.CHANGE_MODEL: "`pictograph models add` adds a model, and PICTOGRAPH_MODEL is the "
+    "configured one.",
     Remedy.START_SERVER: "Set PICTOGRAPH_MODEL to this model, and start the server.",
     Remedy.SHOW_MODELS: "`pictograph models status` shows which models can be promoted.",
     Remedy.WATCH_MODELS: "`pictograph models status --watch` shows the progress.",

@@ -9,11 +9,11 @@ import pytest_asyncio
 from domain.entities.embeddings import EmbeddingModel
 from infra.clip.concepts import ConceptBank
 from infra.postgres.engine import open_engine
-from infra.postgres.models.active import activate
 from infra.postgres.models.concepts import PostgresConcepts
 from tests.contracts.conftest import MODEL
 from tests.fakes.concepts import MemoryConceptStore
 from tests.fakes.encoder import FakeEncoder
+from tests.postgres_library import activate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,11 +16,11 @@ from domain.errors import InvalidArgument, Misconfigured
 from domain.use_cases.models.add import AddModel
 from domain.use_cases.models.drop import DropModel
 from infra.postgres.engine import open_engine
-from infra.postgres.models.active import activate
 from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.models.models import PostgresModels
 from tests.fakes.images import NOON
 from tests.fakes.models import MemoryModelLibrary, MemoryModels
+from tests.postgres_library import activate
 from tests.postgres_models import AT_NEW, AT_OLD, NEW, OLD, PostgresModelLibrary
 
 if TYPE_CHECKING:

@@ -240,9 +240,14 @@ class MemoryTransaction:
                 if image_id not in self.models.ready_at:
                     self.models.tasks.setdefault((new_id, image_id), error)
 
-    async def create_embeddings(self, model: StoredModel) -> None:
+    async def has_embeddings(self, model_id: int) -> bool:
+        return bool(self.models.embedded_by(model_id))
+
+    async def create_embeddings(self, model: StoredModel, *, with_index: bool = False) -> None:
         self.models.embedded.setdefault(model.id, set())
         self.models.indexed = [id_ for id_ in self.models.indexed if id_ != model.id]
+        if with_index:
+            self.models.indexed.append(model.id)
 
     async def delete_embeddings(self, model: StoredModel) -> None:
         self.models.embedded.pop(model.id, None)

@@ -100,3 +100,27 @@ def test_every_file_is_where_the_document_says(path: Path) -> None:
     named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
     assert named
     assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
+BASES = ((), ("domain/entities",), ("domain/use_cases",), ("graph", "pictograph"), ("infra",))
+"""Where the names in each column of CONTRIBUTING's table of files are; else they are full paths."""
+MAPPED = ("domain/entities", "domain/use_cases", "domain/runtime", "graph", "infra", "pictograph")
+
+
+def test_the_table_of_files_names_every_file_and_no_other() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("## Which file has it\n")[2].partition("\n## ")[0]
+    named = set()
+    for row in re.findall(r"^\| (?!subject|-)(.*) \|$", table, re.MULTILINE):
+        for bases, cell in zip(BASES, row.split(" |"), strict=True):
+            for name in re.findall(r"`([\w./]+(?:\.py|/))`", cell):
+                [path] = [p for base in (*bases, "") if (p := ROOT / base / name).exists()]
+                named.add(path)
+    modules = {
+        path
+        for folder in MAPPED
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    missing = {path for path in modules if not named & {path, *path.parents}}
+    assert set() == {path.relative_to(ROOT).as_posix() for path in missing}

@@ -8,9 +8,8 @@ import pytest
 import pytest_asyncio
 
 from infra.postgres.engine import open_engine
-from infra.postgres.models.active import activate
 from tests.infra.statement_recorder import EXACT_BELOW, FILL, IMAGES, MODEL, StatementRecorder
-from tests.postgres_library import PostgresLibrary
+from tests.postgres_library import PostgresLibrary, activate
 from tests.postgres_models import AT_OLD, OLD, PostgresModelLibrary
 
 if TYPE_CHECKING:

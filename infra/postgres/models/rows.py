@@ -42,12 +42,6 @@ def stored_model(row: ModelRow) -> StoredModel:
     )
 
 
-async def active_row(session: AsyncSession) -> ModelRow | None:
-    """Return the row of the ACTIVE model."""
-    statement = select(ModelRow).where(col(ModelRow.state) == ModelState.ACTIVE)
-    return (await session.scalars(statement)).one_or_none()
-
-
 async def insert_model(session: AsyncSession, model: EmbeddingModel) -> ModelRow:
     """Return the row of a model, inserted as RETIRED if there is none."""
     statement = select(ModelRow).where(

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text, update
+from sqlalchemy import exists, select, text, update
 from sqlmodel import col
 
 from domain.entities.models import MissingEmbeddings
-from infra.postgres.models.partitions import create_partition, index_name, partition_name
+from infra.postgres.models.partitions import (
+    create_index,
+    create_partition,
+    index_name,
+    partition_name,
+)
 from infra.postgres.models.rows import insert_model, stored_model, stored_models
 from infra.postgres.models.tasks import COUNT_MISSING, ENQUEUE_MISSING, reassign_tasks
-from infra.postgres.tables import ModelRow
+from infra.postgres.tables import EmbeddingRow, ModelRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,11 +71,17 @@ class PostgresModelTransaction:
     async def reassign(self, old_id: int, new_id: int) -> None:
         await reassign_tasks(self.session, old_id, new_id)
 
-    async def create_embeddings(self, model: StoredModel) -> None:
+    async def has_embeddings(self, model_id: int) -> bool:
+        embeddings = select(exists().where(col(EmbeddingRow.model_id) == model_id))
+        return bool(await self.session.scalar(embeddings))
+
+    async def create_embeddings(self, model: StoredModel, *, with_index: bool = False) -> None:
         await self.session.execute(SET_LOCK_TIMEOUT)
         await create_partition(self.session, model.id, model.dimensions)
         # To update an index with each image takes longer than to build it once at the end.
         await self.session.execute(text(f"DROP INDEX IF EXISTS {index_name(model.id)}"))
+        if with_index:
+            await self.session.execute(text(create_index(model.id, model.dimensions)))
 
     async def delete_embeddings(self, model: StoredModel) -> None:
         for statement in (*DELETE_DERIVED, DELETE_SEARCHES):

@@ -1,4 +1,4 @@
-"""PostgreSQL's planner: estimates of row counts, and plans, without executing a statement."""
+"""Chooses how a search is executed, by what PostgreSQL's planner estimates."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.visitors import InternalTraversal
 
+from domain.entities.embeddings import QueryKind
 from infra.postgres.catalog.filters import conditions
 from infra.postgres.images import ImageRow
 
@@ -23,6 +24,28 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
     from domain.entities.filters import ImageFilter
+
+EXACT_BELOW = 20_000
+"""Fewer candidates than this are compared one by one. That is fast, and an index scan for so few
+could miss some."""
+
+EF_SEARCH = {QueryKind.IMAGE: 100, QueryKind.TEXT: 450}
+"""``hnsw.ef_search``: how many candidates an index scan keeps in its queue, measured for
+recall@20."""
+
+MAX_EF_SEARCH = 1_000
+"""The limit of pgvector."""
+
+RERANK_EXTRA_HITS = {QueryKind.IMAGE: 24, QueryKind.TEXT: 100}
+"""How many hits an index scan fetches beyond the limit. The index has half precision, which makes
+near neighbours equal; the hits are ranked again by the distances of full precision. For texts, an
+index scan also misses more of the nearest images at first."""
+
+INDEX_STEP_COST = {QueryKind.IMAGE: 6, QueryKind.TEXT: 10}
+"""The cost of one step of an index scan, in comparisons of an exact scan of the matching images."""
+
+INDEX_SCAN_BUDGET_FACTOR = 4
+"""An index scan gives up after this multiple of the steps that it is expected to take."""
 
 ESTIMATE_LIFETIME_SECONDS = 60.0
 """How long an estimate is cached. A stale one can make a search slower, not its result worse."""
@@ -40,6 +63,36 @@ class Estimate:
 
     matching: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchBreadth:
+    """The breadth of an index scan, and whether its cost is low enough."""
+
+    ef_search: int
+    """How many candidates the scan keeps in its queue."""
+    max_steps: int
+    """After how many images, matching or not, the scan ends."""
+    is_cheaper: bool
+    """Whether it is expected to take at most half the time of an exact scan."""
+
+
+def search_breadth(kind: QueryKind, estimate: Estimate, *, limit: int) -> SearchBreadth:
+    """Return the breadth of an index scan for ``limit`` hits, at an estimated selectivity.
+
+    The fewer images match, the broader the scan. Where the matching images are far from the query,
+    a scan finds too few: it then ends once it has cost as much as an exact scan, or
+    INDEX_SCAN_BUDGET_FACTOR times what was expected.
+    """
+    images_per_match = max(1.0, estimate.total / max(1, estimate.matching))
+    ef_search = min(MAX_EF_SEARCH, round(EF_SEARCH[kind] * images_per_match))
+    expected_steps = max(ef_search, round((limit + RERANK_EXTRA_HITS[kind]) * images_per_match))
+    exact_scan_steps = estimate.matching // INDEX_STEP_COST[kind]
+    return SearchBreadth(
+        ef_search,
+        max(1, min(exact_scan_steps, INDEX_SCAN_BUDGET_FACTOR * expected_steps)),
+        is_cheaper=2 * expected_steps <= exact_scan_steps,
+    )
 
 
 class Planner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
@@ -10,7 +10,7 @@ from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
 from domain.use_cases.imports.estimate import EstimateImport
 from domain.use_cases.imports.import_copies import ImportCopies
-from domain.use_cases.imports.index_found import IMPORT_LEASE_SECONDS, IndexFound
+from domain.use_cases.imports.index_found import IndexFound
 from domain.use_cases.imports.reconcile import ReconcileObjects
 from domain.use_cases.imports.reconcile_manifest import ReconcileManifest
 from domain.use_cases.indexing import IndexImages
@@ -22,6 +22,7 @@ from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.restore_tasks import RestoreTasks
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
@@ -187,9 +188,7 @@ def build_use_cases(
         reconcile=ReconcileObjects(on.object_listing, on.external_objects, on.storage),
         reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects, on.storage),
         estimate=EstimateImport(on.encoder, on.imaging, on.external_files, max_bytes),
-        index_found=IndexFound(
-            replace(index, lease_seconds=IMPORT_LEASE_SECONDS), on.external_objects
-        ),
+        index_found=IndexFound(index, on.external_objects),
         list=ListImages(on.catalog),
         facets=CountFacets(on.catalog),
         label=LabelImages(on.encoder, on.vectors),
@@ -262,6 +261,7 @@ class LibraryUseCases:
     list_keys: ListKeys
     revoke_key: RevokeKey
     check: CheckLibrary
+    restore_tasks: RestoreTasks
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
@@ -274,6 +274,7 @@ def build_library_use_cases(on: LibraryPorts) -> LibraryUseCases:
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
         check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
+        restore_tasks=RestoreTasks(on.repair_queue),
         sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),

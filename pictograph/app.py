@@ -15,6 +15,7 @@ from domain.runtime.periodic import (
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
+    restore_tasks,
 )
 from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
@@ -218,6 +219,7 @@ async def serve(
             pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
+            partial(restore_tasks, pictograph.library.restore_tasks),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
             *([partial(pictograph.work, low_priority=True)] if settings.worker else []),
             *([partial(_run, background, pictograph)] if background else []),
@@ -245,7 +247,11 @@ async def work(
     """Finish queued tasks until cancelled."""
     async with open_pictograph(settings) as pictograph:
         ready(pictograph.use_cases)
-        await asyncio.gather(pictograph.refresh_models(), pictograph.work(on_ended))
+        await asyncio.gather(
+            pictograph.refresh_models(),
+            restore_tasks(pictograph.library.restore_tasks),
+            pictograph.work(on_ended),
+        )
 
 
 async def migrate(settings: Settings, *, create_bucket: bool) -> None:

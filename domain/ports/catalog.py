@@ -71,6 +71,13 @@ class Ingestion(Protocol):
         As with ``add``, the returned image may be another one with the same sha256.
         """
 
+    async def make_ready(self, image: Image, embedding: Embedding) -> None:
+        """Store the facts of a PROCESSING image's file, and its embedding: it becomes READY.
+
+        Does nothing where the image is not PROCESSING any more. A worker that still has a task on
+        it changes nothing.
+        """
+
 
 class ReadyFeed(Protocol):
     """The images in the order in which they became READY, for subscribers that lost events."""

@@ -66,6 +66,13 @@ class RepairQueue(Protocol):
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:
         """Make images FAILED with this reason, so that no search returns them."""
 
+    async def restore_tasks(self) -> int:
+        """Add a task for each PROCESSING image without one; return their number.
+
+        Also deletes the dead letters of images that were deleted. Costs nearly nothing where
+        nothing is missing.
+        """
+
 
 class ExternalObjects(Protocol):
     """Objects found in folders and buckets, and the tasks of one model on them."""

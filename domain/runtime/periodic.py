@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from domain import UseCases
+    from domain.use_cases.maintenance.restore_tasks import RestoreTasks
     from domain.use_cases.maintenance.sweep import Sweep
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
 
@@ -32,6 +33,13 @@ async def delete_expired_targets(sweep: SweepTargets, *, every: float = PERIOD_S
         sweep.delete_expired,
         every=every,
         failure="expired upload targets could not be deleted",
+    )
+
+
+async def restore_tasks(restore: RestoreTasks, *, every: float = PERIOD_SECONDS) -> None:
+    """Add the tasks that PROCESSING images lack, at once and then periodically."""
+    await periodically(
+        restore, every=every, failure="missing tasks could not be added", at_start=True
     )
 
 

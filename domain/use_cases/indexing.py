@@ -35,8 +35,8 @@ LEASE_BATCH_SIZE = 64
 FINISH_BATCH_SIZE = 32
 """How many results are stored in one transaction."""
 
-LEASE_SECONDS = 120.0
-"""Much longer than a picture takes. The tasks of a killed worker wait as long for another one."""
+LEASE_SECONDS = 30.0
+"""A worker extends its leases. The tasks of a killed worker wait as long for another one."""
 
 BACKOFF_BASE_SECONDS = 5.0
 MAX_BACKOFF_SECONDS = 600.0

@@ -2,7 +2,7 @@
 
 # No postponed annotations here: SQLModel reads them when a class is made.
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -116,6 +116,12 @@ def image_row(image: Image) -> ImageRow:
         source=image.source.location if image.source else None,
         source_version=image.source.version if image.source else None,
     )
+
+
+def ready_values(image: Image, *, columns: Collection[str] | None = None) -> dict[str, Any]:
+    """Return the values of these columns, or all, of an image that becomes READY now."""
+    row = image_row(image).model_dump(include=set(columns) if columns else None)
+    return row | {"ready_at": text("now()"), "failure_reason": None}
 
 
 def image_of(row: ImageRow) -> Image:

@@ -41,6 +41,13 @@ def repairs(fixture: WorkFixture) -> RepairQueue:
     return PostgresRepairQueue(fixture.catalog.engine)
 
 
+async def lose_tasks(fixture: WorkFixture) -> None:
+    if isinstance(fixture, MemoryWorkFixture):
+        fixture.queue.entries.clear()
+    else:
+        await fixture.run("DELETE FROM work")
+
+
 async def test_images_with_an_embedding_or_a_task_are_not_returned(
     fixture: WorkFixture, repairs: RepairQueue
 ) -> None:
@@ -56,16 +63,41 @@ async def test_a_pending_image_without_a_task_gets_one(
     image = pending_image()
     await fixture.catalog.add_pending(image)
     [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
-    # All tasks are lost.
-    if isinstance(fixture, MemoryWorkFixture):
-        fixture.queue.entries.clear()
-    else:
-        await fixture.run("DELETE FROM work")
+    await lose_tasks(fixture)
     assert [image.id] == await repairs.unembedded()
     assert 1 == await repairs.enqueue_unembedded()
     assert [] == await repairs.unembedded()
     [again] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert (task.subject, 1) == (again.subject, again.attempts)
+
+
+async def test_restoring_tasks_adds_a_task_for_each_processing_image_without_one(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    await fixture.catalog.add(image_with(), EAST)
+    image = pending_image()
+    await fixture.catalog.add_pending(image)
+    assert 0 == await repairs.restore_tasks()
+    assert 1 == len(await fixture.queue.lease(1, seconds=MINUTE_SECONDS))
+    assert 0 == await repairs.restore_tasks()
+    await lose_tasks(fixture)
+    assert 1 == await repairs.restore_tasks()
+    assert 0 == await repairs.restore_tasks()
+    [task] = await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+    assert image.id == task.image_id
+
+
+async def test_an_image_reprocessed_while_a_worker_holds_it_as_ready_keeps_its_task(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    image = await fixture.catalog.add(image_with(), EAST)
+    await fixture.add(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await repairs.reprocess([image.id])
+    assert [] == await fixture.queue.finish([indexed(task)])
+    [again] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.queue.finish([indexed(again)])
+    assert READY is (await fixture.catalog.get([image.id]))[image.id].status
 
 
 async def test_a_reprocessed_image_is_processing_until_its_task_is_finished(

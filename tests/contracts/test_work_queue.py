@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -130,12 +131,60 @@ async def test_the_result_of_a_deleted_image_is_not_stored(fixture: WorkFixture)
     assert {} == await fixture.catalog.get([image.id])
 
 
-async def test_a_task_on_a_deleted_image_is_deleted_when_it_is_due(fixture: WorkFixture) -> None:
+@pytest.mark.parametrize("is_leased", [False, True])
+async def test_deleting_an_image_deletes_its_task(fixture: WorkFixture, *, is_leased: bool) -> None:
     image = pending_image()
     await fixture.catalog.add_pending(image)
-    await fixture.catalog.delete([image.id])
+    if is_leased:
+        assert 1 == len(await fixture.queue.lease(10, seconds=MINUTE_SECONDS))
+    assert {image.id} == await fixture.catalog.delete([image.id])
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+    assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
+
+
+async def test_a_task_without_a_subject_is_deleted_when_it_is_due(fixture: WorkFixture) -> None:
+    external_object = found_object()
+    await fixture.add(external_object)
+    await fixture.delete_object(external_object)
     assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
     assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+
+
+async def test_a_task_that_fails_because_its_object_was_deleted_is_no_dead_letter(
+    fixture: WorkFixture,
+) -> None:
+    external_object = found_object()
+    await fixture.add(external_object)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.delete_object(external_object)
+    await fixture.queue.fail(task, "The file is missing.")
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+
+
+async def test_an_upload_makes_an_image_ready_that_waits_for_a_worker(
+    fixture: WorkFixture,
+) -> None:
+    image = pending_image(tags=("a",), filename="mine.jpg")
+    await fixture.catalog.add_pending(image)
+    [task] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    await fixture.catalog.tag([image.id], add=["b"])
+    done = indexed(task)
+    await fixture.catalog.make_ready(done.image, done.embedding)
+    stored = await stored_image(fixture, image)
+    assert (READY, 640, "mine.jpg") == (stored.status, stored.width, stored.filename)
+    assert ("a", "b") == stored.tags
+    assert [image.id] == list(await fixture.catalog.embeddings([image.id]))
+    # The worker comes too late, and its task ends.
+    assert [] == await fixture.queue.finish([done])
+    assert stored == await stored_image(fixture, image)
+    assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+
+
+async def test_only_a_processing_image_is_made_ready(fixture: WorkFixture) -> None:
+    ready, gone = await fixture.catalog.add(image_with(), EAST), image_with()
+    for image in (replace(ready, width=1), gone):
+        await fixture.catalog.make_ready(image, EAST)
+    assert {ready.id: ready} == await fixture.catalog.get([ready.id, gone.id])
 
 
 async def test_pending_images_are_leased_before_older_objects(fixture: WorkFixture) -> None:

@@ -6,14 +6,18 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from domain.runtime.periodic import delete_expired_searches
+import pytest
+
+from domain.runtime.periodic import delete_expired_searches, restore_tasks
+from domain.use_cases.maintenance.restore_tasks import RestoreTasks
 from domain.use_cases.maintenance.sweep import Sweep
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.kept_searches import MemoryKeptSearches
+from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
-    import pytest
+    from tests.domain.library_with_tasks import LibraryWithTasks
 
 
 class FlakySearches(MemoryKeptSearches):
@@ -43,3 +47,16 @@ async def test_expired_searches_are_deleted_periodically_also_after_an_outage(
     deleting.cancel()
     await asyncio.wait([deleting])
     assert ["expired searches could not be deleted; trying again"] == caplog.messages
+
+
+async def test_tasks_that_processing_images_lack_are_added_at_once(
+    library: LibraryWithTasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = await library.add_pending()
+    library.catalog.pending.clear()
+    restore = RestoreTasks(MemoryRepairQueue(library.catalog, library.work_queue))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(restore_tasks(restore), timeout=0.01)
+    assert library.work_queue.has_task(image.id)
+    assert 0 == await restore()
+    assert ["1 images were PROCESSING without a task; they have one now"] == caplog.messages

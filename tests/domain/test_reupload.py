@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.images import Variant
+from domain.entities.images import ImageStatus, Variant
 from domain.entities.uploads import UploadedImage
 from domain.use_cases.uploads.reupload import reupload
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain import UseCases
+    from domain.entities.embeddings import Embedding
     from domain.entities.images import Image
     from domain.use_cases.indexing import IndexImages
 
@@ -51,3 +53,44 @@ async def test_an_image_deleted_while_it_is_uploaded_again_leaves_no_bytes(
     monkeypatch.setattr(library.catalog, "mark_copied", delete_and_mark_copied)
     assert await reupload(library.catalog, library.storage, image, RED, tags=()) is None
     assert Variant.ORIGINAL.key_of(image.id) not in library.storage.objects
+
+
+async def test_uploading_a_picture_that_waits_for_a_worker_indexes_it(
+    use_cases: UseCases, index: IndexImages, library: LibraryWithTasks
+) -> None:
+    waiting = await library.add_pending()
+    [outcome] = await use_cases.upload([upload(RED)], tags=["mine"])
+    assert isinstance(outcome, UploadedImage)
+    assert (waiting.id, True) == (outcome.image.id, outcome.is_duplicate)
+    assert (ImageStatus.READY, ("mine",)) == (outcome.image.status, outcome.image.tags)
+    assert await library.image(waiting.id) == outcome.image
+    assert {waiting.id} == set(await library.catalog.embeddings([waiting.id]))
+    assert {variant.key_of(waiting.id) for variant in Variant} == set(library.storage.objects)
+    assert [1] == [ended async for ended in index()]
+    assert await library.image(waiting.id) == outcome.image
+
+
+@pytest.mark.parametrize("end", ["deleted", "failed", "ready"])
+async def test_a_picture_that_stops_waiting_while_it_is_uploaded_again_is_found(
+    end: str, use_cases: UseCases, library: LibraryWithTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = await library.add_pending()
+    make_ready = library.catalog.make_ready
+
+    async def end_and_make_ready(image: Image, embedding: Embedding) -> None:
+        if end == "deleted":
+            await library.catalog.delete([image.id])
+        elif end == "failed":
+            library.catalog.put(replace(waiting, status=ImageStatus.FAILED))
+        else:
+            await make_ready(image, embedding)
+        await make_ready(image, embedding)
+
+    monkeypatch.setattr(library.catalog, "make_ready", end_and_make_ready)
+    [outcome] = await use_cases.upload([upload(RED)])
+    assert isinstance(outcome, UploadedImage)
+    is_same = end == "ready"
+    assert (is_same, is_same) == (outcome.image.id == waiting.id, outcome.is_duplicate)
+    assert ImageStatus.READY is outcome.image.status
+    assert [outcome.image] == library.catalog.all()
+    assert {variant.key_of(outcome.image.id) for variant in Variant} == set(library.storage.objects)

@@ -42,6 +42,8 @@ class MemoryCatalog:
         self._embeddings: dict[UUID, Embedding] = {}
         self.pending: list[UUID] = []
         """Images added by ``add_pending``, for which the work queue has no task yet."""
+        self.deleted: set[UUID] = set()
+        """Images that were deleted, together with their tasks."""
         self.events = MemoryEvents()
         """Emits the ids of changed images, as the database's triggers do."""
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -82,6 +84,11 @@ class MemoryCatalog:
         if kept is image:
             self.pending.append(image.id)
         return kept
+
+    async def make_ready(self, image: Image, embedding: Embedding) -> None:
+        here = self._images.get(image.id)
+        if here is not None and here.status is ImageStatus.PROCESSING:
+            self.put(with_edits_of(here, image), embedding)
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         return {id_: self._images[id_] for id_ in ids if id_ in self._images}
@@ -203,6 +210,7 @@ class MemoryCatalog:
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         deleted = set(await self.get(ids))
+        self.deleted |= deleted
         for id_ in deleted:
             del self._images[id_]
             del self._embeddings[id_]
@@ -217,6 +225,13 @@ class MemoryCatalog:
 
     def _matching(self, criteria: ImageFilter) -> tuple[Image, ...]:
         return tuple(image for image in self._images.values() if matches(image, criteria))
+
+
+def with_edits_of(here: Image, indexed: Image) -> Image:
+    """Return an indexed image with what people edited while it was indexed."""
+    return replace(
+        indexed, tags=here.tags, alt_text=here.alt_text, rating=here.rating, filename=here.filename
+    )
 
 
 def matches(image: Image, criteria: ImageFilter) -> bool:

@@ -49,3 +49,13 @@ class MemoryRepairQueue:
             failed = replace(image, status=ImageStatus.FAILED, failure_reason=reason)
             self.catalog.put(failed, ())
         return len(ids)
+
+    async def restore_tasks(self) -> int:
+        lacking = [
+            image
+            for image in self.catalog.all()
+            if image.status is ImageStatus.PROCESSING and not self.work_queue.has_task(image.id)
+        ]
+        for image in lacking:
+            self.work_queue.add(image)
+        return len(lacking)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from domain.entities.images import Image, ImageStatus
 from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, Task, WorkCounts
-from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.catalog import MemoryCatalog, with_edits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,14 +111,14 @@ class MemoryWorkQueue:
             if isinstance(subject, Image):
                 failed = replace(subject, status=ImageStatus.FAILED, failure_reason=reason)
                 self.catalog.put(failed)
-            else:
+            elif isinstance(subject, FoundObject):
                 self.refused[task.image_id] = reason
             del self.entries[task.image_id]
 
     async def counts(self) -> WorkCounts:
         self._add_pending_tasks()
         now = self.clock()
-        entries = self.entries.values()
+        entries = [self.entries[id_] for id_ in self.entries if id_ not in self.catalog.deleted]
         dead_letters = sum(entry.due_at == NEVER for entry in entries)
         leased = sum(entry.lease is not None and now < entry.due_at < NEVER for entry in entries)
         return WorkCounts(len(entries) - dead_letters - leased, leased, dead_letters)
@@ -159,12 +159,6 @@ class MemoryWorkQueue:
         if here is None:
             return False
         if here.status is ImageStatus.PROCESSING:
-            here = replace(
-                each.image,
-                tags=here.tags,
-                alt_text=here.alt_text,
-                rating=here.rating,
-                filename=here.filename,
-            )
+            here = with_edits_of(here, each.image)
         self.catalog.put(here, each.embedding)
         return True

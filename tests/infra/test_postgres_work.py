@@ -78,6 +78,34 @@ async def test_every_new_image_has_a_task_of_each_other_live_model(
     assert [] == await fixture.queue.lease(10, seconds=MINUTE_SECONDS)
 
 
+async def test_the_embedding_of_a_model_that_comes_late_is_stored(
+    fixture: PostgresWorkFixture,
+) -> None:
+    other = await queue_of_another_model(fixture, "ready")
+    image = await fixture.catalog.add_pending(pending_image())
+    await fixture.run(
+        "INSERT INTO work (model_id, image_id) VALUES (:model, :id)",
+        model=other.model.id,
+        id=image.id,
+    )
+    [ours] = await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    [theirs] = await other.lease(1, seconds=MINUTE_SECONDS)
+    assert [] == await fixture.queue.finish([indexed(ours)])
+    assert [] == await other.finish([indexed(theirs)])
+    assert 2 == len(await fixture.run("SELECT 1 FROM embeddings WHERE image_id = :id", id=image.id))
+
+
+async def test_dead_letters_of_deleted_images_are_deleted(fixture: PostgresWorkFixture) -> None:
+    kept, gone = [await fixture.catalog.add(image_with(), EAST) for _ in range(2)]
+    for image in (kept, gone):
+        await fixture.add(image)
+    for task in await fixture.queue.lease(10, seconds=MINUTE_SECONDS):
+        await fixture.queue.fail(task, "It cannot be read.")
+    await fixture.run("DELETE FROM images WHERE id = :id", id=gone.id)
+    assert 0 == await PostgresRepairQueue(fixture.catalog.engine).restore_tasks()
+    assert 1 == (await fixture.queue.counts()).failed
+
+
 async def test_a_retired_model_gets_no_tasks(fixture: PostgresWorkFixture) -> None:
     other = await queue_of_another_model(fixture, "retired")
     await fixture.catalog.add(image_with(), EAST)

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 IMPORT_POLL_SECONDS = 0.5
 """The shortest pause between two counts of the waiting objects."""
 
-IMPORT_LEASE_SECONDS = 30.0
-"""Shorter than a worker's. An import that is started again right after it was killed waits this
-long for the tasks that the killed one had leased."""
-
 MAX_COUNTING_SHARE = 0.05
 """The largest share of the time for counting waiting objects, which is slow for millions."""
 

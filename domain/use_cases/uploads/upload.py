@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UploadImages:
-    """Stores pictures and makes them findable. The same bytes twice are one image."""
+    """Stores pictures and makes them findable. The same bytes twice are one image.
+
+    Of bytes that a direct upload left PROCESSING, the image is indexed here: no worker is awaited.
+    """
 
     encoder: Encoder
     imaging: Imaging
@@ -71,7 +74,23 @@ class UploadImages:
     ) -> UploadedImage | None:
         """Return the existing image with the tags, or None if it does not exist any more."""
         image = existing and await reupload(self.catalog, self.storage, existing, data, tags=tags)
+        if image and image.status is ImageStatus.PROCESSING:
+            image = await self._index(image, data)
         return UploadedImage(image, is_duplicate=True) if image else None
+
+    async def _index(self, image: Image, data: bytes) -> Image | None:
+        """Index an image that waits for a worker; return None if it does not exist any more."""
+        picture = await self.imaging.decode(data)
+        [embedding] = await self.encoder.encode_images([picture.pixels])
+        await store(self.storage, image, picture)
+        await self.ingestion.make_ready(image.with_picture(picture), embedding)
+        indexed = (await self.catalog.get([image.id])).get(image.id)
+        if indexed is None:
+            await self.storage.delete(Variant.keys_of([image.id]))
+        elif indexed.is_replaceable:
+            # The worker had failed meanwhile.
+            return await reupload(self.catalog, self.storage, indexed, data, tags=())
+        return indexed
 
     async def _insert(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]

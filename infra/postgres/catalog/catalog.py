@@ -40,11 +40,23 @@ UPDATE_TAGS = text("""
     )
     RETURNING images.*
 """)
+# SKIP LOCKED: a transaction that changes a task may wait for the image. A worker deletes a skipped
+# task.
 DELETE_IMAGES = text("""
-    DELETE FROM images WHERE id IN (
-        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    WITH deleted AS (
+        DELETE FROM images WHERE id IN (
+            SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+        )
+        RETURNING id
+    ), tasks AS (
+        DELETE FROM work WHERE (model_id, image_id) IN (
+            SELECT model_id, image_id FROM work
+            WHERE model_id = ANY(ARRAY(SELECT id FROM models)) AND image_id = ANY(ARRAY(
+                SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
+            )) FOR UPDATE SKIP LOCKED
+        )
     )
-    RETURNING id
+    SELECT id FROM deleted
 """)
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import and_, cast, func, literal, select
+from sqlalchemy import and_, cast, func, literal, select, update
 from sqlalchemy.dialects.postgresql import REAL, TIMESTAMP, insert
 from sqlmodel import col
 
 from domain.entities.images import ImageStatus
 from domain.entities.models import LIVE_STATES, ModelState
 from infra.postgres.engine import autocommit
-from infra.postgres.images import ImageRow, image_of, image_row
+from infra.postgres.images import FILE_FACTS, ImageRow, image_of, image_row, ready_values
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
 from infra.postgres.tables import EmbeddingRow, ModelRow, WorkRow
@@ -40,6 +40,11 @@ class PostgresIngestion:
     async def add_pending(self, image: Image) -> Image:
         return await self._run(_insert_pending(self.model, image), image)
 
+    async def make_ready(self, image: Image, embedding: Embedding) -> None:
+        statement = _with_embedding(self.model, image, embedding, new=_updated(image))
+        async with dropped_models_refused(autocommit(self.engine), self.model) as session:
+            await session.execute(statement)
+
     async def _run(self, statement: Select[Any], image: Image) -> Image:
         while True:
             async with dropped_models_refused(autocommit(self.engine), self.model) as session:
@@ -63,7 +68,16 @@ def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[An
 
     It returns the id, or no row where the sha256 exists already: then it inserts nothing.
     """
-    new = _inserted(image)
+    return _with_embedding(model, image, embedding, new=_inserted(image))
+
+
+def _with_embedding(
+    model: ActiveModel, image: Image, embedding: Embedding, *, new: CTE
+) -> Select[Any]:
+    """Return the statement that runs ``new``, and adds an embedding and tasks of other models.
+
+    ``new`` returns the id of the image, or no row: then nothing is added.
+    """
     is_ready = literal(image.status is ImageStatus.READY)
     vector = cast(array(embedding, REAL()), VECTOR())
     embedded = (
@@ -72,6 +86,7 @@ def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[An
             ["image_id", "model_id", "embedding"],
             select(new.c.id, literal(model.id), vector).where(is_ready),
         )
+        .on_conflict_do_nothing()
         .cte("embedded")
     )
     models = ModelRow.metadata.tables["models"]
@@ -82,6 +97,7 @@ def _insert(model: ActiveModel, image: Image, embedding: Embedding) -> Select[An
             ["model_id", "image_id"],
             select(models.c.id, new.c.id).select_from(models.join(new, is_another)),
         )
+        .on_conflict_do_nothing()
         .cte("tasks")
     )
     return select(new.c.id).add_cte(embedded, tasks)
@@ -123,6 +139,17 @@ def _inserted(image: Image) -> CTE:
         insert(images)
         .values(row)
         .on_conflict_do_nothing(index_elements=["sha256"])
+        .returning(images.c.id)
+        .cte("new")
+    )
+
+
+def _updated(image: Image) -> CTE:
+    images = ImageRow.metadata.tables["images"]
+    return (
+        update(images)
+        .where(images.c.id == image.id, images.c.status == ImageStatus.PROCESSING.value)
+        .values(ready_values(image, columns=FILE_FACTS))
         .returning(images.c.id)
         .cte("new")
     )

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from domain.entities.images import REPLACEABLE, Image, ImageStatus
 from domain.entities.work import FoundObject
-from infra.postgres.images import FILE_FACTS, ImageRow, image_row
+from infra.postgres.images import FILE_FACTS, ImageRow, ready_values
 from infra.postgres.models.rows import IS_LIVE
 from infra.postgres.tables import EmbeddingRow
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 # Locked in the order of the ids, as a deletion does, so that the two never deadlock.
 LOCK_IMAGES = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
+""")
+SELECT_READY = text("""
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready'
 """)
 INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     INSERT INTO work (model_id, image_id)
@@ -80,6 +83,7 @@ class Finishing:
         ready = [each for each in existing if _has_status(each, ImageStatus.READY)]
         pending = [each for each in existing if _has_status(each, ImageStatus.PROCESSING)]
         new = await self._make_ready(pending)
+        ready += await self._made_ready_by_others(pending, new)
         objects = [each for each in ours if isinstance(each.task.subject, FoundObject)]
         # In the order of the digests, so that two workers never deadlock on them.
         for each in sorted(objects, key=lambda each: each.image.sha256):
@@ -113,12 +117,25 @@ class Finishing:
                     col(ImageRow.id) == each.image.id,
                     col(ImageRow.status) == ImageStatus.PROCESSING.value,
                 )
-                .values(_row(each.image, columns=FILE_FACTS))
+                .values(ready_values(each.image, columns=FILE_FACTS))
                 .returning(col(ImageRow.id))
             )
             if await self.connection.scalar(statement):
                 changed.append(each)
         return changed
+
+    async def _made_ready_by_others(
+        self, pending: Sequence[IndexedImage], new: Sequence[IndexedImage]
+    ) -> list[IndexedImage]:
+        """Return the results that came late: an upload or another model made the images READY.
+
+        Their embeddings are stored all the same, as this model has no other task for them.
+        """
+        ours = {each.image.id for each in new}
+        late = [each for each in pending if each.image.id not in ours]
+        ids = [each.image.id for each in late]
+        ready = set(await self._all(SELECT_READY, ids=ids)) if ids else set()
+        return [each for each in late if each.image.id in ready]
 
     async def _insert_image_of_object(self, each: IndexedImage) -> bool:
         """Insert the image of an object, and return whether its bytes are new to the library."""
@@ -130,7 +147,7 @@ class Finishing:
         image = each.image
         inserted = (
             insert(ImageRow)
-            .values(_row(image))
+            .values(ready_values(image))
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
@@ -179,9 +196,3 @@ class Finishing:
 
 def _has_status(each: IndexedImage, status: ImageStatus) -> bool:
     return isinstance(each.task.subject, Image) and each.task.subject.status is status
-
-
-def _row(image: Image, *, columns: Collection[str] | None = None) -> dict[str, Any]:
-    """Return these columns, or all, of an image that becomes READY now."""
-    row = image_row(image).model_dump(include=set(columns) if columns else None)
-    return row | {"ready_at": text("now()"), "failure_reason": None}

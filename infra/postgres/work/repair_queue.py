@@ -41,18 +41,34 @@ ON_CONFLICT_RETRY = """
     ON CONFLICT (model_id, image_id) DO UPDATE
     SET due_at = now(), attempts = 0, lease = NULL WHERE work.due_at = 'infinity'
 """
+# An index by ready_at finds the images that never were READY.
+INSERT_TASKS_OF_PROCESSING = text(f"""
+    INSERT INTO work (model_id, image_id)
+    SELECT models.id, images.id FROM models JOIN images ON state = 'active'
+    WHERE ready_at IS NULL AND status = 'processing' AND NOT EXISTS (
+        SELECT FROM work WHERE image_id = images.id AND model_id = models.id
+        AND due_at < 'infinity'
+    )
+    {ON_CONFLICT_RETRY}
+""")  # noqa: S608 - constants
+DELETE_DEAD_LETTERS_OF_DELETED = text("""
+    DELETE FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models)) AND due_at = 'infinity'
+    AND NOT EXISTS (SELECT FROM images WHERE id = image_id)
+    AND NOT EXISTS (SELECT FROM objects WHERE id = work.image_id AND objects.image_id IS NULL)
+""")
 INSERT_MISSING_TASKS = text(
     f"INSERT INTO work (model_id, image_id) {MISSING_EMBEDDINGS} {ON_CONFLICT_RETRY}"
 )
-REPROCESS_IMAGES = text(f"""
+# A worker that holds a lease on the image as READY loses it: its result would not end the task.
+REPROCESS_IMAGES = text("""
     WITH reprocessed AS (
         UPDATE images SET status = 'processing'
         WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready' RETURNING id
     )
     INSERT INTO work (model_id, image_id)
     SELECT models.id, reprocessed.id FROM reprocessed JOIN models ON state = 'active'
-    {ON_CONFLICT_RETRY}
-""")  # noqa: S608 - constants
+    ON CONFLICT (model_id, image_id) DO UPDATE SET due_at = now(), attempts = 0, lease = NULL
+""")
 FAIL_IMAGES = text("""
     WITH failed AS (
         UPDATE images SET status = 'failed', failure_reason = :reason
@@ -81,6 +97,10 @@ class PostgresRepairQueue:
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:
         await self._change(FAIL_IMAGES, ids=list(ids), reason=reason)
         return len(ids)
+
+    async def restore_tasks(self) -> int:
+        await self._change(DELETE_DEAD_LETTERS_OF_DELETED)
+        return await self._change(INSERT_TASKS_OF_PROCESSING)
 
     async def _change(self, statement: TextClause, **values: object) -> int:
         async with self.engine.begin() as connection:

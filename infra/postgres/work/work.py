@@ -33,23 +33,25 @@ WORKERS_STOPPED_REASON = (
 )
 
 # A task on a READY image stays in the table as a dead letter, due at infinity. Any other task is
-# deleted, and its image or object has the reason.
+# deleted, and its image or object has the reason, unless it was deleted in the meantime.
 MOVE_TO_DEAD_LETTERS = text("""
     WITH held AS (
         SELECT image_id FROM work
         WHERE model_id = :model AND image_id = :id AND lease = :lease FOR UPDATE
     ), failed AS (
         UPDATE images SET status = 'failed', failure_reason = :error
-        WHERE id IN (SELECT image_id FROM held) AND status = 'processing' RETURNING id
+        WHERE id IN (SELECT image_id FROM held) AND status = 'processing'
     ), refused AS (
         UPDATE objects SET error = :error
-        WHERE id IN (SELECT image_id FROM held) AND image_id IS NULL RETURNING id
-    ), ended AS (SELECT id FROM failed UNION SELECT id FROM refused), deleted AS (
-        DELETE FROM work WHERE model_id = :model AND image_id IN (SELECT id FROM ended)
+        WHERE id IN (SELECT image_id FROM held) AND image_id IS NULL
+    ), ready AS (
+        SELECT id FROM images WHERE id IN (SELECT image_id FROM held) AND status = 'ready'
+    ), deleted AS (
+        DELETE FROM work
+        WHERE model_id = :model AND image_id IN (SELECT image_id FROM held EXCEPT TABLE ready)
     )
     UPDATE work SET due_at = 'infinity', lease = NULL, error = :error
-    WHERE model_id = :model
-    AND image_id IN (SELECT image_id FROM held EXCEPT SELECT id FROM ended)
+    WHERE model_id = :model AND image_id IN (SELECT id FROM ready)
 """)
 
 

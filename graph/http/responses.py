@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -35,10 +36,11 @@ def error_response(
     *,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
     code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
-    error = {"message": message, "extensions": {"code": code}}
+    error = {"message": message, "extensions": {"code": code, **extensions}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
     )

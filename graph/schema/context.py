@@ -8,7 +8,6 @@ from uuid import UUID
 
 import strawberry
 from graphql import DocumentNode
-from strawberry.dataloader import DataLoader
 
 from domain import UseCases
 from domain.entities.images import Image, Variant
@@ -16,6 +15,7 @@ from domain.entities.keys import Caller, Scope
 from domain.entities.queries import ByBlend, SearchBy
 from domain.errors import InvalidArgument
 from domain.use_cases.access import demand
+from graph.schema.lazy import Loader
 
 if TYPE_CHECKING:
     from domain.entities.labels import LabelRequest, LabelScore
@@ -54,10 +54,8 @@ class Context:
     def __post_init__(self) -> None:
         """Start with empty loaders and counters."""
         self._use_cases: UseCases | None = None
-        self.images: DataLoader[UUID, Image | None] = DataLoader(self._load_images)
-        self.labels: DataLoader[LabelRequest, tuple[LabelScore, ...]] = DataLoader(
-            self._load_labels
-        )
+        self.images: Loader[UUID, Image | None] = Loader(self._load_images)
+        self.labels: Loader[LabelRequest, tuple[LabelScore, ...]] = Loader(self._load_labels)
         self._searches = 0
 
     @property

@@ -97,13 +97,16 @@ class Schema(strawberry.Schema):
             )
         except _RequestError as error:
             return error.result
-        result = await super().execute(
-            query,
-            context_value=context_value,
-            operation_name=operation_name,
-            variable_values=variable_values,
-            **kwargs,
-        )
+        try:
+            result = await super().execute(
+                query,
+                context_value=context_value,
+                operation_name=operation_name,
+                variable_values=variable_values,
+                **kwargs,
+            )
+        except asyncio.CancelledError as cancelled:
+            result = _failure(cancelled)
         return _masked(result, context_value)
 
     async def stream(  # type: ignore[override]
@@ -203,6 +206,19 @@ def _timeout_error(seconds: float) -> GraphQLError:
     )
 
 
+def _failure(cancelled: asyncio.CancelledError) -> ExecutionResult:
+    """Return the result of an operation in which something that it awaited was cancelled.
+
+    Raises CancelledError where the operation itself was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise cancelled
+    bug = RuntimeError("a part of the operation was cancelled")
+    bug.__cause__ = cancelled
+    return ExecutionResult(data=None, errors=[GraphQLError(str(bug), original_error=bug)])
+
+
 async def _single(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
     yield result
 
@@ -224,6 +240,9 @@ async def _masked_stream(
             except TimeoutError:
                 error = _timeout_error(context.timeout_seconds)
                 yield ExecutionResult(data=None, errors=[error])
+                return
+            except asyncio.CancelledError as cancelled:
+                yield _masked(_failure(cancelled), context)
                 return
             yield _masked(result, context)
 

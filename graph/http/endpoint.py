@@ -150,6 +150,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def _execute(self, request: Request, data: object, context: Context) -> Response:
         params = graphql_params(data)
+        context.tells_cost = (params.get("extensions") or {}).get("cost") is True
         streams = _prefers_events(request)
         types = _STREAMED_OPERATION_TYPES if streams else _OPERATION_TYPES
         operation: dict[str, Any] = {

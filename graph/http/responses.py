@@ -22,12 +22,13 @@ STATUS_CODES = {
 # Any: the data has the shape of the query.
 def result_body(result: ExecutionResult) -> dict[str, Any]:
     """Return a result as a JSON object. A request error has no key ``data``, not even null."""
+    extensions = {"extensions": result.extensions} if result.extensions else {}
     if not result.errors:
-        return {"data": result.data}
+        return {"data": result.data, **extensions}
     errors = [error.formatted for error in result.errors]
     if result.data is None and not any(error.path for error in result.errors):
-        return {"errors": errors}
-    return {"errors": errors, "data": result.data}
+        return {"errors": errors, **extensions}
+    return {"errors": errors, "data": result.data, **extensions}
 
 
 def error_response(

@@ -42,6 +42,10 @@ class Context:
     """The public URL of this server, without a trailing slash."""
     timeout_seconds: float = 60
     """The time limit of the operation, or of each result of a subscription."""
+    tells_cost: bool = False
+    """Whether the answer has the cost of the operation in its extensions."""
+    cost: int | None = None
+    """The cost of the operation, where it is told."""
     document: DocumentNode | None = None
     """The parsed and validated document."""
     authorization: str | None = field(default=None, repr=False)

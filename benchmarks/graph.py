@@ -40,7 +40,7 @@ async def main() -> None:
         data = picture_file(words=str(number))
         await use_cases.upload([Upload(f"{number}.png", len(data), lambda data=data: _read(data))])  # type: ignore[misc]
     transport = httpx.ASGITransport(app=create_app(lambda: use_cases))
-    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
         async def send(query: str) -> bytes:
             answer = await client.post("/graphql", json={"query": query})

@@ -35,6 +35,14 @@ def _parse_origin(origin: str) -> str:
     return origin.lower()
 
 
+def _parse_host(host: str) -> str:
+    name = host.removeprefix("*.")
+    if not name or set(name) & set("/:*?# "):
+        message = f"“{host}” is no host; write a name without port, as pictures.example.org"
+        raise ValueError(message)
+    return host.lower()
+
+
 class Settings(BaseSettings):
     """The settings of one process, built once and passed down in parts."""
 
@@ -46,6 +54,12 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: HttpUrl | None = Field(
         None, description="Base URL of image links; unset, the host of the request."
+    )
+    allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(_parse_host)], ...], NoDecode] = (
+        Field(
+            (),
+            description="More hosts to answer for, separated by commas; `*.lan` for all below it.",
+        )
     )
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_parse_origin)], ...], NoDecode] = (
         Field((), description="CORS origins that may send requests, separated by commas.")
@@ -124,7 +138,7 @@ class Settings(BaseSettings):
         "info", description="Lowest level that is logged."
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -138,6 +152,15 @@ class Settings(BaseSettings):
             return not ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host != "localhost"
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names that the server answers for: the one it listens on, and those that are set."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return (self.host, *self.allowed_hosts)
+        return self.allowed_hosts
 
     @property
     def summary(self) -> str:

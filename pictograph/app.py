@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
+
+logger = logging.getLogger("pictograph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                 loaded_models.use_cases,
                 HttpOptions(
                     public_url=str(settings.public_url) if settings.public_url else None,
+                    allowed_hosts=settings.host_names,
                     cors_origins=settings.cors_origins,
                     max_request_bytes=settings.max_request_bytes,
                     operation_seconds=settings.operation_seconds,
@@ -213,6 +217,12 @@ async def serve(
     """
     from graph.http import server
 
+    if settings.listens_beyond_loopback and not settings.public_url:
+        logger.warning(
+            "without PICTOGRAPH_PUBLIC_URL the server answers only for IP addresses and for %s; "
+            "PICTOGRAPH_ALLOWED_HOSTS adds hosts",
+            ", ".join(("localhost", *settings.host_names)),
+        )
     async with open_pictograph(settings) as pictograph:
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [

@@ -22,6 +22,7 @@ THUMBNAIL_SIDE = 320
 """Longest sides of the renditions, in pixels."""
 
 MAX_ALT_TEXT_CHARACTERS = 2_000
+MAX_EXIF_TAGS = 250
 MIN_RATING, MAX_RATING = 1, 5
 
 

@@ -14,7 +14,15 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from domain import UseCases
 from graph.http import gallery, graphiql
 from graph.http.endpoint import GraphQLEndpoint
-from graph.http.health import NO_CHECKS, Check, Readiness, liveness
+from graph.http.health import (
+    LIVENESS_PATH,
+    NO_CHECKS,
+    READINESS_PATH,
+    Check,
+    Readiness,
+    liveness,
+)
+from graph.http.hosts import HostMiddleware, accepted_hosts
 from graph.http.middleware import RequestMiddleware
 from graph.http.multipart import PREFLIGHT_HEADERS
 from graph.http.options import HttpOptions
@@ -41,8 +49,8 @@ def create_app(
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
         Route("/images/{id}/{variant}", PictureEndpoint(current_use_cases).respond),
-        Route("/healthz", liveness),
-        Route("/readyz", Readiness(ready).respond),
+        Route(LIVENESS_PATH, liveness),
+        Route(READINESS_PATH, Readiness(ready).respond),
         *_pages(options),
     ]
     # Uploads do not depend on the model.
@@ -54,7 +62,14 @@ def create_app(
         routes.append(Route("/uploads/{id}", uploads.respond, methods=["POST"]))
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(RequestMiddleware), *_cors(options.cors_origins)],
+        middleware=[
+            Middleware(RequestMiddleware),
+            Middleware(
+                HostMiddleware,
+                accepted=accepted_hosts(options.public_url, options.allowed_hosts),
+            ),
+            *_cors(options.cors_origins),
+        ],
         exception_handlers={HTTPException: http_exception_response},
     )
     app.router.redirect_slashes = False

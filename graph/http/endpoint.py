@@ -50,7 +50,6 @@ _SERVER_ERRORS = {
     "TIMEOUT": HTTPStatus.SERVICE_UNAVAILABLE,
     "INTERNAL_SERVER_ERROR": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-_HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -151,6 +150,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def _execute(self, request: Request, data: object, context: Context) -> Response:
         params = graphql_params(data)
+        context.tells_cost = (params.get("extensions") or {}).get("cost") is True
         streams = _prefers_events(request)
         types = _STREAMED_OPERATION_TYPES if streams else _OPERATION_TYPES
         operation: dict[str, Any] = {
@@ -227,8 +227,8 @@ def _type_not_allowed(kind: OperationType, method: str) -> HTTPException:
 
 
 def _base_url(connection: HTTPConnection) -> str:
-    host = connection.headers.get("host", "")
-    if not _HOST.fullmatch(host):
+    host = connection.headers.get("host")
+    if host is None:
         name, port = connection.scope.get("server") or ("localhost", None)
         host = f"{name}:{port}" if port else name
     return f"{connection.scope['scheme'].replace('ws', 'http')}://{host}"

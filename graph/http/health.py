@@ -20,6 +20,10 @@ NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
 
 CHECK_TIMEOUT_SECONDS = 5
 
+LIVENESS_PATH, READINESS_PATH = "/healthz", "/readyz"
+HEALTH_PATHS = (LIVENESS_PATH, READINESS_PATH)
+"""Load balancers ask these under any host, and also while the server is busy."""
+
 
 async def liveness(_: Request) -> Response:
     """Answer 200 while the process serves requests."""

@@ -1,5 +1,6 @@
 """Middleware of every request: request ids, security headers, and masked internal errors."""
 
+import asyncio
 import logging
 import re
 from collections.abc import MutableMapping
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.http.responses import error_response
@@ -54,11 +56,33 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             logger.debug("request %s: the client disconnected", request_id)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            is_stopping = task is not None and task.cancelling() > 0
+            if scope["type"] != "http" or started:
+                raise
+            # The server's own plain answer would lack the request's id.
+            if is_stopping:
+                logger.warning("request %s did not end before the server stopped", request_id)
+                response = error_response(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "The server is stopping; send the request again.",
+                    headers={"Retry-After": "1"},
+                )
+            else:
+                logger.exception("request %s failed", request_id)
+                response = _internal_error(request_id)
+            await response(scope, receive, send_with_headers)
         except Exception:
             logger.exception("request %s failed", request_id)
             if scope["type"] == "http" and not started:
-                response = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, MASKED_MESSAGE)
-                await response(scope, receive, send_with_headers)
+                await _internal_error(request_id)(scope, receive, send_with_headers)
+
+
+def _internal_error(request_id: str) -> Response:
+    return error_response(
+        HTTPStatus.INTERNAL_SERVER_ERROR, MASKED_MESSAGE, extensions={"requestId": request_id}
+    )
 
 
 def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:

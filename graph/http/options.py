@@ -10,6 +10,8 @@ class HttpOptions:
 
     public_url: str | None = None
     """The URL that clients use. None takes the host of each request."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts that requests may name, in addition to loopback, addresses and the public URL."""
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API, exactly as browsers send them."""
     max_body_bytes: int = 1024 * 1024

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -21,12 +22,13 @@ STATUS_CODES = {
 # Any: the data has the shape of the query.
 def result_body(result: ExecutionResult) -> dict[str, Any]:
     """Return a result as a JSON object. A request error has no key ``data``, not even null."""
+    extensions = {"extensions": result.extensions} if result.extensions else {}
     if not result.errors:
-        return {"data": result.data}
+        return {"data": result.data, **extensions}
     errors = [error.formatted for error in result.errors]
     if result.data is None and not any(error.path for error in result.errors):
-        return {"errors": errors}
-    return {"errors": errors, "data": result.data}
+        return {"errors": errors, **extensions}
+    return {"errors": errors, "data": result.data, **extensions}
 
 
 def error_response(
@@ -35,10 +37,11 @@ def error_response(
     *,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
     code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
-    error = {"message": message, "extensions": {"code": code}}
+    error = {"message": message, "extensions": {"code": code, **extensions}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
     )

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import strawberry
 from graphql import DocumentNode
-from strawberry.dataloader import DataLoader
 
 from domain import UseCases
 from domain.entities.images import Image, Variant
@@ -16,6 +15,7 @@ from domain.entities.keys import Caller, Scope
 from domain.entities.queries import ByBlend, SearchBy
 from domain.errors import InvalidArgument
 from domain.use_cases.access import demand
+from graph.schema.lazy import Loader
 
 if TYPE_CHECKING:
     from domain.entities.labels import LabelRequest, LabelScore
@@ -42,6 +42,10 @@ class Context:
     """The public URL of this server, without a trailing slash."""
     timeout_seconds: float = 60
     """The time limit of the operation, or of each result of a subscription."""
+    tells_cost: bool = False
+    """Whether the answer has the cost of the operation in its extensions."""
+    cost: int | None = None
+    """The cost of the operation, where it is told."""
     document: DocumentNode | None = None
     """The parsed and validated document."""
     authorization: str | None = field(default=None, repr=False)
@@ -54,10 +58,8 @@ class Context:
     def __post_init__(self) -> None:
         """Start with empty loaders and counters."""
         self._use_cases: UseCases | None = None
-        self.images: DataLoader[UUID, Image | None] = DataLoader(self._load_images)
-        self.labels: DataLoader[LabelRequest, tuple[LabelScore, ...]] = DataLoader(
-            self._load_labels
-        )
+        self.images: Loader[UUID, Image | None] = Loader(self._load_images)
+        self.labels: Loader[LabelRequest, tuple[LabelScore, ...]] = Loader(self._load_labels)
         self._searches = 0
 
     @property

@@ -7,7 +7,6 @@ from typing import TypeAlias
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from domain import UseCases
 from domain.entities import facets
@@ -15,6 +14,7 @@ from domain.entities.facets import Facet, FacetRequest, Selection
 from domain.entities.filters import ImageFilter
 from domain.entities.labels import Candidates
 from graph.schema.arguments import FacetSize, LabelCandidates
+from graph.schema.lazy import Loader
 
 LoadIds: TypeAlias = Callable[[], Awaitable[Sequence[UUID]]]
 Values: TypeAlias = tuple[facets.FacetValue, ...]
@@ -40,12 +40,12 @@ class LabelScore:
 class ImageFacets:
     """Counts of the values that a set of images has, computed only when selected."""
 
-    counts: strawberry.Private[DataLoader[FacetRequest | Candidates, Values]]
+    counts: strawberry.Private[Loader[FacetRequest | Candidates, Values]]
 
     @classmethod
     def over(cls, use_cases: UseCases, selection: ImageFilter | LoadIds) -> "ImageFacets":
         """Return the facets of a filter, or of ids that are loaded once, with the first facet."""
-        return cls(counts=DataLoader(partial(_count, use_cases, selection)))
+        return cls(counts=Loader(partial(_count, use_cases, selection)))
 
     @strawberry.field
     async def cameras(self, first: FacetSize = 10) -> list[FacetValue]:

@@ -24,7 +24,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from graph.schema.context import Context
-from graph.schema.cost import MAX_QUERY_BYTES, MAX_TOKENS, limit_error
+from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
 from graph.schema.document_cache import DocumentCache
 from graph.schema.errors import MAX_ERRORS, mask_errors
@@ -72,6 +72,7 @@ class Schema(strawberry.Schema):
             Query, Mutation, Subscription, extensions=[OperationTimeout], config=config
         )
         add_descriptions(self._schema)
+        self.pricing = Pricing(self._schema)
         self._documents = DocumentCache()
 
     def process_errors(
@@ -93,17 +94,24 @@ class Schema(strawberry.Schema):
         """Execute one operation. Raises InvalidOperationTypeError."""
         try:
             context_value.document = self._validated(
-                query, operation_name, variables=variable_values, allowed=allowed_operation_types
+                query,
+                operation_name,
+                variables=variable_values,
+                allowed=allowed_operation_types,
+                context=context_value,
             )
         except _RequestError as error:
-            return error.result
-        result = await super().execute(
-            query,
-            context_value=context_value,
-            operation_name=operation_name,
-            variable_values=variable_values,
-            **kwargs,
-        )
+            return _with_cost(error.result, context_value)
+        try:
+            result = await super().execute(
+                query,
+                context_value=context_value,
+                operation_name=operation_name,
+                variable_values=variable_values,
+                **kwargs,
+            )
+        except asyncio.CancelledError as cancelled:
+            result = _failure(cancelled)
         return _masked(result, context_value)
 
     async def stream(  # type: ignore[override]
@@ -123,10 +131,14 @@ class Schema(strawberry.Schema):
         context = context_value.for_operation()
         try:
             context.document = self._validated(
-                query, operation_name, variables=variable_values, allowed=allowed_operation_types
+                query,
+                operation_name,
+                variables=variable_values,
+                allowed=allowed_operation_types,
+                context=context,
             )
         except _RequestError as error:
-            return _single(error.result)
+            return _single(_with_cost(error.result, context))
         results = await super().stream(
             query,
             context_value=context,
@@ -142,7 +154,8 @@ class Schema(strawberry.Schema):
         operation_name: str | None,
         *,
         variables: dict[str, Any] | None,
-        allowed: Iterable[OperationType] = ALL_OPERATION_TYPES,
+        allowed: Iterable[OperationType],
+        context: Context,
     ) -> DocumentNode:
         """Return the parsed and valid document of a query.
 
@@ -155,7 +168,9 @@ class Schema(strawberry.Schema):
         operation = get_operation_ast(document, operation_name)
         if operation and (kind := OperationType(operation.operation.value)) not in allowed:
             raise InvalidOperationTypeError(kind)
-        if error := limit_error(document, variables):
+        if context.tells_cost:
+            context.cost = self.pricing.cost(document, variables, operation_name)
+        if error := self.pricing.limit_error(document, variables):
             raise _RequestError(error)
         if cached is None:
             errors = validate(self._schema, document, VALIDATION_RULES, max_errors=MAX_ERRORS)
@@ -203,6 +218,19 @@ def _timeout_error(seconds: float) -> GraphQLError:
     )
 
 
+def _failure(cancelled: asyncio.CancelledError) -> ExecutionResult:
+    """Return the result of an operation in which something that it awaited was cancelled.
+
+    Raises CancelledError where the operation itself was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise cancelled
+    bug = RuntimeError("a part of the operation was cancelled")
+    bug.__cause__ = cancelled
+    return ExecutionResult(data=None, errors=[GraphQLError(str(bug), original_error=bug)])
+
+
 async def _single(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
     yield result
 
@@ -225,6 +253,9 @@ async def _masked_stream(
                 error = _timeout_error(context.timeout_seconds)
                 yield ExecutionResult(data=None, errors=[error])
                 return
+            except asyncio.CancelledError as cancelled:
+                yield _masked(_failure(cancelled), context)
+                return
             yield _masked(result, context)
 
 
@@ -233,4 +264,11 @@ def _masked(result: ExecutionResult, context: Context) -> ExecutionResult:
         result.errors = mask_errors(
             result.errors, caller=context.caller, request_id=context.request_id
         )
+    return _with_cost(result, context)
+
+
+def _with_cost(result: ExecutionResult, context: Context) -> ExecutionResult:
+    if context.cost is not None:
+        cost = {"cost": context.cost, "limit": int(LIMITS.cost)}
+        result.extensions = {**(result.extensions or {}), "cost": cost}
     return result

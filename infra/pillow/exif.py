@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from domain.entities.images import Exif, GeoPoint
+from domain.entities.images import MAX_EXIF_TAGS, Exif, GeoPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 UPRIGHT = 1
 
-_MAX_TAGS = 250
 _MAX_TEXT_CHARACTERS = 1_000
 _MAX_LISTED_BYTES = 8
 # Tags that describe the layout of the file, and private data of cameras and programs.
@@ -68,7 +67,7 @@ def _texts(tags: Mapping[str, TagValue]) -> dict[str, str]:
     excluded = frozenset(_EXCLUDED_TAGS.split())
     named = ((name, _text(value)) for name, value in tags.items() if name not in excluded)
     readable = [(name, text) for name, text in named if text is not None]
-    return dict(readable[:_MAX_TAGS])
+    return dict(readable[:MAX_EXIF_TAGS])
 
 
 def _text(value: TagValue | None) -> str | None:

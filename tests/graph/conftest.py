@@ -14,6 +14,8 @@ from graph.http.options import HttpOptions
 from tests.graph.fake_server import Client, FakeBackend, Serve
 from tests.graph.recording_fakes import RecordingCatalog
 
+TEST_HOST = "pictures.test"
+
 
 @pytest.fixture
 def backend() -> FakeBackend:
@@ -34,11 +36,11 @@ async def serve(backend: FakeBackend) -> AsyncIterator[Serve]:
         use_cases = backend.use_cases(public_reading=public_reading)
         app = create_app(
             lambda: use_cases,
-            replace(HttpOptions(), **options),
+            replace(HttpOptions(allowed_hosts=(TEST_HOST,)), **options),
             ready=ready or {},
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
-        clients.append(httpx.AsyncClient(transport=transport, base_url="http://pictures.test"))
+        clients.append(httpx.AsyncClient(transport=transport, base_url=f"http://{TEST_HOST}"))
         return Client(clients[-1])
 
     yield start

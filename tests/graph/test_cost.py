@@ -6,17 +6,18 @@ import time
 from typing import Any
 
 import pytest
-from graphql import parse
+from graphql import get_introspection_query, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.schema.cost import limit_error
-from tests.graph.fake_server import Client
+from graph.schema.cost import LIBRARY_COST, ROW_COST, SEARCH_COST, STATEMENT_COST
+from graph.schema.schema import Schema
+from tests.graph.fake_server import Client, FakeBackend
 from tests.graph.multipart_requests import KEY
 
 
 def exceeded_limit(query: str, **variables: object) -> Any:
-    error = limit_error(parse(query), variables)
+    error = PRICING.limit_error(parse(query), variables)
     return error and error.message.split()[2]
 
 
@@ -25,6 +26,7 @@ def aliased(selection: str, *, times: int) -> str:
     return " ".join(f"a{number}: {selection}" for number in range(times))
 
 
+PRICING = Schema().pricing
 LABELS = "labels(candidates: [{}]) {{ __typename }}".format(", ".join(f'"{n}"' for n in range(10)))
 VALUES = "cameras(first: 100) { value count } tags(first: 100) { value count } months { count }"
 
@@ -46,7 +48,7 @@ async def test_a_fragment_bomb_is_refused(client: Client) -> None:
 def test_every_fragment_is_measured_once() -> None:
     document = parse(fragment_bomb(150))
     began = time.process_time()
-    assert limit_error(document, None)
+    assert PRICING.limit_error(document, None)
     # Expanding 2**150 spreads would never end; the bound only tells the two apart.
     assert time.process_time() - began < 60
 
@@ -84,6 +86,19 @@ def test_every_fragment_is_measured_once() -> None:
         (f"{{ images {{ nodes {{ {aliased(LABELS, times=10)} }} }} }}", "cost"),
         (f"{{ images(first: 100) {{ nodes {{ {aliased(LABELS, times=9)} }} }} }}", "cost"),
         (
+            f"{{ {aliased('images(first: 100) { nodes { exif { all { name } } } }', times=2)} }}",
+            "cost",
+        ),
+        ("{ images(last: 100) { nodes { exif { all { name value } } } } }", "cost"),
+        ("{ images(first: null, last: 100) { nodes { exif { all { name } } } } }", "cost"),
+        (f"{{ {aliased('images(first: 100) { pageInfo { endCursor } }', times=30)} }}", "cost"),
+        (f"{{ {aliased('images(first: 100) { nodes { tags } }', times=15)} }}", "cost"),
+        (f"{{ {aliased('images(first: 100) { nodes { altText } }', times=16)} }}", "cost"),
+        (
+            f"{{ {aliased('__schema { types { fields { name args { name } } } }', times=30)} }}",
+            "cost",
+        ),
+        (
             f"{{ images(first: 9) {{ nodes {{ similarImages {{ nodes {{ {LABELS} }} }} }} }} }}",
             "cost",
         ),
@@ -98,11 +113,106 @@ def test_the_error_names_the_exceeded_limit(query: str, name: str) -> None:
     [
         f"{{ images(first: 100) {{ nodes {{ id filename tags {LABELS} }} }} }}",
         f"{{ images(first: 100) {{ nodes {{ id url }} facets {{ {VALUES} {LABELS} }} }} }}",
-        f"{{ {aliased('images { facets { tags { value count } } }', times=12)} }}",
+        f"{{ {aliased('images { facets { tags { value count } } }', times=10)} }}",
     ],
 )
 def test_the_queries_of_a_page_are_within_the_limits(query: str) -> None:
     assert exceeded_limit(query) is None
+
+
+def cost(query: str, **variables: object) -> int:
+    return PRICING.cost(parse(query), variables)
+
+
+def searched(arguments: str = "", selection: str = "searchId") -> int:
+    return cost(f'{{ searchImages(by: {{text: "a"}}{arguments}) {{ {selection} }} }}')
+
+
+def test_scans_of_the_library_and_of_every_vector_have_a_price() -> None:
+    assert searched() + LIBRARY_COST == searched(", exact: true")
+    assert searched() == searched(", exact: false")
+    assert searched() + LIBRARY_COST < searched(selection="explain { recall }")
+    assert searched() + SEARCH_COST <= searched(selection="relevantCount")
+    query = 'query ($exact: Boolean!) { searchImages(by: {text: "a"}, exact: $exact) { searchId } }'
+    assert cost(query, exact=False) + LIBRARY_COST == cost(query, exact=True)
+    assert cost("{ images { totalCount } }") >= cost("{ images { __typename } }") + STATEMENT_COST
+
+
+def test_what_a_page_has_once_is_counted_once() -> None:
+    few, many = (
+        cost(f"{{ images(first: {size}) {{ totalCount pageInfo {{ endCursor }} }} }}")
+        for size in (1, 100)
+    )
+    assert many - few == 99 * ROW_COST
+
+
+def test_the_last_images_cost_as_much_as_the_first() -> None:
+    first, last, both = (
+        cost(f"{{ images({arguments}) {{ nodes {{ id }} }} }}")
+        for arguments in ("first: 50", "last: 50", "first: null, last: 50")
+    )
+    assert first == last == both
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "variables"),
+    [
+        ("$ids: [ID!]!", '{imageIds: $ids, tags: ["a"]}', {"ids": ["x"] * 500}),
+        ("$in: TagImagesInput!", "$in", {"in": {"imageIds": ["x"] * 500, "tags": ["a"]}}),
+    ],
+)
+def test_the_payload_of_a_mutation_is_as_long_as_its_input(
+    declared: str, given: str, variables: dict[str, object]
+) -> None:
+    query = f"mutation ({declared}) {{ tagImages(input: {given}) {{ images {{ id tags }} }} }}"
+    assert 500 * 3 <= cost(query, **variables) <= 500 * 20
+    assert exceeded_limit(query, **variables) is None
+
+
+def test_one_introspection_of_the_whole_schema_is_allowed_and_several_are_not() -> None:
+    whole = get_introspection_query(
+        descriptions=True, specified_by_url=True, directive_is_repeatable=True
+    )
+    assert exceeded_limit(whole) is None
+    selection = whole[whole.index("__schema {") + len("__schema {") :]
+    body, _, fragments = selection.partition("fragment ")
+    body = body.strip().removesuffix("}")
+    twice = (
+        "{ a: __schema { ...S } b: __schema { ...S } } "
+        f"fragment S on __Schema {{ {body} fragment {fragments}"
+    )
+    assert "cost" == exceeded_limit(twice)
+
+
+async def test_the_cost_is_told_on_request(client: Client) -> None:
+    async def asked(query: str, extensions: object) -> Any:
+        body = {"query": query, "extensions": extensions}
+        return (await client.http.post("/graphql", json=body)).json()
+
+    query = "{ images(first: 2) { nodes { id } } }"
+    told = await asked(query, {"cost": True})
+    assert {"nodes": []} == told["data"]["images"]
+    assert {"cost": cost(query), "limit": 20_000} == told["extensions"]["cost"]
+    for extensions in (None, {}, {"cost": False}, {"cost": 1}):
+        assert "extensions" not in await asked(query, extensions)
+    dear = "{ images(first: 100) { nodes { exif { all { name value } } } } }"
+    refused = await asked(dear, {"cost": True})
+    assert "QUERY_TOO_LARGE" == refused["errors"][0]["extensions"]["code"]
+    assert {"cost": cost(dear), "limit": 20_000} == refused["extensions"]["cost"]
+    mistake = await asked("{ nothing }", {"cost": True})
+    assert {"cost": 1, "limit": 20_000} == mistake["extensions"]["cost"]
+    assert "data" not in mistake
+
+
+async def test_a_query_that_is_too_dear_runs_nothing(
+    client: Client, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any call of the catalog would fail.
+    monkeypatch.setattr(backend.catalog, "list", None)
+    dear = aliased("images(first: 100) { nodes { exif { all { name value } } } }", times=30)
+    response = await client.ask(f"{{ {dear} }}")
+    assert ["errors"] == list(response)
+    assert "QUERY_TOO_LARGE" == response["errors"][0]["extensions"]["code"]
 
 
 def test_labels_in_variables_are_measured() -> None:
@@ -221,4 +331,4 @@ def test_measuring_ends_for_every_document(
     named = " ".join(
         f"fragment {name} on X {{ {body} }}" for name, body in zip("abc", fragments, strict=True)
     )
-    limit_error(parse(f"{{ {selection} }} {named}"), variables)
+    PRICING.limit_error(parse(f"{{ {selection} }} {named}"), variables)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from graph.schema.cost import limit_error
+from graph.schema.schema import Schema
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import Client, Serve
 from tests.graph.multipart_requests import KEY
 
+PRICING = Schema().pricing
 AN_ID = "019a0000-0000-7000-8000-000000000000"
 RED, GREEN, GREY = (200, 0, 10), (0, 200, 10), (90, 90, 90)
 
@@ -160,9 +161,9 @@ async def test_duplicates_need_a_key_when_public_reading_is_off(serve: Serve) ->
 
 def test_duplicates_count_as_a_search_and_as_a_page() -> None:
     eleven = " ".join(f"d{n}: duplicates(first: 1) {{ nodes {{ kind }} }}" for n in range(11))
-    assert "searches" in str(limit_error(parse(f"{{ {eleven} }}"), None))
+    assert "searches" in str(PRICING.limit_error(parse(f"{{ {eleven} }}"), None))
     deep = "{ duplicates { nodes { images { similarImages { searchId } } } } }"
-    assert "searches" in str(limit_error(parse(deep), None))
+    assert "searches" in str(PRICING.limit_error(parse(deep), None))
 
 
 def test_a_page_of_groups_costs_as_much_as_facets() -> None:
@@ -170,15 +171,15 @@ def test_a_page_of_groups_costs_as_much_as_facets() -> None:
         " ".join(f"{name}{number}: {field}" for number in range(8))
         for name, field in (("d", GROUPS), ("f", "images { facets { __typename } }"))
     )
-    assert limit_error(parse(f"{{ {pages} }}"), None) is None
-    assert "cost" in str(limit_error(parse(f"{{ {pages} {facets} }}"), None))
+    assert PRICING.limit_error(parse(f"{{ {pages} }}"), None) is None
+    assert "cost" in str(PRICING.limit_error(parse(f"{{ {pages} {facets} }}"), None))
 
 
 @pytest.mark.parametrize("images", ["images { id url }", "...images"])
 def test_a_group_is_measured_with_the_most_images_it_can_have(images: str) -> None:
     fragment = " fragment images on DuplicateGroup { images { id url } }"
     query = f"{{ duplicates(first: %d) {{ nodes {{ {images} }} }} }}{fragment}"
-    assert limit_error(parse(query % 60), None) is None
-    assert "cost" in str(limit_error(parse(query % 100), None))
+    assert PRICING.limit_error(parse(query % 60), None) is None
+    assert "cost" in str(PRICING.limit_error(parse(query % 100), None))
     both = f"{{ duplicates(first: 50) {{ nodes {{ {images} }} }} images {{ nodes {{ id }} }} }}"
-    assert limit_error(parse(both + fragment), None) is None
+    assert PRICING.limit_error(parse(both + fragment), None) is None

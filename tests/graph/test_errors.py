@@ -1,10 +1,15 @@
 """Errors as clients and operators see them."""
 
+# ruff: noqa: ANN401 - fakes take any arguments
+
+import asyncio
 import logging
+from typing import Any
 
 import pytest
 
 from domain.errors import Misconfigured
+from graph.schema.lazy import Lazy
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import Client, FakeBackend, Serve
 from tests.graph.multipart_requests import KEY, upload_form
@@ -101,3 +106,79 @@ async def test_a_misconfigured_server_is_an_internal_error(
     error = await client.error("{ images { totalCount } }")
     assert "Internal server error" == error["message"]
     assert 1 == len(caplog.records)
+
+
+async def test_a_field_that_fails_leaves_the_batched_fields_beside_it_alone(
+    client: Client, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = (await client.upload(picture_file()))["results"][0]["image"]
+    cosines = backend.catalog.cosines
+    failed = asyncio.Event()
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        failed.set()
+        raise OUTAGE
+
+    async def wait(*arguments: Any) -> Any:
+        await failed.wait()
+        await asyncio.sleep(0.05)
+        return await cosines(*arguments)
+
+    monkeypatch.setattr(backend.catalog, "search", fail)
+    monkeypatch.setattr(backend.catalog, "cosines", wait)
+    labels = 'labels(candidates: ["a", "b"]) { label }'
+    query = f"""query ($id: ID!) {{
+        failing: image(id: $id) {{ {labels} similarImages {{ searchId }} }}
+        other: image(id: $id) {{ {labels} }}
+    }}"""
+    response = await client.ask(query, id=image["id"])
+    assert [["failing", "similarImages"]] == [error["path"] for error in response["errors"]]
+    assert response["data"]["failing"] is None
+    assert 2 == len(response["data"]["other"]["labels"])
+
+
+async def test_work_that_is_cancelled_from_inside_is_an_internal_error(
+    client: Client, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(backend.catalog, "count", cancelled)
+    for accept in ("application/json", "text/event-stream"):
+        response = await client.http.post(
+            "/graphql",
+            json={"query": "{ images { totalCount } }"},
+            headers={"Accept": accept, "X-Request-ID": "my-id.8"},
+        )
+        assert 200 == response.status_code
+        assert "INTERNAL_SERVER_ERROR" in response.text
+        assert "my-id.8" in response.text
+
+
+async def test_a_shared_result_survives_all_but_the_last_of_its_callers() -> None:
+    ended: list[str] = []
+
+    async def compute() -> int:
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return 7
+
+    lazy = Lazy(compute)
+    callers = [asyncio.create_task(lazy()) for _ in range(2)]
+    await asyncio.sleep(0)
+    callers[0].cancel()
+    assert 7 == await callers[1]
+    assert 7 == await lazy()
+
+    lazy = Lazy(compute)
+    only = asyncio.create_task(lazy())
+    await asyncio.sleep(0)
+    only.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await only
+    await asyncio.sleep(0)
+    assert ["cancelled"] == ended
+    assert 7 == await lazy()

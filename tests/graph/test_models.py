@@ -63,7 +63,7 @@ def switch(backend: FakeBackend) -> ModelSwitch:
 @pytest.fixture
 async def client(switch: ModelSwitch) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(app=create_app(switch))
-    async with httpx.AsyncClient(transport=transport, base_url="http://pictures.test") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
         client = Client(http)
         await client.upload(*(picture_file(rgb) for rgb in list(COLOURS.values())[:5]))
         yield client

@@ -81,3 +81,16 @@ def test_an_invalid_variable_is_reported_with_a_correction(
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PICTOGRAPH_API_KEY", "a-very-secret-key")
     assert "very-secret" not in repr(read_settings())
+
+
+def test_hosts_are_names_without_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOGRAPH_ALLOWED_HOSTS", "Pictures.example.org, *.lan")
+    assert ("pictures.example.org", "*.lan") == read_settings().allowed_hosts
+    monkeypatch.setenv("PICTOGRAPH_ALLOWED_HOSTS", "https://pictures.example.org")
+    with pytest.raises(Misconfigured, match=r"PICTOGRAPH_ALLOWED_HOSTS .* without port"):
+        read_settings()
+
+
+def test_a_server_answers_for_the_name_that_it_listens_on() -> None:
+    assert () == read_settings(host="192.168.1.2").host_names
+    assert ("nas", "server") == read_settings(host="nas", allowed_hosts="server").host_names

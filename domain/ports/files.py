@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Imaging(Protocol):
-    """Decodes picture files. Every method raises UploadRefusal for an unacceptable file."""
+    """Decodes picture files.
+
+    Every method raises UploadRefusal for an unacceptable file, and Overloaded where a retry later
+    can succeed: many pictures are waiting, or what decoded this one was stopped.
+    """
 
     async def decode(self, data: bytes) -> Picture:
         """Check the format and the limits, decode once, and return the facts and the renditions."""

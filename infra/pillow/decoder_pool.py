@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
-from domain.errors import InvalidContent, Misconfigured
+from domain.errors import InvalidContent, Misconfigured, Overloaded
 from infra.pillow.decoder_protocol import (
     LENGTH_PREFIX,
     MAX_BODY_BYTES,
@@ -32,6 +33,18 @@ _START_TIMEOUT_SECONDS = 60
 _EXIT_TIMEOUT_SECONDS = 1
 _MAX_TASKS_PER_PROCESS = 500
 _INHERITED_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+# The operating system may run other programs, or none: a machine can be paused.
+_WALL_CLOCK_FACTOR = 8
+# A killed process is replaced, and its task runs again, after these pauses.
+_RETRY_PAUSES_SECONDS = (0.1, 1.0)
+# What a process does to itself with a picture. Any other signal comes from outside: from the
+# kernel that is out of memory, or from whatever stops all processes of a service.
+_SIGNALS_OF_FAULTS = frozenset(
+    {
+        *(signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+        *(signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP, signal.SIGXCPU),
+    }
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +54,7 @@ class DecoderLimits:
     """The resources of a process for one picture."""
 
     seconds: float
-    """Of wall-clock time, and of CPU time."""
+    """Of CPU time."""
     memory_bytes: int
     """Of address space."""
 
@@ -50,7 +63,9 @@ class DecoderPool:
     """Runs tasks in ``workers`` processes; urgent tasks have priority over waiting ones.
 
     An async context manager. A process is killed and replaced when it exceeds a limit, when it
-    dies, and when the caller of its task is cancelled.
+    dies, and when the caller of its task is cancelled. A picture is refused for what decoding it
+    does to the process. A process that is killed from outside, or that gets no CPU time, is not the
+    picture's fault: its task runs again, and then ends in a refusal that can be retried.
     """
 
     def __init__(self, workers: int, limits: DecoderLimits) -> None:
@@ -59,6 +74,7 @@ class DecoderPool:
         # A heap by priority, then by arrival.
         self._waiters: list[tuple[bool, int, asyncio.Future[_ProcessSlot]]] = []
         self._arrivals = count()
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         """Start every process. Raises Misconfigured if they do not start."""
@@ -77,13 +93,26 @@ class DecoderPool:
         raise failures[0]
 
     async def __aexit__(self, *_: object) -> None:
-        """Kill every process."""
-        await asyncio.gather(*(slot.kill() for slot in self._slots))
+        """Kill every process. Tasks that run or wait end in refusals that can be retried."""
+        self._is_closed = True
+        await asyncio.gather(*(slot.close() for slot in self._slots))
 
     async def run(self, task: object, data: bytes, *, urgent: bool = False) -> Response:
-        """Return the response to a task. Raises InvalidContent if its process was killed."""
-        async with self._acquire(urgent=urgent) as slot:
-            return await slot.run(pack_message(task, data))
+        """Return the response to a task.
+
+        Raises InvalidContent for a picture that exceeds a limit or crashes the process, and
+        Overloaded where no process lasted long enough to decode it.
+        """
+        for pause in (0, *_RETRY_PAUSES_SECONDS):
+            await asyncio.sleep(pause)
+            try:
+                async with self._acquire(urgent=urgent) as slot:
+                    if self._is_closed:
+                        break
+                    return await slot.run(pack_message(task, data))
+            except _Interrupted as interruption:
+                log.warning("A picture was not decoded: %s", interruption)
+        raise Overloaded("The server could not finish decoding this picture; send it again later.")
 
     @asynccontextmanager
     async def _acquire(self, *, urgent: bool) -> AsyncIterator[_ProcessSlot]:
@@ -113,6 +142,10 @@ class DecoderPool:
         self._free.append(slot)
 
 
+class _Interrupted(Exception):  # noqa: N818 - no fault of this program either
+    """A process was killed from outside, or could not be started."""
+
+
 @dataclass
 class _ProcessSlot:
     """A slot of the pool, with its current process."""
@@ -120,6 +153,8 @@ class _ProcessSlot:
     limits: DecoderLimits
     process: Process | None = None
     task_count: int = 0
+    _is_running: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one task that runs."""
 
     async def start(self) -> None:
         """Start a process, unless one runs that is not due for replacement."""
@@ -139,7 +174,8 @@ class _ProcessSlot:
             stdout=PIPE,
             env=inherited
             | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "2"},
-            # Ctrl-C must reach only the server, which shuts down in order.
+            # Ctrl-C must reach only the server, which shuts down in order. The process also ignores
+            # the signal with which all processes of a service are stopped.
             start_new_session=True,
         )
         self.task_count = 0
@@ -147,49 +183,76 @@ class _ProcessSlot:
             await self._receive()
 
     async def run(self, message: bytes) -> Response:
+        """Return the response to a message. Raises InvalidContent, Overloaded or _Interrupted."""
+        async with self._is_running:
+            return await self._run(message)
+
+    async def close(self) -> None:
+        """Kill the process, and wait for the end of a task that runs."""
+        self._send_kill()
+        async with self._is_running:
+            await self.kill()
+
+    async def _run(self, message: bytes) -> Response:
         try:
             await self.start()
+        except (asyncio.IncompleteReadError, OSError) as error:
+            await self.kill()
+            raise _Interrupted(f"no decoder process starts ({error!r})") from None
         except BaseException:
             await self.kill()
             raise
         self.task_count += 1
         try:
-            async with asyncio.timeout(self.limits.seconds):
+            async with asyncio.timeout(_WALL_CLOCK_FACTOR * self.limits.seconds):
                 await self._send(message)
                 return unpack_response(*await self._receive())
         except TimeoutError:
             await self.kill()
-            raise InvalidContent(
-                f"Decoding this picture takes longer than {self.limits.seconds:g} seconds; "
-                "save it again as a plain JPEG or PNG."
+            raise Overloaded(
+                "The server is too busy to decode this picture; send it again later."
             ) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            # Wait before the kill, so that the log has the status with which the process died.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_EXIT_TIMEOUT_SECONDS):
-                    if self.process:
-                        await self.process.wait()
-            status = await self.kill()
-            log.warning("A decoder process ended with status %s while it decoded", status)
-            raise InvalidContent(
-                "This picture is damaged, or takes more time or memory than allowed; "
-                "save it again as a plain JPEG or PNG."
-            ) from None
+            raise await self._explain_end() from None
         except BaseException:
             # The caller was cancelled. The next task would read the response to this one.
             await self.kill()
             raise
 
-    async def kill(self) -> int | None:
-        """Kill the process, if there is one, and return its exit status."""
+    async def _explain_end(self) -> InvalidContent | _Interrupted:
+        """Return why the process ended while it decoded."""
+        # Wait before the kill, which would hide the status with which the process died.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_EXIT_TIMEOUT_SECONDS):
+                if self.process:
+                    await self.process.wait()
+        status = self.process.returncode if self.process else None
+        await self.kill()
+        if status is not None and status < 0 and -status not in _SIGNALS_OF_FAULTS:
+            return _Interrupted(f"its process was killed by signal {-status}")
+        log.warning("A decoder process ended with status %s while it decoded", status)
+        if status == -signal.SIGXCPU:
+            return InvalidContent(
+                f"Decoding this picture takes longer than {self.limits.seconds:g} seconds; "
+                "save it again as a plain JPEG or PNG."
+            )
+        return InvalidContent(
+            "This picture is damaged, or takes more memory than allowed; "
+            "save it again as a plain JPEG or PNG."
+        )
+
+    async def kill(self) -> None:
+        """Kill the process, if there is one."""
+        self._send_kill()
         process, self.process = self.process, None
-        if process is None:
-            return None
-        with suppress(ProcessLookupError):
-            process.kill()
-        # Drains the pipe: asyncio closes it only at its end.
-        await asyncio.shield(process.communicate())
-        return process.returncode
+        if process:
+            # Drains the pipe: asyncio closes it only at its end.
+            await asyncio.shield(process.communicate())
+
+    def _send_kill(self) -> None:
+        if self.process:
+            with suppress(ProcessLookupError):
+                self.process.kill()
 
     async def _send(self, message: bytes) -> None:
         pipe = self.process and self.process.stdin

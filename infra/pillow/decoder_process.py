@@ -1,6 +1,7 @@
 """A decoder process: reads tasks from standard input, writes responses to standard output.
 
-It ends at the end of its input, so that it outlives a killed server by one picture at most.
+It ends at the end of its input, so that it outlives a killed server by one picture at most. It
+ignores the signals that stop a service, so that the server can finish the pictures it has accepted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from infra.pillow.decoder_protocol import Response
+
+_IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
@@ -63,6 +66,8 @@ def _extend_cpu_limit(cpu_seconds: float) -> None:
 def main() -> None:
     """Serve within the limits of the command line: CPU seconds per picture, bytes of memory."""
     cpu_seconds, memory = float(sys.argv[1]), int(sys.argv[2])
+    for number in _IGNORED_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # macOS does not support RLIMIT_AS.

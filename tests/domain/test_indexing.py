@@ -11,6 +11,7 @@ import pytest
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.uploads import sha256_of
 from domain.entities.work import WorkCounts
+from domain.errors import Overloaded
 from domain.use_cases.indexing import FINISH_BATCH_SIZE, INDEXING_CONCURRENCY
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
 from tests.fakes.imaging import picture_file
@@ -164,6 +165,27 @@ async def test_a_task_is_retried_after_a_backoff_when_an_outage_is_over(
     assert "ConnectionError: the store is away" == library.work_queue.entries[image.id].error
     monkeypatch.setattr(imaging, "decode", decode)
     assert 0 == await index_all(index)
+    clock.pass_time(timedelta(minutes=1))
+    assert 1 == await index_all(index)
+    assert ImageStatus.READY is (await library.image(image.id)).status
+
+
+async def test_an_image_whose_decoding_was_interrupted_stays_processing_and_is_tried_again(
+    index: IndexImages,
+    library: LibraryWithTasks,
+    imaging: FakeImaging,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = await library.add_pending()
+
+    async def interrupt(_: bytes) -> None:
+        raise Overloaded("The server could not finish decoding this picture.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imaging, "decode", interrupt)
+        assert 0 == await index_all(index)
+    assert ImageStatus.PROCESSING is (await library.image(image.id)).status
     clock.pass_time(timedelta(minutes=1))
     assert 1 == await index_all(index)
     assert ImageStatus.READY is (await library.image(image.id)).status

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from typing import TYPE_CHECKING
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+from tests.decoder_processes import decoder_processes_of
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, ServerProcess, pictograph, typed_url
 from tests.s3_server import ACCESS_KEY as S3_KEY
 from tests.s3_server import s3_server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIBRARY = "{ images(first: 100) { nodes { id filename url(variant: LARGE) } } }"
 DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
@@ -62,9 +64,31 @@ def test_a_killed_server_loses_nothing_and_a_stopped_server_leaves_nothing_runni
         assert all(server.http.get(node["url"]).status_code == 200 for node in nodes)
         found = server.ask('{ searchImages(by: {text: "a kite"}) { nodes { id } } }')
         assert 5 == len(found["searchImages"]["nodes"])
-        server.process.send_signal(signal.SIGTERM)
+        accepted = upload_during_a_stop_of_the_whole_service(server)
         assert server.process.wait(timeout=60) == 0
+    assert [] == accepted["userErrors"]
+    assert 8 == len(accepted["results"])
     assert not list(tmp_path.glob("postgres/**/postmaster.pid"))
+
+
+def upload_during_a_stop_of_the_whole_service(server: ServerProcess) -> dict[str, Any]:
+    """Upload eight pictures, and stop the server and its decoder processes meanwhile."""
+    decoders = decoder_processes_of(server.process.pid)
+    used_before = sum(map(cpu_ticks, decoders))
+    files = {f"{number}.jpg": picture(number, side=2_000) for number in range(10, 18)}
+    with ThreadPoolExecutor(1) as client:
+        upload = client.submit(server.upload, files)
+        while sum(map(cpu_ticks, decoders)) == used_before and not upload.done():
+            time.sleep(0.01)
+        for pid in (*decoders, server.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        return upload.result()
+
+
+def cpu_ticks(pid: int) -> int:
+    """Return the CPU time that a process has used."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+    return int(user) + int(system)
 
 
 def test_reading_can_be_closed(model: Path, postgres_url: str, tmp_path: Path) -> None:

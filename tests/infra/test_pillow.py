@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from domain.errors import InvalidContent, Misconfigured, Refusal
+from domain.errors import InvalidContent, Misconfigured, Overloaded, Refusal
 from infra.pillow.decoder_pool import DecoderLimits, DecoderPool
 from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
+from tests.decoder_processes import decoder_processes_of
 from tests.pictures import FORMATS, encoded, flag
 
 if TYPE_CHECKING:
@@ -43,16 +44,6 @@ def endless_jpeg() -> bytes:
     start = data.rindex(b"\xff\xda")
     scan = data[start:-2]
     return data[:-2] + scan * (400_000 // len(scan)) + data[-2:]
-
-
-def decoder_processes_of(pid: int) -> list[int]:
-    """Return the pids of a process's decoder processes."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"infra.pillow.decoder_process" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
 
 
 def test_the_accepted_media_types_are_those_of_the_supported_formats() -> None:
@@ -83,18 +74,87 @@ async def test_an_idle_decoder_process_that_was_killed_is_replaced(imaging: Pill
     assert not set(before) & set(decoder_processes_of(os.getpid()))
 
 
-async def test_a_picture_whose_decoder_process_dies_is_refused(
+async def test_a_picture_that_crashes_its_decoder_process_is_refused(
     imaging: PillowImaging, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = decoder_processes_of(os.getpid())
     deadly = asyncio.create_task(imaging.decode_pixels(endless_jpeg()))
     await asyncio.sleep(0.2)
     for pid in before:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGSEGV)
     with pytest.raises(InvalidContent, match="damaged, or takes more"):
         await deadly
-    assert "with status -9" in caplog.text
+    assert "with status -11" in caplog.text
     assert (await imaging.decode(PLAIN)).width == 120
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+async def test_a_picture_whose_decoder_process_is_killed_from_outside_is_decoded_by_another(
+    imaging: PillowImaging, caplog: pytest.LogCaptureFixture, number: signal.Signals
+) -> None:
+    before = decoder_processes_of(os.getpid())
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    decoding = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    for pid in before:
+        os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)
+    assert [120] * 4 == [(await each).width for each in decoding]
+    assert 2 == caplog.text.count(f"killed by signal {number}")
+
+
+async def test_a_picture_whose_decoder_processes_are_always_killed_can_be_sent_again(
+    imaging: PillowImaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+
+    async def kill(slot: Any, _message: bytes) -> None:  # noqa: ANN401 - a private class
+        killed.append(slot.process.pid)
+        os.kill(slot.process.pid, signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("infra.pillow.decoder_pool._ProcessSlot._send", kill)
+        with pytest.raises(Overloaded, match="could not finish decoding this picture; send"):
+            await imaging.decode(PLAIN)
+    assert 3 == len(set(killed))
+    assert (await imaging.decode(PLAIN)).width == 120
+
+
+async def test_decoder_processes_ignore_the_signals_that_stop_a_service(
+    imaging: PillowImaging,
+) -> None:
+    before = decoder_processes_of(os.getpid())
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    decoding = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    for pid in before:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCONT):
+            os.kill(pid, number)
+    assert [120] * 4 == [(await each).width for each in decoding]
+    assert before == decoder_processes_of(os.getpid())
+
+
+async def test_a_picture_whose_decoder_process_gets_no_time_can_be_sent_again() -> None:
+    async with PillowImaging(encoder_side=16, decode_seconds=0.1, workers=1) as imaging:
+        [pid] = decoder_processes_of(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(Overloaded, match="too busy to decode this picture; send it again"):
+            await imaging.decode(PLAIN)
+        assert (await imaging.decode(PLAIN)).width == 120
+
+
+async def test_pictures_that_wait_while_the_imaging_closes_can_be_sent_again() -> None:
+    async with PillowImaging(encoder_side=16, workers=1) as imaging:
+        [pid] = decoder_processes_of(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        decoding = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+    for each in decoding:
+        with pytest.raises(Overloaded, match="send it again"):
+            await each
+    assert [] == decoder_processes_of(os.getpid())
 
 
 async def test_a_cancelled_call_leaves_no_response_to_the_next_one(imaging: PillowImaging) -> None:
@@ -251,7 +311,7 @@ async def test_a_process_that_cannot_be_replaced_is_no_refusal_of_the_picture(
     await asyncio.sleep(0.2)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/bin/false")
-        with pytest.raises(EOFError):
+        with pytest.raises(Overloaded, match="could not finish"):
             await imaging.decode(PLAIN)
     assert (await imaging.decode(PLAIN)).width == 120
 

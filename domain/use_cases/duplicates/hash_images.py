@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
-from domain.errors import BytesMissing, UploadRefusal
+from domain.errors import BytesMissing, Overloaded, UploadRefusal
 from domain.use_cases.library.read import read_all
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class HashImages:
         try:
             blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
             picture = await self.imaging.decode(await read_all(blob))
-        except (UploadRefusal, BytesMissing) as error:
+        except (UploadRefusal, Overloaded, BytesMissing) as error:
             logger.warning("image %s is not compared with others: %r", image_id, error)
             return
         await self.duplicates.set_hash(

@@ -31,6 +31,7 @@ from domain.use_cases.models.find import FindModel
 from domain.use_cases.models.finish_backfill import FinishBackfill
 from domain.use_cases.models.list_statuses import ListModelStatuses
 from domain.use_cases.models.promote import PromoteModel, RollBackModel
+from domain.use_cases.search.keep_searches import KeepSearches
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages, no_other_model
@@ -136,13 +137,14 @@ def build_use_cases(
     ``search_of`` returns the search of another loaded model by the model's name.
     """
     max_bytes = limits.max_upload_bytes
+    searches = KeepSearches(on.searches)
     search = SearchImages(
         QueryEncoder(on.encoder, on.imaging, on.vectors, on.embedding_space, max_bytes),
         RelevanceScorer(on.embedding_space, on.encoder.model),
         on.catalog,
         on.vectors,
         on.duplicates,
-        on.searches,
+        searches,
         on.clock,
         search_of,
     )
@@ -198,7 +200,7 @@ def build_use_cases(
         tag=TagImages(on.catalog),
         untag=UntagImages(on.catalog),
         delete=DeleteImages(on.catalog, on.storage),
-        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        sweep=Sweep(on.catalog, on.storage, searches, on.clock),
         create_upload_targets=CreateUploadTargets(
             on.catalog,
             on.upload_targets,

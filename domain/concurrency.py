@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from domain.errors import Overloaded, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
 T = TypeVar("T")
@@ -30,6 +32,10 @@ requests need connections to the database, too."""
 
 MAX_BUFFERED_IDS = 10_000
 """How many ids a subscriber may lag behind: about a megabyte."""
+
+may_use_reserve: ContextVar[bool] = ContextVar("may_use_reserve", default=True)
+"""Whether the current task may use the reserved part of a capacity. It is false in the requests of
+callers without a key, and true in background work and commands."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,14 +79,17 @@ class Retry:
     )
 
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``call``. Raises refusals at once, and the last failure."""
+        """Return the result of ``call``. Raises the last failure.
+
+        Refusals are raised at once, except for Overloaded.
+        """
         for pause in self.pauses:
             try:
                 async with self._permits:
                     return await call()
-            except Refusal:
-                raise
-            except Exception:  # noqa: BLE001 - the last one is raised
+            except Exception as error:
+                if isinstance(error, Refusal) and not isinstance(error, Overloaded):
+                    raise
                 await asyncio.sleep(pause)
         async with self._permits:
             return await call()
@@ -108,6 +117,56 @@ class AdmissionLimit:
 
     async def __aexit__(self, *_: object) -> None:
         self._permits.release()
+
+
+class Capacity:
+    """Bounds the concurrent uses of a resource. A part of it is reserved.
+
+    Callers for whom ``may_use_reserve`` is false share what is not reserved. Waiting callers are
+    served in order. A caller that waits too long is refused.
+    """
+
+    def __init__(
+        self, size: int, *, reserved: int = 0, max_wait_seconds: float, refusal: str
+    ) -> None:
+        """Allow ``size`` uses at once. ``refusal`` is the sentence of Overloaded."""
+        self._all = asyncio.Semaphore(size)
+        self._unreserved = asyncio.Semaphore(size - reserved)
+        self._max_wait_seconds = max_wait_seconds
+        self._refusal = refusal
+
+    async def acquire(self) -> bool:
+        """Wait for a turn, and return the value for ``release``. Raises Overloaded."""
+        is_reserved = may_use_reserve.get()
+        try:
+            async with asyncio.timeout(self._max_wait_seconds):
+                if is_reserved:
+                    await self._all.acquire()
+                    return is_reserved
+                await self._unreserved.acquire()
+                try:
+                    await self._all.acquire()
+                except BaseException:
+                    self._unreserved.release()
+                    raise
+                return is_reserved
+        except TimeoutError:
+            raise Overloaded(self._refusal) from None
+
+    def release(self, *, is_reserved: bool) -> None:
+        """End a use. ``is_reserved`` is what ``acquire`` returned."""
+        self._all.release()
+        if not is_reserved:
+            self._unreserved.release()
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[None]:
+        """Use the resource in a block. Raises Overloaded."""
+        is_reserved = await self.acquire()
+        try:
+            yield
+        finally:
+            self.release(is_reserved=is_reserved)
 
 
 class SubscriberBuffer:

@@ -1,4 +1,4 @@
-"""Refusals: errors in words that a user can act on. Every other exception is a bug or an outage."""
+"""Refusals, errors in words that a user can act on, and outages. Other exceptions are bugs."""
 
 from __future__ import annotations
 
@@ -120,6 +120,14 @@ class UploadForbidden(UploadRefusal):
 
 class Misconfigured(Refusal):
     """The program cannot start or go on with these settings: a model, database, storage or key."""
+
+
+class Unavailable(Exception):  # noqa: N818 - the state of what the server depends on
+    """The database, the storage or a disk does not work at the moment. A later retry can succeed.
+
+    This is no refusal: what fails so is retried or returned to its queue, and is never given up.
+    The text is a sentence for clients; the cause is in ``__cause__``.
+    """
 
 
 class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError

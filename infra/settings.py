@@ -79,7 +79,15 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://user:password@host/name`; unset, an embedded PostgreSQL."
     )
-    database_pool_size: PositiveInt = Field(10, description="Most connections to the database.")
+    database_pool_size: PositiveInt = Field(
+        10, description="Most connections to the database for requests."
+    )
+    database_wait_seconds: PositiveFloat = Field(
+        5.0, description="Longest wait of a request for such a connection."
+    )
+    database_statement_seconds: PositiveFloat = Field(
+        30.0, description="Longest time of one statement of a request."
+    )
 
     s3_bucket: str | None = Field(None, description="Bucket for files; unset, a folder.")
     s3_prefix: str = Field("", description="Prefix of the keys in the bucket.")
@@ -94,6 +102,9 @@ class Settings(BaseSettings):
         None, description="Access key; unset, the AWS credential chain."
     )
     s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
+    s3_call_seconds: PositiveFloat = Field(
+        30.0, description="Longest time of one call to the store, retries included."
+    )
 
     model: str = Field(
         "openai/clip-vit-base-patch32",

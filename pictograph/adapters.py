@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
 
+RESERVED_SHARE = 4
+"""One of so many connections for requests is reserved for callers with a key and for the worker."""
+
+HEALTH_CONNECTIONS = 3
+"""One for each readiness check of the database."""
+
+HEALTH_SECONDS = 4.0
+"""The time limit of a readiness check's statement."""
+
+S3_ATTEMPTS_IN_DEADLINE = 3
+"""How many attempts without a response fit into the time limit of a call to the store."""
+
 LIBRARY_FOLDERS = ("files", "postgres", "uploads")
 """The folders of the library in its data folder."""
 
@@ -42,6 +54,34 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
         yield await stack.enter_async_context(
             open_engine(url, pool_size=settings.database_pool_size)
         )
+
+
+@asynccontextmanager
+async def open_engine_for_requests(
+    settings: Settings, engine: AsyncEngine
+) -> AsyncIterator[AsyncEngine]:
+    """Connect to the database of ``engine`` with the time limits of requests."""
+    from infra.postgres.engine import RequestLimits, open_engine
+
+    limits = RequestLimits(
+        settings.database_wait_seconds,
+        settings.database_statement_seconds,
+        reserved_connections=-(-settings.database_pool_size // RESERVED_SHARE)
+        if settings.database_pool_size > 1
+        else 0,
+    )
+    async with open_engine(engine.url, pool_size=settings.database_pool_size, limits=limits) as own:
+        yield own
+
+
+@asynccontextmanager
+async def open_engine_for_health(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Connect to the database of ``engine`` for readiness checks, which share no other pool."""
+    from infra.postgres.engine import RequestLimits, open_engine
+
+    limits = RequestLimits(HEALTH_SECONDS, HEALTH_SECONDS)
+    async with open_engine(engine.url, pool_size=HEALTH_CONNECTIONS, limits=limits) as own:
+        yield own
 
 
 @asynccontextmanager
@@ -80,6 +120,8 @@ async def open_storage(
         secret_access_key=secret.get_secret_value() if secret else None,
         prefix=settings.s3_prefix,
         create=create_bucket,
+        deadline_seconds=settings.s3_call_seconds,
+        read_timeout_seconds=settings.s3_call_seconds / S3_ATTEMPTS_IN_DEADLINE,
     ) as storage:
         yield storage
 
@@ -114,6 +156,8 @@ async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocat
         region=settings.s3_region,
         access_key_id=settings.s3_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
+        deadline_seconds=settings.s3_call_seconds,
+        read_timeout_seconds=settings.s3_call_seconds / S3_ATTEMPTS_IN_DEADLINE,
     )
     data_dir = settings.data_dir.resolve()
     files = tuple(f"{location_of(data_dir / name)}/" for name in LIBRARY_FOLDERS)

@@ -22,6 +22,8 @@ from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
     imaging,
     open_database,
+    open_engine_for_health,
+    open_engine_for_requests,
     open_external_files,
     open_storage,
     open_tables,
@@ -143,22 +145,34 @@ def _library(
 
 
 @asynccontextmanager
-async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
-    """Open everything, and load the ACTIVE model. Others are loaded by ``refresh_models``."""
+async def open_pictograph(
+    settings: Settings, *, serving: bool = False
+) -> AsyncIterator[Pictograph]:
+    """Open everything, and load the ACTIVE model. Others are loaded by ``refresh_models``.
+
+    The requests of a server (``serving``) have connections of their own, with time limits.
+    """
     from graph.http.app import create_app
     from graph.http.options import HttpOptions
     from infra.postgres.engine import check_server
     from infra.postgres.events import PostgresEvents
     from infra.postgres.migrate import check_current
     from infra.postgres.models.models import PostgresModels
+    from infra.postgres.searches import PostgresKeptSearches
 
     async with AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+        requests = health = engine
+        if serving:
+            requests = await stack.enter_async_context(open_engine_for_requests(settings, engine))
+            health = await stack.enter_async_context(open_engine_for_health(engine))
         events = await stack.enter_async_context(PostgresEvents.open(engine))
         pictures = await stack.enter_async_context(imaging(settings))
         external_files = await stack.enter_async_context(open_external_files(settings))
-        shared = Shared(settings, engine, storage, pictures, events, external_files)
+        shared = Shared(
+            settings, requests, storage, pictures, events, external_files, background=engine
+        )
         library = _library(settings, engine, storage, external_files)
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
@@ -188,8 +202,12 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                 ),
                 ready={
                     "model": lambda: loaded_models.active().check(),
-                    "database": lambda: check_server(engine),
-                    "migrations": lambda: check_current(engine),
+                    "database": lambda: check_server(health),
+                    "migrations": lambda: check_current(health),
+                },
+                degraded={
+                    "changes": PostgresKeptSearches(health).check,
+                    "storage": storage.check,
                 },
             ),
         )
@@ -223,7 +241,7 @@ async def serve(
             "PICTOGRAPH_ALLOWED_HOSTS adds hosts",
             ", ".join(("localhost", *settings.host_names)),
         )
-    async with open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings, serving=True) as pictograph:
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,

@@ -46,6 +46,8 @@ class Shared:
     imaging: PillowImaging
     events: Events
     external_files: ExternalLocations
+    background: AsyncEngine | None = None
+    """The database for work that may take longer than a request; by default ``engine``."""
 
     @asynccontextmanager
     async def load_model(
@@ -117,7 +119,7 @@ def compose(
         Ports(
             catalog=catalog,
             clock=utc_now,
-            duplicates=PostgresDuplicates(engine, model),
+            duplicates=PostgresDuplicates(engine, model, shared.background),
             embedding_space=NumpyEmbeddingSpace(vectors, bank, model=encoder.model),
             encoder=encoder,
             events=shared.events,

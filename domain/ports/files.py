@@ -32,7 +32,13 @@ class Imaging(Protocol):
 
 
 class Storage(Protocol):
-    """Bytes under keys of the shape ``<image id>/<variant>``. Other keys raise ValueError."""
+    """Bytes under keys of the shape ``<image id>/<variant>``. Other keys raise ValueError.
+
+    Every method raises Unavailable while the storage does not work.
+    """
+
+    async def check(self) -> None:
+        """Raise Unavailable unless objects can be stored and read."""
 
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
         """Write an object atomically: a reader sees all of it or none."""

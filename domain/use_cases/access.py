@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.concurrency import may_use_reserve
 from domain.entities.images import uuid7
 from domain.entities.keys import ApiKey, Caller, Scope, digest, digests_match, new_key, widen
 from domain.errors import InvalidArgument, Unauthorized
@@ -31,7 +32,15 @@ class Authenticate:
     """A key that is not in the database. It has every scope."""
 
     async def __call__(self, key: str | None) -> Caller:
-        """Return the caller. Raises Unauthorized for a key that is unknown or revoked."""
+        """Return the caller. Raises Unauthorized for a key that is unknown or revoked.
+
+        From then on, the current task uses reserved capacity only if the caller has a key.
+        """
+        caller = await self._caller(key)
+        may_use_reserve.set(caller.key_name is not None)
+        return caller
+
+    async def _caller(self, key: str | None) -> Caller:
         public = frozenset({Scope.READ}) if self.public_reading else frozenset()
         if key is None:
             return Caller(public)

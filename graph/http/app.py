@@ -36,11 +36,12 @@ def create_app(
     options: HttpOptions | None = None,
     *,
     ready: Mapping[str, Check] = NO_CHECKS,
+    degraded: Mapping[str, Check] = NO_CHECKS,
 ) -> Starlette:
     """Return the application. ``current_use_cases`` returns those of the active model.
 
-    ``ready`` holds the readiness checks by name. Setting the event ``state.stopping`` ends all
-    streams.
+    ``ready`` holds readiness checks by name. Searching goes on while those of ``degraded`` fail.
+    Setting the event ``state.stopping`` ends all streams.
     """
     options = options or HttpOptions()
     stopping = asyncio.Event()
@@ -50,7 +51,7 @@ def create_app(
         WebSocketRoute("/graphql", endpoint),
         Route("/images/{id}/{variant}", PictureEndpoint(current_use_cases).respond),
         Route(LIVENESS_PATH, liveness),
-        Route(READINESS_PATH, Readiness(ready).respond),
+        Route(READINESS_PATH, Readiness(ready, degraded).respond),
         *_pages(options),
     ]
     # Uploads do not depend on the model.

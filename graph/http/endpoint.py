@@ -30,9 +30,10 @@ from graph.http.body import bad_request, graphql_params, limited_body, parse_jso
 from graph.http.event_stream import EVENT_STREAM, EventStream
 from graph.http.multipart import MULTIPART, operations_of, read_form
 from graph.http.options import HttpOptions
-from graph.http.responses import GRAPHQL_JSON, JSON, error_response, result_body
+from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, error_response, result_body
 from graph.http.websocket import MAX_MESSAGE_CHARACTERS, Connection
 from graph.schema.context import Context
+from graph.schema.errors import RETRYABLE_CODES
 from graph.schema.schema import Schema
 
 CONNECTION_INIT_TIMEOUT_SECONDS = 10
@@ -262,9 +263,20 @@ def _prefers_events(request: HTTPConnection) -> bool:
 def _response(result: ExecutionResult, media_type: str) -> Response:
     body = result_body(result)
     status = HTTPStatus.OK
-    if "data" not in body and media_type == GRAPHQL_JSON:
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    if _is_refused_for_now(body):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        headers |= RETRY_LATER
+    elif "data" not in body and media_type == GRAPHQL_JSON:
         code = body["errors"][0].get("extensions", {}).get("code")
         status = _SERVER_ERRORS.get(str(code), HTTPStatus.BAD_REQUEST)
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     return Response(content, status, headers, f"{media_type}; charset=utf-8")
+
+
+def _is_refused_for_now(body: dict[str, Any]) -> bool:
+    """Tell whether there is no data at all, and a retry of the whole request can succeed."""
+    if body.get("data") and any(value is not None for value in body["data"].values()):
+        return False
+    codes = {error.get("extensions", {}).get("code") for error in body.get("errors", ())}
+    return bool(codes) and codes <= RETRYABLE_CODES

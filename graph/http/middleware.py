@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph.http.responses import error_response
-from graph.schema.errors import MASKED_MESSAGE
+from domain.errors import Overloaded, Unavailable
+from graph.http.responses import error_response, retry_later_response
+from graph.schema.errors import MASKED_MESSAGE, log_outage
 
 logger = logging.getLogger("pictograph")
 
@@ -29,7 +30,10 @@ SECURITY_HEADERS = {
 
 
 class RequestMiddleware:
-    """Gives each response a request id and security headers, and answers 500 for an exception."""
+    """Gives each response a request id and security headers, and answers exceptions.
+
+    The status is 503 where a retry can succeed, otherwise 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap ``app``."""
@@ -73,6 +77,11 @@ class RequestMiddleware:
                 logger.exception("request %s failed", request_id)
                 response = _internal_error(request_id)
             await response(scope, receive, send_with_headers)
+        except (Overloaded, Unavailable) as error:
+            if isinstance(error, Unavailable):
+                log_outage(error, request_id=request_id)
+            if scope["type"] == "http" and not started:
+                await retry_later_response(error)(scope, receive, send_with_headers)
         except Exception:
             logger.exception("request %s failed", request_id)
             if scope["type"] == "http" and not started:

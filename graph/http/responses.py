@@ -10,8 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from strawberry.types import ExecutionResult
 
+from domain.errors import Overloaded, Unavailable
+from graph.schema.errors import OVERLOADED, UNAVAILABLE
+
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+
+RETRY_LATER = {"Retry-After": "5"}
+"""The header of responses with the status 503."""
 
 STATUS_CODES = {
     HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
@@ -35,15 +41,26 @@ def error_response(
     status: int,
     message: str,
     *,
+    code: str | None = None,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
     extensions: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
-    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    code = code or STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
     error = {"message": message, "extensions": {"code": code, **extensions}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
+    )
+
+
+def retry_later_response(error: Overloaded | Unavailable) -> Response:
+    """Return the response to a request that was refused as a whole and may succeed later."""
+    return error_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        str(error),
+        code=OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE,
+        headers=RETRY_LATER,
     )
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.entities.signed_forms import SignedForm
-from domain.errors import Refusal, TooLarge, UploadForbidden
+from domain.errors import Overloaded, Refusal, TooLarge, UploadForbidden
 from domain.use_cases.uploads.receive_upload import ReceiveUpload
 from graph.http.body import bad_request, limited_body
 from graph.http.multipart import MULTIPART, CappedFile, FormParser
@@ -66,6 +66,8 @@ class UploadEndpoint:
         form = await parser.parse()
         try:
             await self._stage(parser.verified, form.get(FILE_FIELD))
+        except Overloaded:
+            raise
         except Refusal as refusal:
             status = _STATUS.get(type(refusal), HTTPStatus.BAD_REQUEST)
             raise HTTPException(status, refusal.message) from None

@@ -16,11 +16,16 @@ MAX_ERRORS = 5
 
 MASKED_MESSAGE = "Internal server error"
 
+OVERLOADED = "OVERLOADED"
+UNAVAILABLE = "SERVICE_UNAVAILABLE"
+RETRYABLE_CODES = {OVERLOADED, UNAVAILABLE}
+"""Codes of errors after which the same request can succeed later."""
+
 REFUSAL_CODES: dict[type[Refusal], str] = {
     errors.InvalidArgument: "BAD_USER_INPUT",
     errors.ImageNotFound: "NOT_FOUND",
     errors.SearchExpired: "SEARCH_EXPIRED",
-    errors.Overloaded: "OVERLOADED",
+    errors.Overloaded: OVERLOADED,
     errors.UnsupportedFormat: "UNSUPPORTED_FORMAT",
     errors.TooLarge: "TOO_LARGE",
     errors.TooManyPixels: "TOO_MANY_PIXELS",
@@ -37,6 +42,13 @@ QUERY_FIELDS = {"text", "image", "image_id", "search_id", "blend"}
 def code_of(refusal: Refusal) -> str | None:
     """Return the code of a refusal; None for a refusal that a request cannot cause."""
     return REFUSAL_CODES.get(type(refusal))
+
+
+def log_outage(outage: errors.Unavailable, *, request_id: str) -> None:
+    """Log an outage in one line, with its cause."""
+    cause = outage.__cause__
+    reason = f" ({type(cause).__name__}: {cause})" if cause else ""
+    logger.warning("request %s: %s%s", request_id, outage, reason)
 
 
 def argument_of(location: Location) -> str:
@@ -58,9 +70,15 @@ def _camel_case(name: str | int) -> str:
 def mask_errors(
     raised: Sequence[GraphQLError], *, caller: Caller, request_id: str
 ) -> list[GraphQLError]:
-    """Return at most MAX_ERRORS errors for the client, and log the first bug among all of them."""
+    """Return at most MAX_ERRORS errors for the client.
+
+    Of all errors, the first bug and the first outage are logged.
+    """
     causes = [_cause_of(error) for error in raised]
-    bugs = [cause for cause in causes if cause is not None and not _is_caused_by_client(cause)]
+    bugs = [cause for cause in causes if cause is not None and not _is_expected(cause)]
+    outages = [cause for cause in causes if isinstance(cause, errors.Unavailable)]
+    if outages:
+        log_outage(outages[0], request_id=request_id)
     if bugs:
         logger.error("request %s failed with %d errors", request_id, len(bugs), exc_info=bugs[0])
     return [
@@ -77,9 +95,9 @@ def _cause_of(error: GraphQLError) -> Exception | None:
     return cause
 
 
-def _is_caused_by_client(cause: Exception) -> bool:
+def _is_expected(cause: Exception) -> bool:
     # A refusal without a code, such as Misconfigured, is the operator's to fix.
-    return isinstance(cause, errors.Unauthorized) or (
+    return isinstance(cause, errors.Unauthorized | errors.Unavailable) or (
         isinstance(cause, Refusal) and code_of(cause) is not None
     )
 
@@ -91,6 +109,8 @@ def _formatted(
     if isinstance(cause, errors.Unauthorized):
         code = "FORBIDDEN" if caller.key_name else "UNAUTHENTICATED"
         message, extensions = cause.message, {"code": code}
+    elif isinstance(cause, errors.Unavailable):
+        message, extensions = str(cause), {"code": UNAVAILABLE, "requestId": request_id}
     elif isinstance(cause, Refusal) and (known := code_of(cause)):
         message, extensions = cause.message, {"code": known}
         if cause.location:

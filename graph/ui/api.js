@@ -138,7 +138,7 @@ function dataOf(status, text) {
   }
   const [first] = response.errors ?? [];
   const code = status === 401 ? "UNAUTHENTICATED" : first?.extensions?.code;
-  if (code === "INTERNAL_SERVER_ERROR") throw new Unavailable();
+  if (code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE") throw new Unavailable();
   if (first) throw new Refused(first.message, code);
   if (!response.data) throw new Unavailable();
   return response.data;

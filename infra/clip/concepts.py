@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.errors import Overloaded
+from domain.errors import Overloaded, Unavailable
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -86,5 +86,8 @@ class ConceptBank:
                 batch = self._concepts[start : start + CONCEPT_BATCH_SIZE]
                 embeddings += await self._encoder.encode_texts(batch)
             stored = np.array(embeddings, np.float32).tobytes()
-            await self._store.keep(sha256, stored)
+            try:
+                await self._store.keep(sha256, stored)
+            except (Overloaded, Unavailable) as outage:
+                logger.warning("the concepts are kept in memory only: %s", outage)
         return np.frombuffer(stored, np.float32).reshape(len(self._concepts), -1)

@@ -16,6 +16,7 @@ from uuid import UUID
 from domain.entities.signed_forms import sign_form
 from domain.entities.upload_targets import StagedFile, UploadForm
 from domain.errors import BytesMissing, Misconfigured
+from infra.filesystem.outages import raising_outages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -53,6 +54,10 @@ class FolderStaging:
         return UploadForm(f"/uploads/{target.id}", sign_form(target, self._secret))
 
     async def write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
+        with raising_outages():
+            await self._write(target_id, chunks)
+
+    async def _write(self, target_id: UUID, chunks: AsyncIterator[bytes]) -> None:
         descriptor, name = await asyncio.to_thread(
             tempfile.mkstemp, prefix=_TEMPORARY_PREFIX, dir=self._root
         )
@@ -69,7 +74,8 @@ class FolderStaging:
 
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
         try:
-            return await asyncio.to_thread(_read, self._path(target_id), limit)
+            with raising_outages():
+                return await asyncio.to_thread(_read, self._path(target_id), limit)
         except FileNotFoundError as error:
             raise BytesMissing(str(target_id)) from error
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.storage import Blob, StoredObject, parse_key
 from domain.errors import BytesMissing, Misconfigured
+from infra.filesystem.outages import raising_outages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 _TEMPORARY_PREFIX = ".unfinished-"
 _TEMPORARY_FILE_LIFETIME_SECONDS = 24 * 60 * 60
+_PROBE_BYTES = 64 * 1024
 
 
 class FolderStorage:
@@ -44,19 +46,25 @@ class FolderStorage:
             message = f"Cannot store pictures in {root}: {reason}. Name a writable folder."
             raise Misconfigured(message) from error
 
+    async def check(self) -> None:
+        await asyncio.to_thread(_check, self._root)
+
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
         """Like every method, raises ValueError for a key that is not ``<uuid>/<variant>``."""
         del content_type  # the catalog has it
-        await asyncio.to_thread(_write, self._path(key), data)
+        with raising_outages():
+            await asyncio.to_thread(_write, self._path(key), data)
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
-        size, file, count = await asyncio.to_thread(open_file, self._path(key), byte_range)
+        with raising_outages():
+            size, file, count = await asyncio.to_thread(open_file, self._path(key), byte_range)
         chunks = read_chunks(file, count)
         await anext(chunks)
         return Blob(size, chunks)
 
     async def delete(self, keys: Iterable[str]) -> None:
-        await asyncio.to_thread(_delete, [self._path(key) for key in keys])
+        with raising_outages():
+            await asyncio.to_thread(_delete, [self._path(key) for key in keys])
 
     async def list(self) -> AsyncIterator[StoredObject]:
         for shard in await asyncio.to_thread(os.listdir, self._root):
@@ -66,6 +74,12 @@ class FolderStorage:
     def _path(self, key: str) -> Path:
         image_id, variant = parse_key(key)
         return self._root / image_id.hex[-2:] / str(image_id) / variant.value
+
+
+def _check(root: Path) -> None:
+    with raising_outages(), tempfile.TemporaryFile(dir=root) as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+import asyncpg  # type: ignore[import-untyped] # it ships no types
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from domain.errors import Misconfigured
+from domain.concurrency import Capacity
+from domain.errors import Misconfigured, Unavailable
+from infra.postgres.outages import ASYNCPG_OUTAGES, raise_outages
+from infra.postgres.pool import ReservingPool
+from infra.postgres.url import connect_arguments, parse_url, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,11 +28,21 @@ MIN_SERVER_VERSION = 14
 MIN_PGVECTOR_VERSION = (0, 8, 4)
 """Vacuum can corrupt the HNSW indexes of earlier versions."""
 
-CONNECT_TIMEOUT_SECONDS = 10
+PING_TIMEOUT_SECONDS = 3.0
+"""How long a connection from the pool may take to answer before it is replaced."""
 
-SQLALCHEMY_OUTAGES = (OSError, TimeoutError, DBAPIError)
-"""The exceptions of a statement while the server is away. asyncpg's connection errors are not all
-wrapped by SQLAlchemy."""
+CLIENT_MARGIN_SECONDS = 2.0
+"""How much longer than the server the client waits for a statement: a frozen server ends none."""
+
+MAX_LOCK_SECONDS = 5.0
+"""How long a statement of a request waits for a lock."""
+
+UNLIMITED_WAIT_SECONDS = 30.0
+"""How long work without time limits waits for a connection."""
+
+POOL_IS_BUSY = (
+    "The server is busy: all connections to its database are in use; try again in a moment."
+)
 
 SESSION_SETTINGS = {
     "application_name": "pictograph",
@@ -42,21 +58,66 @@ SELECT_VERSIONS = text("""
         (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS installed,
         (SELECT default_version FROM pg_available_extensions WHERE name = 'vector') AS available
 """)
+# NULL where pgvector is not installed yet, or is on the search path.
+SELECT_HIDDEN_SCHEMA = text("""
+    SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+    WHERE extname = 'vector' AND NOT nspname = ANY(current_schemas(true))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What keeps the requests of a server from waiting for its database without end."""
+
+    wait_seconds: float = 5.0
+    """How long a request waits for a connection."""
+    statement_seconds: float = 30.0
+    """The longest time of one statement. Locks and idle transactions have limits, too."""
+    reserved_connections: int = 0
+    """How many connections only callers with a key use, and background work."""
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """The settings of a session that enforce the limits in the database, in milliseconds."""
+        lock_seconds = min(MAX_LOCK_SECONDS, self.statement_seconds)
+        return {
+            "statement_timeout": str(round(1_000 * self.statement_seconds)),
+            "lock_timeout": str(round(1_000 * lock_seconds)),
+            "idle_in_transaction_session_timeout": str(round(2_000 * self.statement_seconds)),
+        }
 
 
 @asynccontextmanager
-async def open_engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEngine]:
+async def open_engine(
+    url: str | URL, *, pool_size: int = 10, limits: RequestLimits | None = None
+) -> AsyncIterator[AsyncEngine]:
     """Open a connection pool to ``postgresql://...``. Stale connections are replaced on use.
 
+    A URL of SQLAlchemy is that of another engine.
+
+    Without ``limits``, statements may take any time, as migrations and the builds of indexes do.
     Raises Misconfigured where the server cannot be reached, or it or its pgvector is too old.
+    Statements raise Unavailable during an outage, and Overloaded where no connection is free.
     """
+    parsed = parse_url(url) if isinstance(url, str) else url
     engine = create_async_engine(
-        parse_url(url),
+        parsed,
+        async_creator=partial(_connect, parsed, limits),
+        poolclass=ReservingPool,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
-        # asyncpg's default of a minute is too long for a start and for a health check.
-        connect_args={"timeout": CONNECT_TIMEOUT_SECONDS, "server_settings": SESSION_SETTINGS},
+    )
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, ReservingPool)  # noqa: S101 - as passed above
+    pool.capacity = Capacity(
+        pool_size,
+        reserved=limits.reserved_connections if limits else 0,
+        max_wait_seconds=limits.wait_seconds if limits else UNLIMITED_WAIT_SECONDS,
+        refusal=POOL_IS_BUSY,
+    )
+    event.listen(engine.sync_engine, "checkout", _ping)
+    event.listen(
+        engine.sync_engine, "handle_error", partial(raise_outages, is_limited=bool(limits))
     )
     try:
         await check_server(engine)
@@ -70,41 +131,30 @@ def autocommit(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
-def parse_url(url: str) -> URL:
-    """Parse a libpq URL into one for asyncpg: ``sslmode`` becomes ``ssl``. Raises Misconfigured."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise Misconfigured(
-            "PICTOGRAPH_DATABASE_URL is not a URL: write postgresql://user:password@host:5432/name."
-        ) from None
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise Misconfigured(
-            f"PICTOGRAPH_DATABASE_URL is for {parsed.get_backend_name()}, and Pictograph needs "
-            "PostgreSQL: write postgresql://user:password@host:5432/name."
-        )
-    query = dict(parsed.query)
-    if "sslmode" in query:
-        query["ssl"] = query.pop("sslmode")
-    return parsed.set(drivername="postgresql+asyncpg", query=query)
-
-
 async def check_server(engine: AsyncEngine) -> None:
     """Raise Misconfigured unless the server answers, and it and its pgvector are recent enough."""
-    url = engine.url.render_as_string(hide_password=True)
+    url = without_secrets(engine.url)
     try:
         async with engine.connect() as connection:
             versions = (await connection.execute(SELECT_VERSIONS)).one()
-    except SQLALCHEMY_OUTAGES as error:
-        reason = str(getattr(error, "orig", None) or error or type(error).__name__)
+            hidden_schema = await connection.scalar(SELECT_HIDDEN_SCHEMA)
+    except (Unavailable, DBAPIError) as error:
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        reason = _without_class(str(cause) or type(cause).__name__)
         raise Misconfigured(
-            f"The database {url} cannot be used ({_without_class(reason)}): check "
-            "PICTOGRAPH_DATABASE_URL, and that the server runs."
+            f"The database {url} cannot be used ({reason}): check PICTOGRAPH_DATABASE_URL, and "
+            "that the server runs."
         ) from error
     if versions.server < MIN_SERVER_VERSION:
         raise Misconfigured(
             f"The database {url} is PostgreSQL {versions.server}: "
             f"{MIN_SERVER_VERSION} or newer is needed, 18 is best."
+        )
+    if hidden_schema:
+        raise Misconfigured(
+            f"The extension vector of the database {url} is in the schema {hidden_schema}, which "
+            "is not on the search path: run ALTER EXTENSION vector SET SCHEMA public in it, or add "
+            f"?options=-csearch_path%3Dpublic,{hidden_schema} to PICTOGRAPH_DATABASE_URL."
         )
     needed = ".".join(map(str, MIN_PGVECTOR_VERSION))
     if _parse_version(versions.installed or versions.available) >= MIN_PGVECTOR_VERSION:
@@ -118,6 +168,33 @@ async def check_server(engine: AsyncEngine) -> None:
     raise Misconfigured(
         f"The database {url} {has}: install pgvector {needed} or newer on its server."
     )
+
+
+async def _connect(url: URL, limits: RequestLimits | None) -> asyncpg.Connection:
+    """Open a connection. Raises Unavailable."""
+    settings = SESSION_SETTINGS | (limits.server_settings if limits else {})
+    arguments = connect_arguments(url, settings)
+    if limits:
+        arguments["command_timeout"] = limits.statement_seconds + CLIENT_MARGIN_SECONDS
+        arguments["timeout"] = min(arguments["timeout"], limits.wait_seconds)
+    try:
+        return await asyncpg.connect(**arguments)
+    except ASYNCPG_OUTAGES as error:
+        raise Unavailable(
+            "The server cannot reach its database at the moment; try again later."
+        ) from error
+
+
+def _ping(connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter, untyped
+    """Check a connection that leaves the pool. SQLAlchemy replaces it where this raises."""
+    try:
+        connection.run_async(_select_one)
+    except ASYNCPG_OUTAGES as error:
+        raise InvalidatePoolError from error
+
+
+async def _select_one(connection: asyncpg.Connection) -> object:
+    return await connection.execute("SELECT 1", timeout=PING_TIMEOUT_SECONDS)
 
 
 def _parse_version(version: str | None) -> tuple[int, ...]:

@@ -14,7 +14,9 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 
 from domain.concurrency import SubscriberBuffer
 from domain.errors import Overloaded
-from infra.postgres.engine import CONNECT_TIMEOUT_SECONDS, SESSION_SETTINGS
+from infra.postgres.engine import SESSION_SETTINGS
+from infra.postgres.outages import ASYNCPG_OUTAGES
+from infra.postgres.url import connect_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,16 +27,6 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_NAME = "pictograph events"
 """The name of the connection in ``pg_stat_activity``."""
-
-ASYNCPG_OUTAGES = (
-    OSError,
-    EOFError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""The exceptions of asyncpg while the server is away."""
 
 MIN_RECONNECT_PAUSE_SECONDS = 0.1
 MAX_RECONNECT_PAUSE_SECONDS = 10.0
@@ -71,10 +63,8 @@ class PostgresEvents:
 
     def __init__(self, engine: AsyncEngine, *, max_subscribers: int = MAX_SUBSCRIBERS) -> None:
         """Listen to the database of ``engine``, on a connection outside of its pool."""
-        _, arguments = engine.dialect.create_connect_args(engine.url)
-        self._connect_arguments: dict[str, Any] = {
-            name: value for name, value in arguments.items() if not name.startswith("prepared_")
-        }
+        self._connect_arguments: dict[str, Any] = connect_arguments(engine.url, SESSION_SETTINGS)
+        self._connect_arguments["server_settings"]["application_name"] = APPLICATION_NAME
         self._max_subscribers = max_subscribers
         self._subscribers: set[SubscriberBuffer] = set()
         self._flags: dict[Channel, set[asyncio.Event]] = {channel: set() for channel in Channel}
@@ -171,10 +161,7 @@ class PostgresEvents:
         """Connect, listen on all channels, and mark a gap for every subscriber."""
         self._lost.clear()
         connection = await asyncpg.connect(
-            **self._connect_arguments,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            server_settings=SESSION_SETTINGS | {"application_name": APPLICATION_NAME},
+            **self._connect_arguments, command_timeout=COMMAND_TIMEOUT_SECONDS
         )
         connection.add_termination_listener(self._on_termination)
         try:

@@ -11,7 +11,8 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 # These packages have no types.
@@ -20,13 +21,18 @@ from aiobotocore.session import get_session  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
 )
 from botocore.handlers import add_expect_header  # type: ignore[import-untyped]
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
+from domain.concurrency import Capacity
 from domain.entities.storage import Blob
-from domain.errors import BytesMissing, Misconfigured
+from domain.errors import BytesMissing, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -37,10 +43,26 @@ CHUNK_BYTES = 256 * 1024
 _CONNECT_TIMEOUT_SECONDS = 10
 _MAX_REQUEST_ATTEMPTS = 4
 _MAX_CONNECTIONS = 64
+_MAX_READS = 48
+"""How many objects are read at once. The other connections are left to all other calls: a reader
+occupies its connection for as long as its client takes."""
+
+_RESERVED_READS = 8
+_MAX_READ_WAIT_SECONDS = 5.0
+_TOO_MANY_READS = "Too many pictures are being read at the moment; try again in a moment."
+
+OUTAGES = (
+    *(CredentialRetrievalError, HTTPClientError, IncompleteReadError, OSError),
+    *(ResponseParserError, TimeoutError),
+)
+"""The exceptions of calls while the store, or the way to it, does not work."""
 
 
-class _Body(AbstractAsyncContextManager[object], Protocol):
-    async def read(self, amount: int) -> bytes: ...
+class Body(AbstractAsyncContextManager[object], Protocol):
+    """The body of an object."""
+
+    async def read(self, amount: int) -> bytes:
+        """Return at most so many of the next bytes; none at the end."""
 
 
 class _Request(Protocol):
@@ -48,15 +70,59 @@ class _Request(Protocol):
     headers: dict[str, str]
 
 
+def new_reads() -> Capacity:
+    """Return the capacity of a client for reading objects."""
+    return Capacity(
+        _MAX_READS,
+        reserved=_RESERVED_READS,
+        max_wait_seconds=_MAX_READ_WAIT_SECONDS,
+        refusal=_TOO_MANY_READS,
+    )
+
+
+@contextmanager
+def raising_outages(store_name: str) -> Iterator[None]:
+    """Raise Unavailable for an outage of the store, retries included. Other errors pass."""
+    try:
+        yield
+    except OUTAGES as error:
+        raise _outage(store_name) from error
+    except ClientError as error:
+        response = error.response.get("ResponseMetadata", {})
+        status = response.get("HTTPStatusCode", HTTPStatus.OK)
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
+            raise
+        raise _outage(store_name) from error
+
+
+async def read_body(body: Body, amount: int, *, timeout_seconds: float, store_name: str) -> bytes:
+    """Read at most ``amount`` bytes of a body. Raises Unavailable where it breaks off or stalls."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await body.read(amount)
+    except Exception as error:
+        # The exceptions of a body depend on the HTTP client that aiobotocore uses.
+        raise _outage(store_name) from error
+
+
+def _outage(store_name: str) -> Unavailable:
+    place = "its object store" if store_name == "the store" else store_name
+    return Unavailable(f"The server cannot use {place} at the moment; try again later.")
+
+
 @dataclass(frozen=True, slots=True)
 class S3Client:
-    """Reads objects. botocore retries transient errors, with exponential backoff and jitter."""
+    """Reads objects, and raises Unavailable while the store does not work.
+
+    botocore retries transient errors, with exponential backoff and jitter.
+    """
 
     client: Any  # botocore generates the class at run time
     deadline_seconds: float
     read_timeout_seconds: float
     store_name: str = "the store"
     """The name of the store in error messages."""
+    reads: Capacity = field(default_factory=new_reads)
 
     @classmethod
     @asynccontextmanager
@@ -118,14 +184,30 @@ class S3Client:
     ) -> Blob:
         """Start reading an object; with an ``etag``, only that version of it.
 
-        Raises BytesMissing, and ValueError for a range past the end.
+        Raises BytesMissing, Unavailable, Overloaded, and ValueError for a range past the end.
         """
         conditions = {"Range": _range_header(byte_range)} if byte_range else {}
         if etag is not None:
             conditions["IfMatch"] = f'"{etag}"'
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.reads.use())
+            response = await self._get_object(bucket, key, conditions)
+            await stack.enter_async_context(response["Body"])
+            # Some stores ignore conditions.
+            if etag is not None and response["ETag"].strip('"') != etag:
+                raise BytesMissing(key)
+            size = response["ContentLength"]
+            if byte_range:
+                size = int(response["ContentRange"].rpartition("/")[2])
+            chunks = self._chunks(response["Body"], stack.pop_all())
+            await anext(chunks)
+            return Blob(size, chunks)
+
+    async def _get_object(self, bucket: str, key: str, conditions: dict[str, str]) -> Any:  # noqa: ANN401 - botocore's
         try:
-            async with asyncio.timeout(self.deadline_seconds):
-                response = await self.client.get_object(Bucket=bucket, Key=key, **conditions)
+            with raising_outages(self.store_name):
+                async with asyncio.timeout(self.deadline_seconds):
+                    return await self.client.get_object(Bucket=bucket, Key=key, **conditions)
         except ClientError as error:
             match error.response["Error"]["Code"]:
                 case "NoSuchKey" | "404" | "PreconditionFailed" | "412":
@@ -133,20 +215,18 @@ class S3Client:
                 case "InvalidRange" | "416":
                     raise ValueError(f"the range is beyond the end of {key}") from error
             raise
-        size = response["ContentLength"]
-        if byte_range:
-            size = int(response["ContentRange"].rpartition("/")[2])
-        chunks = self._chunks(response["Body"])
-        await anext(chunks)
-        return Blob(size, chunks)
 
-    async def _chunks(self, body: _Body) -> AsyncGenerator[bytes]:
-        async with body:
+    async def _chunks(self, body: Body, resources: AsyncExitStack) -> AsyncGenerator[bytes]:
+        async with resources:
             # ``open`` consumes this: only a started generator closes the body in ``aclose``.
             yield b""
             while True:
-                async with asyncio.timeout(self.read_timeout_seconds):
-                    chunk = await body.read(CHUNK_BYTES)
+                chunk = await read_body(
+                    body,
+                    CHUNK_BYTES,
+                    timeout_seconds=self.read_timeout_seconds,
+                    store_name=self.store_name,
+                )
                 if not chunk:
                     return
                 yield chunk

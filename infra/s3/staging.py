@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no
 
 from domain.entities.upload_targets import StagedFile, UploadForm
 from domain.errors import BytesMissing
+from infra.s3.client import raising_outages, read_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -56,8 +57,11 @@ class S3Staging:
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
         key = self._key(target_id)
         try:
-            async with asyncio.timeout(self.storage.deadline_seconds):
-                response = await self.storage.client.get_object(Bucket=self.storage.bucket, Key=key)
+            with raising_outages(self.storage.store_name):
+                async with asyncio.timeout(self.storage.deadline_seconds):
+                    response = await self.storage.client.get_object(
+                        Bucket=self.storage.bucket, Key=key
+                    )
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 raise BytesMissing(key) from error
@@ -65,8 +69,12 @@ class S3Staging:
         data = bytearray()
         async with response["Body"] as body:
             while len(data) < limit:
-                async with asyncio.timeout(self.storage.read_timeout_seconds):
-                    chunk = await body.read(limit - len(data))
+                chunk = await read_body(
+                    body,
+                    limit - len(data),
+                    timeout_seconds=self.storage.read_timeout_seconds,
+                    store_name=self.storage.store_name,
+                )
                 if not chunk:
                     break
                 data += chunk

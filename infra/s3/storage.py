@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.storage import StoredObject, parse_key
-from infra.s3.client import S3Client, translating_errors
+from infra.s3.client import S3Client, new_reads, raising_outages, translating_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime
 
+    from domain.concurrency import Capacity
     from domain.entities.storage import Blob, ByteRange
 
+HEAD_TIMEOUT_SECONDS = 4.0
 _MAX_KEYS_PER_DELETE = 1_000  # the limit of DeleteObjects
 
 
 @dataclass(frozen=True, slots=True)
 class S3Storage:
     """Stores objects at their keys below ``prefix``. Requests are retried as by S3Client.
+
+    Every call raises Unavailable while the store does not work.
 
     A write that timed out may have succeeded. Repeating it is idempotent, because a key always
     gets the same bytes.
@@ -35,6 +39,8 @@ class S3Storage:
     prefix: str
     deadline_seconds: float
     read_timeout_seconds: float
+    store_name: str = "the store"
+    reads: Capacity = field(default_factory=new_reads)
 
     @classmethod
     @asynccontextmanager
@@ -75,17 +81,33 @@ class S3Storage:
                         await _create_bucket(opened.client, bucket, region)
                     await opened.client.head_bucket(Bucket=bucket)
             folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-            yield cls(opened.client, bucket, folder, deadline_seconds, read_timeout_seconds)
+            yield cls(
+                opened.client, bucket, folder, deadline_seconds, read_timeout_seconds, store_name
+            )
+
+    async def check(self) -> None:
+        """Raise Unavailable unless the store answers."""
+        with raising_outages(self.store_name):
+            async with asyncio.timeout(min(HEAD_TIMEOUT_SECONDS, self.deadline_seconds)):
+                await self.client.head_bucket(Bucket=self.bucket)
 
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
         """Like every method, raises ValueError for a key that is not ``<uuid>/<variant>``."""
-        async with asyncio.timeout(self.deadline_seconds):
-            await self.client.put_object(
-                Bucket=self.bucket, Key=self._key(key), Body=data, ContentType=content_type
-            )
+        full_key = self._key(key)
+        with raising_outages(self.store_name):
+            async with asyncio.timeout(self.deadline_seconds):
+                await self.client.put_object(
+                    Bucket=self.bucket, Key=full_key, Body=data, ContentType=content_type
+                )
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
-        client = S3Client(self.client, self.deadline_seconds, self.read_timeout_seconds)
+        client = S3Client(
+            self.client,
+            self.deadline_seconds,
+            self.read_timeout_seconds,
+            self.store_name,
+            self.reads,
+        )
         return await client.open(self.bucket, self._key(key), byte_range)
 
     async def delete(self, keys: Iterable[str]) -> None:
@@ -95,11 +117,12 @@ class S3Storage:
         """Delete objects by their full keys, prefix included, in batches."""
         for start in range(0, len(full_keys), _MAX_KEYS_PER_DELETE):
             batch = full_keys[start : start + _MAX_KEYS_PER_DELETE]
-            async with asyncio.timeout(self.deadline_seconds):
-                response = await self.client.delete_objects(
-                    Bucket=self.bucket,
-                    Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
-                )
+            with raising_outages(self.store_name):
+                async with asyncio.timeout(self.deadline_seconds):
+                    response = await self.client.delete_objects(
+                        Bucket=self.bucket,
+                        Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                    )
             for refused in response.get("Errors", ()):
                 raise ClientError({"Error": refused}, "DeleteObjects")
 
@@ -116,8 +139,9 @@ class S3Storage:
             self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         )
         while True:
-            async with asyncio.timeout(self.deadline_seconds):
-                page = await anext(pages, None)
+            with raising_outages(self.store_name):
+                async with asyncio.timeout(self.deadline_seconds):
+                    page = await anext(pages, None)
             if page is None:
                 return
             for entry in page.get("Contents", ()):

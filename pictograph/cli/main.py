@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from domain.errors import Refusal
+from domain.errors import Refusal, Unavailable
 from pictograph.cli.console import err
 from pictograph.cli.doctor import doctor
 from pictograph.cli.imports import import_pictures
@@ -49,12 +49,18 @@ def main() -> None:
         cli()
     except Refusal as refusal:
         sentence = sentence_of(refusal)
+    except Unavailable as outage:
+        sentence = f"{outage}{_reason(outage)}"
     except Exception as error:
         if os.environ.get("PICTOGRAPH_LOG_LEVEL") == "debug":
             raise
         sentence = _unexpected(error)
     err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
+
+
+def _reason(outage: Unavailable) -> str:
+    return f" ({type(outage.__cause__).__name__}: {outage.__cause__})" if outage.__cause__ else ""
 
 
 def _unexpected(error: Exception) -> str:

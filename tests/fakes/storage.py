@@ -25,6 +25,9 @@ class MemoryStorage:
     objects: dict[str, bytes] = field(default_factory=dict)
     modified: dict[str, datetime] = field(default_factory=dict)
 
+    async def check(self) -> None:
+        """Return: memory always works."""
+
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
         del content_type
         parse_key(key)

@@ -11,7 +11,8 @@ from sqlalchemy import make_url, text
 from domain.entities.embeddings import EmbeddingModel
 from domain.errors import Misconfigured
 from infra.postgres import engine as module
-from infra.postgres.engine import check_server, open_engine, parse_url
+from infra.postgres.engine import check_server, open_engine
+from infra.postgres.url import connect_arguments, parse_url
 from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary
 
@@ -91,7 +92,7 @@ async def test_a_database_that_does_not_exist_is_refused(postgres_url: str) -> N
 def test_a_url_of_psql_is_parsed_for_asyncpg(scheme: str) -> None:
     url = parse_url(f"{scheme}://u:p%40ss@host:5433/name?sslmode=require")
     assert ("postgresql+asyncpg", "p@ss", 5433) == (url.drivername, url.password, url.port)
-    assert {"ssl": "require"} == dict(url.query)
+    assert "postgresql://?sslmode=require" == connect_arguments(url, {})["dsn"]
 
 
 async def test_stale_connections_of_the_pool_are_replaced(postgres_url: str) -> None:

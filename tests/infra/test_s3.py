@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.images import Variant, uuid7
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, Unavailable
 from infra.s3.storage import S3Storage
 from tests.s3_server import connect, create_bucket, s3_server
 
@@ -70,7 +70,7 @@ async def test_calls_to_a_silent_store_fail_at_the_deadline() -> None:
             anext(storage.list()),
             return_exceptions=True,
         )
-    assert [TimeoutError] * 4 == [type(outcome) for outcome in outcomes]
+    assert [Unavailable] * 4 == [type(outcome) for outcome in outcomes]
 
 
 async def test_transient_errors_are_retried() -> None:
@@ -130,7 +130,7 @@ async def test_a_truncated_body_raises_an_error() -> None:
     async with scripted_store(break_off) as url, connect("b", url) as storage:
         blob = await storage.open(KEY)
         assert blob.size == 100_000
-        with pytest.raises(Exception, match=r"(?i)payload|closed|incomplete"):
+        with pytest.raises(Unavailable):
             _ = [chunk async for chunk in blob.chunks]
 
 
@@ -142,7 +142,7 @@ async def test_a_stalled_body_times_out() -> None:
 
     async with scripted_store(stall) as url, connect("b", url, read_timeout=1) as storage:
         blob = await storage.open(KEY)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Unavailable):
             _ = [chunk async for chunk in blob.chunks]
 
 

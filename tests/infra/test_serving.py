@@ -39,7 +39,7 @@ async def test_a_server_keeps_nothing_of_a_model_that_answers_no_more(
     answered = weakref.ref(pictograph.use_cases)
 
     @asynccontextmanager
-    async def opened(_: Settings) -> AsyncIterator[SimpleNamespace]:
+    async def opened(_: Settings, **__: object) -> AsyncIterator[SimpleNamespace]:
         yield pictograph
 
     async def served(*_: object, **__: object) -> None:

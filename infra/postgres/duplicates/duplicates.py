@@ -138,10 +138,12 @@ class PostgresDuplicates:
 
     engine: AsyncEngine
     model: ActiveModel
+    background: AsyncEngine | None = None
+    """The engine of updates, which may take longer than a request; by default ``engine``."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def update(self) -> int:
-        async with self._lock, self.engine.begin() as connection:
+        async with self._lock, (self.background or self.engine).begin() as connection:
             if not await self._images(connection, SELECT_UNCOMPARED, limit=1):
                 return 0
             await connection.execute(LOCK_DUPLICATES)

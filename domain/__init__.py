@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.entities.external_objects import MISSING_GRACE_PERIOD
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
 from domain.use_cases.imports.estimate import EstimateImport
+from domain.use_cases.imports.forget_missing import ForgetMissing
 from domain.use_cases.imports.import_copies import ImportCopies
 from domain.use_cases.imports.index_found import IndexFound
 from domain.use_cases.imports.reconcile import ReconcileObjects
@@ -44,6 +46,7 @@ from domain.use_cases.uploads.upload import UploadImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from domain import ports
 
@@ -64,6 +67,7 @@ class Ports:
     ingestion: ports.Ingestion
     keys: ports.Keys
     known_models: ports.KnownModels
+    missing_objects: ports.MissingObjects
     local_staging: ports.LocalStaging | None
     """None where clients send files past this server, straight to a bucket."""
     object_listing: ports.ObjectListing
@@ -87,6 +91,8 @@ class Limits:
     public_reading: bool = True
     configured_key: str | None = None
     """A key with every scope, beside those in the database."""
+    missing_grace_period: timedelta = MISSING_GRACE_PERIOD
+    """How long an image is kept after its last file went missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,7 @@ class UseCases:
     reconcile_manifest: ReconcileManifest
     estimate: EstimateImport
     index_found: IndexFound
+    forget_missing: ForgetMissing
     list: ListImages
     facets: CountFacets
     label: LabelImages
@@ -187,10 +194,11 @@ def build_use_cases(
         duplicates=FindDuplicates(on.duplicates, on.catalog),
         hash_images=HashImages(on.imaging, on.storage, on.duplicates),
         index=index,
-        reconcile=ReconcileObjects(on.object_listing, on.external_objects, on.storage),
-        reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects, on.storage),
+        reconcile=ReconcileObjects(on.object_listing, on.external_objects),
+        reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects),
         estimate=EstimateImport(on.encoder, on.imaging, on.external_files, max_bytes),
         index_found=IndexFound(index, on.external_objects),
+        forget_missing=ForgetMissing(on.missing_objects, on.storage, limits.missing_grace_period),
         list=ListImages(on.catalog),
         facets=CountFacets(on.catalog),
         label=LabelImages(on.encoder, on.vectors),

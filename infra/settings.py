@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     Field,
     HttpUrl,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -143,6 +144,10 @@ class Settings(BaseSettings):
 
     worker: bool = Field(
         default=True, description="Whether `serve` also runs the jobs of the work queue."
+    )
+
+    import_grace_days: NonNegativeFloat = Field(
+        30.0, description="Days that an imported image is kept after its last file went missing."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,7 @@ def compose(
     from infra.postgres.targets import PostgresUploadTargets
     from infra.postgres.vectors.index import PostgresVectorIndex
     from infra.postgres.work.external_objects import PostgresExternalObjects
+    from infra.postgres.work.missing_objects import PostgresMissingObjects
     from infra.postgres.work.work import PostgresWorkQueue
 
     settings, engine, storage = shared.settings, shared.engine, shared.storage
@@ -129,6 +130,7 @@ def compose(
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),
+            missing_objects=PostgresMissingObjects(engine),
             local_staging=staging if isinstance(staging, FolderStaging) else None,
             object_listing=shared.external_files,
             ready_feed=catalog,
@@ -145,6 +147,7 @@ def compose(
             max_files_per_request=settings.max_files_per_request,
             accepted_content_types=ACCEPTED_CONTENT_TYPES,
             public_reading=settings.public_reading,
+            missing_grace_period=timedelta(days=settings.import_grace_days),
             configured_key=settings.api_key.get_secret_value() if settings.api_key else None,
         ),
         search_of=loaded_models.search_of,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 HIGHEST_CODE_POINT = "\U0010ffff"
 """An upper bound of every location."""
+
+MISSING_GRACE_PERIOD = timedelta(days=30)
+"""How long an image whose last file is missing is kept by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,21 @@ class ListedObject:
     source: Source
     byte_size: int
 
+    @property
+    def location(self) -> str:
+        """The place of the object."""
+        return self.source.location
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedFolder:
+    """A folder whose files are unknown: nothing below it counts as missing."""
+
+    location: str
+    """Ends in a slash."""
+    error: str | None = None
+    """Why it cannot be listed. None for an empty folder, on which a disk may not be mounted."""
+
 
 class ObjectState(StrEnum):
     """The progress of indexing an object."""
@@ -49,11 +68,11 @@ class ObjectState(StrEnum):
     WAITING = "waiting"
     """It has a task, and no result yet."""
     INDEXED = "indexed"
-    """It became an image, or it has the same bytes as an image."""
+    """It became an image, or it has the same bytes or pixels as an image."""
     REFUSED = "refused"
     """It cannot be read, its task ran out of attempts, or its image is FAILED."""
     DELETED = "deleted"
-    """A user deleted its image."""
+    """A user deleted its image. Files with the same bytes do not bring the image back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,21 @@ class KnownObject:
     id: UUID
     source: Source
     state: ObjectState
+    is_missing: bool = False
+    """Whether the last listing did not find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What became of the objects of a range."""
+
+    recognised: int = 0
+    """Objects added since an instant whose bytes or pixels were known: of images that moved, were
+    copied or touched, or that a user deleted."""
+    missing: int = 0
+    """Images whose last file is missing."""
+    unlisted: int = 0
+    """Images whose last file is in a folder that could not be listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +117,14 @@ class ObjectChange(StrEnum):
     """It has the same version, and is still WAITING."""
     UNCHANGED = "unchanged"
     """It has the same version, and was indexed, or deleted by a user."""
+    RETURNED = "returned"
+    """It was missing, and has the same version as before."""
     REFUSED = "refused"
     """It has the version that was refused."""
     VANISHED = "vanished"
     """It is not listed any more."""
+    UNLISTED = "unlisted"
+    """It is in a folder that could not be listed."""
 
 
 def compare(listed: ListedObject, known: KnownObject | None, *, retry: bool) -> ObjectChange:
@@ -94,7 +132,9 @@ def compare(listed: ListedObject, known: KnownObject | None, *, retry: bool) -> 
     if known is None:
         return ObjectChange.NEW
     if known.source.version != listed.source.version:
-        return ObjectChange.CHANGED
+        return ObjectChange.NEW if known.is_missing else ObjectChange.CHANGED
+    if known.is_missing:
+        return ObjectChange.RETURNED
     match known.state:
         case ObjectState.WAITING:
             return ObjectChange.UNFINISHED

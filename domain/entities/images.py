@@ -239,8 +239,13 @@ RENDITION_CONTENT_TYPE = "image/webp"
 
 def uuid7() -> UUID:
     """Return a time-ordered UUID of version 7 (RFC 9562, section 5.7)."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = first_uuid7().int | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def first_uuid7() -> UUID:
+    """Return a UUID that is not above those which ``uuid7`` returns from now on."""
+    milliseconds = time.time_ns() // 1_000_000
+    return UUID(int=(milliseconds & (1 << 48) - 1) << 80)

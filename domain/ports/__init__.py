@@ -6,7 +6,14 @@ from domain.ports.encoder import EmbeddingSpace, Encoder
 from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
 from domain.ports.vector_index import VectorIndex
-from domain.ports.work import Events, ExternalObjects, RepairQueue, UploadTargets, WorkQueue
+from domain.ports.work import (
+    Events,
+    ExternalObjects,
+    MissingObjects,
+    RepairQueue,
+    UploadTargets,
+    WorkQueue,
+)
 
 __all__ = [
     "Backfill",
@@ -24,6 +31,7 @@ __all__ = [
     "Keys",
     "KnownModels",
     "LocalStaging",
+    "MissingObjects",
     "ModelChanges",
     "ModelTransaction",
     "Models",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
-    from domain.entities.external_objects import KeyRange, ListedObject
+    from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
     from domain.entities.images import Picture, Pixels, Source
     from domain.entities.storage import Blob, ByteRange, StoredObject
     from domain.entities.upload_targets import StagedFile, UploadForm, UploadTarget
@@ -100,10 +100,11 @@ class ObjectListing(Protocol):
         Raises Misconfigured where the root cannot be listed, or belongs to the library itself.
         """
 
-    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
+    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject | UnlistedFolder]:
         """Yield the objects of a root that are in a range, by code point of the location.
 
-        The listing is complete or fails: with Misconfigured, or with the error of an outage.
+        The listing is complete except for the folders that it yields, or it fails: with
+        Misconfigured, or with the error of an outage.
         """
 
     async def stat(self, location: str) -> ListedObject:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
-    from domain.entities.external_objects import KeyRange, KnownObject, RefusedObject
+    from domain.entities.external_objects import (
+        ImportCounts,
+        KeyRange,
+        KnownObject,
+        RefusedObject,
+    )
     from domain.entities.upload_targets import UploadTarget
     from domain.entities.work import FoundObject, IndexedImage, Task, WorkCounts
 
@@ -27,12 +32,21 @@ class WorkQueue(Protocol):
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
         """Extend the leases to ``seconds`` from now."""
 
+    async def recognise(self, task: Task, sha256: str) -> bool:
+        """Finish a task on an object whose bytes are known, and return whether they are.
+
+        They are known as those of an image, which gets the object as a file of it, or as those of
+        an image that a user deleted, which stays deleted. A FAILED image gets another chance: its
+        bytes are not known.
+        """
+
     async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
         """Store results in one transaction, with tasks of the other models for new images.
 
-        Returns the ids that did not become images: deleted in the meantime, lease lost, or the
-        same bytes exist already; and FAILED images that were replaced by the same bytes. Their
-        stored bytes can be deleted.
+        An object with the pixels of an image whose files are all missing becomes the file of that
+        image, which keeps its id, embedding and what people edit. Returns the ids that did not
+        become images: deleted in the meantime, lease lost, or known by bytes or pixels; and FAILED
+        images that were replaced by the same bytes. Their stored bytes can be deleted.
         """
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
@@ -80,26 +94,30 @@ class ExternalObjects(Protocol):
     async def list_known(
         self, key_range: KeyRange, *, after: str, limit: int
     ) -> Sequence[KnownObject]:
-        """Return the first objects of a range behind ``after``, by code point of the location."""
+        """Return the first objects of a range behind ``after``, by code point of the location.
+
+        A location whose object is missing has the one that was there last.
+        """
 
     async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
         """Return the known objects at these locations, by location."""
 
-    async def add(
-        self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
-    ) -> Sequence[UUID]:
+    async def add(self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()) -> None:
         """Insert objects with their tasks in one transaction.
 
         A location that is known keeps its object, unless that is among ``replacing``, whose objects
-        are deleted. Returns the ids of the images that were deleted with these.
+        become missing.
         """
 
-    async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
-        """Delete objects with their tasks, and return the ids of the images deleted with them.
+    async def mark_missing(self, ids: Sequence[UUID], *, is_certain: bool = True) -> None:
+        """Mark objects as missing; delete those that have no result, with their tasks.
 
-        An image whose source was such an object is deleted, unless another object has the same
-        bytes: then that becomes its source.
+        The grace period begins, unless ``is_certain`` is false. An image gets another of its
+        objects as its source. An object whose image has another object is deleted.
         """
+
+    async def mark_present(self, ids: Sequence[UUID]) -> None:
+        """Mark missing objects as present."""
 
     async def reassign(self, key_range: KeyRange) -> None:
         """Take over the tasks of other models on waiting objects of a range.
@@ -114,6 +132,20 @@ class ExternalObjects(Protocol):
         self, key_range: KeyRange, *, limit: int
     ) -> tuple[int, Sequence[RefusedObject]]:
         """Return how many objects are refused, and the first ``limit`` of them."""
+
+
+class MissingObjects(Protocol):
+    """Objects that are missing, and their images."""
+
+    async def count(self, key_range: KeyRange, *, since: UUID) -> ImportCounts:
+        """Count what became of the objects of a range. ``since`` is the id of the first new one."""
+
+    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
+        """Delete objects that are missing for longer, and images that have no other object.
+
+        Returns the ids of the deleted images. Uploaded images are kept, and so are objects whose
+        image a user deleted.
+        """
 
 
 class UploadTargets(Protocol):

@@ -86,8 +86,11 @@ class IndexImages:
             await asyncio.gather(extending, *run.running, return_exceptions=True)
             await run.abandon_unfinished()
 
-    async def process(self, task: Task) -> IndexedImage:
-        """Return the result of a task. Raises UploadRefusal, BytesMissing and ImageNotFound."""
+    async def process(self, task: Task) -> IndexedImage | None:
+        """Return the result of a task; None where its bytes are known, and it is finished.
+
+        Raises UploadRefusal, BytesMissing and ImageNotFound.
+        """
         subject = task.subject
         if isinstance(subject, FoundObject):
             return await self._process_object(task, subject)
@@ -97,18 +100,21 @@ class IndexImages:
         data = await read_all(await self.read(subject, Variant.ORIGINAL))
         return await self._decode_and_embed(task, subject, data)
 
-    async def _process_object(self, task: Task, found: FoundObject) -> IndexedImage:
+    async def _process_object(self, task: Task, found: FoundObject) -> IndexedImage | None:
         async def read() -> bytes:
             return await read_all(await self.external_files.open(found.source))
 
         upload = Upload(found.source.name, found.byte_size, read)
         data = await upload.bytes_within(self.max_bytes)
+        sha256 = await sha256_of(data)
+        if await self.work_queue.recognise(task, sha256):
+            return None
         image = Image(
             id=found.id,
             filename=upload.name,
             content_type="",
             byte_size=len(data),
-            sha256=await sha256_of(data),
+            sha256=sha256,
             created_at=self.clock(),
             status=ImageStatus.PROCESSING,
             tags=found.tags,
@@ -146,7 +152,7 @@ class _Run:
 
     use_case: IndexImages
     leased: deque[Task] = field(default_factory=deque)
-    running: dict[asyncio.Task[IndexedImage], Task] = field(default_factory=dict)
+    running: dict[asyncio.Task[IndexedImage | None], Task] = field(default_factory=dict)
     unstored: list[IndexedImage] = field(default_factory=list)
 
     async def step(self) -> int:
@@ -196,11 +202,13 @@ class _Run:
             task = self.leased.popleft()
             self.running[asyncio.create_task(self.use_case.process(task))] = task
 
-    async def _collect(self, future: asyncio.Task[IndexedImage]) -> int:
-        """Take the result of a task. Returns 1 if the task failed for good, otherwise 0."""
+    async def _collect(self, future: asyncio.Task[IndexedImage | None]) -> int:
+        """Take the result of a task. Returns 1 if the task has ended, 0 if it is to be stored."""
         task = self.running.pop(future)
         try:
-            self.unstored.append(future.result())
+            if (result := future.result()) is None:
+                return 1
+            self.unstored.append(result)
         except (UploadRefusal, BytesMissing, ImageNotFound) as refusal:
             await self.use_case.work_queue.fail(task, _reason(refusal))
             return 1

@@ -60,35 +60,32 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
             logger.debug("request %s: the client disconnected", request_id)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            is_stopping = task is not None and task.cancelling() > 0
-            if scope["type"] != "http" or started:
+        except (Exception, asyncio.CancelledError) as error:
+            can_answer = scope["type"] == "http" and not started
+            if isinstance(error, asyncio.CancelledError) and not can_answer:
                 raise
-            # The server's own plain answer would lack the request's id.
-            if is_stopping:
-                logger.warning("request %s did not end before the server stopped", request_id)
-                response = error_response(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "The server is stopping; send the request again.",
-                    headers={"Retry-After": "1"},
-                )
-            else:
-                logger.exception("request %s failed", request_id)
-                response = _internal_error(request_id)
-            await response(scope, receive, send_with_headers)
-        except (Overloaded, Unavailable) as error:
-            if isinstance(error, Unavailable):
-                log_outage(error, request_id=request_id)
-            if scope["type"] == "http" and not started:
-                await retry_later_response(error)(scope, receive, send_with_headers)
-        except Exception:
-            logger.exception("request %s failed", request_id)
-            if scope["type"] == "http" and not started:
-                await _internal_error(request_id)(scope, receive, send_with_headers)
+            response = _response_to(error, request_id)
+            if can_answer:
+                await response(scope, receive, send_with_headers)
 
 
-def _internal_error(request_id: str) -> Response:
+def _response_to(error: BaseException, request_id: str) -> Response:
+    """Log an exception, and return the response to it."""
+    if isinstance(error, Overloaded):
+        return retry_later_response(error)
+    if isinstance(error, Unavailable):
+        log_outage(error, request_id=request_id)
+        return retry_later_response(error)
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        # The server's own plain answer would lack the request's id.
+        logger.warning("request %s did not end before the server stopped", request_id)
+        return error_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The server is stopping; send the request again.",
+            headers={"Retry-After": "1"},
+        )
+    logger.error("request %s failed", request_id, exc_info=error)
     return error_response(
         HTTPStatus.INTERNAL_SERVER_ERROR, MASKED_MESSAGE, extensions={"requestId": request_id}
     )

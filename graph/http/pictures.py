@@ -1,4 +1,4 @@
-"""``GET /images/{id}/{variant}``: the bytes of images, streamed, immutable, with ranges."""
+"""``GET /images/{id}/{variant}``: the bytes of images, streamed, cached, with ranges."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,11 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
 
 @dataclass(frozen=True, slots=True)
 class PictureEndpoint:
-    """Serves a variant of an image. The bytes of an image never change."""
+    """Serves a variant of an image.
+
+    The bytes of a variant never change, except those of an original outside the library: other
+    programs may rewrite its metadata.
+    """
 
     current_use_cases: Callable[[], UseCases]
 
@@ -79,7 +83,7 @@ class PictureEndpoint:
             "Content-Disposition": _disposition(image, variant, download=download),
             "ETag": f'"{image.sha256}-{variant.value}"',
             "Accept-Ranges": "bytes",
-            "Cache-Control": f"{visibility}, max-age={YEAR_SECONDS}, immutable",
+            "Cache-Control": f"{visibility}, {_lifetime(image, variant)}",
             "X-Content-Type-Options": "nosniff",
             # An original may be a polyglot file: nothing in it may run or load anything.
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -140,6 +144,12 @@ def _range_of(request: Request, etag: str) -> ByteRange | None:
     if last is not None and int(last) < int(first):
         return None
     return ByteRange(int(first), None if last is None else int(last))
+
+
+def _lifetime(image: Image, variant: Variant) -> str:
+    if variant is Variant.ORIGINAL and image.source is not None:
+        return "no-cache"
+    return f"max-age={YEAR_SECONDS}, immutable"
 
 
 def _disposition(image: Image, variant: Variant, *, download: bool) -> str:

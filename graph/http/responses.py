@@ -41,13 +41,12 @@ def error_response(
     status: int,
     message: str,
     *,
-    code: str | None = None,
     media_type: str = JSON,
     headers: Mapping[str, str] | None = None,
     extensions: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
-    code = code or STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
     error = {"message": message, "extensions": {"code": code, **extensions}}
     return JSONResponse(
         {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
@@ -59,8 +58,8 @@ def retry_later_response(error: Overloaded | Unavailable) -> Response:
     return error_response(
         HTTPStatus.SERVICE_UNAVAILABLE,
         str(error),
-        code=OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE,
         headers=RETRY_LATER,
+        extensions={"code": OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE},
     )
 
 

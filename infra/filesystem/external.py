@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from domain.entities.external_objects import KeyRange, ListedObject
+from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
 from domain.entities.images import Source
 from domain.entities.storage import Blob
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
@@ -34,8 +34,9 @@ class ExternalFolders:
     """Files at ``file://`` and their path, with modification time and size as version.
 
     Hidden files and folders are left out. Symbolic links to folders are not followed, links to
-    files only if the files are below the root. ``own_locations`` are the prefixes of the library's
-    own files.
+    files only if the files are below the root. Folders below the root that are empty or cannot be
+    listed are yielded as such: a disk may not be mounted there. ``own_locations`` are the prefixes
+    of the library's own files.
     """
 
     own_locations: tuple[str, ...] = ()
@@ -56,13 +57,15 @@ class ExternalFolders:
             raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
         return [KeyRange.below(root)]
 
-    async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
+    async def list(
+        self, root: str, key_range: KeyRange
+    ) -> AsyncIterator[ListedObject | UnlistedFolder]:
         folder = path_of(root)
-        walk = _FolderWalk(await asyncio.to_thread(folder.resolve), self.own_locations)
-        files = walk.files(os.fspath(folder), root)
+        resolved = await asyncio.to_thread(folder.resolve)
+        files = _FolderWalk(root, resolved, self.own_locations).files(os.fspath(folder), root)
         while batch := await asyncio.to_thread(lambda: list(islice(files, FILES_PER_BATCH))):
             for listed in batch:
-                if listed.source.location in key_range:
+                if listed.location in key_range:
                     yield listed
 
     async def stat(self, location: str) -> ListedObject:
@@ -78,19 +81,26 @@ class ExternalFolders:
 
 @dataclass(frozen=True, slots=True)
 class _FolderWalk:
-    root: Path
+    root: str
+    root_folder: Path
     own_locations: tuple[str, ...]
 
-    def files(self, folder: str, location: str) -> Iterator[ListedObject]:
-        """Yield all files below a folder, by code point; its location ends in a slash."""
+    def files(self, folder: str, location: str) -> Iterator[ListedObject | UnlistedFolder]:
+        """Yield all files below a folder, by code point; its location ends in a slash.
+
+        Raises Misconfigured where the root itself cannot be listed.
+        """
         try:
             entries = self._entries(folder, location)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise Misconfigured(
-                f"{folder} cannot be listed ({reason}): check its permissions, or import another "
-                "folder."
-            ) from None
+            sentence = f"{folder} cannot be listed ({reason}): check its permissions"
+            if location == self.root:
+                raise Misconfigured(f"{sentence}, or import another folder.") from None
+            yield UnlistedFolder(location, f"{sentence}. Known pictures of it are kept.")
+            return
+        if not entries and location != self.root:
+            yield UnlistedFolder(location)
         # The locations of folders end in a slash here, so that their files sort correctly.
         for entry_location, path, status in sorted(entries, key=lambda entry: entry[0]):
             if status is None:
@@ -129,7 +139,7 @@ class _FolderWalk:
         """Whether a file, or the file that a link points to, is below the root."""
         if not entry.is_symlink():
             return True
-        return Path(entry.path).resolve().is_relative_to(self.root)
+        return Path(entry.path).resolve().is_relative_to(self.root_folder)
 
 
 @contextmanager

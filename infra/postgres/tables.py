@@ -146,7 +146,11 @@ class WorkRow(SQLModel, table=True):
 
 
 class ObjectRow(SQLModel, table=True):
-    """An external picture. Without an image and an error it waits, or its image was deleted."""
+    """An external picture. Without an image and an error it waits, or its image was deleted.
+
+    ``missing_since`` is null where the last import found it, and infinity where its folder could
+    not be listed. The digests are those of its image, and remain when a user deletes that.
+    """
 
     __tablename__ = "objects"
 
@@ -157,6 +161,9 @@ class ObjectRow(SQLModel, table=True):
     tags: list[str] = Field(sa_type=ARRAY(Text))
     image_id: UUID | None = Field(foreign_key="images.id", ondelete="SET NULL", nullable=True)
     error: str | None = Field(sa_type=Text)
+    missing_since: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    sha256: str | None = Field(default=None, sa_type=Text)
+    pixel_sha256: str | None = Field(default=None, sa_type=Text)
 
 
 class UploadTargetRow(SQLModel, table=True):
@@ -202,7 +209,24 @@ Index(
 _work = metadata.tables["work"]
 Index("work_by_due", _work.c.model_id, _work.c.due_at, _work.c.image_id)
 _objects = metadata.tables["objects"]
-Index("objects_by_location", _objects.c.location, unique=True)
+Index(
+    "objects_by_location",
+    _objects.c.location,
+    _objects.c.missing_since.desc(),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+Index("objects_missing", _objects.c.location, postgresql_where=text("missing_since IS NOT NULL"))
+Index(
+    "objects_deleted",
+    _objects.c.sha256,
+    postgresql_where=text("image_id IS NULL AND sha256 IS NOT NULL"),
+)
+Index(
+    "objects_deleted_by_pixels",
+    _objects.c.pixel_sha256,
+    postgresql_where=text("image_id IS NULL AND pixel_sha256 IS NOT NULL"),
+)
 Index("objects_by_image", _objects.c.image_id, postgresql_where=text("image_id IS NOT NULL"))
 _targets = metadata.tables["upload_targets"]
 Index("upload_targets_by_expiry", _targets.c.expires_at)

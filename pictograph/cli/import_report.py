@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from domain.entities.external_objects import KeyRange, ObjectChange
+from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChange
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.console import err, out
 
@@ -81,24 +81,41 @@ class ImportProgress:
         self._progress.update(self._task, total=total, completed=total - waiting)
 
 
-def report(summary: ImportSummary, refused_count: int, refused: Sequence[RefusedObject]) -> None:
-    """Print the counts, and a table of refused objects. Exits with 1 if there are any.
+def report(
+    summary: ImportSummary,
+    became: ImportCounts,
+    refused_count: int,
+    refused: Sequence[RefusedObject],
+    *,
+    forgotten: int = 0,
+) -> None:
+    """Print the counts, and a table of refused objects and folders. Exits with 1 if there are any.
 
     The counts of refused objects are those of the whole range, and so may exceed a manifest's.
     """
     counts = summary.counts
-    indexed = max(0, summary.to_index - refused_count + counts[ObjectChange.REFUSED])
+    to_index = max(0, summary.to_index - refused_count + counts[ObjectChange.REFUSED])
+    unchanged = counts[ObjectChange.UNCHANGED] + counts[ObjectChange.RETURNED]
     out.print(
-        f"{summary.listed:,} found: {indexed:,} indexed, "
-        f"{counts[ObjectChange.UNCHANGED]:,} unchanged, "
-        f"{counts[ObjectChange.VANISHED]:,} vanished, "
+        f"{summary.listed:,} found: {max(0, to_index - became.recognised):,} indexed, "
+        f"{unchanged:,} unchanged, "
+        f"{became.recognised:,} moved, copied or touched; "
+        f"{became.missing:,} missing, "
         f"{refused_count + summary.missing_count:,} refused.",
         soft_wrap=True,
     )
-    shown = [*summary.missing, *refused]
-    more = refused_count + summary.missing_count - len(shown)
+    if became.unlisted:
+        out.print(
+            f"{became.unlisted:,} pictures are kept, although their folders are empty or cannot be "
+            "read.",
+            soft_wrap=True,
+        )
+    if forgotten:
+        out.print(f"{forgotten:,} pictures were missing for too long, and were forgotten.")
+    shown = [*summary.unlisted, *summary.missing, *refused]
+    more = summary.unlisted_count + summary.missing_count + refused_count - len(shown)
     if shown:
-        table = Table("Object", "Reason", title="Refused")
+        table = Table("Object or folder", "Reason", title="Refused")
         for each in shown:
             table.add_row(Text(each.location, overflow="fold"), Text(each.reason))
         if more:
@@ -114,11 +131,13 @@ def report_dry_run(summary: ImportSummary, rate: float | None) -> None:
         f"{summary.listed:,} found: {counts[ObjectChange.NEW]:,} new, "
         f"{counts[ObjectChange.CHANGED]:,} changed, "
         f"{counts[ObjectChange.UNFINISHED]:,} unfinished, "
-        f"{counts[ObjectChange.UNCHANGED]:,} unchanged, "
-        f"{counts[ObjectChange.VANISHED]:,} vanished, "
+        f"{counts[ObjectChange.UNCHANGED] + counts[ObjectChange.RETURNED]:,} unchanged, "
+        f"{counts[ObjectChange.VANISHED]:,} gone from their place, "
         f"{counts[ObjectChange.REFUSED]:,} refused before.",
         soft_wrap=True,
     )
+    if counts[ObjectChange.UNLISTED]:
+        out.print(f"{counts[ObjectChange.UNLISTED]:,} in folders that are empty or unreadable.")
     if summary.missing_count:
         out.print(f"{summary.missing_count:,} objects of the manifest do not exist.")
     duration = ""

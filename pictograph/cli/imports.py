@@ -44,7 +44,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
         bool,
         typer.Option(
             "--even-everything",
-            help="Continue even if the place has become empty, and delete its images.",
+            help="Continue even if the place or a folder of it has become empty.",
         ),
     ] = False,
     copy: Annotated[
@@ -120,8 +120,15 @@ async def _import(  # noqa: PLR0913 - each is an option
                     await asyncio.gather(others, return_exceptions=True)
         if dry_run:
             report_dry_run(summary, rate)
-        else:
-            report(summary, *await use_cases.index_found.refused(summary.key_range))
+            return
+        # A manifest does not tell what is missing elsewhere.
+        forgotten = 0 if root is None else await use_cases.forget_missing(summary)
+        report(
+            summary,
+            await use_cases.forget_missing.count(summary),
+            *await use_cases.index_found.refused(summary.key_range),
+            forgotten=forgotten,
+        )
 
 
 async def _index(

@@ -7,7 +7,12 @@ from collections import Counter
 import pytest
 import typer
 
-from domain.entities.external_objects import ObjectChange, RefusedObject
+from domain.entities.external_objects import (
+    ImportCounts,
+    ObjectChange,
+    RefusedObject,
+    UnlistedFolder,
+)
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.import_report import report, report_dry_run
 
@@ -25,9 +30,37 @@ BROKEN = RefusedObject("s3://photos/[red]a.jpg", "The file is empty.")
 
 
 def test_an_import_without_refusals_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    report(ImportSummary(counts=Counter({ObjectChange.NEW: 3})), 0, [])
-    line = "3 found: 3 indexed, 0 unchanged, 0 vanished, 0 refused.\n"
+    report(ImportSummary(counts=Counter({ObjectChange.NEW: 3})), ImportCounts(), 0, [])
+    line = "3 found: 3 indexed, 0 unchanged, 0 moved, copied or touched; 0 missing, 0 refused.\n"
     assert (line, "") == capsys.readouterr()
+
+
+def test_pictures_that_moved_are_missing_or_are_forgotten_are_counted_in_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = Counter({ObjectChange.NEW: 3, ObjectChange.CHANGED: 2, ObjectChange.RETURNED: 1})
+    became = ImportCounts(recognised=4, missing=5, unlisted=6_000)
+    report(ImportSummary(counts=counts), became, 0, [], forgotten=7)
+    assert (
+        "6 found: 1 indexed, 1 unchanged, 4 moved, copied or touched; 5 missing, 0 refused.\n"
+        "6,000 pictures are kept, although their folders are empty or cannot be read.\n"
+        "7 pictures were missing for too long, and were forgotten.\n"
+    ) == capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_exit_status_is_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    summary = ImportSummary()
+    summary.add_unlisted(UnlistedFolder("file:///photos/old/"), known=0)
+    summary.add_unlisted(UnlistedFolder("file:///photos/disk/"), known=2)
+    summary.add_unlisted(UnlistedFolder("file:///photos/lost+found/", "No permission."), known=0)
+    with pytest.raises(typer.Exit):
+        report(summary, ImportCounts(), 0, [])
+    said = capsys.readouterr().err
+    assert "photos/old/" not in said
+    for cell in ("photos/disk/", "perhaps a disk", "photos/lost+found/", "No permission."):
+        assert cell in said
 
 
 def test_refused_objects_are_listed_with_reasons_and_the_exit_status_is_1(
@@ -36,12 +69,14 @@ def test_refused_objects_are_listed_with_reasons_and_the_exit_status_is_1(
     missing = RefusedObject("s3://photos/b.jpg", "It does not exist.")
     summary = ImportSummary(counts=COUNTS, missing_count=1, missing=[missing])
     with pytest.raises(typer.Exit) as ended:
-        report(summary, 5, [BROKEN])
+        report(summary, ImportCounts(recognised=31, missing=6), 5, [BROKEN])
     assert 1 == ended.value.exit_code
     output = capsys.readouterr()
     # Two of the five were refused by an earlier import, and so were not to be indexed by this one.
-    line = "1,286 found: 1,231 indexed, 50 unchanged, 6 vanished, 6 refused.\n"
-    assert line == output.out
+    assert (
+        "1,286 found: 1,200 indexed, 50 unchanged, 31 moved, copied or touched; "
+        "6 missing, 6 refused.\n"
+    ) == output.out
     for cell in (BROKEN.location, BROKEN.reason, missing.location, missing.reason, "… and 4 more"):
         assert cell in output.err
 
@@ -52,8 +87,8 @@ def test_a_dry_run_counts_changes_and_estimates_the_duration(
     summary = ImportSummary(counts=COUNTS, bytes_to_index=5_000_000, missing_count=1)
     report_dry_run(summary, rate=12.34)
     assert (
-        "1,286 found: 1,200 new, 30 changed, 4 unfinished, 50 unchanged, 6 vanished, "
-        "2 refused before.\n"
+        "1,286 found: 1,200 new, 30 changed, 4 unfinished, 50 unchanged, "
+        "6 gone from their place, 2 refused before.\n"
         "1 objects of the manifest do not exist.\n"
         "1,234 to index (5.0 MB), about 0:01:40 at 12.3 pictures/s. "
         "This was a dry run: nothing was changed.\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from domain.entities.external_objects import ListedObject
 from domain.entities.images import Source
 from domain.entities.storage import ByteRange
 from domain.errors import BytesMissing
@@ -26,8 +27,6 @@ from tests.s3_server import ACCESS_KEY, create_bucket, s3_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-    from domain.entities.external_objects import ListedObject
 
 DATA = bytes(range(256)) * 4096
 
@@ -57,6 +56,7 @@ class ExternalRoot(Protocol):
             listed
             for key_range in await self.listing.split(self.root)
             async for listed in self.listing.list(self.root, key_range)
+            if isinstance(listed, ListedObject)
         ]
 
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.external_objects import KeyRange, ObjectState
-from domain.entities.images import ImageStatus, Source, uuid7
-from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage
+from domain.entities.external_objects import (
+    MISSING_GRACE_PERIOD,
+    ImportCounts,
+    KeyRange,
+    ObjectState,
+)
+from domain.entities.images import Exif, ImageChanges, ImageStatus, Source, uuid7
+from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, WorkCounts
 from infra.postgres.work.external_objects import PostgresExternalObjects
+from infra.postgres.work.missing_objects import PostgresMissingObjects
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.external_objects import MemoryExternalObjects
@@ -25,12 +32,13 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
     from domain.entities.work import Task
-    from domain.ports import ExternalObjects, WorkQueue
+    from domain.ports import ExternalObjects, MissingObjects, WorkQueue
     from tests.postgres_library import ImageLibrary
 
 ROOT = "s3://photos/"
 PHOTOS = KeyRange.below(ROOT)
 EMBEDDING = (1.0, 0.0, 0.0)
+TAKEN_AT = datetime(2024, 6, 15, 14, tzinfo=UTC)
 
 
 @dataclass
@@ -40,6 +48,7 @@ class ImportedLibrary:
     catalog: ImageLibrary
     objects: ExternalObjects
     work: WorkQueue
+    missing_objects: MissingObjects
 
     async def add_objects(self, *names: str, version: str = "1") -> dict[str, FoundObject]:
         """Add objects by name, and return them."""
@@ -47,10 +56,22 @@ class ImportedLibrary:
         await self.objects.add(list(found.values()))
         return found
 
-    async def index_all(self, *, contents: str | None = None) -> None:
+    async def index_all(self, *, contents: str | None = None, pixels: str | None = None) -> None:
         """Index all waiting objects, with the same contents or each with its own."""
         while tasks := await self.work.lease(100, seconds=60):
-            await self.work.finish([indexed(task, contents) for task in tasks])
+            await self.work.finish([indexed(task, contents, pixels) for task in tasks])
+
+    async def missing(self) -> dict[str, bool]:
+        known = await self.objects.list_known(PHOTOS, after="", limit=1_000)
+        return {each.source.location: each.is_missing for each in known}
+
+    async def counts(self, *, since: UUID | None = None) -> ImportCounts:
+        return await self.missing_objects.count(PHOTOS, since=since or uuid7())
+
+    async def forgotten(
+        self, key_range: KeyRange = PHOTOS, *, grace_period: timedelta = timedelta()
+    ) -> Sequence[UUID]:
+        return await self.missing_objects.forget(key_range, grace_period=grace_period)
 
     async def states(self, key_range: KeyRange = PHOTOS) -> dict[str, ObjectState]:
         known = await self.objects.list_known(key_range, after="", limit=1_000)
@@ -64,30 +85,54 @@ def found_object(name: str, *, version: str = "1", tags: tuple[str, ...] = ()) -
     return FoundObject(uuid7(), Source(ROOT + name, version), 100, tags)
 
 
-def indexed(task: Task, contents: str | None = None) -> IndexedImage:
+def digest(contents: str) -> str:
+    return hashlib.sha256(contents.encode()).hexdigest()
+
+
+def indexed(
+    task: Task,
+    contents: str | None = None,
+    pixels: str | None = None,
+    taken_at: datetime | None = None,
+) -> IndexedImage:
     found = task.subject
     assert isinstance(found, FoundObject)
-    sha256 = hashlib.sha256((contents or str(found.id)).encode()).hexdigest()
-    image = image_with(found.id, sha256=sha256, source=found.source, tags=found.tags)
+    image = image_with(
+        found.id,
+        sha256=digest(contents or str(found.id)),
+        pixel_sha256=digest(pixels) if pixels else None,
+        source=found.source,
+        tags=found.tags,
+        exif=Exif(taken_at=taken_at) if taken_at else None,
+    )
     return IndexedImage(task, image, EMBEDDING)
+
+
+def _name(task: Task) -> str:
+    assert isinstance(task.subject, FoundObject)
+    return task.subject.source.location.removeprefix(ROOT)
 
 
 @pytest.fixture
 def library(catalog: ImageLibrary) -> ImportedLibrary:
     if isinstance(catalog, MemoryCatalog):
         work = MemoryWorkQueue(catalog)
-        return ImportedLibrary(catalog, MemoryExternalObjects(work), work)
+        objects = MemoryExternalObjects(work)
+        return ImportedLibrary(catalog, objects, work, objects)
     assert isinstance(catalog, PostgresLibrary)
     assert catalog.model
     work_of_model = PostgresWorkQueue(catalog.engine, catalog.model)
     return ImportedLibrary(
-        catalog, PostgresExternalObjects(catalog.engine, catalog.model), work_of_model
+        catalog,
+        PostgresExternalObjects(catalog.engine, catalog.model),
+        work_of_model,
+        PostgresMissingObjects(catalog.engine),
     )
 
 
 async def test_added_objects_wait_until_their_tasks_are_finished(library: ImportedLibrary) -> None:
     found = {"a": found_object("a", tags=("sea", "sky")), "b": found_object("b")}
-    assert [] == await library.objects.add(list(found.values()))
+    await library.objects.add(list(found.values()))
     assert {"a": ObjectState.WAITING, "b": ObjectState.WAITING} == await library.states()
     assert 2 == await library.objects.count_waiting(PHOTOS)
     tasks = await library.work.lease(10, seconds=60)
@@ -144,40 +189,193 @@ async def test_a_known_location_keeps_its_object_unless_it_is_replaced(
     assert 2 == len(await library.work.lease(10, seconds=60))
 
 
-async def test_replacing_an_object_deletes_its_image_and_its_task(
+async def test_replacing_an_object_keeps_its_image_and_deletes_its_task(
     library: ImportedLibrary,
 ) -> None:
     old = await library.add_objects("a")
     await library.index_all()
     waiting = await library.add_objects("b")
     new = [found_object("a", version="2"), found_object("b", version="2")]
-    deleted = await library.objects.add(new, replacing=[old["a"].id, waiting["b"].id])
-    assert [old["a"].id] == deleted
-    assert await library.image(old["a"]) is None
+    await library.objects.add(new, replacing=[old["a"].id, waiting["b"].id])
+    assert await library.image(old["a"])
+    assert {"a": ObjectState.WAITING, "b": ObjectState.WAITING} == await library.states()
     tasks = await library.work.lease(10, seconds=60)
     assert {each.id for each in new} == {task.image_id for task in tasks}
 
 
-async def test_the_result_of_an_object_that_was_deleted_is_not_stored(
+async def test_the_result_of_an_object_that_went_missing_is_not_stored(
     library: ImportedLibrary,
 ) -> None:
     found = await library.add_objects("a")
     tasks = await library.work.lease(10, seconds=60)
-    assert [] == await library.objects.delete([found["a"].id])
+    await library.objects.mark_missing([found["a"].id])
     assert [found["a"].id] == await library.work.finish([indexed(task) for task in tasks])
     assert await library.image(found["a"]) is None
     assert {} == await library.states()
 
 
-async def test_deleting_an_object_deletes_its_image_only(library: ImportedLibrary) -> None:
+async def test_a_missing_object_is_forgotten_with_its_image_after_the_grace_period(
+    library: ImportedLibrary,
+) -> None:
     found = await library.add_objects("a", "b")
     await library.index_all()
-    assert [found["a"].id] == await library.objects.delete([found["a"].id, uuid7()])
+    for _ in range(2):
+        await library.objects.mark_missing([found["a"].id, uuid7()])
+    await library.objects.mark_missing([])
+    assert {f"{ROOT}a": True, f"{ROOT}b": False} == await library.missing()
+    assert ImportCounts(missing=1) == await library.counts()
+    assert [] == await library.forgotten(grace_period=MISSING_GRACE_PERIOD)
+    assert [] == await library.forgotten(KeyRange.below("s3://others/"))
+    assert [found["a"].id] == await library.forgotten()
     assert {"b": ObjectState.INDEXED} == await library.states()
     assert await library.image(found["a"]) is None
     assert await library.image(found["b"])
-    assert [] == await library.objects.delete([found["a"].id])
-    assert [] == await library.objects.delete([])
+    assert [] == await library.forgotten()
+
+
+async def test_an_object_in_a_folder_that_could_not_be_listed_is_never_forgotten(
+    library: ImportedLibrary,
+) -> None:
+    found = await library.add_objects("a", "b")
+    await library.index_all()
+    await library.objects.mark_missing([found["a"].id])
+    await library.objects.mark_missing([each.id for each in found.values()], is_certain=False)
+    assert ImportCounts(unlisted=2) == await library.counts()
+    assert [] == await library.forgotten()
+    await library.objects.mark_missing([found["a"].id])
+    assert ImportCounts(missing=1, unlisted=1) == await library.counts()
+    assert [found["a"].id] == await library.forgotten()
+
+
+async def test_an_object_that_is_present_again_is_not_forgotten(library: ImportedLibrary) -> None:
+    found = await library.add_objects("a", "b")
+    await library.index_all()
+    ids = [each.id for each in found.values()]
+    await library.objects.mark_missing(ids[:1])
+    await library.objects.mark_missing(ids[1:], is_certain=False)
+    await library.objects.mark_present(ids)
+    assert {f"{ROOT}a": False, f"{ROOT}b": False} == await library.missing()
+    assert ImportCounts() == await library.counts()
+    assert [] == await library.forgotten()
+
+
+async def test_a_location_has_the_object_that_was_there_last(library: ImportedLibrary) -> None:
+    objects = [found_object("a", version=str(number)) for number in range(3)]
+    replaced: list[UUID] = []
+    for each in objects:
+        await library.objects.add([each], replacing=replaced)
+        await library.index_all(contents=each.source.version)
+        replaced = [each.id]
+        [known] = (await library.objects.find([f"{ROOT}a"])).values()
+        assert (each.id, False) == (known.id, known.is_missing)
+    await library.objects.mark_missing(replaced)
+    [known] = await library.objects.list_known(PHOTOS, after="", limit=10)
+    assert (objects[-1].id, True) == (known.id, known.is_missing)
+    assert 3 == (await library.counts()).missing
+
+
+async def test_known_bytes_are_recognised_without_a_new_image(library: ImportedLibrary) -> None:
+    old = await library.add_objects("a")
+    await library.index_all(contents="the same")
+    await library.catalog.tag([old["a"].id], add=["mine"])
+    moved = found_object("moved/b.jpg", tags=("sea",))
+    await library.objects.mark_missing([old["a"].id])
+    await library.objects.add([moved])
+    [task] = await library.work.lease(10, seconds=60)
+    assert not await library.work.recognise(task, digest("others"))
+    assert ObjectState.WAITING is (await library.states())["moved/b.jpg"]
+    assert await library.work.recognise(task, digest("the same"))
+    assert {"moved/b.jpg": ObjectState.INDEXED} == await library.states()
+    image = await library.image(old["a"])
+    assert image
+    assert (moved.source, "b.jpg", ("mine", "sea")) == (image.source, image.filename, image.tags)
+    assert ImportCounts(recognised=1) == await library.counts(since=moved.id)
+    assert WorkCounts(0, 0, 0) == await library.work.counts()
+    assert [] == await library.forgotten()
+    assert await library.work.recognise(task, digest("the same"))
+
+
+async def test_a_copy_leaves_the_source_as_it_is(library: ImportedLibrary) -> None:
+    old = await library.add_objects("a")
+    await library.index_all(contents="the same")
+    await library.add_objects("A copy")
+    [task] = await library.work.lease(10, seconds=60)
+    assert await library.work.recognise(task, digest("the same"))
+    image = await library.image(old["a"])
+    assert image
+    assert old["a"].source == image.source
+
+
+async def test_the_same_pixels_are_the_image_whose_files_are_all_missing(
+    library: ImportedLibrary,
+) -> None:
+    old = await library.add_objects("a", "copy")
+    await library.index_all(contents="plain", pixels="the same")
+    before = await library.image(old["a"]) or await library.image(old["copy"])
+    assert before
+    await library.catalog.update(before.id, ImageChanges(alt_text="A quay", rating=4))
+    rated, other = found_object("a", version="2"), found_object("other")
+    await library.objects.add([rated], replacing=[old["a"].id])
+    await library.objects.add([other])
+    await library.objects.mark_missing([old["copy"].id])
+    [first] = [each for each in await library.work.lease(10, seconds=60) if each.subject == rated]
+    lost = await library.work.finish([indexed(first, "rated", "the same", taken_at=TAKEN_AT)])
+    assert [rated.id] == lost
+    after = (await library.catalog.get([before.id]))[before.id]
+    assert (digest("rated"), rated.source) == (after.sha256, after.source)
+    assert (before.created_at, "A quay", 4) == (after.created_at, after.alt_text, after.rating)
+    assert after.exif
+    assert TAKEN_AT == after.exif.taken_at
+    assert {before.id} == set(await library.catalog.embeddings([before.id, rated.id]))
+    assert [] == await library.forgotten()
+
+
+async def test_the_same_pixels_in_another_file_beside_the_first_are_another_image(
+    library: ImportedLibrary,
+) -> None:
+    found = await library.add_objects("a", "b")
+    for task in await library.work.lease(10, seconds=60):
+        name = str(task.image_id)
+        assert [] == await library.work.finish([indexed(task, name, "the same")])
+    assert 2 == len(await library.catalog.get([each.id for each in found.values()]))
+
+
+@pytest.mark.parametrize("contents", ["deleted", "rated"])
+@pytest.mark.parametrize("name", ["a", "moved"])
+async def test_a_deleted_image_stays_deleted_while_its_file_is_touched_moved_or_rewritten(
+    library: ImportedLibrary, name: str, contents: str
+) -> None:
+    old = await library.add_objects("a")
+    await library.index_all(contents="deleted", pixels="the same")
+    await library.catalog.delete([old["a"].id])
+    assert {"a": ObjectState.DELETED} == await library.states()
+    again = found_object(name, version="2")
+    await library.objects.add([again], replacing=[old["a"].id])
+    [task] = await library.work.lease(10, seconds=60)
+    is_known = await library.work.recognise(task, digest(contents))
+    assert (contents == "deleted") == is_known
+    if not is_known:
+        assert [again.id] == await library.work.finish([indexed(task, contents, "the same")])
+    assert ObjectState.DELETED is (await library.states())[name]
+    assert {} == await library.catalog.get([old["a"].id, again.id])
+    assert ImportCounts(recognised=1) == await library.counts(since=again.id)
+    assert [] == await library.forgotten()
+
+
+async def test_objects_that_swap_their_bytes_swap_their_images(library: ImportedLibrary) -> None:
+    old = await library.add_objects("a", "b")
+    tasks = await library.work.lease(10, seconds=60)
+    await library.work.finish([indexed(task, _name(task)) for task in tasks])
+    new = {name: found_object(name, version="2") for name in old}
+    await library.objects.add(list(new.values()), replacing=[each.id for each in old.values()])
+    other = {"a": "b", "b": "a"}
+    for task in await library.work.lease(10, seconds=60):
+        assert await library.work.recognise(task, digest(other[_name(task)]))
+    for name, each in old.items():
+        image = await library.image(each)
+        assert image
+        assert new[other[name]].source == image.source
+    assert ImportCounts(recognised=2) == await library.counts(since=new["a"].id)
 
 
 async def test_an_image_gets_another_object_of_the_same_bytes_as_its_source(
@@ -190,29 +388,32 @@ async def test_an_image_gets_another_object_of_the_same_bytes_as_its_source(
     first, second = (name for name in found if name != holder)
     assert set(await library.states()) == set(found)
 
-    assert [] == await library.objects.delete([found[second].id])
+    await library.objects.mark_missing([found[second].id])
     assert found[holder].source == await source_of(library, image_id)
-    assert [] == await library.objects.delete([found[holder].id])
+    await library.objects.mark_missing([found[holder].id])
     assert found[first].source == await source_of(library, image_id)
-    assert [image_id] == await library.objects.delete([found[first].id])
+    assert ImportCounts() == await library.counts(since=uuid7())
+    await library.objects.mark_missing([found[first].id])
+    assert [image_id] == await library.forgotten()
     assert {} == await library.catalog.get([image_id])
 
 
-async def test_deleting_all_objects_of_an_image_at_once_deletes_it(
+async def test_an_image_is_forgotten_when_all_its_objects_are_missing(
     library: ImportedLibrary,
 ) -> None:
     found = await library.add_objects("a", "b")
     await library.index_all(contents="the same")
-    deleted = await library.objects.delete([each.id for each in found.values()])
-    assert 1 == len(deleted)
-    assert {} == await library.catalog.get(deleted)
+    await library.objects.mark_missing([each.id for each in found.values()])
+    forgotten = await library.forgotten()
+    assert 1 == len(forgotten)
+    assert {} == await library.catalog.get(forgotten)
 
 
 async def source_of(library: ImportedLibrary, image_id: UUID) -> Source | None:
     return (await library.catalog.get([image_id]))[image_id].source
 
 
-async def test_deleting_an_object_keeps_an_uploaded_image_of_the_same_bytes(
+async def test_a_missing_object_keeps_an_uploaded_image_of_the_same_bytes(
     library: ImportedLibrary,
 ) -> None:
     sha256 = hashlib.sha256(b"the same").hexdigest()
@@ -220,7 +421,8 @@ async def test_deleting_an_object_keeps_an_uploaded_image_of_the_same_bytes(
     found = await library.add_objects("a")
     await library.index_all(contents="the same")
     assert {"a": ObjectState.INDEXED} == await library.states()
-    assert [] == await library.objects.delete([found["a"].id])
+    await library.objects.mark_missing([found["a"].id])
+    assert [] == await library.forgotten()
     assert own == (await library.catalog.get([own.id]))[own.id]
 
 
@@ -232,7 +434,6 @@ async def test_an_object_whose_image_a_user_deleted_is_known_as_deleted(
     await library.catalog.delete([found["a"].id])
     assert ObjectState.DELETED is (await library.states())["a"]
     assert 0 == await library.objects.count_waiting(PHOTOS)
-    assert [] == await library.objects.delete([found["a"].id])
 
 
 async def test_refused_objects_are_counted_and_listed_with_their_reasons(
@@ -268,7 +469,7 @@ async def test_a_refused_object_that_is_added_again_waits(library: ImportedLibra
     [task] = await library.work.lease(1, seconds=60)
     await library.work.fail(task, "No.")
     retried = replace(found["a"], id=uuid7())
-    assert [] == await library.objects.add([retried], replacing=[found["a"].id])
+    await library.objects.add([retried], replacing=[found["a"].id])
     assert {"a": ObjectState.WAITING} == await library.states()
     assert (0, []) == await library.objects.refused(PHOTOS, limit=2)
     await library.index_all()
@@ -293,8 +494,9 @@ async def test_an_object_of_a_failed_image_is_refused_until_it_is_retried(
     assert (2, f"{ROOT}a", "No.") == (count, named[0].location, named[0].reason)
 
     retried = found_object("a")
-    assert [] == await library.objects.add([retried], replacing=[found["a"].id])
+    await library.objects.add([retried], replacing=[found["a"].id])
     await library.index_all(contents="the same")
     assert {ObjectState.INDEXED} == set((await library.states()).values())
     assert [retried.id] == list(await library.catalog.get([image.id, retried.id]))
-    assert [retried.id] == await library.objects.delete([retried.id, found["b"].id])
+    await library.objects.mark_missing([retried.id, found["b"].id])
+    assert [retried.id] == await library.forgotten()

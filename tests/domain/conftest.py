@@ -166,6 +166,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             ingestion=catalog,
             keys=keys,
             known_models=catalog,
+            missing_objects=external_objects,
             local_staging=staging,
             object_listing=object_listing,
             ready_feed=catalog,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.entities.external_objects import ImportCounts
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
@@ -17,19 +18,28 @@ ROOT = "s3://photos/"
 
 
 def picture(number: int) -> bytes:
-    return picture_file(words=str(number))
+    return picture_file((number, 0, 1))
+
+
+def rewritten(number: int) -> bytes:
+    """Return a picture with other metadata and the same pixels."""
+    return picture_file((number, 0, 1), words="rated")
 
 
 class Importer:
-    """Imports ROOT, indexes it, and returns the images."""
+    """Imports ROOT, indexes it, forgets what is missing, and returns the images."""
 
     def __init__(self, use_cases: UseCases, catalog: MemoryCatalog) -> None:
         self.use_cases = use_cases
         self.catalog = catalog
+        self.forgotten = 0
+        self.became = ImportCounts()
 
     async def __call__(self, **options: bool) -> ImportSummary:
         summary = await self.use_cases.reconcile(ROOT, **options)  # type: ignore[arg-type]  # without tags
         await self.index()
+        self.forgotten = await self.use_cases.forget_missing(summary)
+        self.became = await self.use_cases.forget_missing.count(summary)
         return summary
 
     async def index(self) -> None:

@@ -31,7 +31,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def pictures(object_listing: MemoryObjectListing) -> None:
     for number in range(40):
-        object_listing.put(f"{ROOT}{number}", picture_file(words=str(number)))
+        object_listing.put(f"{ROOT}{number}", picture_file((number, 0, 1)))
 
 
 async def waiting_counts(use_cases: UseCases, listing: Coroutine[None, None, object]) -> list[int]:

@@ -43,6 +43,7 @@ FAKES: dict[type, type] = {
     ports.WorkQueue: MemoryWorkQueue,
     ports.ObjectListing: MemoryObjectListing,
     ports.ExternalObjects: MemoryExternalObjects,
+    ports.MissingObjects: MemoryExternalObjects,
     ports.Catalog: MemoryCatalog,
     ports.Staging: MemoryStaging,
     ports.LocalStaging: MemoryStaging,

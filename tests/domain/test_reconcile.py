@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.external_objects import KeyRange, ObjectChange
+from domain.entities.external_objects import (
+    MISSING_GRACE_PERIOD,
+    ImportCounts,
+    KeyRange,
+    ObjectChange,
+)
 from domain.entities.images import Source, Variant
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound
 from domain.use_cases.library.read import read_all
-from tests.domain.imports import ROOT, Importer, picture, put
+from tests.domain.imports import ROOT, Importer, picture, put, rewritten
 from tests.fakes.files import upload
 
 if TYPE_CHECKING:
     from domain import UseCases
+    from tests.fakes.clock import SettableClock
     from tests.fakes.external_objects import MemoryExternalObjects
     from tests.fakes.object_listing import MemoryObjectListing
     from tests.fakes.storage import MemoryStorage
@@ -49,8 +56,11 @@ async def test_unchanged_objects_are_not_written(
     assert before == (await importer.images(), dict(storage.objects), dict(work_queue.objects))
 
 
-async def test_a_new_version_becomes_a_new_image(
-    importer: Importer, object_listing: MemoryObjectListing, storage: MemoryStorage
+async def test_new_bytes_at_a_location_become_a_new_image_and_the_old_one_is_missing(
+    importer: Importer,
+    object_listing: MemoryObjectListing,
+    storage: MemoryStorage,
+    clock: SettableClock,
 ) -> None:
     put(object_listing, 1)
     await importer()
@@ -63,22 +73,34 @@ async def test_a_new_version_becomes_a_new_image(
     after = (await importer.images())[f"{ROOT}1"]
     assert before.id != after.id
     assert Source(f"{ROOT}1", "2") == after.source
+    assert ImportCounts(missing=1) == importer.became
+    assert 2 == len(importer.catalog.all())
+    clock.pass_time(MISSING_GRACE_PERIOD)
+    assert {ObjectChange.UNCHANGED: 1} == (await importer()).counts
+    assert (1, ImportCounts()) == (importer.forgotten, importer.became)
     assert {str(after.id)} == {key.partition("/")[0] for key in storage.objects}
 
 
-async def test_a_vanished_object_is_deleted_with_its_image(
+async def test_a_vanished_object_is_deleted_with_its_image_after_the_grace_period(
     importer: Importer,
     object_listing: MemoryObjectListing,
     storage: MemoryStorage,
     external_objects: MemoryExternalObjects,
+    clock: SettableClock,
 ) -> None:
     put(object_listing, 1, 2, 3)
     await importer()
     object_listing.remove(f"{ROOT}2")
-    assert {ObjectChange.UNCHANGED: 2, ObjectChange.VANISHED: 1} == (await importer()).counts
+    for _ in range(2):
+        assert {ObjectChange.UNCHANGED: 2, ObjectChange.VANISHED: 1} == (await importer()).counts
+        assert {"1", "2", "3"} == await importer.names()
+        assert (0, ImportCounts(missing=1)) == (importer.forgotten, importer.became)
+        clock.pass_time(MISSING_GRACE_PERIOD / 2)
+    await importer()
     assert {"1", "3"} == await importer.names()
     assert 4 == len(storage.objects)
     assert {} == await external_objects.find([f"{ROOT}2"])
+    assert {ObjectChange.UNCHANGED: 2} == (await importer()).counts
 
 
 async def test_an_object_that_vanishes_before_it_is_indexed_is_never_indexed(
@@ -97,7 +119,11 @@ async def test_an_object_that_vanishes_before_it_is_indexed_is_never_indexed(
 
 @pytest.mark.parametrize("changed", [False, True])
 async def test_an_image_gets_another_object_with_the_same_bytes_as_its_source(
-    importer: Importer, object_listing: MemoryObjectListing, *, changed: bool
+    importer: Importer,
+    object_listing: MemoryObjectListing,
+    clock: SettableClock,
+    *,
+    changed: bool,
 ) -> None:
     for name in ("a", "b"):
         object_listing.put(f"{ROOT}{name}", picture(1), version=name)
@@ -111,8 +137,12 @@ async def test_an_image_gets_another_object_with_the_same_bytes_as_its_source(
         object_listing.remove(before.source.location)
     await importer()
     after = next(each for each in (await importer.images()).values() if each.id == before.id)
-    assert Source(f"{ROOT}{other}", other) == after.source
+    assert (Source(f"{ROOT}{other}", other), other) == (after.source, after.filename)
+    assert ImportCounts() == importer.became
     object_listing.remove(f"{ROOT}{other}")
+    await importer(force=True)
+    assert ImportCounts(missing=1) == replace(importer.became, recognised=0)
+    clock.pass_time(MISSING_GRACE_PERIOD)
     await importer(force=True)
     assert before.id not in {image.id for image in (await importer.images()).values()}
 
@@ -131,7 +161,10 @@ async def test_a_vanished_copy_leaves_the_source_of_the_image_as_it_is(
 
 
 async def test_an_uploaded_image_stays_when_an_object_with_the_same_bytes_vanishes(
-    importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
+    importer: Importer,
+    use_cases: UseCases,
+    object_listing: MemoryObjectListing,
+    clock: SettableClock,
 ) -> None:
     [sent] = await use_cases.upload([upload(picture(1))])
     assert isinstance(sent, UploadedImage)
@@ -139,11 +172,13 @@ async def test_an_uploaded_image_stays_when_an_object_with_the_same_bytes_vanish
     await importer()
     object_listing.remove(f"{ROOT}1")
     await importer()
+    clock.pass_time(MISSING_GRACE_PERIOD)
+    await importer()
     assert {sent.image.id} < {image.id for image in (await importer.images()).values()}
     assert picture(1) == await read_all(await use_cases.read(sent.image, Variant.ORIGINAL))
 
 
-async def test_a_deleted_image_comes_back_only_as_a_new_version(
+async def test_a_deleted_image_comes_back_only_with_new_pixels(
     importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
 ) -> None:
     put(object_listing, 1, 2)
@@ -152,10 +187,18 @@ async def test_a_deleted_image_comes_back_only_as_a_new_version(
     await use_cases.delete([gone.id])
     assert {ObjectChange.UNCHANGED: 2} == (await importer(retry=True)).counts
     assert {"2"} == await importer.names()
-    put(object_listing, 1, version="2")
-    assert {ObjectChange.UNCHANGED: 1, ObjectChange.CHANGED: 1} == (await importer()).counts
-    assert {"1", "2"} == await importer.names()
-    assert f"{ROOT}1" in {source.location for source in object_listing.external_files.files}
+    for version, data in enumerate((picture(1), rewritten(1), picture(1))):
+        object_listing.put(f"{ROOT}1", data, version=f"touched {version}")
+        assert {ObjectChange.UNCHANGED: 1, ObjectChange.CHANGED: 1} == (await importer()).counts
+        assert {"2"} == await importer.names()
+    object_listing.remove(f"{ROOT}1")
+    object_listing.put(f"{ROOT}moved", picture(1))
+    await importer()
+    assert {"2"} == await importer.names()
+    object_listing.put(f"{ROOT}moved", picture(9), version="2")
+    await importer()
+    assert {"moved", "2"} == await importer.names()
+    assert f"{ROOT}moved" in {source.location for source in object_listing.external_files.files}
 
 
 async def test_a_refused_object_is_retried_when_it_changes_or_on_request(

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.external_objects import KeyRange, ListedObject, ObjectChange
+from domain.entities.external_objects import (
+    MISSING_GRACE_PERIOD,
+    ImportCounts,
+    KeyRange,
+    ListedObject,
+    ObjectChange,
+)
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import Source
 from domain.entities.uploads import UploadedImage
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from domain import UseCases
+    from tests.fakes.clock import SettableClock
     from tests.fakes.object_listing import MemoryObjectListing
     from tests.fakes.work_queue import MemoryWorkQueue
 
@@ -30,7 +37,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(each, "OBJECT_BATCH_SIZE", 2)
 
 
-async def test_an_incomplete_listing_deletes_nothing_and_keeps_what_it_found(
+async def test_after_an_incomplete_listing_nothing_is_missing_and_what_it_found_is_kept(
     importer: Importer, object_listing: MemoryObjectListing
 ) -> None:
     put(object_listing, 2, 4)
@@ -44,22 +51,29 @@ async def test_an_incomplete_listing_deletes_nothing_and_keeps_what_it_found(
     assert {"2", "4"} <= await importer.names()
     object_listing.fails_after = None
     await importer()
-    assert {"1", "3", "4", "5"} == await importer.names()
+    assert ImportCounts(missing=1) == importer.became
+    assert {"1", "2", "3", "4", "5"} == await importer.names()
 
 
-async def test_an_empty_listing_deletes_everything_only_when_forced(
-    importer: Importer, object_listing: MemoryObjectListing
+async def test_after_an_empty_listing_everything_is_missing_only_when_forced(
+    importer: Importer, object_listing: MemoryObjectListing, clock: SettableClock
 ) -> None:
     assert {} == (await importer()).counts
     put(object_listing, 1, 2)
     await importer()
     for name in (1, 2):
         object_listing.remove(f"{ROOT}{name}")
-    with pytest.raises(Misconfigured, match=r"all 2 known objects would be deleted\.") as refusal:
+    with pytest.raises(
+        Misconfigured, match=r"all 2 known objects would count as missing\."
+    ) as refusal:
         await importer()
     assert Remedy.CHECK_PLACE is refusal.value.remedy
     assert {"1", "2"} == await importer.names()
+    clock.pass_time(MISSING_GRACE_PERIOD)
     assert {ObjectChange.VANISHED: 2} == (await importer(force=True)).counts
+    assert {"1", "2"} == await importer.names()
+    clock.pass_time(MISSING_GRACE_PERIOD)
+    await importer(force=True)
     assert set() == await importer.names()
 
 
@@ -76,7 +90,10 @@ async def test_objects_of_other_roots_are_not_touched(
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("cuts", [(), ("3",), ("2", "25", "4")])
 async def test_many_objects_are_reconciled_in_batches_and_ranges(
-    importer: Importer, object_listing: MemoryObjectListing, cuts: tuple[str, ...]
+    importer: Importer,
+    object_listing: MemoryObjectListing,
+    clock: SettableClock,
+    cuts: tuple[str, ...],
 ) -> None:
     object_listing.cuts = cuts
     put(object_listing, *range(10, 50, 2))
@@ -84,7 +101,8 @@ async def test_many_objects_are_reconciled_in_batches_and_ranges(
     for number in range(20, 30, 2):
         object_listing.remove(f"{ROOT}{number}")
     put(object_listing, *range(11, 50, 4))
-    put(object_listing, 30, 40, version="2")
+    for number in (30, 40):
+        object_listing.put(f"{ROOT}{number}", picture(number + 100), version="2")
     summary = await importer()
     expected = {
         ObjectChange.NEW: 10,
@@ -93,6 +111,9 @@ async def test_many_objects_are_reconciled_in_batches_and_ranges(
         ObjectChange.VANISHED: 5,
     }
     assert expected == summary.counts
+    assert ImportCounts(missing=7) == importer.became
+    clock.pass_time(MISSING_GRACE_PERIOD)
+    await importer()
     assert {f"{ROOT}{name}" for name in await importer.names()} == {
         source.location for source in object_listing.external_files.files
     }
@@ -137,7 +158,7 @@ async def test_tags_are_added_to_all_images_also_to_existing_ones(
         await use_cases.reconcile(ROOT, tags=[""])
 
 
-async def test_a_listing_out_of_order_is_refused_and_deletes_nothing(
+async def test_a_listing_out_of_order_is_refused_and_nothing_is_missing(
     importer: Importer, object_listing: MemoryObjectListing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(object_listing, 1, 2, 3)

@@ -31,7 +31,7 @@ async def entries(*named: str | ManifestEntry) -> AsyncIterator[ManifestEntry]:
 @pytest.fixture
 def object_listing(object_listing: MemoryObjectListing) -> MemoryObjectListing:
     for number in range(5):
-        object_listing.put(f"{ROOT}{number}", picture_file(words=str(number)))
+        object_listing.put(f"{ROOT}{number}", picture_file((number, 0, 1)))
     return object_listing
 
 
@@ -72,11 +72,12 @@ async def test_objects_that_a_manifest_does_not_name_are_kept(
 ) -> None:
     await use_cases.reconcile(ROOT)
     await index(use_cases)
-    object_listing.put(f"{ROOT}2", picture_file(words="new"), version="2")
+    object_listing.put(f"{ROOT}2", picture_file((9, 9, 1)), version="2")
     summary = await use_cases.reconcile_manifest(entries(f"{ROOT}1", f"{ROOT}2"))
     assert {ObjectChange.UNCHANGED: 1, ObjectChange.CHANGED: 1} == summary.counts
     await index(use_cases)
-    assert set(object_listing.external_files.files) == await image_sources(catalog)
+    replaced = {Source(f"{ROOT}2", "1")}
+    assert {*object_listing.external_files.files, *replaced} == await image_sources(catalog)
 
 
 async def test_the_version_of_a_manifest_is_checked_when_the_bytes_are_read(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.entities.external_objects import KeyRange
+from domain.entities.external_objects import MISSING_GRACE_PERIOD
 from domain.entities.images import Variant
+from domain.entities.uploads import sha256_of
+from domain.use_cases.imports.forget_missing import ForgetMissing
 from domain.use_cases.imports.reconcile import ReconcileObjects
 from domain.use_cases.indexing import IndexImages
 from domain.use_cases.library.edit import DeleteImages
@@ -25,10 +27,14 @@ from tests.fakes.storage import MemoryStorage
 from tests.fakes.work_queue import MemoryWorkQueue
 
 ROOT = "s3://photos/"
-NAMES = st.sampled_from(["a", "b", "c/d", "c/e", "f"])
+ALL_NAMES = ["a", "b", "c/d", "c/e", "f"]
+NAMES = st.sampled_from(ALL_NAMES)
 STEP = st.one_of(
-    st.tuples(st.just("put"), NAMES, st.integers(0, 2)),
+    st.tuples(st.just("put"), NAMES, st.integers(0, 5)),
     st.tuples(st.just("remove"), NAMES, st.just(0)),
+    st.tuples(st.just("move"), NAMES, st.integers(0, 4)),
+    st.tuples(st.just("touch"), NAMES, st.just(0)),
+    st.tuples(st.just("wait"), st.just(""), st.just(0)),
     st.tuples(st.just("delete"), st.just(""), st.integers(0, 4)),
     st.tuples(st.just("import"), st.just(""), st.integers(0, 6)),
     st.tuples(st.just("list"), st.just(""), st.integers(0, 6)),
@@ -38,7 +44,7 @@ STEP = st.one_of(
 
 @dataclass
 class Scenario:
-    """A library, a bucket, and the versions whose images a user deleted."""
+    """A library, a bucket, and the digests of images that a user deleted."""
 
     object_listing: MemoryObjectListing = field(
         default_factory=lambda: MemoryObjectListing(cuts=("c/",))
@@ -46,7 +52,8 @@ class Scenario:
     storage: MemoryStorage = field(default_factory=MemoryStorage)
     clock: SettableClock = field(default_factory=SettableClock)
     versions: int = 0
-    deleted_versions: set[tuple[str, str]] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    deleted_pixels: set[str | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Open the library."""
@@ -63,28 +70,45 @@ class Scenario:
             self.clock,
             1_000,
         )
-        self.reconcile = ReconcileObjects(
-            self.object_listing, MemoryExternalObjects(self.work_queue), self.storage
-        )
+        objects = MemoryExternalObjects(self.work_queue)
+        self.reconcile = ReconcileObjects(self.object_listing, objects)
+        self.forget = ForgetMissing(objects, self.storage, MISSING_GRACE_PERIOD)
 
     async def put(self, name: str, number: int) -> None:
+        """Write one of three pictures, with one of two metadata."""
+        self.write(name, picture_file((number % 3, 0, 1), words=str(number // 3)))
+
+    def write(self, name: str, data: bytes) -> None:
         self.versions += 1
-        data = picture_file(words=str(number))
         self.object_listing.put(ROOT + name, data, version=str(self.versions))
 
     async def remove(self, name: str, _: int) -> None:
         self.object_listing.remove(ROOT + name)
 
+    async def move(self, name: str, number: int) -> None:
+        if data := self.data_at(name):
+            await self.remove(name, 0)
+            self.write(ALL_NAMES[number], data)
+
+    async def touch(self, name: str, _: int) -> None:
+        if data := self.data_at(name):
+            self.write(name, data)
+
+    def data_at(self, name: str) -> bytes | None:
+        files = self.object_listing.external_files.files.items()
+        return next((data for source, data in files if source.location == ROOT + name), None)
+
+    async def wait(self, _: str, __: int) -> None:
+        self.clock.pass_time(MISSING_GRACE_PERIOD)
+
     async def delete(self, _: str, number: int) -> None:
-        """A user deletes an image, so its present versions must not come back."""
-        images = sorted(self.catalog._images)  # noqa: SLF001 - all of them
+        """A user deletes an image, so its bytes must not come back."""
+        images = sorted(self.catalog.all(), key=lambda image: image.id)
         if images:
-            image_id = images[number % len(images)]
-            for id_, became in self.work_queue.became.items():
-                if became == image_id:
-                    source = self.work_queue.objects[id_].source
-                    self.deleted_versions.add((source.location, source.version))
-            await DeleteImages(self.catalog, self.storage)([image_id])
+            image = images[number % len(images)]
+            self.deleted.add(image.sha256)
+            self.deleted_pixels.add(image.pixel_sha256)
+            await DeleteImages(self.catalog, self.storage)([image.id])
 
     async def list(self, _: str, number: int) -> None:
         """An import fails while it lists."""
@@ -104,21 +128,26 @@ class Scenario:
         self.clock.now = self.clock.now.replace(year=self.clock.now.year + 1)
 
     async def run(self, _: str, __: int) -> None:
-        await self.reconcile(ROOT, force=True)
+        before = {image.sha256: image.id for image in self.catalog.all()}
+        summary = await self.reconcile(ROOT, force=True)
         async for _ended in self.index_images():
             pass
+        await self.forget(summary)
+        after = {image.sha256: image.id for image in self.catalog.all()}
+        assert all(before[sha256] == id_ for sha256, id_ in after.items() if sha256 in before)
 
     async def check(self) -> None:
-        listed = [each async for each in self.object_listing.list(ROOT, KeyRange.below(ROOT))]
-        wanted = {
-            self.object_listing.external_files.files[each.source]
-            for each in listed
-            if (each.source.location, each.source.version) not in self.deleted_versions
-        }
-        images = self.catalog._images.values()  # noqa: SLF001 - all of them
+        files = set(self.object_listing.external_files.files.values())
+        images = self.catalog.all()
         read = ReadImage(self.storage, self.object_listing.external_files)
         here = [await read_all(await read(image, Variant.ORIGINAL)) for image in images]
-        assert sorted(wanted) == sorted(here)
+        assert [image.sha256 for image in images] == [await sha256_of(data) for data in here]
+        assert not self.deleted & {image.sha256 for image in images}
+        assert len(here) == len(set(here))
+        assert set(here) <= files
+        for data in files - set(here):
+            pixels = (await FakeImaging().decode(data)).pixel_sha256
+            assert await sha256_of(data) in self.deleted or pixels in self.deleted_pixels
         renditions = (Variant.LARGE, Variant.THUMBNAIL)
         keys = {variant.key_of(image.id) for image in images for variant in renditions}
         assert keys == set(self.storage.objects)
@@ -134,6 +163,9 @@ def test_any_sequence_of_changes_and_crashes_ends_with_the_right_images(
         actions = {
             "put": scenario.put,
             "remove": scenario.remove,
+            "move": scenario.move,
+            "touch": scenario.touch,
+            "wait": scenario.wait,
             "delete": scenario.delete,
             "import": scenario.run,
             "list": scenario.list,
@@ -141,6 +173,8 @@ def test_any_sequence_of_changes_and_crashes_ends_with_the_right_images(
         }
         for action, name, number in steps:
             await actions[action](name, number)
+        await scenario.run("", 0)
+        await scenario.wait("", 0)
         await scenario.run("", 0)
         await scenario.check()
 

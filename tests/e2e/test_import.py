@@ -134,10 +134,13 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
     place.put({**photos, "notes.txt": b"not a picture"})
 
     dry = said((place.name, "--dry-run"), own)
-    assert "5 found: 5 new, 0 changed, 0 unfinished, 0 unchanged, 0 vanished" in dry
+    assert "5 found: 5 new, 0 changed, 0 unfinished, 0 unchanged, 0 gone" in dry
     assert re.search(r"5 to index \(.* kB\), about \d+:\d\d:\d\d at .* pictures/s", dry)
     first = said((place.name, "--tag", "sea"), own, status=1)
-    assert "5 found: 4 indexed, 0 unchanged, 0 vanished, 1 refused." in first
+    assert (
+        "5 found: 4 indexed, 0 unchanged, 0 moved, copied or touched; 0 missing, 1 refused."
+        in first
+    )
     assert "notes.txt" in first
     assert "not in a supported" in first
     assert not [path for path in tmp_path.rglob("original") if path.is_file()]
@@ -146,7 +149,10 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
     place.remove("day 1/1.jpg")
     place.put({"day 0/2.jpg": picture(12), "new/5.jpg": picture(5)})
     second = said((place.name,), own)
-    assert "4 found: 2 indexed, 2 unchanged, 2 vanished, 0 refused." in second
+    # The removed 1.jpg, and the picture that was in 2.jpg before.
+    assert "2 indexed, 2 unchanged, 0 moved, copied or touched; 2 missing, 0 refused." in second
+    own["import_grace_days"] = 0
+    assert "2 pictures were missing for too long, and were forgotten." in said((place.name,), own)
 
     with Server.in_thread(own | {"api_key": KEY}) as server:
         assert {"0.jpg", "2.jpg", "3.jpg", "5.jpg"} == names(server)
@@ -167,7 +173,9 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
         delete = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
         server.ask(delete, ids=[images["0.jpg"]["id"]])
         deleted = said((place.name,), own)
-        assert "4 found: 1 indexed, 3 unchanged, 0 vanished, 0 refused." in deleted
+        assert (
+            "1 indexed, 3 unchanged, 0 moved, copied or touched; 0 missing, 0 refused." in deleted
+        )
         assert {"2.jpg", "3.jpg", "5.jpg"} == names(server)
 
 
@@ -213,11 +221,17 @@ def test_a_manifest_names_what_is_imported(
     bare, rows = tmp_path / "bare.txt", tmp_path / "rows.jsonl"
     bare.write_text(f"{place.name}/0.jpg\n\n{place.name}/nowhere.jpg\n")
     first = said(("--manifest", str(bare)), own, status=1)
-    assert "1 found: 1 indexed, 0 unchanged, 0 vanished, 1 refused." in first
+    assert (
+        "1 found: 1 indexed, 0 unchanged, 0 moved, copied or touched; 0 missing, 1 refused."
+        in first
+    )
     assert "No readable object is at this" in first
     rows.write_text("\n".join(json.dumps({"location": f"{place.name}/{n}.jpg"}) for n in (0, 2)))
     second = said(("--manifest", str(rows)), own)
-    assert "2 found: 1 indexed, 1 unchanged, 0 vanished, 0 refused." in second
+    assert (
+        "2 found: 1 indexed, 1 unchanged, 0 moved, copied or touched; 0 missing, 0 refused."
+        in second
+    )
 
 
 def test_an_invalid_import_is_refused_in_one_sentence(

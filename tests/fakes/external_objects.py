@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.entities.external_objects import KnownObject, ObjectState, RefusedObject
+from domain.entities.external_objects import (
+    ImportCounts,
+    KnownObject,
+    ObjectState,
+    RefusedObject,
+)
 from domain.entities.images import ImageStatus
 from tests.fakes.work_queue import NEVER, MemoryWorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from domain.entities.external_objects import KeyRange
@@ -31,52 +37,82 @@ class MemoryExternalObjects:
         return [found[location] for location in sorted(found)][:limit]
 
     async def find(self, locations: Sequence[str]) -> dict[str, KnownObject]:
-        known = {each.source.location: each for each in self.work_queue.objects.values()}
-        return {
-            location: KnownObject(
-                known[location].id, known[location].source, await self._state(known[location].id)
-            )
-            for location in locations
-            if location in known
-        }
-
-    async def add(
-        self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
-    ) -> Sequence[UUID]:
-        deleted = await self.delete(replacing)
-        known = {each.source.location for each in self.work_queue.objects.values()}
-        for each in found:
-            if each.source.location not in known:
-                self.work_queue.add(each)
-        return deleted
-
-    async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
-        images: set[UUID] = set()
-        locations: set[str] = set()
-        for id_ in ids:
-            if (each := self.work_queue.objects.pop(id_, None)) is None:
-                continue
-            locations.add(each.source.location)
-            self.work_queue.refused.pop(id_, None)
-            if image_id := self.work_queue.became.pop(id_, None):
-                images.add(image_id)
-            if not await self._image(id_):
-                self.work_queue.entries.pop(id_, None)
-        deleted: list[UUID] = []
-        for image_id in images:
-            image = await self._image(image_id)
-            if image is None or image.source is None or image.source.location not in locations:
-                continue
-            others = [id_ for id_, became in self.work_queue.became.items() if became == image_id]
-            if others:
-                source = min(
-                    (self.work_queue.objects[id_].source for id_ in others),
-                    key=lambda s: s.location,
+        wanted = set(locations)
+        found: dict[str, KnownObject] = {}
+        # The object that is present comes last, after those that went missing.
+        for id_ in sorted(self.work_queue.objects, key=self._missing_since):
+            source = self.work_queue.objects[id_].source
+            if source.location in wanted:
+                is_missing = id_ in self.work_queue.missing
+                found[source.location] = KnownObject(
+                    id_, source, await self._state(id_), is_missing
                 )
-                self.work_queue.catalog.put(replace(image, source=source))
-            else:
-                deleted += await self.work_queue.catalog.delete([image_id])
-        return deleted
+        return found
+
+    async def add(self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()) -> None:
+        await self.mark_missing(replacing)
+        here = {
+            each.source.location
+            for id_, each in self.work_queue.objects.items()
+            if id_ not in self.work_queue.missing
+        }
+        for each in found:
+            if each.source.location not in here:
+                self.work_queue.add(each)
+
+    async def mark_missing(self, ids: Sequence[UUID], *, is_certain: bool = True) -> None:
+        missing = self.work_queue.missing
+        images: set[UUID | None] = set()
+        for id_ in ids:
+            if id_ not in self.work_queue.digests:
+                self.work_queue.drop_object(id_)
+                self.work_queue.entries.pop(id_, None)
+            elif id_ in self.work_queue.objects:
+                now = self.work_queue.clock() if is_certain else NEVER
+                missing[id_] = min(missing.get(id_, NEVER), now) if is_certain else NEVER
+                images.add(self.work_queue.became.get(id_))
+        await self.work_queue.settle_sources(image_id for image_id in images if image_id)
+
+    async def mark_present(self, ids: Sequence[UUID]) -> None:
+        for id_ in ids:
+            self.work_queue.missing.pop(id_, None)
+            if image_id := self.work_queue.became.get(id_):
+                await self.work_queue.settle_sources([image_id])
+
+    async def count(self, key_range: KeyRange, *, since: UUID) -> ImportCounts:
+        queue = self.work_queue
+        recognised = missing = unlisted = 0
+        for id_, found in queue.objects.items():
+            if found.source.location not in key_range:
+                continue
+            if id_ not in queue.missing:
+                has_result = id_ in queue.digests
+                recognised += has_result and id_ >= since and queue.became.get(id_) != id_
+            elif await self._image(queue.became.get(id_)):
+                unlisted += queue.missing[id_] == NEVER
+                missing += queue.missing[id_] != NEVER
+        return ImportCounts(recognised, missing, unlisted)
+
+    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
+        queue = self.work_queue
+        images: dict[UUID, Image] = {}
+        instant = queue.clock() - grace_period
+        unlisted = {
+            queue.objects[id_].source.location
+            for id_, since in queue.missing.items()
+            if since == NEVER
+        }
+        for id_, since in list(queue.missing.items()):
+            location = queue.objects[id_].source.location
+            image = await self._image(queue.became.get(id_))
+            if image and since <= instant and location in key_range and location not in unlisted:
+                queue.drop_object(id_)
+                images[image.id] = image
+        forgotten = [
+            image.id for image in images.values() if image.source and not queue.objects_of(image.id)
+        ]
+        await queue.catalog.delete(forgotten)
+        return forgotten
 
     async def reassign(self, key_range: KeyRange) -> None:
         """Do nothing: all tasks belong to one model."""
@@ -91,7 +127,7 @@ class MemoryExternalObjects:
         refused = [
             RefusedObject(each.source.location, await self._reason(each.id))
             for each in await self.list_known(key_range, after="", limit=10**9)
-            if each.state is ObjectState.REFUSED
+            if each.state is ObjectState.REFUSED and not each.is_missing
         ]
         return len(refused), refused[:limit]
 
@@ -105,6 +141,8 @@ class MemoryExternalObjects:
             return ObjectState.REFUSED if failed else ObjectState.INDEXED
         if id_ in self.work_queue.refused:
             return ObjectState.REFUSED
+        if id_ in self.work_queue.digests:
+            return ObjectState.DELETED
         if entry := self.work_queue.entries.get(id_):
             return ObjectState.REFUSED if entry.due_at == NEVER else ObjectState.WAITING
         return ObjectState.DELETED
@@ -116,3 +154,7 @@ class MemoryExternalObjects:
 
     async def _image(self, image_id: UUID | None) -> Image | None:
         return (await self.work_queue.catalog.get([image_id])).get(image_id) if image_id else None
+
+    def _missing_since(self, id_: UUID) -> tuple[bool, datetime]:
+        since = self.work_queue.missing.get(id_)
+        return since is None, since or NEVER

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from domain.entities.external_objects import KeyRange, ListedObject
+from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
 from domain.entities.images import Source
 from domain.errors import BytesMissing
 from tests.fakes.external_files import MemoryExternalFiles
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class MemoryObjectListing:
     """Lists ``external_files``, which have one version at each location.
 
-    A root is split at ``cuts``, and its listing fails after ``fails_after`` objects.
+    A root is split at ``cuts``, and its listing fails after ``fails_after`` objects. The objects
+    below ``unlisted`` folders are not listed.
     """
 
     external_files: MemoryExternalFiles = field(default_factory=MemoryExternalFiles)
     cuts: tuple[str, ...] = ()
     fails_after: int | None = None
+    unlisted: dict[str, UnlistedFolder] = field(default_factory=dict)
 
     def put(self, location: str, data: bytes, *, version: str = "1") -> None:
         """Write a file, in place of an earlier version."""
@@ -41,17 +43,23 @@ class MemoryObjectListing:
         bounds = [whole.first, *(root + cut for cut in self.cuts), whole.end]
         return [KeyRange(*pair) for pair in pairwise(bounds)]
 
-    async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject]:
-        sources = sorted(self.external_files.files, key=lambda source: source.location)
+    async def list(
+        self, root: str, key_range: KeyRange
+    ) -> AsyncIterator[ListedObject | UnlistedFolder]:
+        entries: list[ListedObject | UnlistedFolder] = [
+            ListedObject(source, len(data))
+            for source, data in self.external_files.files.items()
+            if not source.location.startswith(tuple(self.unlisted))
+        ]
         within = [
             each
-            for each in sources
+            for each in [*entries, *self.unlisted.values()]
             if each.location.startswith(root) and each.location in key_range
         ]
-        for count, source in enumerate(within):
+        for count, each in enumerate(sorted(within, key=lambda each: each.location)):
             if count == self.fails_after:
                 raise ConnectionResetError
-            yield ListedObject(source, len(self.external_files.files[source]))
+            yield each
         if self.fails_after is not None:
             raise ConnectionResetError
 

@@ -12,7 +12,7 @@ from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, Task, 
 from tests.fakes.catalog import MemoryCatalog, with_edits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 STALLED_REASON = (
@@ -41,6 +41,10 @@ class MemoryWorkQueue:
     became: dict[UUID, UUID] = field(default_factory=dict)
     refused: dict[UUID, str] = field(default_factory=dict)
     replaced: list[UUID] = field(default_factory=list)
+    digests: dict[UUID, tuple[str, str | None]] = field(default_factory=dict)
+    """The digests of bytes and pixels of objects that became an image, deleted or not."""
+    missing: dict[UUID, datetime] = field(default_factory=dict)
+    """Objects that the last import did not find, and since when."""
 
     def add(self, subject: Image | FoundObject) -> None:
         """Add a task for an external object, or for an image of the catalog."""
@@ -80,6 +84,15 @@ class MemoryWorkQueue:
     async def extend(self, tasks: Sequence[Task], *, seconds: float) -> None:
         for entry in self._held(tasks):
             entry.due_at = self.clock() + timedelta(seconds=seconds)
+
+    async def recognise(self, task: Task, sha256: str) -> bool:
+        assert isinstance(task.subject, FoundObject)
+        if not self._held([task]):
+            return True
+        if not await self._recognise_bytes(task.subject, sha256):
+            return False
+        del self.entries[task.image_id]
+        return True
 
     async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
         stored = set()
@@ -138,23 +151,30 @@ class MemoryWorkQueue:
         image = (await self.catalog.get([image_id])).get(image_id)
         if image is not None:
             return None if image.status is ImageStatus.FAILED else image
-        return None if image_id in self.became else self.objects.get(image_id)
+        has_result = image_id in self.became or image_id in self.digests
+        return None if has_result else self.objects.get(image_id)
 
     async def _store(self, each: IndexedImage) -> bool:
         subject = each.task.subject
         if isinstance(subject, FoundObject):
             if self.objects.get(subject.id) != subject:
                 return False
+            if await self._recognise_bytes(subject, each.image.sha256):
+                return False
             same = (await self.catalog.find_by_digest([each.image.sha256])).get(each.image.sha256)
-            if same and same.is_replaceable:
+            followers: list[UUID] = []
+            if same:
+                followers = self.objects_of(same.id)
                 self.replaced += await self.catalog.delete([same.id])
-                followers = [id_ for id_, became in self.became.items() if became == same.id]
-                self.became |= dict.fromkeys(followers, each.image.id)
+                for id_ in followers:
+                    del self.became[id_], self.digests[id_]
+            if await self._recognise_pixels(subject, each.image):
+                return False
             added = await self.catalog.add(each.image, each.embedding)
-            self.became[subject.id] = added.id
-            if added.id != subject.id:
-                await self.catalog.tag([added.id], add=subject.tags)
-            return added.id == subject.id
+            for id_ in [subject.id, *followers]:
+                self._point(id_, added)
+            await self.settle_sources([added.id])
+            return True
         here = (await self.catalog.get([subject.id])).get(subject.id)
         if here is None:
             return False
@@ -162,3 +182,85 @@ class MemoryWorkQueue:
             here = with_edits_of(here, each.image)
         self.catalog.put(here, each.embedding)
         return True
+
+    def objects_of(self, image_id: UUID, *, present: bool | None = None) -> list[UUID]:
+        """Return the objects of an image, present or missing or both."""
+        ids = [id_ for id_, became in self.became.items() if became == image_id]
+        return [id_ for id_ in ids if present is None or (id_ not in self.missing) == present]
+
+    async def deleted_objects(self) -> list[UUID]:
+        """Return the objects whose image a user deleted."""
+        images = {image.id for image in self.catalog.all()}
+        return [id_ for id_ in self.digests if self.became.get(id_) not in images]
+
+    def drop_object(self, id_: UUID) -> None:
+        """Delete an object."""
+        for rows in (self.objects, self.became, self.refused, self.digests, self.missing):
+            rows.pop(id_, None)
+
+    async def settle_sources(self, image_ids: Iterable[UUID]) -> None:
+        """Drop the missing objects of images that have others, and let the sources follow."""
+        for image_id in image_ids:
+            here = [self.objects[id_].source for id_ in self.objects_of(image_id, present=True)]
+            if not here:
+                continue
+            for id_ in self.objects_of(image_id, present=False):
+                self.drop_object(id_)
+            image = (await self.catalog.get([image_id])).get(image_id)
+            if image and image.source and image.source not in here:
+                source = min(here, key=lambda source: source.location)
+                self.catalog.put(replace(image, source=source, filename=source.name))
+
+    def _point(self, id_: UUID, image: Image) -> None:
+        self.became[id_] = image.id
+        self.digests[id_] = (image.sha256, image.pixel_sha256)
+
+    async def _recognise_bytes(self, found: FoundObject, sha256: str) -> bool:
+        if self.objects.get(found.id) != found:
+            return True
+        same = (await self.catalog.find_by_digest([sha256])).get(sha256)
+        if same and not same.is_replaceable:
+            await self.catalog.tag([same.id], add=found.tags)
+            self._point(found.id, same)
+            await self.settle_sources([same.id])
+            return True
+        deleted = [id_ for id_ in await self.deleted_objects() if self.digests[id_][0] == sha256]
+        if same is None and deleted:
+            self._keep_deleted(found.id, self.digests[deleted[0]], deleted)
+            return True
+        return False
+
+    async def _recognise_pixels(self, found: FoundObject, image: Image) -> bool:
+        pixels = image.pixel_sha256
+        if pixels is None:
+            return False
+        same = [each for each in self.catalog.all() if each.pixel_sha256 == pixels]
+        for each in sorted(same, key=lambda each: each.source != found.source):
+            is_gone = self.objects_of(each.id) and not self.objects_of(each.id, present=True)
+            if each.status is ImageStatus.READY and each.source and is_gone:
+                facts = replace(
+                    image,
+                    id=each.id,
+                    created_at=each.created_at,
+                    alt_text=each.alt_text,
+                    rating=each.rating,
+                    tags=each.tags,
+                )
+                self.catalog.put(facts)
+                await self.catalog.tag([each.id], add=found.tags)
+                self._point(found.id, facts)
+                await self.settle_sources([each.id])
+                return True
+        deleted = [id_ for id_ in await self.deleted_objects() if self.digests[id_][1] == pixels]
+        if deleted and (not same or any(id_ in self.missing for id_ in deleted)):
+            self._keep_deleted(found.id, (image.sha256, pixels), deleted)
+            return True
+        return False
+
+    def _keep_deleted(
+        self, id_: UUID, digests: tuple[str, str | None], deleted: Iterable[UUID]
+    ) -> None:
+        self.digests[id_] = digests
+        for other in deleted:
+            if other in self.missing and self.digests[other][0] == digests[0]:
+                self.drop_object(other)

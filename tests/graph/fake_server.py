@@ -78,6 +78,7 @@ class FakeBackend:
             ingestion=self.catalog,
             keys=self.keys,
             known_models=self.catalog,
+            missing_objects=MemoryExternalObjects(self.work),
             local_staging=self.staging,
             object_listing=MemoryObjectListing(self.sources),
             ready_feed=self.catalog,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
 from infra.filesystem import external
 from infra.filesystem.external import ExternalFolders
@@ -21,9 +23,10 @@ async def names(root: Path, folders: ExternalFolders | None = None) -> list[str]
     folders = folders or ExternalFolders()
     location = root_of(str(root))
     return [
-        each.source.location.removeprefix(location)
+        each.location.removeprefix(location)
         for key_range in await folders.split(location)
         async for each in folders.list(location, key_range)
+        if isinstance(each, ListedObject)
     ]
 
 
@@ -97,8 +100,8 @@ async def test_a_folder_removed_during_a_listing_is_reported(tmp_path: Path) -> 
     [key_range] = await folders.split(location)
     await asyncio.to_thread((tmp_path / "b" / "2.jpg").unlink)
     await asyncio.to_thread((tmp_path / "b").rmdir)
-    listed = [each async for each in folders.list(location, key_range)]
-    assert 1 == len(listed)
+    [listed] = [each async for each in folders.list(location, key_range)]
+    assert f"{location}a/1.jpg" == listed.location
     with pytest.raises(Misconfigured, match="cannot be listed"):
         _ = [each async for each in folders.list(f"{location}b/", key_range)]
     with pytest.raises(Misconfigured, match="There is no folder"):
@@ -118,6 +121,37 @@ async def test_files_that_vanish_with_their_disk_do_not_count_as_deleted(
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
     with pytest.raises(Misconfigured, match=r"cannot be listed .*it was unmounted or replaced"):
         await names(tmp_path)
+
+
+async def test_empty_folders_are_listed_as_such(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg", "disk/1.jpg", "hidden/.keep", "disk/empty/2.jpg")
+    await asyncio.to_thread((tmp_path / "disk/empty/2.jpg").unlink)
+    location = root_of(str(tmp_path))
+    listed = [each async for each in ExternalFolders().list(location, KeyRange.below(location))]
+    assert ["a.jpg", "disk/1.jpg", "disk/empty/", "hidden/"] == [
+        each.location.removeprefix(location) for each in listed
+    ]
+    assert [UnlistedFolder(f"{location}{name}/") for name in ("disk/empty", "hidden")] == listed[2:]
+
+
+async def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a/1.jpg", "lost+found/2.jpg", "z.jpg")
+    scandir = os.scandir
+
+    def forbid(folder: str) -> object:
+        if folder.endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", forbid)
+    location = root_of(str(tmp_path))
+    listed = [each async for each in ExternalFolders().list(location, KeyRange.below(location))]
+    [unlisted] = [each for each in listed if isinstance(each, UnlistedFolder)]
+    assert f"{location}lost%2Bfound/" == unlisted.location
+    assert "lost+found cannot be listed (permission denied)" in (unlisted.error or "")
+    assert 3 == len(listed)
 
 
 async def test_an_unreadable_file_is_refused_with_its_name(

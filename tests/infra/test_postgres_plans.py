@@ -10,8 +10,7 @@ from sqlalchemy import text
 from domain.entities.embeddings import QueryKind
 from domain.entities.filters import GeoNear, ImageFilter
 from infra.postgres.vectors import planner
-from infra.postgres.vectors.planner import search_breadth
-from infra.postgres.vectors.planner import Estimate, Planner
+from infra.postgres.vectors.planner import Estimate, Planner, search_breadth
 from tests.infra.statement_recorder import EVERYTHING, EXACT_BELOW, IMAGES, StatementRecorder
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.entities.external_objects import ObjectChange
+from domain.entities.external_objects import KeyRange, ObjectChange, UnlistedFolder
 from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured, Remedy
 from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE, ImportSummary
@@ -17,8 +17,8 @@ from domain.use_cases.imports.writer import ImportWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from domain.entities.external_objects import KeyRange, KnownObject
-    from domain.ports import ExternalObjects, ObjectListing, Storage
+    from domain.entities.external_objects import KnownObject
+    from domain.ports import ExternalObjects, ObjectListing
 
 LISTING_CONCURRENCY = 8
 """How many ranges of a root are listed at once."""
@@ -28,10 +28,10 @@ UUID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class ReconcileObjects:
-    """Inserts new objects and new versions, and deletes vanished objects with their images.
+    """Inserts new objects and new versions, and marks vanished objects as missing.
 
-    An object whose image was deleted by a user is not imported again. A refused object is tried
-    again only if it has another version, or with ``retry``.
+    Whether new objects and new versions have new bytes is found out when they are read. A refused
+    object is tried again only if it has another version, or with ``retry``.
 
     The listing and the known objects are both sorted by location and joined by a merge join, so
     memory is bounded for any number of objects, and unchanged objects cost no write.
@@ -39,7 +39,6 @@ class ReconcileObjects:
 
     object_listing: ObjectListing
     external_objects: ExternalObjects
-    storage: Storage
 
     async def __call__(  # noqa: PLR0913 - each is an option of the command
         self,
@@ -56,15 +55,15 @@ class ReconcileObjects:
         ``dry_run`` changes nothing. Raises InvalidArgument for an invalid tag, and Misconfigured
         where the root cannot be listed. Also raises Misconfigured, unless ``force``, where the root
         is empty and had objects before: an unmounted disk is more likely than a deletion of
-        everything.
+        everything. Likewise, objects below an empty folder count as vanished only with ``force``.
         """
         summary = ImportSummary(prefix=root)
-        scan = _Scan(self, root, summary)
+        scan = _Scan(self, root, summary, force)
         options = (clean_tags(tags), retry, dry_run, progress)
         key_ranges = iter(await self.object_listing.split(root))
 
         async def scan_ranges() -> None:
-            writer = ImportWriter(self.external_objects, self.storage, summary, *options)
+            writer = ImportWriter(self.external_objects, summary, *options)
             for key_range in key_ranges:
                 await scan(key_range, writer)
             await writer.flush()
@@ -79,31 +78,36 @@ class ReconcileObjects:
         if scan.vanished and not summary.listed and not (force or dry_run):
             raise Misconfigured(
                 f"No object is left at {root}, so all {summary.counts[ObjectChange.VANISHED]:,} "
-                "known objects would be deleted."
+                "known objects would count as missing."
             ).with_remedy(Remedy.CHECK_PLACE)
-        writer = ImportWriter(self.external_objects, self.storage, summary, *options)
-        for ids in scan.vanished_batches():
-            await writer.delete(ids)
+        writer = ImportWriter(self.external_objects, summary, *options)
+        for ids in _batches(scan.vanished):
+            await writer.mark_missing(ids, is_certain=True)
+        for ids in _batches(scan.unlisted):
+            await writer.mark_missing(ids, is_certain=False)
         progress(summary)
         return summary
 
 
 @dataclass(slots=True)
 class _Scan:
-    """A scan of all ranges of a root, which collects the vanished objects."""
+    """A scan of all ranges of a root, which collects the objects that it does not find."""
 
     use_case: ReconcileObjects
     root: str
     summary: ImportSummary
+    force: bool
     vanished: bytearray = field(default_factory=bytearray)
     """The concatenated ids of vanished objects: compact, as there may be millions."""
+    unlisted: bytearray = field(default_factory=bytearray)
+    """The concatenated ids of objects in folders that could not be listed."""
 
     async def __call__(self, key_range: KeyRange, writer: ImportWriter) -> None:
         """Merge-join the listing of a range with the known objects of the range."""
         known = _KnownObjects(self.use_case.external_objects, key_range)
         last = ""
         async for listed in self.use_case.object_listing.list(self.root, key_range):
-            location = listed.source.location
+            location = listed.location
             if location <= last or location not in key_range:
                 raise Misconfigured(
                     f"The objects at {self.root} are not listed in order: {location} follows "
@@ -112,24 +116,36 @@ class _Scan:
             last = location
             while (candidate := await known.peek()) and candidate.source.location < location:
                 self._add_vanished(known.pop())
+            if isinstance(listed, UnlistedFolder):
+                if listed.error or not self.force:
+                    await self._add_unlisted(listed, known)
+                continue
             is_known = candidate is not None and candidate.source.location == location
             await writer.add(listed, known.pop() if is_known else None)
         while await known.peek():
             self._add_vanished(known.pop())
 
-    def vanished_batches(self) -> Iterator[list[UUID]]:
-        """Yield the ids of the vanished objects in batches."""
-        size = OBJECT_BATCH_SIZE * UUID_BYTES
-        for start in range(0, len(self.vanished), size):
-            batch = bytes(self.vanished[start : start + size])
-            yield [
-                UUID(bytes=batch[offset : offset + UUID_BYTES])
-                for offset in range(0, len(batch), UUID_BYTES)
-            ]
+    async def _add_unlisted(self, folder: UnlistedFolder, known: _KnownObjects) -> None:
+        below = KeyRange.below(folder.location)
+        before = len(self.unlisted)
+        while (candidate := await known.peek()) and candidate.source.location in below:
+            self.unlisted += known.pop().id.bytes
+        self.summary.add_unlisted(folder, known=(len(self.unlisted) - before) // UUID_BYTES)
 
     def _add_vanished(self, known: KnownObject) -> None:
         self.summary.counts[ObjectChange.VANISHED] += 1
         self.vanished += known.id.bytes
+
+
+def _batches(ids: bytearray) -> Iterator[list[UUID]]:
+    """Yield concatenated ids in batches."""
+    size = OBJECT_BATCH_SIZE * UUID_BYTES
+    for start in range(0, len(ids), size):
+        batch = bytes(ids[start : start + size])
+        yield [
+            UUID(bytes=batch[offset : offset + UUID_BYTES])
+            for offset in range(0, len(batch), UUID_BYTES)
+        ]
 
 
 @dataclass(slots=True)

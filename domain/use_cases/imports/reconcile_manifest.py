@@ -16,7 +16,7 @@ from domain.use_cases.imports.writer import ImportWriter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from domain.ports import ExternalObjects, ObjectListing, Storage
+    from domain.ports import ExternalObjects, ObjectListing
 
 STAT_CONCURRENCY = 32
 """How many objects are looked up at once."""
@@ -40,7 +40,6 @@ class ReconcileManifest:
 
     object_listing: ObjectListing
     external_objects: ExternalObjects
-    storage: Storage
 
     async def __call__(
         self,
@@ -58,7 +57,6 @@ class ReconcileManifest:
         summary = ImportSummary()
         writer = ImportWriter(
             self.external_objects,
-            self.storage,
             summary,
             clean_tags(tags),
             retry,

@@ -9,9 +9,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from domain.entities.external_objects import KeyRange, ObjectChange, RefusedObject
+from domain.entities.images import first_uuid7
 
 if TYPE_CHECKING:
-    from domain.entities.external_objects import ListedObject
+    from uuid import UUID
+
+    from domain.entities.external_objects import ListedObject, UnlistedFolder
 
 OBJECT_BATCH_SIZE = 1_000
 """How many external objects are read, compared and written at a time."""
@@ -23,6 +26,12 @@ MAX_NAMED_REFUSALS = 50
 """How many refused or missing objects are named; all are counted."""
 
 MISSING_OBJECT_REASON = "No readable object is at this location; correct the manifest."
+
+EMPTY_FOLDER_REASON = (
+    "It is empty, and pictures of it are known: perhaps a disk is not mounted. They are kept."
+)
+
+UNSEEN = (ObjectChange.VANISHED, ObjectChange.UNLISTED)
 
 CHANGES_TO_INDEX = (ObjectChange.NEW, ObjectChange.CHANGED, ObjectChange.UNFINISHED)
 
@@ -38,13 +47,18 @@ class ImportSummary:
     missing_count: int = 0
     missing: list[RefusedObject] = field(default_factory=list)
     """The first objects that a manifest names and that do not exist."""
+    unlisted_count: int = 0
+    unlisted: list[RefusedObject] = field(default_factory=list)
+    """The first folders that could not be listed, and why."""
     prefix: str | None = None
     """A common prefix of all locations, or None before the first one."""
+    started: UUID = field(default_factory=first_uuid7)
+    """Not above the ids of the objects that this import adds."""
 
     @property
     def listed(self) -> int:
         """The number of objects that exist."""
-        return self.counts.total() - self.counts[ObjectChange.VANISHED]
+        return self.counts.total() - sum(self.counts[change] for change in UNSEEN)
 
     @property
     def to_index(self) -> int:
@@ -72,6 +86,15 @@ class ImportSummary:
         self.missing_count += 1
         if len(self.missing) < MAX_NAMED_REFUSALS:
             self.missing.append(RefusedObject(location, MISSING_OBJECT_REASON))
+
+    def add_unlisted(self, folder: UnlistedFolder, *, known: int) -> None:
+        """Count a folder that could not be listed, and the known objects below it."""
+        self.counts[ObjectChange.UNLISTED] += known
+        if folder.error or known:
+            self.unlisted_count += 1
+            if len(self.unlisted) < MAX_NAMED_REFUSALS:
+                reason = folder.error or EMPTY_FOLDER_REASON
+                self.unlisted.append(RefusedObject(folder.location, reason))
 
     def include(self, location: str) -> None:
         """Shorten the prefix so that the location begins with it."""

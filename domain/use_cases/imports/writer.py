@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.external_objects import ObjectChange, compare
-from domain.entities.images import Variant, uuid7
+from domain.entities.images import uuid7
 from domain.entities.work import FoundObject
 from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.external_objects import KnownObject, ListedObject
-    from domain.ports import ExternalObjects, Storage
+    from domain.ports import ExternalObjects
     from domain.use_cases.imports.summary import ImportSummary
 
 
@@ -27,7 +27,6 @@ class ImportWriter:
     """
 
     external_objects: ExternalObjects
-    storage: Storage
     summary: ImportSummary
     tags: tuple[str, ...]
     retry: bool
@@ -35,19 +34,22 @@ class ImportWriter:
     progress: Callable[[ImportSummary], None]
     _found: list[FoundObject] = field(default_factory=list)
     _replaced: list[UUID] = field(default_factory=list)
+    _returned: list[UUID] = field(default_factory=list)
 
     async def add(self, listed: ListedObject, known: KnownObject | None) -> None:
         """Count a listed object, and buffer it if it is new or has changed."""
         change = compare(listed, known, retry=self.retry)
         self.summary.add(listed, change)
-        if change in {ObjectChange.NEW, ObjectChange.CHANGED}:
-            # A new id for a new version: the bytes that are served under an id never change.
+        if change is ObjectChange.RETURNED and known is not None:
+            self._returned.append(known.id)
+        elif change in {ObjectChange.NEW, ObjectChange.CHANGED}:
+            # A new id for a new version: it is another image unless it has known bytes or pixels.
             found = FoundObject(uuid7(), listed.source, listed.byte_size, self.tags)
             self._found.append(found)
             if known is not None:
                 self._replaced.append(known.id)
-            if len(self._found) == OBJECT_BATCH_SIZE:
-                await self.flush()
+        if OBJECT_BATCH_SIZE in {len(self._found), len(self._returned)}:
+            await self.flush()
         if self.summary.listed % OBJECT_BATCH_SIZE == 0:
             self.progress(self.summary)
 
@@ -55,15 +57,14 @@ class ImportWriter:
         """Insert the buffered objects with their tasks."""
         found, self._found = self._found, []
         replaced, self._replaced = self._replaced, []
+        returned, self._returned = self._returned, []
         if found and not self.dry_run:
-            await self._delete_bytes(await self.external_objects.add(found, replacing=replaced))
+            await self.external_objects.add(found, replacing=replaced)
+        if returned and not self.dry_run:
+            await self.external_objects.mark_present(returned)
         self.progress(self.summary)
 
-    async def delete(self, ids: Sequence[UUID]) -> None:
-        """Delete vanished objects and their images."""
+    async def mark_missing(self, ids: Sequence[UUID], *, is_certain: bool) -> None:
+        """Mark objects as missing."""
         if not self.dry_run:
-            await self._delete_bytes(await self.external_objects.delete(ids))
-
-    async def _delete_bytes(self, image_ids: Sequence[UUID]) -> None:
-        # Rows first, bytes second: a crash between the two leaves bytes that a sweep collects.
-        await self.storage.delete(Variant.keys_of(image_ids))
+            await self.external_objects.mark_missing(ids, is_certain=is_certain)

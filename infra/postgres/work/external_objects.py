@@ -9,11 +9,13 @@ from sqlalchemy import text
 
 from domain.entities.external_objects import KnownObject, ObjectState, RefusedObject
 from domain.entities.images import Source
+from infra.postgres.work.identity import settle_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from domain.entities.external_objects import KeyRange
@@ -26,21 +28,23 @@ OBJECT_STATE = """
     CASE WHEN image_id IS NOT NULL THEN (
         SELECT CASE status WHEN 'failed' THEN 'refused' ELSE 'indexed' END
         FROM images WHERE images.id = objects.image_id
-    ) WHEN error IS NOT NULL THEN 'refused' ELSE coalesce((
+    ) WHEN error IS NOT NULL THEN 'refused' WHEN sha256 IS NOT NULL THEN 'deleted' ELSE coalesce((
         SELECT CASE WHEN min(due_at) = 'infinity' THEN 'refused'
             WHEN min(due_at) IS NOT NULL THEN 'waiting' END
         FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models)) AND work.image_id = objects.id
     ), 'deleted') END AS state
 """
+KNOWN_COLUMNS = f"id, location, version, missing_since IS NOT NULL AS is_missing, {OBJECT_STATE}"
+# Of a location, the object that is present comes first, then the one that went missing last.
 # S608: only constants of this file are interpolated.
 SELECT_KNOWN = text(f"""
-    SELECT id, location, version, {OBJECT_STATE} FROM objects
+    SELECT DISTINCT ON (location) {KNOWN_COLUMNS} FROM objects
     WHERE location >= :first AND location < :end AND location > :after
-    ORDER BY location LIMIT :limit
+    ORDER BY location, missing_since DESC LIMIT :limit
 """)  # noqa: S608
 SELECT_BY_LOCATION = text(f"""
-    SELECT id, location, version, {OBJECT_STATE} FROM objects
-    WHERE location = ANY(CAST(:locations AS text[]))
+    SELECT DISTINCT ON (location) {KNOWN_COLUMNS} FROM objects
+    WHERE location = ANY(CAST(:locations AS text[])) ORDER BY location, missing_since DESC
 """)  # noqa: S608
 INSERT_OBJECTS_WITH_TASKS = text("""
     WITH new AS (
@@ -51,7 +55,7 @@ INSERT_OBJECTS_WITH_TASKS = text("""
             CAST(:byte_sizes AS bigint[])
         ) AS found (id, location, version, byte_size)
         ORDER BY location
-        ON CONFLICT (location) DO NOTHING RETURNING id
+        ON CONFLICT (location, missing_since) DO NOTHING RETURNING id
     )
     INSERT INTO work (model_id, image_id) SELECT :model, id FROM new
 """)
@@ -66,20 +70,26 @@ LOCK_IMAGES_OF_OBJECTS = text("""
         SELECT image_id FROM objects WHERE id = ANY(CAST(:ids AS uuid[]))
     )) ORDER BY id FOR UPDATE
 """)
-DELETE_OBJECTS = text("""
-    DELETE FROM objects WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING image_id, location
+DELETE_OBJECTS_WITHOUT_RESULT = text("""
+    DELETE FROM objects WHERE id = ANY(CAST(:ids AS uuid[])) AND image_id IS NULL AND sha256 IS NULL
 """)
-CHANGE_SOURCES = text("""
-    UPDATE images SET source = other.location, source_version = other.version
-    FROM (
-        SELECT DISTINCT ON (image_id) image_id, location, version FROM objects
-        WHERE image_id = ANY(CAST(:ids AS uuid[])) ORDER BY image_id, location
-    ) AS other
-    WHERE images.id = other.image_id AND images.source = ANY(CAST(:locations AS text[]))
+# At infinity, the grace period has not begun.
+MARK_MISSING = text("""
+    UPDATE objects SET missing_since = least(missing_since, now())
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND coalesce(missing_since, 'infinity') = 'infinity'
+    RETURNING image_id
 """)
-DELETE_IMAGES_BY_SOURCE = text("""
-    DELETE FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
-    AND source = ANY(CAST(:locations AS text[])) RETURNING id
+MARK_UNLISTED = text("""
+    UPDATE objects SET missing_since = 'infinity'
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND coalesce(missing_since, now()) < 'infinity'
+    RETURNING image_id
+""")
+MARK_PRESENT = text("""
+    UPDATE objects SET missing_since = NULL
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND missing_since IS NOT NULL AND NOT EXISTS (
+        SELECT FROM objects AS present
+        WHERE present.location = objects.location AND present.missing_since IS NULL
+    ) RETURNING image_id
 """)
 # A worker of the other model that holds a lease loses it: its result is not stored.
 REASSIGN_TASKS = text("""
@@ -102,7 +112,7 @@ SELECT_REFUSED = text("""
     LEFT JOIN images ON images.id = objects.image_id AND images.status = 'failed'
     LEFT JOIN work ON work.image_id = objects.id AND work.due_at = 'infinity'
         AND work.model_id = ANY(ARRAY(SELECT id FROM models)) AND objects.error IS NULL
-    WHERE location >= :first AND location < :end
+    WHERE location >= :first AND location < :end AND missing_since IS NULL
     AND (objects.image_id IS NULL OR images.id IS NOT NULL)
     AND coalesce(failure_reason, objects.error, work.error) IS NOT NULL
     ORDER BY location
@@ -128,23 +138,23 @@ class PostgresExternalObjects:
         rows = await self._read(SELECT_BY_LOCATION, {"locations": list(locations)})
         return {row.location: _known_object(row) for row in rows}
 
-    async def add(
-        self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()
-    ) -> Sequence[UUID]:
-        deleted: Sequence[UUID] = []
+    async def add(self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()) -> None:
         async with self.engine.begin() as connection:
             if replacing:
-                deleted = await _delete(connection, replacing)
+                await _mark(connection, replacing, MARK_MISSING)
             # PostgreSQL's arrays are rectangular: objects are inserted by their tags.
             for tags in {each.tags for each in found}:
                 tagged = [each for each in found if each.tags == tags]
                 values = _columns(tagged) | {"tags": list(tags), "model": self.model.id}
                 await connection.execute(INSERT_OBJECTS_WITH_TASKS, values)
-        return deleted
 
-    async def delete(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+    async def mark_missing(self, ids: Sequence[UUID], *, is_certain: bool = True) -> None:
         async with self.engine.begin() as connection:
-            return await _delete(connection, ids)
+            await _mark(connection, ids, MARK_MISSING if is_certain else MARK_UNLISTED)
+
+    async def mark_present(self, ids: Sequence[UUID]) -> None:
+        async with self.engine.begin() as connection:
+            await _mark(connection, ids, MARK_PRESENT)
 
     async def reassign(self, key_range: KeyRange) -> None:
         where = {"first": key_range.first, "end": key_range.end, "model": self.model.id}
@@ -168,20 +178,13 @@ class PostgresExternalObjects:
             return (await connection.execute(statement, values)).all()
 
 
-async def _delete(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[UUID]:
+async def _mark(connection: AsyncConnection, ids: Sequence[UUID], statement: TextClause) -> None:
     objects = {"ids": list(ids)}
     await connection.execute(DELETE_TASKS_OF_OBJECTS, objects)
     await connection.execute(LOCK_IMAGES_OF_OBJECTS, objects)
-    deleted = (await connection.execute(DELETE_OBJECTS, objects)).all()
-    images = {
-        "ids": list({row.image_id for row in deleted if row.image_id}),
-        "locations": [row.location for row in deleted],
-    }
-    if not images["ids"]:
-        return []
-    # An image gets another of its objects as its source, and is deleted where it has none.
-    await connection.execute(CHANGE_SOURCES, images)
-    return (await connection.scalars(DELETE_IMAGES_BY_SOURCE, images)).all()
+    await connection.execute(DELETE_OBJECTS_WITHOUT_RESULT, objects)
+    marked = await connection.scalars(statement, objects)
+    await settle_sources(connection, {image_id for image_id in marked if image_id})
 
 
 def _columns(found: Sequence[FoundObject]) -> dict[str, object]:
@@ -194,4 +197,5 @@ def _columns(found: Sequence[FoundObject]) -> dict[str, object]:
 
 
 def _known_object(row: Any) -> KnownObject:  # noqa: ANN401 - a row
-    return KnownObject(row.id, Source(row.location, row.version), ObjectState(row.state))
+    source = Source(row.location, row.version)
+    return KnownObject(row.id, source, ObjectState(row.state), row.is_missing)

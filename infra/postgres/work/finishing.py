@@ -15,6 +15,7 @@ from domain.entities.work import FoundObject
 from infra.postgres.images import FILE_FACTS, ImageRow, ready_values
 from infra.postgres.models.rows import IS_LIVE
 from infra.postgres.tables import EmbeddingRow
+from infra.postgres.work.identity import LOCK_IMAGE_BY_DIGEST, Identity, settle_sources
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -38,24 +39,12 @@ INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     WHERE {IS_LIVE} AND models.id <> :model
     ON CONFLICT DO NOTHING
 """)  # noqa: S608 - constants
-LOCK_IMAGE_BY_DIGEST = text(
-    "SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
-)
-SELECT_OBJECTS_OF_IMAGE = text("SELECT id FROM objects WHERE image_id = :id")
+# Without their digests, so that they are not taken for those of a deleted image.
+DETACH_OBJECTS = text("""
+    UPDATE objects SET image_id = NULL, sha256 = NULL, pixel_sha256 = NULL
+    WHERE image_id = :id RETURNING id
+""")
 DELETE_IMAGE = text("DELETE FROM images WHERE id = :id")
-POINT_OBJECTS_TO_IMAGE = text(
-    "UPDATE objects SET image_id = :image_id WHERE id = ANY(CAST(:ids AS uuid[]))"
-)
-ADD_TAGS = text("""
-    UPDATE images SET tags = ARRAY(
-        SELECT DISTINCT tag COLLATE "C" FROM unnest(tags || CAST(:tags AS text[])) AS tag ORDER BY 1
-    ) WHERE id = :id AND NOT tags @> CAST(:tags AS text[])
-""")
-POINT_OBJECT_TO_IMAGE = text("""
-    UPDATE objects SET image_id = :image_id, error = NULL WHERE id = :id AND version = :version
-    RETURNING id
-""")
-LOCK_OBJECT = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
 # Tasks are found by their whole key: there is no index by image alone.
 SELECT_IDS_IN_USE = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
@@ -100,6 +89,11 @@ class Finishing:
         in_use = set(await self._all(SELECT_IDS_IN_USE, ids=lost)) if lost else set()
         return [image_id for image_id in lost if image_id not in in_use]
 
+    async def recognise(self, found: FoundObject, sha256: str) -> bool:
+        """Point an object to the image with these bytes, and return whether they are known."""
+        identity = Identity(self.connection, found)
+        return not await identity.lock() or await identity.recognise_bytes(sha256, found.tags)
+
     async def _lock_existing(self, images: Sequence[IndexedImage]) -> list[IndexedImage]:
         """Return the results whose images still exist, and lock these against deletion."""
         if not images:
@@ -138,43 +132,44 @@ class Finishing:
         return [each for each in late if each.image.id in ready]
 
     async def _insert_image_of_object(self, each: IndexedImage) -> bool:
-        """Insert the image of an object, and return whether its bytes are new to the library."""
+        """Insert the image of an object, and return whether it is new to the library."""
         found = each.task.subject
         assert isinstance(found, FoundObject)  # noqa: S101 - the caller selects these
-        version = {"id": found.id, "version": found.source.version}
-        if await self.connection.scalar(LOCK_OBJECT, version) is None:
+        identity = Identity(self.connection, found)
+        if not await identity.lock():
             return False
         image = each.image
+        replaced: Sequence[UUID] = []
         inserted = (
             insert(ImageRow)
             .values(ready_values(image))
             .on_conflict_do_nothing(index_elements=["sha256"])
             .returning(col(ImageRow.id))
         )
-        objects: Sequence[UUID] = []
-        while await self.connection.scalar(inserted) is None:
-            digest = {"sha256": image.sha256}
-            same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
-            if same is not None and same.status in REPLACEABLE:
-                # As by an upload of the same bytes.
-                objects = await self._all(SELECT_OBJECTS_OF_IMAGE, id=same.id)
-                await self.connection.execute(DELETE_IMAGE, {"id": same.id})
-                self._replaced.append(same.id)
-            elif same is not None:
-                if image.tags:
-                    tags = {"id": same.id, "tags": list(image.tags)}
-                    await self.connection.execute(ADD_TAGS, tags)
-                await self.connection.execute(
-                    POINT_OBJECT_TO_IMAGE, version | {"image_id": same.id}
-                )
+        while True:
+            if await identity.recognise_bytes(image.sha256, image.tags):
                 return False
-            # Otherwise the image with this digest was deleted in between: insert again.
-        await self.connection.execute(POINT_OBJECT_TO_IMAGE, version | {"image_id": image.id})
-        if objects:
-            await self.connection.execute(
-                POINT_OBJECTS_TO_IMAGE, {"ids": objects, "image_id": image.id}
-            )
+            replaced = [*replaced, *await self._delete_failed(image.sha256)]
+            if await identity.recognise_pixels(image):
+                return False
+            if await self.connection.scalar(inserted):
+                break
+            # An image with this digest was inserted in between: recognise it.
+        await identity.point_to(image.id, [found.id, *replaced])
+        if replaced:
+            await settle_sources(self.connection, [image.id])
         return True
+
+    async def _delete_failed(self, sha256: str) -> Sequence[UUID]:
+        """Delete a FAILED image with this digest, as an upload does, and return its objects."""
+        digest = {"sha256": sha256}
+        same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
+        if same is None or same.status not in REPLACEABLE:
+            return []
+        objects = await self._all(DETACH_OBJECTS, id=same.id)
+        await self.connection.execute(DELETE_IMAGE, {"id": same.id})
+        self._replaced.append(same.id)
+        return objects
 
     async def _insert_embeddings(self, results: Sequence[IndexedImage]) -> None:
         if not results:

@@ -16,6 +16,7 @@ from infra.postgres.parameters import array
 from infra.postgres.rows import object_of
 from infra.postgres.tables import ObjectRow
 from infra.postgres.work.finishing import Finishing
+from infra.postgres.work.identity import IS_KNOWN
 from infra.postgres.work.leases import Leases
 
 if TYPE_CHECKING:
@@ -88,6 +89,21 @@ class PostgresWorkQueue:
         async with self.engine.begin() as connection:
             held = await self._leases.delete(connection, ids, leases)
             return await Finishing(connection, self.model)(done, held)
+
+    async def recognise(self, task: Task, sha256: str) -> bool:
+        subject = task.subject
+        assert isinstance(subject, FoundObject)  # noqa: S101 - the port's promise
+        async with self.engine.begin() as connection:
+            # Most bytes of an import are new: then this is the only statement.
+            if not await connection.scalar(IS_KNOWN, {"sha256": sha256}):
+                return False
+            ids, leases = _ids_and_leases([task])
+            if not await self._leases.delete(connection, ids, leases):
+                return True
+            is_known = await Finishing(connection, self.model).recognise(subject, sha256)
+            if not is_known:
+                await connection.rollback()
+            return is_known
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
         await self._leases.release(*_ids_and_leases(tasks), error=error, seconds=seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
@@ -16,12 +17,19 @@ from domain.use_cases.imports.reconcile_manifest import ReconcileManifest
 from domain.use_cases.indexing import IndexImages
 from domain.use_cases.library.browse import GetImages, ListImages
 from domain.use_cases.library.describe import DescribeServer
-from domain.use_cases.library.edit import DeleteImages, TagImages, UntagImages, UpdateImage
+from domain.use_cases.library.edit import (
+    DeleteImages,
+    RestoreImages,
+    TagImages,
+    UntagImages,
+    UpdateImage,
+)
 from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.empty_trash import EmptyTrash
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
@@ -42,6 +50,7 @@ from domain.use_cases.uploads.upload import UploadImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from domain import ports
 
@@ -69,6 +78,7 @@ class Ports:
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
+    trash: ports.Trash
     upload_targets: ports.UploadTargets
     vectors: ports.VectorIndex
     work_queue: ports.WorkQueue
@@ -85,6 +95,8 @@ class Limits:
     public_reading: bool = True
     configured_key: str | None = None
     """A key with every scope, beside those in the database."""
+    trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+    """How long deleted images can be restored; zero: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +126,8 @@ class UseCases:
     tag: TagImages
     untag: UntagImages
     delete: DeleteImages
+    restore: RestoreImages
+    empty_trash: EmptyTrash
     sweep: Sweep
     create_upload_targets: CreateUploadTargets
     complete_uploads: CompleteUploads
@@ -149,6 +163,7 @@ def build_use_cases(
         on.encoder,
         on.imaging,
         on.catalog,
+        on.trash,
         on.ingestion,
         on.storage,
         on.clock,
@@ -176,6 +191,7 @@ def build_use_cases(
             max_bytes,
             limits.max_files_per_request,
             limits.accepted_content_types,
+            limits.trash_lifetime,
         ),
         upload=upload,
         import_copies=ImportCopies(upload),
@@ -198,10 +214,13 @@ def build_use_cases(
         update=UpdateImage(on.catalog),
         tag=TagImages(on.catalog),
         untag=UntagImages(on.catalog),
-        delete=DeleteImages(on.catalog, on.storage),
+        delete=DeleteImages(on.catalog, on.trash, on.storage, on.clock, limits.trash_lifetime),
+        restore=RestoreImages(on.trash),
+        empty_trash=EmptyTrash(on.trash, on.storage, on.clock, limits.trash_lifetime),
         sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
         create_upload_targets=CreateUploadTargets(
             on.catalog,
+            on.trash,
             on.upload_targets,
             on.staging,
             on.clock,
@@ -211,6 +230,7 @@ def build_use_cases(
         complete_uploads=CompleteUploads(
             on.imaging,
             on.catalog,
+            on.trash,
             on.ingestion,
             on.storage,
             on.upload_targets,
@@ -238,6 +258,7 @@ class LibraryPorts:
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
+    trash: ports.Trash
     upload_targets: ports.UploadTargets
 
 
@@ -262,18 +283,22 @@ class LibraryUseCases:
     list_keys: ListKeys
     revoke_key: RevokeKey
     check: CheckLibrary
+    empty_trash: EmptyTrash
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
 
 
-def build_library_use_cases(on: LibraryPorts) -> LibraryUseCases:
+def build_library_use_cases(
+    on: LibraryPorts, *, trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+) -> LibraryUseCases:
     """Wire the use cases that need no model over adapters. The product and the tests call this."""
     return LibraryUseCases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
         check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
+        empty_trash=EmptyTrash(on.trash, on.storage, on.clock, trash_lifetime),
         sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),

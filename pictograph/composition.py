@@ -89,6 +89,7 @@ def compose(
     from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
+    from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.active import ActiveModel
@@ -126,6 +127,7 @@ def compose(
             searches=PostgresKeptSearches(engine),
             staging=staging,
             storage=storage,
+            trash=PostgresTrash(engine),
             upload_targets=PostgresUploadTargets(engine),
             vectors=vectors,
             work_queue=PostgresWorkQueue(engine, model),
@@ -137,6 +139,7 @@ def compose(
             accepted_content_types=ACCEPTED_CONTENT_TYPES,
             public_reading=settings.public_reading,
             configured_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            trash_lifetime=settings.trash_lifetime,
         ),
         search_of=loaded_models.search_of,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import MemoryWorkQueue
 
 ROOT = "s3://photos/"
@@ -84,7 +86,10 @@ class Scenario:
                 if became == image_id:
                     source = self.work_queue.objects[id_].source
                     self.deleted_versions.add((source.location, source.version))
-            await DeleteImages(self.catalog, self.storage)([image_id])
+            trash = MemoryTrash(self.catalog)
+            await DeleteImages(self.catalog, trash, self.storage, SettableClock(), timedelta(0))(
+                [image_id]
+            )
 
     async def list(self, _: str, number: int) -> None:
         """An import fails while it lists."""

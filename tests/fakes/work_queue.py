@@ -90,7 +90,7 @@ class MemoryWorkQueue:
                     stored.add(each.image.id)
         lost = [each.image.id for each in done if each.image.id not in stored] + self.replaced
         self.replaced = []
-        existing = await self.catalog.get(lost)
+        existing = await self.catalog.existing_ids(lost)
         return [id_ for id_ in lost if id_ not in existing and id_ not in self.entries]
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
@@ -146,7 +146,7 @@ class MemoryWorkQueue:
             if self.objects.get(subject.id) != subject:
                 return False
             same = (await self.catalog.find_by_digest([each.image.sha256])).get(each.image.sha256)
-            if same and same.is_replaceable:
+            if same and same.is_replaceable and same.deleted_at is None:
                 self.replaced += await self.catalog.delete([same.id])
                 followers = [id_ for id_, became in self.became.items() if became == same.id]
                 self.became |= dict.fromkeys(followers, each.image.id)

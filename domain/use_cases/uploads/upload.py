@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from domain.entities.uploads import Upload
-    from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage
+    from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage, Trash
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class UploadImages:
     encoder: Encoder
     imaging: Imaging
     catalog: Catalog
+    trash: Trash
     ingestion: Ingestion
     storage: Storage
     clock: Clock
@@ -70,7 +71,9 @@ class UploadImages:
         self, existing: Image | None, data: bytes, tags: tuple[str, ...]
     ) -> UploadedImage | None:
         """Return the existing image with the tags, or None if it does not exist any more."""
-        image = existing and await reupload(self.catalog, self.storage, existing, data, tags=tags)
+        image = existing and await reupload(
+            self.catalog, self.trash, self.storage, existing, data, tags=tags
+        )
         return UploadedImage(image, is_duplicate=True) if image else None
 
     async def _insert(

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import REAL, aggregate_order_by
 from sqlmodel import col
 
 from domain.entities.embeddings import Hit, QueryKind, Ranking
-from infra.postgres.catalog.filters import conditions
+from infra.postgres.catalog.filters import conditions_of_embedded
 from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
 
@@ -167,7 +167,7 @@ def _partition(model: ActiveModel) -> FromClause:
 def _matching(
     images: FromClause, criteria: ImageFilter, *columns: ColumnElement[Any]
 ) -> Select[Any]:
-    matches = list(conditions(criteria))
+    matches = list(conditions_of_embedded(criteria))
     if not matches:
         return select(*columns).select_from(images)
     joined = images.join(ImageRow, col(ImageRow.id) == images.c.image_id)

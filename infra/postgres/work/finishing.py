@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # Locked in the order of the ids, as a deletion does, so that the two never deadlock.
 LOCK_IMAGES = text("""
-    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+    ORDER BY id FOR KEY SHARE
 """)
 INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     INSERT INTO work (model_id, image_id)
@@ -36,7 +37,7 @@ INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     ON CONFLICT DO NOTHING
 """)  # noqa: S608 - constants
 LOCK_IMAGE_BY_DIGEST = text(
-    "SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
+    "SELECT id, status, deleted_at FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
 )
 SELECT_OBJECTS_OF_IMAGE = text("SELECT id FROM objects WHERE image_id = :id")
 DELETE_IMAGE = text("DELETE FROM images WHERE id = :id")
@@ -138,12 +139,13 @@ class Finishing:
         while await self.connection.scalar(inserted) is None:
             digest = {"sha256": image.sha256}
             same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
-            if same is not None and same.status in REPLACEABLE:
+            if same is not None and same.status in REPLACEABLE and same.deleted_at is None:
                 # As by an upload of the same bytes.
                 objects = await self._all(SELECT_OBJECTS_OF_IMAGE, id=same.id)
                 await self.connection.execute(DELETE_IMAGE, {"id": same.id})
                 self._replaced.append(same.id)
             elif same is not None:
+                # An image in the trash stays there: a file that is found again does not undo that.
                 if image.tags:
                     tags = {"id": same.id, "tags": list(image.tags)}
                     await self.connection.execute(ADD_TAGS, tags)

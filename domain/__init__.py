@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.entities.external_objects import MISSING_GRACE_PERIOD
+from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
@@ -18,12 +19,19 @@ from domain.use_cases.imports.reconcile_manifest import ReconcileManifest
 from domain.use_cases.indexing import IndexImages
 from domain.use_cases.library.browse import GetImages, ListImages
 from domain.use_cases.library.describe import DescribeServer
-from domain.use_cases.library.edit import DeleteImages, TagImages, UntagImages, UpdateImage
+from domain.use_cases.library.edit import (
+    DeleteImages,
+    RestoreImages,
+    TagImages,
+    UntagImages,
+    UpdateImage,
+)
 from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.empty_trash import EmptyTrash
 from domain.use_cases.maintenance.restore_tasks import RestoreTasks
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
@@ -75,6 +83,7 @@ class Ports:
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
+    trash: ports.Trash
     upload_targets: ports.UploadTargets
     vectors: ports.VectorIndex
     work_queue: ports.WorkQueue
@@ -93,6 +102,8 @@ class Limits:
     """A key with every scope, beside those in the database."""
     missing_grace_period: timedelta = MISSING_GRACE_PERIOD
     """How long an image is kept after its last file went missing."""
+    trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+    """How long deleted images can be restored; zero: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +134,8 @@ class UseCases:
     tag: TagImages
     untag: UntagImages
     delete: DeleteImages
+    restore: RestoreImages
+    empty_trash: EmptyTrash
     sweep: Sweep
     create_upload_targets: CreateUploadTargets
     complete_uploads: CompleteUploads
@@ -159,6 +172,7 @@ def build_use_cases(
         on.encoder,
         on.imaging,
         on.catalog,
+        on.trash,
         on.ingestion,
         on.storage,
         on.clock,
@@ -186,6 +200,7 @@ def build_use_cases(
             max_bytes,
             limits.max_files_per_request,
             limits.accepted_content_types,
+            limits.trash_lifetime,
         ),
         upload=upload,
         import_copies=ImportCopies(upload),
@@ -207,10 +222,13 @@ def build_use_cases(
         update=UpdateImage(on.catalog),
         tag=TagImages(on.catalog),
         untag=UntagImages(on.catalog),
-        delete=DeleteImages(on.catalog, on.storage),
+        delete=DeleteImages(on.catalog, on.trash, on.storage, on.clock, limits.trash_lifetime),
+        restore=RestoreImages(on.trash),
+        empty_trash=EmptyTrash(on.trash, on.storage, on.clock, limits.trash_lifetime),
         sweep=Sweep(on.catalog, on.storage, searches, on.clock),
         create_upload_targets=CreateUploadTargets(
             on.catalog,
+            on.trash,
             on.upload_targets,
             on.staging,
             on.clock,
@@ -220,6 +238,7 @@ def build_use_cases(
         complete_uploads=CompleteUploads(
             on.imaging,
             on.catalog,
+            on.trash,
             on.ingestion,
             on.storage,
             on.upload_targets,
@@ -247,6 +266,7 @@ class LibraryPorts:
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
+    trash: ports.Trash
     upload_targets: ports.UploadTargets
 
 
@@ -272,12 +292,15 @@ class LibraryUseCases:
     revoke_key: RevokeKey
     check: CheckLibrary
     restore_tasks: RestoreTasks
+    empty_trash: EmptyTrash
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
 
 
-def build_library_use_cases(on: LibraryPorts) -> LibraryUseCases:
+def build_library_use_cases(
+    on: LibraryPorts, *, trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+) -> LibraryUseCases:
     """Wire the use cases that need no model over adapters. The product and the tests call this."""
     return LibraryUseCases(
         issue_key=IssueKey(on.keys, on.clock),
@@ -285,6 +308,7 @@ def build_library_use_cases(on: LibraryPorts) -> LibraryUseCases:
         revoke_key=RevokeKey(on.keys, on.clock),
         check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
         restore_tasks=RestoreTasks(on.repair_queue),
+        empty_trash=EmptyTrash(on.trash, on.storage, on.clock, trash_lifetime),
         sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.errors import Misconfigured
 
 ENV_PREFIX = "PICTOGRAPH_"
@@ -142,6 +144,13 @@ class Settings(BaseSettings):
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 
+    trash_days: int = Field(
+        DEFAULT_TRASH_LIFETIME.days,
+        ge=0,
+        le=36_500,
+        description="Days that deleted pictures can be restored; 0 deletes them at once.",
+    )
+
     worker: bool = Field(
         default=True, description="Whether `serve` also runs the jobs of the work queue."
     )
@@ -168,6 +177,11 @@ class Settings(BaseSettings):
             return not ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host != "localhost"
+
+    @property
+    def trash_lifetime(self) -> timedelta:
+        """How long deleted pictures can be restored."""
+        return timedelta(days=self.trash_days)
 
     @property
     def host_names(self) -> tuple[str, ...]:

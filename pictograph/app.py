@@ -16,6 +16,7 @@ from domain.runtime.periodic import (
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
+    empty_trash,
     restore_tasks,
 )
 from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
@@ -120,6 +121,7 @@ def _library(
     settings: Settings, engine: AsyncEngine, storage: Storage, external_files: ExternalLocations
 ) -> LibraryUseCases:
     from infra.postgres.catalog.catalog import PostgresCatalog
+    from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.changes import PostgresModelChanges
     from infra.postgres.models.models import PostgresModels
@@ -139,8 +141,10 @@ def _library(
             searches=PostgresKeptSearches(engine),
             staging=staging_for(storage, settings),
             storage=storage,
+            trash=PostgresTrash(engine),
             upload_targets=PostgresUploadTargets(engine),
-        )
+        ),
+        trash_lifetime=settings.trash_lifetime,
     )
 
 
@@ -246,6 +250,7 @@ async def serve(
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
+            partial(empty_trash, pictograph.use_cases.empty_trash),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),

@@ -98,6 +98,7 @@ def compose(
     from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
+    from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.active import ActiveModel
@@ -137,6 +138,7 @@ def compose(
             searches=PostgresKeptSearches(engine),
             staging=staging,
             storage=storage,
+            trash=PostgresTrash(engine),
             upload_targets=PostgresUploadTargets(engine),
             vectors=vectors,
             work_queue=PostgresWorkQueue(engine, model),
@@ -149,6 +151,7 @@ def compose(
             public_reading=settings.public_reading,
             missing_grace_period=timedelta(days=settings.import_grace_days),
             configured_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            trash_lifetime=settings.trash_lifetime,
         ),
         search_of=loaded_models.search_of,
     )

@@ -112,6 +112,8 @@ class ImageFilter:
     height: IntRange | None = None
     status_in: tuple[ImageStatus, ...] | None = None
     ids_not_in: tuple[UUID, ...] | None = None
+    deleted: bool | None = None
+    """True: only images in the trash. Otherwise only images that are not in it."""
 
     def __post_init__(self) -> None:
         """Raise InvalidArgument for an overlong list or text, and for text that is unstorable."""
@@ -131,7 +133,10 @@ class ImageFilter:
 
 
 EVERYTHING = ImageFilter()
-"""No condition: all images match."""
+"""No condition: all images match that are not in the trash."""
+
+DELETED = ImageFilter(deleted=True)
+"""All images in the trash."""
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -128,6 +128,8 @@ class Image:
     exif: Exif | None = None
     source: Source | None = None
     """The place of the original; None where storage has it. Renditions are always in storage."""
+    deleted_at: datetime | None = None
+    """Since when the image is in the trash, where no answer shows it."""
 
     @property
     def is_replaceable(self) -> bool:

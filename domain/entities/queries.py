@@ -127,7 +127,12 @@ class SearchOptions:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for a relevance out of range."""
+        """Raise InvalidArgument for a relevance out of range, and for a search of the trash."""
+        if self.criteria.deleted:
+            raise InvalidArgument(
+                ("filter", "deleted"),
+                "Deleted images cannot be searched; list them, and restore those that you want.",
+            )
         if self.min_relevance is not None and not 0 <= self.min_relevance <= 1:
             raise InvalidArgument(
                 ("min_relevance",),

@@ -1,7 +1,7 @@
 """What the domain needs from the world: protocols that adapters match by shape."""
 
 from domain.ports.access import Clock, Keys
-from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed
+from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed, Trash
 from domain.ports.encoder import EmbeddingSpace, Encoder
 from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
@@ -40,6 +40,7 @@ __all__ = [
     "RepairQueue",
     "Staging",
     "Storage",
+    "Trash",
     "UploadTargets",
     "VectorIndex",
     "WorkQueue",

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 
 class Catalog(Protocol):
-    """The facts of every image."""
+    """The facts of every image. Images in the trash are left out unless said otherwise."""
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         """Return the images with these ids, by id. Unknown ids are left out."""
 
+    async def existing_ids(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Return which of these images exist, those in the trash included."""
+
     async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
-        """Return the images with these digests, by digest. Unknown digests are left out."""
+        """Return the images with these digests, by digest, those in the trash included.
+
+        Unknown digests are left out.
+        """
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         """Return a window of the images that match."""
@@ -53,7 +59,32 @@ class Catalog(Protocol):
         """Change the tags of images, and return the images as they are now, by id."""
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Delete images with their embeddings, and return the ids that were deleted."""
+        """Delete images for good, with their embeddings, and return the ids that were deleted.
+
+        Images in the trash are deleted as well.
+        """
+
+
+class Trash(Protocol):
+    """Deleted images that can be restored: with all facts and embeddings, and in no answer.
+
+    Their digests stay taken: no second image has the same bytes.
+    """
+
+    async def add(self, ids: Sequence[UUID], at: datetime) -> set[UUID]:
+        """Move images into the trash with their embeddings, and return the ids that were moved.
+
+        Their tasks are deleted. Unknown ids, and images in the trash already, are left out.
+        """
+
+    async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        """Move images out of the trash, and return them by id. Other ids are left out.
+
+        A model that has no embedding of an image gets a task.
+        """
+
+    async def delete_expired(self, before: datetime, *, limit: int) -> Sequence[UUID]:
+        """Delete up to ``limit`` images for good that were moved here by then; return their ids."""
 
 
 class Ingestion(Protocol):
@@ -62,6 +93,7 @@ class Ingestion(Protocol):
     async def add(self, image: Image, embedding: Embedding) -> Image:
         """Insert an image with its embedding, or return the image that has the same sha256.
 
+        The returned image may be in the trash.
         Idempotent by sha256: the caller lost a race when the returned id is another one.
         """
 

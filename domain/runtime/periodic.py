@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from domain import UseCases
+    from domain.use_cases.maintenance.empty_trash import EmptyTrash
     from domain.use_cases.maintenance.restore_tasks import RestoreTasks
     from domain.use_cases.maintenance.sweep import Sweep
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
@@ -25,6 +26,11 @@ async def delete_expired_searches(sweep: Sweep, *, every: float = PERIOD_SECONDS
         every=every,
         failure="expired searches could not be deleted",
     )
+
+
+async def empty_trash(empty: EmptyTrash, *, every: float = PERIOD_SECONDS) -> None:
+    """Delete expired images of the trash, for libraries whose operators never run a sweep."""
+    await periodically(empty, every=every, failure="the trash could not be emptied")
 
 
 async def delete_expired_targets(sweep: SweepTargets, *, every: float = PERIOD_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""Changes to images: updates, tags and deletion."""
+"""Changes to images: updates, tags, deletion and restoration."""
 
 from collections.abc import Awaitable, Callable, Container, Sequence
 from uuid import UUID
@@ -54,6 +54,21 @@ class DeleteImagesPayload:
     user_errors: list[ImageUserError]
 
 
+@strawberry.input
+class RestoreImagesInput:
+    """The deleted images to restore, at most 1,000 at once."""
+
+    ids: list[strawberry.ID]
+
+
+@strawberry.type
+class RestoreImagesPayload:
+    """The restored images. Images that are not in the trash are user errors."""
+
+    images: list[Image]
+    user_errors: list[ImageUserError]
+
+
 @strawberry.type
 class EditMutation:
     """The mutations that change or delete images."""
@@ -97,7 +112,10 @@ class EditMutation:
         info: Info,
         input: DeleteImagesInput,  # noqa: A002 - Relay's name
     ) -> DeleteImagesPayload | None:
-        """Deletes images with their files and embeddings. This cannot be undone."""
+        """Deletes images. `restoreImages` restores them for `Service.trashDays` days.
+
+        Where that is 0, they are deleted for good with their files and embeddings.
+        """
         delete = info.context.authorize(Scope.WRITE).delete
         try:
             ids = uuids_of(input.ids, location=("ids",))
@@ -109,6 +127,32 @@ class EditMutation:
         return DeleteImagesPayload(
             deleted_image_ids=[id_ for uuid, id_ in sent.items() if uuid in deleted],
             user_errors=_not_found(ids, deleted, sent=input.ids, field="ids"),
+        )
+
+    @strawberry.mutation
+    async def restore_images(
+        self,
+        info: Info,
+        input: RestoreImagesInput,  # noqa: A002 - Relay's name
+    ) -> RestoreImagesPayload | None:
+        """Restores deleted images from the trash, with their ids, tags and texts."""
+        restore = info.context.authorize(Scope.WRITE).restore
+        try:
+            ids = uuids_of(input.ids, location=("ids",))
+            restored = await restore(ids)
+        except Refusal as refusal:
+            error = ImageUserError.of(refusal, field=("input", "ids"))
+            return RestoreImagesPayload(images=[], user_errors=[error])
+        return RestoreImagesPayload(
+            images=[Image.of(restored[uuid]) for uuid in dict.fromkeys(ids) if uuid in restored],
+            user_errors=_not_found(
+                ids,
+                restored,
+                sent=input.ids,
+                field="ids",
+                reason="it may have been restored already, or deleted for good.",
+                place=" in the trash",
+            ),
         )
 
 
@@ -128,13 +172,19 @@ async def _change_tags(
     )
 
 
-def _not_found(
-    ids: Sequence[UUID], found: Container[UUID], *, sent: Sequence[str], field: str
+def _not_found(  # noqa: PLR0913 - the parts of a sentence
+    ids: Sequence[UUID],
+    found: Container[UUID],
+    *,
+    sent: Sequence[str],
+    field: str,
+    place: str = "",
+    reason: str = "it may have been deleted.",
 ) -> list[ImageUserError]:
     """Return a user error for each id without an image; ``sent`` are the global ids."""
     return [
         ImageUserError.of(
-            ImageNotFound(f"There is no image {sent[index]}; it may have been deleted."),
+            ImageNotFound(f"There is no image {sent[index]}{place}; {reason}"),
             field=("input", field, str(index)),
         )
         for index, uuid in enumerate(ids)

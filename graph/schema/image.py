@@ -134,6 +134,9 @@ class ImageFields:
     tags: list[str] = strawberry.field(description="In alphabetical order.")
     exif: Exif | None = strawberry.field(description="Null when the file has no EXIF metadata.")
     created_at: datetime
+    deleted_at: datetime | None = strawberry.field(
+        description="When the image was moved into the trash. Null for an image of the library."
+    )
     image: strawberry.Private[images.Image]
 
     @classmethod
@@ -155,6 +158,7 @@ class ImageFields:
             tags=list(image.tags),
             exif=Exif.of(image.exif) if image.exif else None,
             created_at=image.created_at,
+            deleted_at=image.deleted_at,
             image=image,
         )
 
@@ -247,6 +251,13 @@ class ImageFilter:
     rating: IntRange | None = strawberry.UNSET
     status_in: list[ImageStatus] | None = strawberry.UNSET
     ids_not_in: list[strawberry.ID] | None = strawberry.UNSET
+    deleted: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "True lists the images in the trash instead of the library. It needs a key with the "
+            "scope WRITE, and searches refuse it."
+        ),
+    )
 
     def to_domain(self) -> filters.ImageFilter:
         """Convert to a filter of the domain. Raises InvalidArgument."""

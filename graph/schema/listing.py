@@ -10,6 +10,7 @@ from domain.entities import filters
 from domain.entities.keys import Scope
 from domain.entities.listing import Page, Sort, Window, position_of
 from domain.errors import InvalidArgument
+from domain.use_cases.library.browse import scope_to_list
 from graph.schema.arguments import DEFAULT_PAGE_SIZE, After, none_if_unset
 from graph.schema.context import Info
 from graph.schema.facets import ImageFacets
@@ -126,8 +127,8 @@ class LibraryQuery:
 
         Pages use keyset cursors: a page stays where it is when images are added or deleted.
         """
-        use_cases = info.context.authorize(Scope.READ)
         where = criteria_of(criteria)
+        use_cases = info.context.authorize(scope_to_list(where))
         order = (none_if_unset(sort) or ImageSort()).to_domain()
         window = _window(
             none_if_unset(first),

@@ -53,6 +53,9 @@ class Service:
     max_upload_bytes: int
     max_files_per_request: int
     accepted_content_types: list[str]
+    trash_days: int = strawberry.field(
+        description="Days that deleted images can be restored. 0: they are deleted for good."
+    )
 
     @classmethod
     def of(cls, server: DescribeServer) -> "Service":
@@ -65,6 +68,7 @@ class Service:
             max_upload_bytes=server.max_upload_bytes,
             max_files_per_request=server.max_files_per_request,
             accepted_content_types=list(server.accepted_content_types),
+            trash_days=server.trash_lifetime.days,
         )
 
 

@@ -53,7 +53,14 @@ class ImageRow(SQLModel, table=True):
     source: str | None = Field(default=None, sa_type=Text)
     source_version: str | None = Field(default=None, sa_type=Text)
     ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    deleted_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    """Since when the image is in the trash."""
+    original_read_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    original_fault: str | None = Field(default=None, sa_type=Text)
 
+
+IS_LIVE_IMAGE: Final = col(ImageRow.deleted_at).is_(None)
+"""The image is not in the trash."""
 
 RANGE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
     "taken_at": col(ImageRow.taken_at),
@@ -115,6 +122,7 @@ def image_row(image: Image) -> ImageRow:
         else {name: getattr(exif, name) for name in EXIF_IN_JSON} | {"all": dict(exif.all)},
         source=image.source.location if image.source else None,
         source_version=image.source.version if image.source else None,
+        deleted_at=image.deleted_at,
     )
 
 
@@ -145,6 +153,7 @@ def image_of(row: ImageRow) -> Image:
         tags=tuple(row.tags),
         exif=_exif_of(row),
         source=Source(row.source, row.source_version or "") if row.source else None,
+        deleted_at=row.deleted_at,
     )
 
 
@@ -191,3 +200,14 @@ Index("images_by_words", WORDS, postgresql_using="gin")
 Index("images_by_pixel_sha256", _images.c.pixel_sha256)
 Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
 Index("images_by_ready_at", _images.c.ready_at)
+Index(
+    "images_by_deleted_at",
+    _images.c.deleted_at,
+    postgresql_where=text("deleted_at IS NOT NULL"),
+)
+Index("images_by_read_at", text("COALESCE(original_read_at, created_at)"), _images.c.id)
+Index(
+    "images_by_original_fault",
+    _images.c.id,
+    postgresql_where=text("original_fault IS NOT NULL"),
+)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     false,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
@@ -29,6 +30,21 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlmodel import Field, SQLModel
 
 import infra.postgres.images  # noqa: F401 - declares the table that others refer to
+
+
+class LibraryRow(SQLModel, table=True):
+    """The identity of the library, in one row. The marker in the storage repeats the id."""
+
+    __tablename__ = "library"
+
+    is_only: bool = Field(
+        default=True, sa_column=Column(Boolean, server_default=true(), primary_key=True)
+    )
+    id: UUID = Field(
+        sa_column=Column(
+            UUID_TYPE(as_uuid=True), server_default=text("gen_random_uuid()"), nullable=False
+        )
+    )
 
 
 class ModelRow(SQLModel, table=True):
@@ -59,6 +75,16 @@ class EmbeddingRow(SQLModel, table=True):
         )
     )
     model_id: int = Field(foreign_key="models.id", primary_key=True)
+    embedding: list[float] = Field(sa_type=VECTOR, nullable=False)
+
+
+class DeletedEmbeddingRow(SQLModel, table=True):
+    """An embedding of an image in the trash, where no search finds it."""
+
+    __tablename__ = "deleted_embeddings"
+
+    image_id: UUID = Field(foreign_key="images.id", ondelete="CASCADE", primary_key=True)
+    model_id: int = Field(foreign_key="models.id", ondelete="CASCADE", primary_key=True)
     embedding: list[float] = Field(sa_type=VECTOR, nullable=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 UP = (
     # missing_since is null for objects that the last import found. Infinity marks objects of

@@ -31,12 +31,13 @@ def sweep(
         bool, typer.Option("--even-everything", help="Sweep even if the library has no images.")
     ] = False,
 ) -> None:
-    """Remove unreferenced files, and expired searches and upload targets."""
+    """Remove unreferenced files, and expired searches, upload targets and deleted images."""
     run(_sweep(settings_of(), even_everything=even_everything))
 
 
 async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     async with app.open_library(settings) as library:
+        emptied = await library.empty_trash()
         with err.status("Checking stored files") as status:
             swept = await library.sweep(
                 force=even_everything,
@@ -46,6 +47,7 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     out.print(
         f"{swept.objects:,} stored files checked, "
         f"{swept.removed_objects:,} unreferenced files removed.\n"
+        f"{emptied:,} images of the trash removed.\n"
         f"{swept.removed_searches:,} expired searches removed.\n"
         f"{targets.targets:,} expired upload targets and {targets.files:,} of their files removed.",
         soft_wrap=True,

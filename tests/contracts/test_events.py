@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -10,19 +11,21 @@ import pytest_asyncio
 
 from domain.entities.images import ImageChanges, ImageStatus
 from domain.errors import Overloaded
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.engine import open_engine
 from infra.postgres.events import PostgresEvents
 from tests.contracts.conftest import MODEL
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.events import MemoryEvents
 from tests.fakes.images import image_with
+from tests.fakes.trash import MemoryTrash
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
     from uuid import UUID
 
-    from domain.ports import Events
+    from domain.ports import Events, Trash
     from tests.postgres_library import ImageLibrary
 
 T = TypeVar("T")
@@ -49,6 +52,13 @@ async def library_and_events(
         yield await PostgresLibrary.open(engine, MODEL), events
 
 
+def trash_of(library: ImageLibrary) -> Trash:
+    if isinstance(library, MemoryCatalog):
+        return MemoryTrash(library)
+    assert isinstance(library, PostgresLibrary)
+    return PostgresTrash(library.engine)
+
+
 async def within_a_minute(awaitable: Awaitable[T]) -> T:
     return await asyncio.wait_for(awaitable, 60)
 
@@ -63,7 +73,7 @@ async def expect_exactly(changes: AsyncIterator[object], *ids: UUID) -> None:
         missing -= set(received)
 
 
-async def test_subscribers_get_the_ids_of_images_that_are_added_and_deleted(
+async def test_subscribers_get_the_ids_of_images_that_are_added_deleted_and_restored(
     library_and_events: tuple[ImageLibrary, Events],
 ) -> None:
     library, events = library_and_events
@@ -75,6 +85,11 @@ async def test_subscribers_get_the_ids_of_images_that_are_added_and_deleted(
         await expect_exactly(changes, pending.id)
         await library.update(ready.id, ImageChanges(alt_text="no change of status"))
         await library.tag([ready.id], add=["no change of status"])
+        trash = trash_of(library)
+        await trash.add([ready.id], datetime.now(UTC))
+        await expect_exactly(changes, ready.id)
+        await trash.restore([ready.id])
+        await expect_exactly(changes, ready.id)
         await library.delete([ready.id, pending.id])
         await expect_exactly(changes, ready.id, pending.id)
 

@@ -25,6 +25,7 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
 from tests.fakes.work_queue import MemoryWorkQueue
 
@@ -41,6 +42,11 @@ LIMITS = Limits(
     max_files_per_request=20,
     accepted_content_types=("image/png",),
 )
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return LIMITS
 
 
 @pytest.fixture
@@ -151,6 +157,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
     staging: MemoryStaging,
     upload_targets: MemoryUploadTargets,
     work_queue: MemoryWorkQueue,
+    limits: Limits,
 ) -> UseCases:
     return build_use_cases(
         Ports(
@@ -173,11 +180,12 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             searches=searches,
             staging=staging,
             storage=storage,
+            trash=MemoryTrash(catalog),
             upload_targets=upload_targets,
             vectors=catalog,
             work_queue=work_queue,
         ),
-        LIMITS,
+        limits,
     )
 
 

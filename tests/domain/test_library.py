@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,18 +16,27 @@ from domain.entities.storage import ByteRange
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound, InvalidArgument
 from domain.use_cases.library.edit import DeleteImages
+from tests.domain.conftest import LIMITS
+from tests.fakes.clock import SettableClock
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 from tests.fakes.interleaving import InterleavedCatalog, InterleavedStorage, Interleaving
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
-    from domain import UseCases
+    from domain import Limits, UseCases
     from domain.entities.images import Image
     from tests.fakes.storage import MemoryStorage
 
 EVERYTHING = ImageFilter()
 BY_NAME = Sort(SortField.FILENAME, descending=False)
 DATA = picture_file(words="the sea")
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Those of a server that deletes at once: the trash has tests of its own."""
+    return replace(LIMITS, trash_lifetime=timedelta(0))
 
 
 @pytest.fixture
@@ -217,9 +227,10 @@ class RecordingInterleaving(Interleaving):
 
 async def test_a_deletion_deletes_the_row_before_the_bytes() -> None:
     interleaving = RecordingInterleaving()
-    await DeleteImages(InterleavedCatalog(interleaving), InterleavedStorage(interleaving))(
-        [uuid7()]
-    )
+    catalog = InterleavedCatalog(interleaving)
+    storage = InterleavedStorage(interleaving)
+    delete = DeleteImages(catalog, MemoryTrash(catalog), storage, SettableClock(), timedelta(0))
+    await delete([uuid7()])
     assert interleaving.points == [
         "before delete",
         "after delete",

@@ -23,6 +23,7 @@ from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
 from tests.fakes.work_queue import MemoryWorkQueue
 
@@ -45,6 +46,7 @@ FAKES: dict[type, type] = {
     ports.ExternalObjects: MemoryExternalObjects,
     ports.MissingObjects: MemoryExternalObjects,
     ports.Catalog: MemoryCatalog,
+    ports.Trash: MemoryTrash,
     ports.Staging: MemoryStaging,
     ports.LocalStaging: MemoryStaging,
     ports.UploadTargets: MemoryUploadTargets,

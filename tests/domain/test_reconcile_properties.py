@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.storage import MemoryStorage
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import MemoryWorkQueue
 
 ROOT = "s3://photos/"
@@ -108,7 +110,10 @@ class Scenario:
             image = images[number % len(images)]
             self.deleted.add(image.sha256)
             self.deleted_pixels.add(image.pixel_sha256)
-            await DeleteImages(self.catalog, self.storage)([image.id])
+            trash = MemoryTrash(self.catalog)
+            await DeleteImages(self.catalog, trash, self.storage, self.clock, timedelta(0))(
+                [image.id]
+            )
 
     async def list(self, _: str, number: int) -> None:
         """An import fails while it lists."""

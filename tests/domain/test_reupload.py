@@ -12,6 +12,7 @@ from domain.entities.uploads import UploadedImage
 from domain.use_cases.uploads.reupload import reupload
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
 from tests.fakes.files import upload
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -51,7 +52,8 @@ async def test_an_image_deleted_while_it_is_uploaded_again_leaves_no_bytes(
         return await mark_copied(image_id)
 
     monkeypatch.setattr(library.catalog, "mark_copied", delete_and_mark_copied)
-    assert await reupload(library.catalog, library.storage, image, RED, tags=()) is None
+    trash = MemoryTrash(library.catalog)
+    assert await reupload(library.catalog, trash, library.storage, image, RED, tags=()) is None
     assert Variant.ORIGINAL.key_of(image.id) not in library.storage.objects
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain import UseCases
-    from domain.entities.images import Image
     from tests.fakes.clock import SettableClock
     from tests.fakes.kept_searches import MemoryKeptSearches
     from tests.fakes.storage import MemoryStorage
@@ -91,9 +90,9 @@ class CountingCatalog(MemoryCatalog):
 
     most = 0
 
-    async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+    async def existing_ids(self, ids: Sequence[UUID]) -> set[UUID]:
         self.most = max(self.most, len(ids))
-        return await super().get(ids)
+        return await super().existing_ids(ids)
 
 
 async def test_the_catalog_is_queried_in_batches(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 from tests.fakes.interleaving import InterleavedCatalog, InterleavedStorage, Interleaving
 from tests.fakes.kept_searches import MemoryKeptSearches
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
-    from domain import UseCases
+    from domain import Limits, UseCases
     from domain.entities.images import Image
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
@@ -39,6 +41,12 @@ NEW_IMAGE_POINTS = [
     for when in ("before", "after")
 ]
 LOST_RACE_POINTS = ["before delete bytes", "after delete bytes", "before tag", "after tag"]
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Those of a server that deletes at once: the trash has tests of its own."""
+    return replace(LIMITS, trash_lifetime=timedelta(0))
 
 
 @pytest.fixture
@@ -67,7 +75,15 @@ def other_server(
 ) -> UploadImages:
     """A second process over the same database and storage."""
     return UploadImages(
-        encoder, imaging, catalog, catalog, storage, clock, LIMITS.max_upload_bytes, 100
+        encoder,
+        imaging,
+        catalog,
+        MemoryTrash(catalog),
+        catalog,
+        storage,
+        clock,
+        LIMITS.max_upload_bytes,
+        max_files=100,
     )
 
 

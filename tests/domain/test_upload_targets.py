@@ -205,7 +205,8 @@ async def test_an_image_deleted_right_after_completion_stays_deleted(
     assert {image.id} == await use_cases.delete([image.id])
     assert [] == [ended async for ended in index()]
     assert isinstance(await refusal_of(use_cases, target_id), TargetNotFound)
-    assert {} == storage.objects
+    assert {} == await use_cases.get([image.id])
+    assert {Variant.ORIGINAL.key_of(image.id)} == set(storage.objects)
 
 
 async def test_a_failed_image_is_replaced_when_its_bytes_are_sent_again(

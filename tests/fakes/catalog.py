@@ -39,6 +39,8 @@ class MemoryCatalog:
     def __init__(self, model: EmbeddingModel = MODEL) -> None:
         self._model = model
         self._images: dict[UUID, Image] = {}
+        self._deleted: dict[UUID, Image] = {}
+        """The trash, with which ``MemoryTrash`` exchanges images."""
         self._embeddings: dict[UUID, Embedding] = {}
         self.pending: list[UUID] = []
         """Images added by ``add_pending``, for which the work queue has no task yet."""
@@ -50,12 +52,15 @@ class MemoryCatalog:
         self._ready_at: dict[UUID, datetime] = {}
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
-        for kept in self._images.values():
+        for kept in self._stored():
             if kept.sha256 == image.sha256:
                 return kept
         self._embeddings[image.id] = embedding
         self._keep(image)
         return image
+
+    def _stored(self) -> list[Image]:
+        return [*self._images.values(), *self._deleted.values()]
 
     def all(self) -> list[Image]:
         """Return every image."""
@@ -93,15 +98,20 @@ class MemoryCatalog:
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         return {id_: self._images[id_] for id_ in ids if id_ in self._images}
 
+    async def existing_ids(self, ids: Sequence[UUID]) -> set[UUID]:
+        return {image.id for image in self._stored()} & set(ids)
+
     async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
         wanted = set(sha256s)
-        return {image.sha256: image for image in self._images.values() if image.sha256 in wanted}
+        return {image.sha256: image for image in self._stored() if image.sha256 in wanted}
 
     async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
         return {image.id for image in self._matching(criteria) if image.id in ids}
 
     async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
-        positions = sorted((instant, id_) for id_, instant in self._ready_at.items())
+        positions = sorted(
+            (instant, id_) for id_, instant in self._ready_at.items() if id_ in self._images
+        )
         return [each for each in positions if each > position][:limit]
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
@@ -133,7 +143,7 @@ class MemoryCatalog:
         hits = [
             Hit(image.id, _dot(query.embedding, self._embeddings[image.id]))
             for image in self._matching(criteria)
-            if image.status is ImageStatus.READY
+            if image.status is ImageStatus.READY and image.deleted_at is None
         ]
         hits.sort(key=lambda hit: (-hit.score, hit.image_id))
         return Ranking(tuple(hits[:limit]), exact=True)
@@ -209,10 +219,11 @@ class MemoryCatalog:
         return await self.get(ids)
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
-        deleted = set(await self.get(ids))
+        deleted = await self.existing_ids(ids)
         self.deleted |= deleted
         for id_ in deleted:
-            del self._images[id_]
+            self._images.pop(id_, None)
+            self._deleted.pop(id_, None)
             del self._embeddings[id_]
             self._ready_at.pop(id_, None)
         self.events.emit(*deleted)
@@ -224,7 +235,8 @@ class MemoryCatalog:
         return tuple(self._images[id_] for id_ in dict.fromkeys(selection) if id_ in self._images)
 
     def _matching(self, criteria: ImageFilter) -> tuple[Image, ...]:
-        return tuple(image for image in self._images.values() if matches(image, criteria))
+        images = self._deleted if criteria.deleted else self._images
+        return tuple(image for image in images.values() if matches(image, criteria))
 
 
 def with_edits_of(here: Image, indexed: Image) -> Image:

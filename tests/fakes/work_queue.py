@@ -103,7 +103,7 @@ class MemoryWorkQueue:
                     stored.add(each.image.id)
         lost = [each.image.id for each in done if each.image.id not in stored] + self.replaced
         self.replaced = []
-        existing = await self.catalog.get(lost)
+        existing = await self.catalog.existing_ids(lost)
         return [id_ for id_ in lost if id_ not in existing and id_ not in self.entries]
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
@@ -219,7 +219,7 @@ class MemoryWorkQueue:
         if self.objects.get(found.id) != found:
             return True
         same = (await self.catalog.find_by_digest([sha256])).get(sha256)
-        if same and not same.is_replaceable:
+        if same and (same.deleted_at is not None or not same.is_replaceable):
             await self.catalog.tag([same.id], add=found.tags)
             self._point(found.id, same)
             await self.settle_sources([same.id])

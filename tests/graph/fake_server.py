@@ -20,6 +20,7 @@ from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.staging import MemoryStaging
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
 from tests.fakes.work_queue import MemoryWorkQueue
 from tests.graph.multipart_requests import KEY, upload_form
@@ -85,6 +86,7 @@ class FakeBackend:
             searches=self.searches,
             staging=self.staging,
             storage=self.storage,
+            trash=MemoryTrash(self.catalog),
             upload_targets=self.targets,
             vectors=self.catalog,
             work_queue=self.work,

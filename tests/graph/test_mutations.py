@@ -26,6 +26,14 @@ TAG = """
     }
 """
 UNTAG = TAG.replace("tagImages", "untagImages")
+TRASH = "{ images(filter: {deleted: true}) { totalCount nodes { id deletedAt } } }"
+RESTORE = """
+mutation ($ids: [ID!]!) {
+  restoreImages(input: {ids: $ids}) {
+    images { id deletedAt } userErrors { field message code }
+  }
+}
+"""
 DELETE = """
     mutation ($ids: [ID!]!) {
       deleteImages(input: {ids: $ids}) { deletedImageIds userErrors { field message code } }
@@ -181,13 +189,49 @@ async def test_an_invalid_tag_changes_nothing(client: Client, ids: list[str]) ->
     assert [("INVALID", ["input", "tags"])] == errors_of(payload)
 
 
-async def test_deleting_removes_all_files_and_reports_unknown_ids(
+async def test_deleting_keeps_the_files_for_a_restoration_and_reports_unknown_ids(
     client: Client, ids: list[str], backend: FakeBackend
 ) -> None:
+    before = dict(backend.storage.objects)
     payload = (await client.change(DELETE, ids=[ids[1], UNKNOWN_ID, ids[0]]))["deleteImages"]
     assert [ids[1], ids[0]] == payload["deletedImageIds"]
     assert [("NOT_FOUND", ["input", "ids", "1"])] == errors_of(payload)
-    assert {} == backend.storage.objects
+    assert before == backend.storage.objects
+
+
+async def test_deleted_images_are_restored_and_others_are_reported(
+    client: Client, ids: list[str]
+) -> None:
+    await client.change(DELETE, ids=ids[:1])
+    payload = (await client.change(RESTORE, ids=[ids[1], ids[0]]))["restoreImages"]
+    assert [{"id": ids[0], "deletedAt": None}] == payload["images"]
+    assert [("NOT_FOUND", ["input", "ids", "0"])] == errors_of(payload)
+    assert (
+        f"There is no image {ids[1]} in the trash; it may have been restored already, or deleted "
+        "for good." == payload["userErrors"][0]["message"]
+    )
+    wrong = (await client.change(RESTORE, ids=["x"]))["restoreImages"]
+    assert ([], "INVALID") == (wrong["images"], wrong["userErrors"][0]["code"])
+
+
+async def test_the_trash_is_listed_for_keys_that_may_write(
+    client: Client, ids: list[str], backend: FakeBackend
+) -> None:
+    await client.change(DELETE, ids=ids[:1])
+    assert [ids[0]] == [node["id"] for node in await trashed(client, key=KEY)]
+    assert all(node["deletedAt"] for node in await trashed(client, key=KEY))
+    assert "UNAUTHENTICATED" == (await client.error(TRASH, key=None))["extensions"]["code"]
+    secret, _ = await backend.use_cases().issue_key("reader", [Scope.READ])
+    assert "FORBIDDEN" == (await client.error(TRASH, key=secret))["extensions"]["code"]
+    query = '{ searchImages(by: {text: "red"}, filter: {deleted: true}) { searchId } }'
+    error = await client.error(query, key=KEY)
+    assert "filter.deleted" == error["extensions"]["argument"]
+    assert "Deleted images cannot be searched" in error["message"]
+
+
+async def trashed(client: Client, key: str) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = (await client.data(TRASH, key=key))["images"]["nodes"]
+    return nodes
 
 
 @pytest.mark.parametrize("wrong", [["x"], [UNKNOWN_ID] * 1_001])

@@ -42,15 +42,23 @@ def test_the_docstring_of_a_resolver_describes_its_field() -> None:
     assert mutation
     assert [] == [name for name, field in mutation.fields.items() if not field.description]
     assert (
-        "Deletes images with their files and embeddings. This cannot be undone."
+        "Deletes images. `restoreImages` restores them for `Service.trashDays` days. Where that is "
+        "0, they are deleted for good with their files and embeddings."
         == mutation.fields["deleteImages"].description
     )
 
 
 ADDED = {
     f"{place} is not in the target"
-    for place in ("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating")
-} | {"ImageSortField.RATING"}
+    for place in (
+        *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
+        *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
+    )
+} | {
+    "ImageSortField.RATING",
+    "RestoreImagesInput is None in the target",
+    "RestoreImagesPayload is None in the target",
+}
 """What the API has beyond the target. Nothing else may differ."""
 
 

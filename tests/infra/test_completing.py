@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +21,7 @@ from domain.use_cases.uploads.create_targets import CreateUploadTargets
 from domain.use_cases.uploads.upload import UploadImages
 from infra.filesystem.staging import FolderStaging
 from infra.filesystem.storage import FolderStorage
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.engine import open_engine
 from infra.postgres.targets import PostgresUploadTargets
 from tests.fakes.encoder import FakeEncoder
@@ -51,19 +52,28 @@ class Servers:
         self.staging = FolderStaging(folder / "uploads")
         self.targets = PostgresUploadTargets(catalog.engine)
         imaging = FakeImaging()
+        trash = PostgresTrash(catalog.engine)
         self.create = CreateUploadTargets(
-            catalog, self.targets, self.staging, now, MAX_BYTES, ("image/png",)
+            catalog, trash, self.targets, self.staging, now, MAX_BYTES, ("image/png",)
         )
         self.completing = [
             CompleteUploads(
-                imaging, catalog, catalog, self.storage, self.targets, self.staging, now
+                imaging, catalog, trash, catalog, self.storage, self.targets, self.staging, now
             )
             for _ in range(3)
         ]
         self.uploading = UploadImages(
-            FakeEncoder(), imaging, catalog, catalog, self.storage, now, MAX_BYTES, max_files=9
+            FakeEncoder(),
+            imaging,
+            catalog,
+            trash,
+            catalog,
+            self.storage,
+            now,
+            MAX_BYTES,
+            max_files=9,
         )
-        self.deleting = DeleteImages(catalog, self.storage)
+        self.deleting = DeleteImages(catalog, trash, self.storage, now, timedelta(0))
 
     async def stage(self, data: bytes) -> UUID:
         [offer] = await self.create([AnnouncedFile("a.png", "image/png", len(data))])

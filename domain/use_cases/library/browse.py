@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.entities.keys import Scope
 from domain.entities.listing import check_page_size
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from domain.entities.listing import Page, Sort, Window
     from domain.ports import Catalog
+
+
+def scope_to_list(criteria: ImageFilter) -> Scope:
+    """Return the scope that a caller needs to list the images that match."""
+    return Scope.WRITE if criteria.deleted else Scope.READ
 
 
 @dataclass(frozen=True, slots=True)

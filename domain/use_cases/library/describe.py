@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.entities.trash import DEFAULT_TRASH_LIFETIME
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from domain.entities.embeddings import EmbeddingModel
     from domain.entities.models import KnownModel
@@ -23,6 +26,7 @@ class DescribeServer:
     max_upload_bytes: int
     max_files_per_request: int
     accepted_content_types: tuple[str, ...]
+    trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
 
     @property
     def model(self) -> EmbeddingModel:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain.entities.filters import EVERYTHING
+from domain.entities.filters import DELETED, EVERYTHING
 from domain.entities.searches import MAX_KEPT_SEARCHES, SEARCH_LIFETIME
 from domain.entities.storage import parse_key
 from domain.errors import Misconfigured, Remedy
@@ -77,14 +77,18 @@ class Sweep:
         )
 
     async def _delete_orphans(self, batch: dict[str, UUID], *, force: bool) -> int:
-        existing = await self.catalog.get(list(set(batch.values())))
+        existing = await self.catalog.existing_ids(list(set(batch.values())))
         orphans = [key for key, image_id in batch.items() if image_id not in existing]
-        if orphans and not force and not await self.catalog.count(EVERYTHING):
+        if orphans and not force and not await self._has_images():
             raise Misconfigured(
                 "The library has no images, so every stored file would be deleted."
             ).with_remedy(Remedy.CHECK_STORAGE)
         await self.storage.delete(orphans)
         return len(orphans)
+
+    async def _has_images(self) -> bool:
+        counts = [await self.catalog.count(each) for each in (EVERYTHING, DELETED)]
+        return any(counts)
 
 
 def _image_id(key: str) -> UUID | None:

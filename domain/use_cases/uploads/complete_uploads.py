@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Ingestion,
         Staging,
         Storage,
+        Trash,
         UploadTargets,
     )
 
@@ -41,6 +42,7 @@ class CompleteUploads:
 
     imaging: Imaging
     catalog: Catalog
+    trash: Trash
     ingestion: Ingestion
     storage: Storage
     targets: UploadTargets
@@ -126,7 +128,9 @@ class CompleteUploads:
             existing = (await self.catalog.find_by_digest([sha256])).get(sha256)
             if existing is None:
                 uploaded = await self._insert(target, data, sha256=sha256, tags=tags)
-            elif image := await reupload(self.catalog, self.storage, existing, data, tags=tags):
+            elif image := await reupload(
+                self.catalog, self.trash, self.storage, existing, data, tags=tags
+            ):
                 uploaded = UploadedImage(image, is_duplicate=True)
         await self.targets.complete(
             target.id, uploaded.image.id, is_duplicate=uploaded.is_duplicate

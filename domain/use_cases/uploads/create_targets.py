@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
     from domain.entities.upload_targets import AnnouncedFile
-    from domain.ports import Catalog, Clock, Staging, UploadTargets
+    from domain.ports import Catalog, Clock, Staging, Trash, UploadTargets
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -32,10 +32,11 @@ class CreateUploadTargets:
     """Creates a target for each announced file.
 
     A file that is already an image gets the image in place of a form, unless the image is replaced
-    when the same bytes arrive again.
+    when the same bytes arrive again. An image in the trash is restored, as by an upload.
     """
 
     catalog: Catalog
+    trash: Trash
     targets: UploadTargets
     staging: Staging
     clock: Clock
@@ -61,7 +62,12 @@ class CreateUploadTargets:
     async def _existing(self, digests: Sequence[str]) -> dict[str, Image]:
         """Return the images with these digests, without those that are replaced."""
         images = await self.catalog.find_by_digest(digests)
-        return {digest: image for digest, image in images.items() if not image.is_replaceable}
+        kept = {digest: image for digest, image in images.items() if not image.is_replaceable}
+        deleted = [image.id for image in kept.values() if image.deleted_at is not None]
+        restored = await self.trash.restore(deleted) if deleted else {}
+        known = {digest: restored.get(image.id, image) for digest, image in kept.items()}
+        # One that was deleted for good, or restored by another caller, gets a form.
+        return {digest: image for digest, image in known.items() if image.deleted_at is None}
 
     async def _offer(self, target: UploadTarget, existing: Mapping[str, Image]) -> OfferedTarget:
         if image := existing.get(target.sha256 or ""):

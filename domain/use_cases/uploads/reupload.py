@@ -9,22 +9,33 @@ from domain.entities.tags import check_tags_fit
 
 if TYPE_CHECKING:
     from domain.entities.images import Image
-    from domain.ports import Catalog, Storage
+    from domain.ports import Catalog, Storage, Trash
 
 
-async def reupload(
-    catalog: Catalog, storage: Storage, image: Image, data: bytes, *, tags: tuple[str, ...]
+async def reupload(  # noqa: PLR0913 - the ports of both callers
+    catalog: Catalog,
+    trash: Trash,
+    storage: Storage,
+    image: Image,
+    data: bytes,
+    *,
+    tags: tuple[str, ...],
 ) -> Image | None:
     """Return the image with these tags added; None where it was deleted, here or meanwhile.
 
-    A replaceable image is deleted, so that its bytes are indexed again as a new image. The original
-    of an image with an external source is copied: it was uploaded here, so it must not vanish with
-    the source.
+    An image in the trash is restored. A replaceable image is deleted, so that its bytes are indexed
+    again as a new image. The original of an image with an external source is copied: it was
+    uploaded here, so it must not vanish with the source.
     """
     if image.is_replaceable:
         await catalog.delete([image.id])
         await storage.delete(Variant.keys_of([image.id]))
         return None
+    if image.deleted_at is not None:
+        restored = (await trash.restore([image.id])).get(image.id)
+        if restored is None:
+            return None
+        image = restored
     tagged = await add_tags(catalog, image, tags)
     if tagged is None or tagged.source is None:
         return tagged

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from domain.entities.uploads import Upload
-    from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage
+    from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage, Trash
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class UploadImages:
     encoder: Encoder
     imaging: Imaging
     catalog: Catalog
+    trash: Trash
     ingestion: Ingestion
     storage: Storage
     clock: Clock
@@ -63,20 +64,23 @@ class UploadImages:
                 sha256 = await sha256_of(data)
                 async with self._locks.setdefault(sha256, asyncio.Lock()):
                     existing = (await self.catalog.find_by_digest([sha256])).get(sha256)
-                    return await self._reupload(existing, data, tags) or await self._insert(
+                    return await self._existing(existing, data, tags) or await self._insert(
                         data, sha256, filename=upload.name, tags=tags
                     )
             except Refusal as refusal:
                 return without_traceback(refusal)
 
-    async def _reupload(
+    async def _existing(
         self, existing: Image | None, data: bytes, tags: tuple[str, ...]
     ) -> UploadedImage | None:
         """Return the existing image with the tags, or None if it does not exist any more."""
-        image = existing and await reupload(self.catalog, self.storage, existing, data, tags=tags)
+        image = existing and await self._reupload(existing, data, tags)
         if image and image.status is ImageStatus.PROCESSING:
             image = await self._index(image, data)
         return UploadedImage(image, is_duplicate=True) if image else None
+
+    async def _reupload(self, image: Image, data: bytes, tags: tuple[str, ...]) -> Image | None:
+        return await reupload(self.catalog, self.trash, self.storage, image, data, tags=tags)
 
     async def _index(self, image: Image, data: bytes) -> Image | None:
         """Index an image that waits for a worker; return None if it does not exist any more."""
@@ -89,7 +93,7 @@ class UploadImages:
             await self.storage.delete(Variant.keys_of([image.id]))
         elif indexed.is_replaceable:
             # The worker had failed meanwhile.
-            return await reupload(self.catalog, self.storage, indexed, data, tags=())
+            return await self._reupload(indexed, data, ())
         return indexed
 
     async def _insert(
@@ -115,6 +119,6 @@ class UploadImages:
             return UploadedImage(added, is_duplicate=False)
         # A lost race: another server added the same bytes first.
         await self.storage.delete(Variant.keys_of([image.id]))
-        return await self._reupload(added, data, tags) or await self._insert(
+        return await self._existing(added, data, tags) or await self._insert(
             data, sha256, filename=filename, tags=tags
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, func, select, text, update
+from sqlalchemy import Uuid, and_, func, select, text, update
 from sqlmodel import col
 
 from domain.errors import ImageNotFound
@@ -14,7 +14,7 @@ from infra.postgres.catalog.filters import conditions
 from infra.postgres.catalog.listing import read_page
 from infra.postgres.catalog.ready_feed import matching_ids, positions_after
 from infra.postgres.engine import autocommit
-from infra.postgres.images import ImageRow, image_of
+from infra.postgres.images import IS_LIVE_IMAGE, ImageRow, image_of
 from infra.postgres.parameters import array
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ UPDATE_TAGS = text("""
         WHERE tag <> ALL(CAST(:remove AS text[])) ORDER BY 1
     )
     WHERE id IN (
-        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+        SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+        ORDER BY id FOR UPDATE
     )
     RETURNING images.*
 """)
@@ -67,9 +68,15 @@ class PostgresCatalog:
     engine: AsyncEngine
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        statement = select(ImageRow).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
+        is_given = col(ImageRow.id) == func.any(array(ids, Uuid()))
+        statement = select(ImageRow).where(is_given, IS_LIVE_IMAGE)
         async with autocommit(self.engine) as session:
             return {row.id: image_of(row) for row in await session.scalars(statement)}
+
+    async def existing_ids(self, ids: Sequence[UUID]) -> set[UUID]:
+        statement = select(col(ImageRow.id)).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
+        async with autocommit(self.engine) as session:
+            return set(await session.scalars(statement))
 
     async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
         statement = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
@@ -92,7 +99,7 @@ class PostgresCatalog:
             return await count_facets(session, selection, most)
 
     async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
-        is_image = col(ImageRow.id) == image_id
+        is_image = and_(col(ImageRow.id) == image_id, IS_LIVE_IMAGE)
         statement: Any = select(ImageRow).where(is_image)
         if changes.values:
             statement = update(ImageRow).where(is_image).values(changes.values).returning(ImageRow)
@@ -105,7 +112,7 @@ class PostgresCatalog:
     async def mark_copied(self, image_id: UUID) -> Image | None:
         statement = (
             update(ImageRow)
-            .where(col(ImageRow.id) == image_id)
+            .where(col(ImageRow.id) == image_id, IS_LIVE_IMAGE)
             .values(source=None, source_version=None)
             .returning(ImageRow)
         )

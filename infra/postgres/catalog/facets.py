@@ -10,7 +10,7 @@ from sqlmodel import col
 from domain.entities.facets import Facet, FacetValue
 from domain.entities.filters import EVERYTHING, ImageFilter
 from infra.postgres.catalog.filters import conditions
-from infra.postgres.images import ImageRow
+from infra.postgres.images import IS_LIVE_IMAGE, ImageRow
 from infra.postgres.parameters import array
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def selection_conditions(selection: Selection) -> Iterator[ColumnElement[bool]]:
         yield from conditions(selection)
     else:
         yield col(ImageRow.id) == func.any(array(selection, Uuid()))
+        yield IS_LIVE_IMAGE
 
 
 def _statement(selection: Selection, most: Mapping[Facet, int | None]) -> Any:  # noqa: ANN401 - SQLAlchemy's

@@ -10,7 +10,7 @@ from sqlalchemy import Uuid, func, or_
 from sqlmodel import col
 
 from domain.entities.filters import IntRange, Orientation, TimeRange
-from infra.postgres.images import RANGE_FILTERS, VALUE_FILTERS, WORDS, ImageRow
+from infra.postgres.images import IS_LIVE_IMAGE, RANGE_FILTERS, VALUE_FILTERS, WORDS, ImageRow
 from infra.postgres.parameters import array, whole
 
 if TYPE_CHECKING:
@@ -28,7 +28,19 @@ ROUNDING_FACTOR = 1 + 1e-9
 
 
 def conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions of a filter. All values of users are bound parameters."""
+    """Yield the conditions of a filter, among them that images are in the trash or are not."""
+    yield from conditions_of_embedded(criteria)
+    if not criteria.deleted:
+        yield IS_LIVE_IMAGE
+
+
+def conditions_of_embedded(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of a filter for images with an embedding, none of which is in the trash.
+
+    So no condition is left of a filter without conditions, and it needs no join.
+    """
+    if criteria.deleted:
+        yield ~IS_LIVE_IMAGE
     for name, column in RANGE_FILTERS.items():
         yield from _within(column, getattr(criteria, name))
     for name, column in VALUE_FILTERS.items():

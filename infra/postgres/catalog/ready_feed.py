@@ -8,7 +8,7 @@ from sqlalchemy import TIMESTAMP, Uuid, func, literal, select, tuple_
 from sqlmodel import col
 
 from infra.postgres.catalog.filters import conditions
-from infra.postgres.images import ImageRow
+from infra.postgres.images import IS_LIVE_IMAGE, ImageRow
 from infra.postgres.parameters import array
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def positions_after(position: ReadyPosition, *, limit: int) -> Select[Any]:
     return (
         select(ready_at, col(ImageRow.id))
         # The index has ready_at alone: the first condition starts its scan, the second breaks ties.
-        .where(ready_at >= instant, key > tuple_(instant, image_id))
+        .where(ready_at >= instant, key > tuple_(instant, image_id), IS_LIVE_IMAGE)
         .order_by(ready_at, col(ImageRow.id))
         .limit(limit)
     )

@@ -66,7 +66,8 @@ SELECT_FIRST_COPIES = text("""
 SELECT_GIVEN = text("""
     SELECT array_agg(id), array_agg(perceptual_hash), array_agg(pixel_sha256) FROM (
         SELECT id, perceptual_hash, pixel_sha256 FROM images
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND perceptual_hash IS NOT NULL ORDER BY id
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND perceptual_hash IS NOT NULL
+        AND deleted_at IS NULL ORDER BY id
     ) AS wanted
 """)
 # Subqueries instead of joins: for a join, PostgreSQL would read all embeddings.
@@ -98,7 +99,8 @@ SELECT_PAIRS = text("""
 """)
 # Locks the rows in the order of their ids, as deletes do: the two cannot deadlock.
 LOCK_EXISTING_IMAGES = text("""
-    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+    ORDER BY id FOR KEY SHARE
 """)
 # The session has custom plans. With these, planning the checks of foreign keys would take most of
 # the time of the inserts.
@@ -119,7 +121,8 @@ INSERT_COMPARISONS = text("""
 """)
 SELECT_UNHASHED = text("""
     SELECT id FROM images
-    WHERE perceptual_hash IS NULL AND status = 'ready' AND id > CAST(:after AS uuid)
+    WHERE perceptual_hash IS NULL AND status = 'ready' AND deleted_at IS NULL
+    AND id > CAST(:after AS uuid)
     ORDER BY id LIMIT :limit
 """)
 UPDATE_HASHES = text("""

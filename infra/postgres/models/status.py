@@ -21,7 +21,9 @@ SELECT_MODELS = text("""
         (SELECT count(*) FROM embeddings WHERE model_id = models.id) AS embedded
     FROM models ORDER BY id
 """)
-COUNT_READY_IMAGES = text("SELECT count(*) FROM images WHERE status = 'ready'")
+COUNT_READY_IMAGES = text("""
+    SELECT count(*) FROM images WHERE status = 'ready' AND deleted_at IS NULL
+""")
 COUNT_TASKS_BY_MODEL = text("""
     SELECT model_id,
         count(*) FILTER (WHERE due_at < 'infinity' AND (lease IS NULL OR due_at <= now())),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENQUEUE_MISSING = text("""
     INSERT INTO work (model_id, image_id)
     SELECT CAST(:model AS integer), id FROM images
-    WHERE status = 'ready'
+    WHERE status = 'ready' AND deleted_at IS NULL
     AND NOT EXISTS (SELECT FROM embeddings WHERE image_id = id AND model_id = :model)
     ON CONFLICT DO NOTHING
 """)
@@ -21,13 +21,13 @@ COUNT_MISSING = text("""
         count(*) FILTER (WHERE COALESCE(due_at, '-infinity') < 'infinity'
             AND ready_at < now() - :seconds * interval '1 second') AS waiting
     FROM images LEFT JOIN work ON image_id = id AND model_id = :model
-    WHERE status = 'ready'
+    WHERE status = 'ready' AND deleted_at IS NULL
     AND NOT EXISTS (SELECT FROM embeddings WHERE image_id = id AND model_id = :model)
 """)
 HAS_WAITING = text("""
     SELECT EXISTS (
         SELECT FROM work JOIN images ON images.id = image_id
-        WHERE model_id = :model AND due_at < 'infinity'
+        WHERE model_id = :model AND due_at < 'infinity' AND deleted_at IS NULL
         AND ready_at <= now() - :seconds * interval '1 second'
     )
 """)

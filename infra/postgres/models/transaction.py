@@ -33,7 +33,7 @@ SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '300ms'")
 
 DELETE_DERIVED = tuple(
     text(f"DELETE FROM {table} WHERE model_id = :model")  # noqa: S608 - of constants alone
-    for table in ("likenesses", "comparisons", "concepts")
+    for table in ("likenesses", "comparisons", "concepts", "deleted_embeddings")
 )
 DELETE_SEARCHES = text("DELETE FROM searches WHERE model = :name")
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import REAL, aggregate_order_by
 from sqlmodel import col
 
 from domain.entities.embeddings import Hit, Ranking
-from infra.postgres.catalog.filters import conditions
+from infra.postgres.catalog.filters import conditions_of_embedded
 from infra.postgres.engine import autocommit
 from infra.postgres.images import ImageRow
 from infra.postgres.models.dropped import dropped_models_refused
@@ -206,7 +206,7 @@ def _partition(model: ActiveModel) -> FromClause:
 def _matching(
     images: FromClause, criteria: ImageFilter, *columns: ColumnElement[Any]
 ) -> Select[Any]:
-    matches = list(conditions(criteria))
+    matches = list(conditions_of_embedded(criteria))
     if not matches:
         return select(*columns).select_from(images)
     joined = images.join(ImageRow, col(ImageRow.id) == images.c.image_id)

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from domain.entities.embeddings import QueryKind
-from infra.postgres.catalog.filters import conditions
+from infra.postgres.catalog.filters import conditions_of_embedded
 from infra.postgres.images import ImageRow
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ async def _estimate(connection: AsyncConnection, criteria: ImageFilter) -> Estim
     all_images = select(literal(1)).select_from(ImageRow)
     # Two subqueries in one statement: the node of each shows all its rows, also where the planner
     # divides them among parallel workers below it.
-    selects = [all_images.where(*conditions(criteria)), all_images]
+    selects = [all_images.where(*conditions_of_embedded(criteria)), all_images]
     arrays: list[ColumnElement[Any]] = [func.array(each.scalar_subquery()) for each in selects]
     plan = (await connection.execute(_Explain(select(*arrays), "JSON"))).scalar_one()
     [root] = json.loads(plan) if isinstance(plan, str) else plan

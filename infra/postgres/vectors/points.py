@@ -58,14 +58,16 @@ async def count_nearest(
         return counts
     partition = _partition(model)
     source: Any = partition
+    selected: list[ColumnElement[bool]] = []
     if selection != EVERYTHING:
         source = partition.join(ImageRow, col(ImageRow.id) == partition.c.image_id)
+        selected = list(selection_conditions(selection))
     # OFFSET 0 is an optimization fence: without it, PostgreSQL would calculate the distances again
     # at each use of the array.
     measured = (
         select(_distances(points).label("distances"))
         .select_from(source)
-        .where(*selection_conditions(selection))
+        .where(*selected)
         .offset(0)
         .subquery()
     )

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # up the whole primary key for each object.
 OBJECT_STATE = """
     CASE WHEN image_id IS NOT NULL THEN (
-        SELECT CASE status WHEN 'failed' THEN 'refused' ELSE 'indexed' END
+        SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN status = 'failed' THEN 'refused'
+            ELSE 'indexed' END
         FROM images WHERE images.id = objects.image_id
     ) WHEN error IS NOT NULL THEN 'refused' WHEN sha256 IS NOT NULL THEN 'deleted' ELSE coalesce((
         SELECT CASE WHEN min(due_at) = 'infinity' THEN 'refused'
@@ -110,6 +111,7 @@ COUNT_WAITING = text("""
 SELECT_REFUSED = text("""
     SELECT location, coalesce(failure_reason, objects.error, work.error) FROM objects
     LEFT JOIN images ON images.id = objects.image_id AND images.status = 'failed'
+        AND deleted_at IS NULL
     LEFT JOIN work ON work.image_id = objects.id AND work.due_at = 'infinity'
         AND work.model_id = ANY(ARRAY(SELECT id FROM models)) AND objects.error IS NULL
     WHERE location >= :first AND location < :end AND missing_since IS NULL

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 # Locked in the order of the ids, as a deletion does, so that the two never deadlock.
 LOCK_IMAGES = text("""
-    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+    ORDER BY id FOR KEY SHARE
 """)
 SELECT_READY = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready'

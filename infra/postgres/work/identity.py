@@ -22,24 +22,34 @@ if TYPE_CHECKING:
 
 LOCK_OBJECT = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
 LOCK_IMAGE_BY_DIGEST = text(
-    "SELECT id, status FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
+    "SELECT id, status, deleted_at FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
 )
 LOCK_IMAGE = text("SELECT id FROM images WHERE id = :id FOR NO KEY UPDATE")
 IS_KNOWN = text(f"""
     SELECT EXISTS (
-        SELECT FROM images WHERE sha256 = :sha256 AND status <> '{ImageStatus.FAILED.value}'
+        SELECT FROM images WHERE sha256 = :sha256
+        AND (status <> '{ImageStatus.FAILED.value}' OR deleted_at IS NOT NULL)
     ) OR EXISTS (SELECT FROM objects WHERE image_id IS NULL AND sha256 = :sha256)
 """)  # noqa: S608 - a constant
 IS_DELETED = text("SELECT EXISTS (SELECT FROM objects WHERE image_id IS NULL AND sha256 = :sha256)")
 # The pixels of a deleted image are those of a file that is gone, or of no image that is kept.
-HAS_DELETED_PIXELS = text("""
+ARE_NOT_KEPT = """
+    (missing_since IS NOT NULL OR NOT EXISTS (
+        SELECT FROM images
+        WHERE images.pixel_sha256 = :pixel_sha256 AND images.deleted_at IS NULL
+    ))
+"""
+# Images in the trash keep their objects. Others leave objects with digests and without an image.
+HAS_DELETED_PIXELS = text(f"""
     SELECT EXISTS (
-        SELECT FROM objects WHERE image_id IS NULL AND pixel_sha256 = :pixel_sha256
-        AND (missing_since IS NOT NULL OR NOT EXISTS (
-            SELECT FROM images WHERE images.pixel_sha256 = :pixel_sha256
-        ))
+        SELECT FROM objects
+        WHERE image_id IS NULL AND pixel_sha256 = :pixel_sha256 AND {ARE_NOT_KEPT}
+    ) OR EXISTS (
+        SELECT FROM images AS deleted JOIN objects ON image_id = deleted.id
+        WHERE deleted.pixel_sha256 = :pixel_sha256 AND deleted.deleted_at IS NOT NULL
+        AND {ARE_NOT_KEPT}
     )
-""")
+""")  # noqa: S608 - a constant
 ARE_ALL_MISSING = """
     EXISTS (SELECT FROM objects WHERE image_id = images.id)
     AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id AND missing_since IS NULL)
@@ -47,7 +57,8 @@ ARE_ALL_MISSING = """
 # The image of the file that was rewritten in place comes first.
 SELECT_PREDECESSORS = text(f"""
     SELECT id FROM images
-    WHERE pixel_sha256 = :pixel_sha256 AND status = 'ready' AND source IS NOT NULL
+    WHERE pixel_sha256 = :pixel_sha256 AND status = 'ready' AND deleted_at IS NULL
+    AND source IS NOT NULL
     AND {ARE_ALL_MISSING} ORDER BY source <> :location, id
 """)  # noqa: S608 - a constant
 HAS_NO_FILE = text(f"SELECT EXISTS (SELECT FROM images WHERE id = :id AND {ARE_ALL_MISSING})")  # noqa: S608
@@ -139,7 +150,9 @@ class Identity:
         """
         digest = {"sha256": sha256}
         same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
-        if same is not None and same.status not in REPLACEABLE:
+        is_deleted = same is not None and same.deleted_at is not None
+        if same is not None and (is_deleted or same.status not in REPLACEABLE):
+            # An image in the trash stays there: a file that is found again does not restore it.
             if tags:
                 await self.connection.execute(ADD_TAGS, {"id": same.id, "tags": list(tags)})
             await self.point_to(same.id, [self.found.id])

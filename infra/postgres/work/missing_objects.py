@@ -33,7 +33,8 @@ COUNT_OBJECTS = text("""
     FROM objects
     WHERE location >= :first AND location < :end AND missing_since IS NOT NULL
 """)
-# An older object of a location may be in a folder that cannot be listed now.
+# An older object of a location may be in a folder that cannot be listed now. The objects of an
+# image in the trash stay: they remember that it was deleted.
 SELECT_EXPIRED = text("""
     SELECT id, image_id FROM objects
     WHERE location >= :first AND location < :end
@@ -41,6 +42,8 @@ SELECT_EXPIRED = text("""
     AND image_id IS NOT NULL AND NOT EXISTS (
         SELECT FROM objects AS unlisted
         WHERE unlisted.location = objects.location AND unlisted.missing_since = 'infinity'
+    ) AND NOT EXISTS (
+        SELECT FROM images WHERE images.id = image_id AND deleted_at IS NOT NULL
     ) LIMIT :limit
 """)
 LOCK_IMAGES_TO_FORGET = text("""

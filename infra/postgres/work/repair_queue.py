@@ -25,7 +25,7 @@ MISSING_EMBEDDINGS = f"""
             SELECT FROM work JOIN models AS others ON others.id = work.model_id
             WHERE work.image_id = images.id AND due_at < 'infinity' AND others.state <> 'retired'
         ))
-    WHERE NOT EXISTS (
+    WHERE images.deleted_at IS NULL AND NOT EXISTS (
         SELECT FROM embeddings
         WHERE embeddings.image_id = images.id AND embeddings.model_id = models.id
         AND status = 'ready'
@@ -63,7 +63,8 @@ INSERT_MISSING_TASKS = text(
 REPROCESS_IMAGES = text("""
     WITH reprocessed AS (
         UPDATE images SET status = 'processing'
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready' RETURNING id
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'ready' AND deleted_at IS NULL
+        RETURNING id
     )
     INSERT INTO work (model_id, image_id)
     SELECT models.id, reprocessed.id FROM reprocessed JOIN models ON state = 'active'

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from domain.entities.images import ImageStatus
 from domain.entities.work import MAX_ATTEMPTS, FoundObject, Task, WorkCounts
-from infra.postgres.images import ImageRow, image_of
+from infra.postgres.images import IS_LIVE_IMAGE, ImageRow, image_of
 from infra.postgres.parameters import array
 from infra.postgres.rows import object_of
 from infra.postgres.tables import ObjectRow
@@ -127,7 +127,9 @@ class PostgresWorkQueue:
         """Return the subjects of tasks by id: images, and objects that have no image yet."""
         any_id = func.any(array(ids, Uuid()))
         images = select(ImageRow).where(
-            col(ImageRow.id) == any_id, col(ImageRow.status) != ImageStatus.FAILED.value
+            col(ImageRow.id) == any_id,
+            col(ImageRow.status) != ImageStatus.FAILED.value,
+            IS_LIVE_IMAGE,
         )
         objects = select(ObjectRow).where(
             col(ObjectRow.id) == any_id, col(ObjectRow.image_id).is_(None)

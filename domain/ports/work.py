@@ -140,6 +140,14 @@ class MissingObjects(Protocol):
     async def count(self, key_range: KeyRange, *, since: UUID) -> ImportCounts:
         """Count what became of the objects of a range. ``since`` is the id of the first new one."""
 
+    async def reunite(self, key_range: KeyRange, *, since: UUID) -> Sequence[UUID]:
+        """Give missing images the files of new images with the same pixels, which are deleted.
+
+        So a file that was moved and rewritten is the same image, although it was indexed before the
+        old file was known to be missing. ``since`` is the id of the first new image. New images
+        that people have described are kept. Returns the ids of the deleted images.
+        """
+
     async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
         """Delete objects that are missing for longer, and images that have no other object.
 

@@ -15,7 +15,7 @@ from domain.entities.external_objects import (
     KeyRange,
     ObjectState,
 )
-from domain.entities.images import Exif, ImageChanges, ImageStatus, Source, uuid7
+from domain.entities.images import Exif, ImageChanges, ImageStatus, Source, first_uuid7, uuid7
 from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, WorkCounts
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.missing_objects import PostgresMissingObjects
@@ -330,6 +330,34 @@ async def test_the_same_pixels_are_the_image_whose_files_are_all_missing(
     assert [] == await library.forgotten()
 
 
+async def test_a_missing_image_gets_the_file_that_was_moved_and_rewritten_before_it_was_missing(
+    library: ImportedLibrary,
+) -> None:
+    old = await library.add_objects("a", "b")
+    await library.index_all(contents="plain", pixels="the same")
+    [before] = (await library.catalog.get([each.id for each in old.values()])).values()
+    await library.catalog.update(before.id, ImageChanges(alt_text="A quay"))
+    since = first_uuid7()
+    moved = {name: found_object(f"moved/{name}", tags=("sea",)) for name in ("a", "described")}
+    await library.objects.add(list(moved.values()))
+    for task in await library.work.lease(10, seconds=60):
+        assert [] == await library.work.finish([indexed(task, _name(task), "the same")])
+    assert [] == await library.missing_objects.reunite(PHOTOS, since=since)
+    await library.catalog.update(moved["described"].id, ImageChanges(rating=1))
+    await library.objects.mark_missing([each.id for each in old.values()])
+    assert [] == await library.missing_objects.reunite(PHOTOS, since=uuid7())
+    for reunited in ([moved["a"].id], []):
+        assert reunited == await library.missing_objects.reunite(PHOTOS, since=since)
+    after = (await library.catalog.get([before.id]))[before.id]
+    assert (moved["a"].source, ("sea",), "A quay") == (after.source, after.tags, after.alt_text)
+    assert digest("moved/a") == after.sha256
+    assert {before.id, moved["described"].id} == set(
+        await library.catalog.embeddings([before.id, *(each.id for each in moved.values())])
+    )
+    assert {"moved/a", "moved/described"} == set(await library.states())
+    assert [] == await library.forgotten()
+
+
 async def test_the_same_pixels_in_another_file_beside_the_first_are_another_image(
     library: ImportedLibrary,
 ) -> None:
@@ -366,6 +394,7 @@ async def test_objects_that_swap_their_bytes_swap_their_images(library: Imported
     old = await library.add_objects("a", "b")
     tasks = await library.work.lease(10, seconds=60)
     await library.work.finish([indexed(task, _name(task)) for task in tasks])
+    since = first_uuid7()
     new = {name: found_object(name, version="2") for name in old}
     await library.objects.add(list(new.values()), replacing=[each.id for each in old.values()])
     other = {"a": "b", "b": "a"}
@@ -375,7 +404,7 @@ async def test_objects_that_swap_their_bytes_swap_their_images(library: Imported
         image = await library.image(each)
         assert image
         assert new[other[name]].source == image.source
-    assert ImportCounts(recognised=2) == await library.counts(since=new["a"].id)
+    assert ImportCounts(recognised=2) == await library.counts(since=since)
 
 
 async def test_an_image_gets_another_object_of_the_same_bytes_as_its_source(

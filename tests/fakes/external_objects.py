@@ -93,6 +93,31 @@ class MemoryExternalObjects:
                 missing += queue.missing[id_] != NEVER
         return ImportCounts(recognised, missing, unlisted)
 
+    async def reunite(self, key_range: KeyRange, *, since: UUID) -> Sequence[UUID]:
+        queue = self.work_queue
+        reunited: list[UUID] = []
+        for id_ in list(queue.missing):
+            image = await self._image(queue.became.get(id_))
+            if (
+                image is None
+                or image.source is None
+                or image.status is not ImageStatus.READY
+                or queue.objects[id_].source.location not in key_range
+                or queue.objects_of(image.id, present=True)
+            ):
+                continue
+            for other in queue.catalog.all():
+                is_new = other.id >= since and other.source and other.id != image.id
+                is_described = other.alt_text is not None or other.rating is not None
+                has_pixels = other.pixel_sha256 and other.pixel_sha256 == image.pixel_sha256
+                if is_new and has_pixels and not is_described:
+                    object_ids = queue.objects_of(other.id)
+                    await queue.catalog.delete([other.id])
+                    await queue.take_file(image, other, object_ids)
+                    reunited.append(other.id)
+                    break
+        return reunited
+
     async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
         queue = self.work_queue
         images: dict[UUID, Image] = {}

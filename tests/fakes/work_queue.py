@@ -211,6 +211,22 @@ class MemoryWorkQueue:
                 source = min(here, key=lambda source: source.location)
                 self.catalog.put(replace(image, source=source, filename=source.name))
 
+    async def take_file(self, image: Image, other: Image, object_ids: Iterable[UUID]) -> None:
+        """Give an image the file of another one with the same pixels."""
+        facts = replace(
+            other,
+            id=image.id,
+            created_at=image.created_at,
+            alt_text=image.alt_text,
+            rating=image.rating,
+            tags=image.tags,
+        )
+        self.catalog.put(facts)
+        await self.catalog.tag([image.id], add=other.tags)
+        for id_ in object_ids:
+            self._point(id_, facts)
+        await self.settle_sources([image.id])
+
     def _point(self, id_: UUID, image: Image) -> None:
         self.became[id_] = image.id
         self.digests[id_] = (image.sha256, image.pixel_sha256)
@@ -238,18 +254,7 @@ class MemoryWorkQueue:
         for each in sorted(same, key=lambda each: each.source != found.source):
             is_gone = self.objects_of(each.id) and not self.objects_of(each.id, present=True)
             if each.status is ImageStatus.READY and each.source and is_gone:
-                facts = replace(
-                    image,
-                    id=each.id,
-                    created_at=each.created_at,
-                    alt_text=each.alt_text,
-                    rating=each.rating,
-                    tags=each.tags,
-                )
-                self.catalog.put(facts)
-                await self.catalog.tag([each.id], add=found.tags)
-                self._point(found.id, facts)
-                await self.settle_sources([each.id])
+                await self.take_file(each, image, [found.id])
                 return True
         deleted = [id_ for id_ in await self.deleted_objects() if self.digests[id_][1] == pixels]
         if deleted and (not same or any(id_ in self.missing for id_ in deleted)):

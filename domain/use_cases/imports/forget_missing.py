@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ForgetMissing:
     """Deletes images whose files are all missing for longer than the grace period.
 
-    It runs after everything that an import found has been indexed: until then a missing file may
-    be one that has moved.
+    It runs after everything that an import found has been indexed: until then a missing file may be
+    one that has moved. Before, missing images get the files that were moved and rewritten.
     """
 
     missing_objects: MissingObjects
@@ -29,10 +29,11 @@ class ForgetMissing:
 
     async def __call__(self, summary: ImportSummary) -> int:
         """Forget images of a listed root, and return their number."""
-        forgotten = await self.missing_objects.forget(
-            summary.key_range, grace_period=self.grace_period
-        )
+        key_range = summary.key_range
         # Rows first, bytes second: a crash between the two leaves bytes that a sweep collects.
+        reunited = await self.missing_objects.reunite(key_range, since=summary.started)
+        await self.storage.delete(Variant.keys_of(reunited))
+        forgotten = await self.missing_objects.forget(key_range, grace_period=self.grace_period)
         await self.storage.delete(Variant.keys_of(forgotten))
         return len(forgotten)
 

@@ -15,7 +15,13 @@ from domain.entities.work import FoundObject
 from infra.postgres.images import FILE_FACTS, ImageRow, ready_values
 from infra.postgres.models.rows import IS_LIVE
 from infra.postgres.tables import EmbeddingRow
-from infra.postgres.work.identity import LOCK_IMAGE_BY_DIGEST, Identity, settle_sources
+from infra.postgres.work.identity import (
+    LOCK_IMAGE_BY_DIGEST,
+    Identity,
+    delete_image,
+    point_to,
+    settle_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -40,12 +46,6 @@ INSERT_TASKS_OF_OTHER_MODELS = text(f"""
     WHERE {IS_LIVE} AND models.id <> :model
     ON CONFLICT DO NOTHING
 """)  # noqa: S608 - constants
-# Without their digests, so that they are not taken for those of a deleted image.
-DETACH_OBJECTS = text("""
-    UPDATE objects SET image_id = NULL, sha256 = NULL, pixel_sha256 = NULL
-    WHERE image_id = :id RETURNING id
-""")
-DELETE_IMAGE = text("DELETE FROM images WHERE id = :id")
 # Tasks are found by their whole key: there is no index by image alone.
 SELECT_IDS_IN_USE = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
@@ -156,7 +156,7 @@ class Finishing:
             if await self.connection.scalar(inserted):
                 break
             # An image with this digest was inserted in between: recognise it.
-        await identity.point_to(image.id, [found.id, *replaced])
+        await point_to(self.connection, image.id, [found.id, *replaced])
         if replaced:
             await settle_sources(self.connection, [image.id])
         return True
@@ -167,10 +167,8 @@ class Finishing:
         same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
         if same is None or same.status not in REPLACEABLE:
             return []
-        objects = await self._all(DETACH_OBJECTS, id=same.id)
-        await self.connection.execute(DELETE_IMAGE, {"id": same.id})
         self._replaced.append(same.id)
-        return objects
+        return await delete_image(self.connection, same.id)
 
     async def _insert_embeddings(self, results: Sequence[IndexedImage]) -> None:
         if not results:

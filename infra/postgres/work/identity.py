@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
     from domain.entities.work import FoundObject
 
+FACTS_OF_ANOTHER_FILE = FILE_FACTS - {"status"} | {
+    *("sha256", "byte_size", "filename", "source", "source_version")
+}
+
 LOCK_OBJECT = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
 LOCK_IMAGE_BY_DIGEST = text(
     "SELECT id, status, deleted_at FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
@@ -72,6 +76,12 @@ POINT_OBJECTS_TO_IMAGE = text("""
         sha256 = images.sha256, pixel_sha256 = images.pixel_sha256
     FROM images WHERE images.id = :image_id AND objects.id = ANY(CAST(:ids AS uuid[]))
 """)
+# Without their digests, so that they are not taken for those of an image that a user deleted.
+DETACH_OBJECTS = text("""
+    UPDATE objects SET image_id = NULL, sha256 = NULL, pixel_sha256 = NULL
+    WHERE image_id = :id RETURNING id
+""")
+DELETE_IMAGE = text("DELETE FROM images WHERE id = :id")
 MARK_AS_DELETED = text("""
     UPDATE objects SET sha256 = :sha256, pixel_sha256 = coalesce(:pixel_sha256, (
         SELECT other.pixel_sha256 FROM objects AS other
@@ -131,6 +141,32 @@ async def settle_sources(connection: AsyncConnection, image_ids: Collection[UUID
         await connection.execute(MOVE_SOURCES, values)
 
 
+async def delete_image(connection: AsyncConnection, image_id: UUID) -> Sequence[UUID]:
+    """Delete an image whose objects become those of another one, and return the objects."""
+    values = {"id": image_id}
+    object_ids = (await connection.scalars(DETACH_OBJECTS, values)).all()
+    await connection.execute(DELETE_IMAGE, values)
+    return object_ids
+
+
+async def point_to(connection: AsyncConnection, image_id: UUID, object_ids: Sequence[UUID]) -> None:
+    """Make objects files of an image."""
+    values = {"image_id": image_id, "ids": list(object_ids)}
+    await connection.execute(POINT_OBJECTS_TO_IMAGE, values)
+
+
+async def take_file(
+    connection: AsyncConnection, image_id: UUID, other: Image, object_ids: Sequence[UUID]
+) -> None:
+    """Give an image the file of another one with the same pixels, whose row does not exist."""
+    facts = image_row(other).model_dump(include={*FACTS_OF_ANOTHER_FILE})
+    await connection.execute(update(ImageRow).where(col(ImageRow.id) == image_id).values(facts))
+    await point_to(connection, image_id, object_ids)
+    if other.tags:
+        await connection.execute(ADD_TAGS, {"id": image_id, "tags": list(other.tags)})
+    await settle_sources(connection, [image_id])
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Recognises the bytes or pixels of an object whose row the transaction has locked."""
@@ -155,7 +191,7 @@ class Identity:
             # An image in the trash stays there: a file that is found again does not restore it.
             if tags:
                 await self.connection.execute(ADD_TAGS, {"id": same.id, "tags": list(tags)})
-            await self.point_to(same.id, [self.found.id])
+            await point_to(self.connection, same.id, [self.found.id])
             await settle_sources(self.connection, [same.id])
             return True
         if same is None and await self.connection.scalar(IS_DELETED, digest):
@@ -176,30 +212,12 @@ class Identity:
             await self.connection.execute(LOCK_IMAGE, {"id": image_id})
             # Another worker may have found the file of this image meanwhile.
             if await self.connection.scalar(HAS_NO_FILE, {"id": image_id}):
-                await self._succeed(image_id, image)
+                await take_file(self.connection, image_id, image, [self.found.id])
                 return True
         if await self.connection.scalar(HAS_DELETED_PIXELS, pixels):
             await self._keep_deleted(image.sha256, image.pixel_sha256)
             return True
         return False
-
-    async def point_to(self, image_id: UUID, object_ids: Sequence[UUID]) -> None:
-        """Make objects files of an image."""
-        values = {"image_id": image_id, "ids": list(object_ids)}
-        await self.connection.execute(POINT_OBJECTS_TO_IMAGE, values)
-
-    async def _succeed(self, image_id: UUID, image: Image) -> None:
-        columns = FILE_FACTS - {"status"} | {
-            *("sha256", "byte_size", "filename", "source", "source_version")
-        }
-        facts = image_row(image).model_dump(include=set(columns))
-        await self.connection.execute(
-            update(ImageRow).where(col(ImageRow.id) == image_id).values(facts)
-        )
-        await self.point_to(image_id, [self.found.id])
-        if image.tags:
-            await self.connection.execute(ADD_TAGS, {"id": image_id, "tags": list(image.tags)})
-        await settle_sources(self.connection, [image_id])
 
     async def _keep_deleted(self, sha256: str, pixel_sha256: str | None) -> None:
         digests = {"sha256": sha256, "pixel_sha256": pixel_sha256}

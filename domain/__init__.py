@@ -29,6 +29,7 @@ from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.claim_storage import ClaimStorage
 from domain.use_cases.maintenance.empty_trash import EmptyTrash
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
@@ -60,6 +61,7 @@ class Ports:
     """The adapters that the use cases of one model stand on."""
 
     catalog: ports.Catalog
+    claims: ports.StorageClaims
     clock: ports.Clock
     duplicates: ports.Duplicates
     embedding_space: ports.EmbeddingSpace
@@ -67,6 +69,7 @@ class Ports:
     events: ports.Events
     external_files: ports.ExternalFiles
     external_objects: ports.ExternalObjects
+    identity: ports.LibraryIdentity
     imaging: ports.Imaging
     ingestion: ports.Ingestion
     keys: ports.Keys
@@ -181,6 +184,7 @@ def build_use_cases(
         on.clock,
         max_bytes,
     )
+    claim_storage = ClaimStorage(on.identity, on.claims, on.catalog, on.storage, on.clock)
     return UseCases(
         authenticate=Authenticate(on.keys, limits.public_reading, limits.configured_key),
         issue_key=IssueKey(on.keys, on.clock),
@@ -217,7 +221,7 @@ def build_use_cases(
         delete=DeleteImages(on.catalog, on.trash, on.storage, on.clock, limits.trash_lifetime),
         restore=RestoreImages(on.trash),
         empty_trash=EmptyTrash(on.trash, on.storage, on.clock, limits.trash_lifetime),
-        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),
         create_upload_targets=CreateUploadTargets(
             on.catalog,
             on.trash,
@@ -249,8 +253,10 @@ class LibraryPorts:
     """The adapters of the use cases that need no model."""
 
     catalog: ports.Catalog
+    claims: ports.StorageClaims
     clock: ports.Clock
     external_files: ports.ExternalFiles
+    identity: ports.LibraryIdentity
     keys: ports.Keys
     model_changes: ports.ModelChanges
     models: ports.Models
@@ -283,6 +289,7 @@ class LibraryUseCases:
     list_keys: ListKeys
     revoke_key: RevokeKey
     check: CheckLibrary
+    claim_storage: ClaimStorage
     empty_trash: EmptyTrash
     sweep: Sweep
     sweep_targets: SweepTargets
@@ -293,13 +300,17 @@ def build_library_use_cases(
     on: LibraryPorts, *, trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
 ) -> LibraryUseCases:
     """Wire the use cases that need no model over adapters. The product and the tests call this."""
+    claim_storage = ClaimStorage(on.identity, on.claims, on.catalog, on.storage, on.clock)
     return LibraryUseCases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
-        check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
+        check=CheckLibrary(
+            on.catalog, on.storage, claim_storage, on.external_files, on.repair_queue
+        ),
+        claim_storage=claim_storage,
         empty_trash=EmptyTrash(on.trash, on.storage, on.clock, trash_lifetime),
-        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),
     )

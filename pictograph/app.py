@@ -19,6 +19,7 @@ from domain.runtime.periodic import (
 )
 from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
+    claims_for,
     imaging,
     open_database,
     open_external_files,
@@ -116,6 +117,7 @@ def _library(
 ) -> LibraryUseCases:
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.trash import PostgresTrash
+    from infra.postgres.identity import PostgresIdentity
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.changes import PostgresModelChanges
     from infra.postgres.models.models import PostgresModels
@@ -126,8 +128,10 @@ def _library(
     return build_library_use_cases(
         LibraryPorts(
             catalog=PostgresCatalog(engine),
+            claims=claims_for(storage, settings),
             clock=utc_now,
             external_files=external_files,
+            identity=PostgresIdentity(engine),
             keys=PostgresKeys(engine),
             model_changes=PostgresModelChanges(engine),
             models=PostgresModels(engine),
@@ -160,6 +164,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
         external_files = await stack.enter_async_context(open_external_files(settings))
         shared = Shared(settings, engine, storage, pictures, events, external_files)
         library = _library(settings, engine, storage, external_files)
+        await library.claim_storage()
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
                 PostgresModels(engine),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from domain import Limits, Ports, build_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
-from pictograph.adapters import open_encoder, source_of, staging_for
+from pictograph.adapters import claims_for, open_encoder, source_of, staging_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,6 +91,7 @@ def compose(
     from infra.postgres.catalog.ingestion import PostgresIngestion
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
+    from infra.postgres.identity import PostgresIdentity
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.active import ActiveModel
     from infra.postgres.models.concepts import PostgresConcepts
@@ -110,6 +111,7 @@ def compose(
     use_cases = build_use_cases(
         Ports(
             catalog=catalog,
+            claims=claims_for(storage, settings),
             clock=utc_now,
             duplicates=PostgresDuplicates(engine, model),
             embedding_space=NumpyEmbeddingSpace(vectors, bank, model=encoder.model),
@@ -117,6 +119,7 @@ def compose(
             events=shared.events,
             external_files=shared.external_files,
             external_objects=PostgresExternalObjects(engine, model),
+            identity=PostgresIdentity(engine),
             imaging=shared.imaging.with_encoder_side(encoder.input_side),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),

@@ -1,9 +1,25 @@
 """What the domain needs from the world: protocols that adapters match by shape."""
 
 from domain.ports.access import Clock, Keys
-from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed, Trash
+from domain.ports.catalog import (
+    Catalog,
+    Duplicates,
+    Ingestion,
+    KeptSearches,
+    LibraryIdentity,
+    ReadyFeed,
+    Trash,
+)
 from domain.ports.encoder import EmbeddingSpace, Encoder
-from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
+from domain.ports.files import (
+    ExternalFiles,
+    Imaging,
+    LocalStaging,
+    ObjectListing,
+    Staging,
+    Storage,
+    StorageClaims,
+)
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
 from domain.ports.vector_index import VectorIndex
 from domain.ports.work import Events, ExternalObjects, RepairQueue, UploadTargets, WorkQueue
@@ -23,6 +39,7 @@ __all__ = [
     "KeptSearches",
     "Keys",
     "KnownModels",
+    "LibraryIdentity",
     "LocalStaging",
     "ModelChanges",
     "ModelTransaction",
@@ -32,6 +49,7 @@ __all__ = [
     "RepairQueue",
     "Staging",
     "Storage",
+    "StorageClaims",
     "Trash",
     "UploadTargets",
     "VectorIndex",

@@ -28,7 +28,11 @@ def migrate(
 
 def sweep(
     even_everything: Annotated[
-        bool, typer.Option("--even-everything", help="Sweep even if the library has no images.")
+        bool,
+        typer.Option(
+            "--even-everything",
+            help="Sweep even if the library has no images, and files from before it claimed them.",
+        ),
     ] = False,
 ) -> None:
     """Remove unreferenced files, and expired searches, upload targets and deleted images."""
@@ -44,14 +48,32 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
                 progress=lambda count: status.update(f"Checked {count:,} stored files"),
             )
         targets = await library.sweep_targets()
+    kept = (
+        f"{swept.kept_objects:,} unreferenced files kept: they are older than this library's claim "
+        "on the files. --even-everything removes them.\n"
+        if swept.kept_objects
+        else ""
+    )
     out.print(
         f"{swept.objects:,} stored files checked, "
         f"{swept.removed_objects:,} unreferenced files removed.\n"
+        f"{kept}"
         f"{emptied:,} images of the trash removed.\n"
         f"{swept.removed_searches:,} expired searches removed.\n"
         f"{targets.targets:,} expired upload targets and {targets.files:,} of their files removed.",
         soft_wrap=True,
     )
+
+
+def claim() -> None:
+    """Take the files over for this database, whichever library had them before."""
+    run(_claim(settings_of()))
+
+
+async def _claim(settings: Settings) -> None:
+    async with app.open_library(settings) as library:
+        claimed = await library.claim_storage(force=True)
+    out.print(f"The files belong to the library {claimed.library_id} now.", soft_wrap=True)
 
 
 def check(

@@ -10,6 +10,7 @@ from domain.entities.images import ImageStatus, Variant
 from domain.errors import InvalidContent, Misconfigured
 from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary, Fault
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
+from tests.fakes.claims import claim_storage
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
 from tests.fakes.images import image_with
@@ -34,7 +35,13 @@ def check(
     external_files: MemoryExternalFiles,
     work_queue: MemoryWorkQueue,
 ) -> CheckLibrary:
-    return CheckLibrary(catalog, storage, external_files, MemoryRepairQueue(catalog, work_queue))
+    return CheckLibrary(
+        catalog,
+        storage,
+        claim_storage(catalog, storage),
+        external_files,
+        MemoryRepairQueue(catalog, work_queue),
+    )
 
 
 async def upload_picture(use_cases: UseCases, colour: str = "red") -> Image:

@@ -9,6 +9,7 @@ import pytest
 
 from domain import ports
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import MemoryClaims, MemoryIdentity
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
@@ -34,6 +35,8 @@ FAKES: dict[type, type] = {
     ports.Encoder: FakeEncoder,
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
+    ports.StorageClaims: MemoryClaims,
+    ports.LibraryIdentity: MemoryIdentity,
     ports.RepairQueue: MemoryRepairQueue,
     ports.ExternalFiles: MemoryExternalFiles,
     ports.KnownModels: MemoryModels,

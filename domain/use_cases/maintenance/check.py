@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
     from domain.ports import Catalog, ExternalFiles, RepairQueue, Storage
+    from domain.use_cases.maintenance.claim_storage import ClaimStorage
 
 CHECK_PAGE_SIZE = 500
 """How many images are read at a time, and how often progress is reported."""
@@ -79,6 +80,7 @@ class CheckLibrary:
 
     catalog: Catalog
     storage: Storage
+    claim_storage: ClaimStorage
     external_files: ExternalFiles
     repair_queue: RepairQueue
 
@@ -96,6 +98,7 @@ class CheckLibrary:
         ``force``, for a repair where most originals are missing: it is likely that the storage
         belongs to another database.
         """
+        await self.claim_storage()
         report = CheckReport()
         faults, sampled = await self._check_bytes(report, sample, progress)
         faults |= await self._check_originals(sampled, report, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
@@ -31,6 +32,7 @@ from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
 from domain.use_cases.maintenance.claim_storage import ClaimStorage
 from domain.use_cases.maintenance.empty_trash import EmptyTrash
+from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
@@ -261,6 +263,7 @@ class LibraryPorts:
     model_changes: ports.ModelChanges
     models: ports.Models
     repair_queue: ports.RepairQueue
+    scrubs: ports.Scrubs
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -291,23 +294,36 @@ class LibraryUseCases:
     check: CheckLibrary
     claim_storage: ClaimStorage
     empty_trash: EmptyTrash
+    scrub: Scrub
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
 
 
 def build_library_use_cases(
-    on: LibraryPorts, *, trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+    on: LibraryPorts,
+    *,
+    trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME,
+    scrub_lifetime: timedelta = DEFAULT_SCRUB_LIFETIME,
 ) -> LibraryUseCases:
     """Wire the use cases that need no model over adapters. The product and the tests call this."""
     claim_storage = ClaimStorage(on.identity, on.claims, on.catalog, on.storage, on.clock)
+    check_original = CheckOriginal(on.storage, on.external_files, on.scrubs, on.clock)
     return LibraryUseCases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
         check=CheckLibrary(
-            on.catalog, on.storage, claim_storage, on.external_files, on.repair_queue
+            on.catalog,
+            on.storage,
+            claim_storage,
+            check_original,
+            on.scrubs,
+            on.repair_queue,
+            on.clock,
+            scrub_lifetime,
         ),
+        scrub=Scrub(on.scrubs, check_original, on.clock, scrub_lifetime),
         claim_storage=claim_storage,
         empty_trash=EmptyTrash(on.trash, on.storage, on.clock, trash_lifetime),
         sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),

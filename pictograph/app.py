@@ -16,6 +16,7 @@ from domain.runtime.periodic import (
     delete_expired_searches,
     delete_expired_targets,
     empty_trash,
+    scrub_originals,
 )
 from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
@@ -121,6 +122,7 @@ def _library(
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.changes import PostgresModelChanges
     from infra.postgres.models.models import PostgresModels
+    from infra.postgres.scrubs import PostgresScrubs
     from infra.postgres.searches import PostgresKeptSearches
     from infra.postgres.targets import PostgresUploadTargets
     from infra.postgres.work.repair_queue import PostgresRepairQueue
@@ -136,6 +138,7 @@ def _library(
             model_changes=PostgresModelChanges(engine),
             models=PostgresModels(engine),
             repair_queue=PostgresRepairQueue(engine),
+            scrubs=PostgresScrubs(engine),
             searches=PostgresKeptSearches(engine),
             staging=staging_for(storage, settings),
             storage=storage,
@@ -143,6 +146,7 @@ def _library(
             upload_targets=PostgresUploadTargets(engine),
         ),
         trash_lifetime=settings.trash_lifetime,
+        scrub_lifetime=settings.scrub_lifetime,
     )
 
 
@@ -226,7 +230,8 @@ async def serve(
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
-            partial(empty_trash, pictograph.use_cases.empty_trash),
+            partial(empty_trash, pictograph.library.empty_trash),
+            partial(scrub_originals, pictograph.library.scrub),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
             *([partial(pictograph.work, low_priority=True)] if settings.worker else []),

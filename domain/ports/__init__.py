@@ -22,7 +22,14 @@ from domain.ports.files import (
 )
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
 from domain.ports.vector_index import VectorIndex
-from domain.ports.work import Events, ExternalObjects, RepairQueue, UploadTargets, WorkQueue
+from domain.ports.work import (
+    Events,
+    ExternalObjects,
+    RepairQueue,
+    Scrubs,
+    UploadTargets,
+    WorkQueue,
+)
 
 __all__ = [
     "Backfill",
@@ -47,6 +54,7 @@ __all__ = [
     "ObjectListing",
     "ReadyFeed",
     "RepairQueue",
+    "Scrubs",
     "Staging",
     "Storage",
     "StorageClaims",

@@ -81,20 +81,37 @@ def check(
     originals: Annotated[
         int, typer.Option(min=0, help="How many originals to read completely, chosen at random.")
     ] = DEFAULT_SAMPLE_SIZE,
+    scrub: Annotated[
+        bool,
+        typer.Option(
+            "--scrub", help="Also read every original that is due after PICTOGRAPH_SCRUB_DAYS."
+        ),
+    ] = False,
     even_everything: Annotated[
         bool, typer.Option("--even-everything", help="Repair even if most originals are missing.")
     ] = False,
 ) -> None:
-    """Find images without bytes or without an embedding, and originals that have changed."""
-    run(_check(settings_of(), repair=repair, sample=originals, even_everything=even_everything))
+    """Check the invariants of the library: bytes, digests, embeddings, tasks, and leftovers."""
+    run(
+        _check(
+            settings_of(),
+            repair=repair,
+            sample=originals,
+            scrub=scrub,
+            even_everything=even_everything,
+        )
+    )
 
 
-async def _check(settings: Settings, *, repair: bool, sample: int, even_everything: bool) -> None:
+async def _check(
+    settings: Settings, *, repair: bool, sample: int, scrub: bool, even_everything: bool
+) -> None:
     async with app.open_library(settings) as library:
         with err.status("Checking the library") as status:
             report = await library.check(
                 repair=repair,
                 sample=sample,
+                scrub=scrub,
                 force=even_everything,
                 progress=lambda noun, count: status.update(f"Checked {count:,} {noun}"),
             )

@@ -22,6 +22,7 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryBackfill, MemoryModels, MemoryTransaction
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.scrubs import MemoryScrubs
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
@@ -38,6 +39,7 @@ FAKES: dict[type, type] = {
     ports.StorageClaims: MemoryClaims,
     ports.LibraryIdentity: MemoryIdentity,
     ports.RepairQueue: MemoryRepairQueue,
+    ports.Scrubs: MemoryScrubs,
     ports.ExternalFiles: MemoryExternalFiles,
     ports.KnownModels: MemoryModels,
     ports.Models: MemoryModels,

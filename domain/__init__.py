@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.entities.external_objects import MISSING_GRACE_PERIOD
+from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
@@ -31,8 +32,10 @@ from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.claim_storage import ClaimStorage
 from domain.use_cases.maintenance.empty_trash import EmptyTrash
 from domain.use_cases.maintenance.restore_tasks import RestoreTasks
+from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
@@ -64,6 +67,7 @@ class Ports:
     """The adapters that the use cases of one model stand on."""
 
     catalog: ports.Catalog
+    claims: ports.StorageClaims
     clock: ports.Clock
     duplicates: ports.Duplicates
     embedding_space: ports.EmbeddingSpace
@@ -71,6 +75,7 @@ class Ports:
     events: ports.Events
     external_files: ports.ExternalFiles
     external_objects: ports.ExternalObjects
+    identity: ports.LibraryIdentity
     imaging: ports.Imaging
     ingestion: ports.Ingestion
     keys: ports.Keys
@@ -190,6 +195,7 @@ def build_use_cases(
         on.clock,
         max_bytes,
     )
+    claim_storage = ClaimStorage(on.identity, on.claims, on.catalog, on.storage, on.clock)
     return UseCases(
         authenticate=Authenticate(on.keys, limits.public_reading, limits.configured_key),
         issue_key=IssueKey(on.keys, on.clock),
@@ -225,7 +231,7 @@ def build_use_cases(
         delete=DeleteImages(on.catalog, on.trash, on.storage, on.clock, limits.trash_lifetime),
         restore=RestoreImages(on.trash),
         empty_trash=EmptyTrash(on.trash, on.storage, on.clock, limits.trash_lifetime),
-        sweep=Sweep(on.catalog, on.storage, searches, on.clock),
+        sweep=Sweep(on.catalog, on.storage, claim_storage, searches, on.clock),
         create_upload_targets=CreateUploadTargets(
             on.catalog,
             on.trash,
@@ -257,12 +263,15 @@ class LibraryPorts:
     """The adapters of the use cases that need no model."""
 
     catalog: ports.Catalog
+    claims: ports.StorageClaims
     clock: ports.Clock
     external_files: ports.ExternalFiles
+    identity: ports.LibraryIdentity
     keys: ports.Keys
     model_changes: ports.ModelChanges
     models: ports.Models
     repair_queue: ports.RepairQueue
+    scrubs: ports.Scrubs
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -292,24 +301,42 @@ class LibraryUseCases:
     revoke_key: RevokeKey
     check: CheckLibrary
     restore_tasks: RestoreTasks
+    claim_storage: ClaimStorage
     empty_trash: EmptyTrash
+    scrub: Scrub
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
 
 
 def build_library_use_cases(
-    on: LibraryPorts, *, trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
+    on: LibraryPorts,
+    *,
+    trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME,
+    scrub_lifetime: timedelta = DEFAULT_SCRUB_LIFETIME,
 ) -> LibraryUseCases:
     """Wire the use cases that need no model over adapters. The product and the tests call this."""
+    claim_storage = ClaimStorage(on.identity, on.claims, on.catalog, on.storage, on.clock)
+    check_original = CheckOriginal(on.storage, on.external_files, on.scrubs, on.clock)
     return LibraryUseCases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
-        check=CheckLibrary(on.catalog, on.storage, on.external_files, on.repair_queue),
         restore_tasks=RestoreTasks(on.repair_queue),
+        check=CheckLibrary(
+            on.catalog,
+            on.storage,
+            claim_storage,
+            check_original,
+            on.scrubs,
+            on.repair_queue,
+            on.clock,
+            scrub_lifetime,
+        ),
+        scrub=Scrub(on.scrubs, check_original, on.clock, scrub_lifetime),
+        claim_storage=claim_storage,
         empty_trash=EmptyTrash(on.trash, on.storage, on.clock, trash_lifetime),
-        sweep=Sweep(on.catalog, on.storage, on.searches, on.clock),
+        sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),
     )

@@ -25,6 +25,8 @@ class Remedy(StrEnum):
 
     CHECK_STORAGE = "check_storage"
     """The storage may belong to another database. The caller can insist."""
+    CLAIM_STORAGE = "claim_storage"
+    """The settings may name the wrong storage or database. The library can take the files over."""
     CHECK_PLACE = "check_place"
     """A folder or bucket may be unavailable. The caller can insist."""
     LIST_OBJECTS = "list_objects"

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.errors import Misconfigured
 
@@ -151,6 +152,13 @@ class Settings(BaseSettings):
         description="Days that deleted pictures can be restored; 0 deletes them at once.",
     )
 
+    scrub_days: int = Field(
+        DEFAULT_SCRUB_LIFETIME.days,
+        ge=0,
+        le=36_500,
+        description="Days after which servers read each original again to check it; 0: never.",
+    )
+
     worker: bool = Field(
         default=True, description="Whether `serve` also runs the jobs of the work queue."
     )
@@ -182,6 +190,11 @@ class Settings(BaseSettings):
     def trash_lifetime(self) -> timedelta:
         """How long deleted pictures can be restored."""
         return timedelta(days=self.trash_days)
+
+    @property
+    def scrub_lifetime(self) -> timedelta:
+        """After which time an original is read again."""
+        return timedelta(days=self.scrub_days)
 
     @property
     def host_names(self) -> tuple[str, ...]:

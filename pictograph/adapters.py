@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from domain.ports import Storage
     from infra.clip.encoder import ClipEncoder
     from infra.external_files import ExternalLocations
+    from infra.filesystem.claims import FolderClaims
     from infra.filesystem.staging import FolderStaging
     from infra.pillow.imaging import PillowImaging
+    from infra.s3.claims import S3Claims
     from infra.s3.staging import S3Staging
     from infra.settings import Settings
 
@@ -107,7 +109,7 @@ async def open_storage(
     if settings.s3_bucket is None:
         from infra.filesystem.storage import FolderStorage
 
-        yield FolderStorage(settings.data_dir.absolute() / "files")
+        yield FolderStorage(files_folder(settings))
         return
     from infra.s3.storage import S3Storage
 
@@ -138,6 +140,24 @@ def staging_for(storage: Storage, settings: Settings) -> S3Staging | FolderStagi
 
     public = settings.s3_public_endpoint_url
     return S3Staging(storage, str(public) if public else None)
+
+
+def claims_for(storage: Storage, settings: Settings) -> S3Claims | FolderClaims:
+    """Return the marker in the storage."""
+    from infra.s3.storage import S3Storage
+
+    if not isinstance(storage, S3Storage):
+        from infra.filesystem.claims import FolderClaims
+
+        return FolderClaims(files_folder(settings))
+    from infra.s3.claims import S3Claims
+
+    return S3Claims(storage)
+
+
+def files_folder(settings: Settings) -> Path:
+    """Return the folder of files where no bucket is configured."""
+    return settings.data_dir.absolute() / "files"
 
 
 @asynccontextmanager

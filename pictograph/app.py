@@ -18,9 +18,11 @@ from domain.runtime.periodic import (
     delete_expired_targets,
     empty_trash,
     restore_tasks,
+    scrub_originals,
 )
 from domain.runtime.worker import WORKER_POLL_SECONDS, keep_all_indexing
 from pictograph.adapters import (
+    claims_for,
     imaging,
     open_database,
     open_engine_for_health,
@@ -122,9 +124,11 @@ def _library(
 ) -> LibraryUseCases:
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.trash import PostgresTrash
+    from infra.postgres.identity import PostgresIdentity
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.changes import PostgresModelChanges
     from infra.postgres.models.models import PostgresModels
+    from infra.postgres.scrubs import PostgresScrubs
     from infra.postgres.searches import PostgresKeptSearches
     from infra.postgres.targets import PostgresUploadTargets
     from infra.postgres.work.repair_queue import PostgresRepairQueue
@@ -132,12 +136,15 @@ def _library(
     return build_library_use_cases(
         LibraryPorts(
             catalog=PostgresCatalog(engine),
+            claims=claims_for(storage, settings),
             clock=utc_now,
             external_files=external_files,
+            identity=PostgresIdentity(engine),
             keys=PostgresKeys(engine),
             model_changes=PostgresModelChanges(engine),
             models=PostgresModels(engine),
             repair_queue=PostgresRepairQueue(engine),
+            scrubs=PostgresScrubs(engine),
             searches=PostgresKeptSearches(engine),
             staging=staging_for(storage, settings),
             storage=storage,
@@ -145,6 +152,7 @@ def _library(
             upload_targets=PostgresUploadTargets(engine),
         ),
         trash_lifetime=settings.trash_lifetime,
+        scrub_lifetime=settings.scrub_lifetime,
     )
 
 
@@ -178,6 +186,7 @@ async def open_pictograph(
             settings, requests, storage, pictures, events, external_files, background=engine
         )
         library = _library(settings, engine, storage, external_files)
+        await library.claim_storage()
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
                 PostgresModels(engine),
@@ -250,7 +259,8 @@ async def serve(
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
-            partial(empty_trash, pictograph.use_cases.empty_trash),
+            partial(empty_trash, pictograph.library.empty_trash),
+            partial(scrub_originals, pictograph.library.scrub),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),

@@ -12,7 +12,7 @@ from domain import Limits, Ports, build_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
 from domain.use_cases.models.start import ActivateModel, ChooseModel
-from pictograph.adapters import absolute_path, open_encoder, source_of, staging_for
+from pictograph.adapters import absolute_path, claims_for, open_encoder, source_of, staging_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,6 +100,7 @@ def compose(
     from infra.postgres.catalog.ingestion import PostgresIngestion
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
+    from infra.postgres.identity import PostgresIdentity
     from infra.postgres.keys import PostgresKeys
     from infra.postgres.models.active import ActiveModel
     from infra.postgres.models.concepts import PostgresConcepts
@@ -120,6 +121,7 @@ def compose(
     use_cases = build_use_cases(
         Ports(
             catalog=catalog,
+            claims=claims_for(storage, settings),
             clock=utc_now,
             duplicates=PostgresDuplicates(engine, model, shared.background),
             embedding_space=NumpyEmbeddingSpace(vectors, bank, model=encoder.model),
@@ -127,6 +129,7 @@ def compose(
             events=shared.events,
             external_files=shared.external_files,
             external_objects=PostgresExternalObjects(engine, model),
+            identity=PostgresIdentity(engine),
             imaging=shared.imaging.with_encoder_side(encoder.input_side),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),

@@ -1,9 +1,25 @@
 """What the domain needs from the world: protocols that adapters match by shape."""
 
 from domain.ports.access import Clock, Keys
-from domain.ports.catalog import Catalog, Duplicates, Ingestion, KeptSearches, ReadyFeed, Trash
+from domain.ports.catalog import (
+    Catalog,
+    Duplicates,
+    Ingestion,
+    KeptSearches,
+    LibraryIdentity,
+    ReadyFeed,
+    Trash,
+)
 from domain.ports.encoder import EmbeddingSpace, Encoder
-from domain.ports.files import ExternalFiles, Imaging, LocalStaging, ObjectListing, Staging, Storage
+from domain.ports.files import (
+    ExternalFiles,
+    Imaging,
+    LocalStaging,
+    ObjectListing,
+    Staging,
+    Storage,
+    StorageClaims,
+)
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
 from domain.ports.vector_index import VectorIndex
 from domain.ports.work import (
@@ -11,6 +27,7 @@ from domain.ports.work import (
     ExternalObjects,
     MissingObjects,
     RepairQueue,
+    Scrubs,
     UploadTargets,
     WorkQueue,
 )
@@ -30,6 +47,7 @@ __all__ = [
     "KeptSearches",
     "Keys",
     "KnownModels",
+    "LibraryIdentity",
     "LocalStaging",
     "MissingObjects",
     "ModelChanges",
@@ -38,8 +56,10 @@ __all__ = [
     "ObjectListing",
     "ReadyFeed",
     "RepairQueue",
+    "Scrubs",
     "Staging",
     "Storage",
+    "StorageClaims",
     "Trash",
     "UploadTargets",
     "VectorIndex",

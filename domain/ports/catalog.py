@@ -65,6 +65,13 @@ class Catalog(Protocol):
         """
 
 
+class LibraryIdentity(Protocol):
+    """The identity of the database, which the marker in the storage repeats."""
+
+    async def library_id(self) -> UUID:
+        """Return the id that the database got when it was created."""
+
+
 class Trash(Protocol):
     """Deleted images that can be restored: with all facts and embeddings, and in no answer.
 

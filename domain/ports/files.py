@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
+    from domain.entities.claims import StorageClaim
     from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
     from domain.entities.images import Picture, Pixels, Source
     from domain.entities.storage import Blob, ByteRange, StoredObject
@@ -51,6 +52,26 @@ class Storage(Protocol):
 
     def list(self) -> AsyncIterator[StoredObject]:
         """Yield all objects of images, in no particular order. Foreign keys are left out."""
+
+
+class StorageClaims(Protocol):
+    """The marker in a storage that says which library its files belong to."""
+
+    @property
+    def place(self) -> str:
+        """The name of the storage, for people."""
+
+    async def read_claim(self) -> StorageClaim | None:
+        """Return the claim; None where there is no marker. Raises Misconfigured for a damaged one.
+
+        Missing bytes are no outage: an outage raises its own error.
+        """
+
+    async def add_claim(self, claim: StorageClaim) -> StorageClaim:
+        """Write a claim unless there is one, and return the claim that is there afterwards."""
+
+    async def replace_claim(self, claim: StorageClaim) -> None:
+        """Write a claim in place of any other."""
 
 
 class Staging(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime, timedelta
     from uuid import UUID
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         KnownObject,
         RefusedObject,
     )
+    from domain.entities.faults import Fault
+    from domain.entities.images import Image
     from domain.entities.upload_targets import UploadTarget
     from domain.entities.work import FoundObject, IndexedImage, Task, WorkCounts
 
@@ -86,6 +88,28 @@ class RepairQueue(Protocol):
         Also deletes the dead letters of images that were deleted. Costs nearly nothing where
         nothing is missing.
         """
+
+    async def violations(self) -> Mapping[Fault, Sequence[UUID]]:
+        """Return the images that break an invariant of the database, by fault.
+
+        SAME_BYTES, WRONGLY_FINDABLE and UNBOUNDED. It reads whole tables.
+        """
+
+
+class Scrubs(Protocol):
+    """When each original was last read to its end, and with which result.
+
+    Images in the trash are among them, FAILED ones are not.
+    """
+
+    async def due(self, before: datetime, *, limit: int) -> Sequence[Image]:
+        """Return images whose original was read or stored last before then, longest ago first."""
+
+    async def faulty(self) -> Sequence[Image]:
+        """Return the images whose original had a fault when it was last read."""
+
+    async def record(self, image_id: UUID, at: datetime, fault: Fault | None) -> None:
+        """Note that an original was read. Does nothing where the image is gone."""
 
 
 class ExternalObjects(Protocol):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from domain import UseCases
     from domain.use_cases.maintenance.empty_trash import EmptyTrash
     from domain.use_cases.maintenance.restore_tasks import RestoreTasks
+    from domain.use_cases.maintenance.scrub import Scrub
     from domain.use_cases.maintenance.sweep import Sweep
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
 
@@ -31,6 +32,11 @@ async def delete_expired_searches(sweep: Sweep, *, every: float = PERIOD_SECONDS
 async def empty_trash(empty: EmptyTrash, *, every: float = PERIOD_SECONDS) -> None:
     """Delete expired images of the trash, for libraries whose operators never run a sweep."""
     await periodically(empty, every=every, failure="the trash could not be emptied")
+
+
+async def scrub_originals(scrub: Scrub, *, every: float = PERIOD_SECONDS) -> None:
+    """Read the originals that are due."""
+    await periodically(scrub, every=every, failure="the originals could not be read again")
 
 
 async def delete_expired_targets(sweep: SweepTargets, *, every: float = PERIOD_SECONDS) -> None:

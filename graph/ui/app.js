@@ -3,7 +3,7 @@
 import { Results, cacheResults, cachedResults, clearCache } from "./results.js";
 import { request, withRetry } from "./api.js";
 import { recall, remember, showChips } from "./chips.js";
-import { deleteLater, finishOnLeaving, isPending } from "./deletions.js";
+import { deletePicture, isDeleted } from "./deletions.js";
 import { Detail } from "./detail.js";
 import { EXAMPLE } from "./documents.js";
 import { byId, pictures, toast } from "./dom.js";
@@ -55,14 +55,14 @@ const detail = new Detail({
   },
   onlike: like,
   onunlike: unlike,
-  ondelete: (node) => deleteLater(node, {
+  ondelete: (node) => deletePicture(node, {
     hide: () => {
       const mine = results;
       detail.close();
       const restore = grid.remove(node.id);
       return () => (results === mine ? restore() : reload());
     },
-    ondeleted: () => {
+    onchanged: () => {
       clearCache();
       count(results);
     },
@@ -155,7 +155,7 @@ function restoreCached() {
   exampleSearch.abort();
   results = cached.results;
   clear();
-  grid.add(results.found.filter(({ node }) => !isPending(node.id)), { ended: !results.hasMore });
+  grid.add(results.found.filter(({ node }) => !isDeleted(node.id)), { ended: !results.hasMore });
   scrollTo(0, cached.top);
   count(results);
   return true;
@@ -167,7 +167,7 @@ async function more(mine, { first = false } = {}) {
   loading = mine;
   byId("more").classList.toggle("is-busy", !first);
   try {
-    const found = (await mine.more()).filter(({ node }) => !isPending(node.id));
+    const found = (await mine.more()).filter(({ node }) => !isDeleted(node.id));
     if (mine !== results) return;
     if (first) {
       clear();
@@ -264,7 +264,6 @@ async function searchBy(file, rest = { text: "", like: [], unlike: [] }) {
 async function start() {
   history.scrollRestoration = "manual";
   watchKey();
-  finishOnLeaving();
   watchFiles({ onexample: searchBy, onadd: (files) => uploads.add(files) });
   watchSearchBox({
     onsearch: () => box.text !== query.text && go({}, { typed: true }),

@@ -1,59 +1,59 @@
-// Deletion that can be undone for some seconds. The picture is deleted when they have passed.
+// Deletion at once, and its undo: the server keeps deleted pictures in its trash for some days.
 
 import { Unavailable, request } from "./api.js";
-import { DELETE } from "./documents.js";
+import { DELETE, RESTORE, SERVICE } from "./documents.js";
 import { toast } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
 
 const UNDO_SECONDS = 8;
 
-/** Functions that delete at once, by the id of a picture. */
-const pending = new Map();
+/** The ids of pictures that were deleted on this page. Results that were loaded before may hold them. */
+const deleted = new Set();
 
-/** Tell whether a picture is about to be deleted. */
-export const isPending = (id) => pending.has(id);
+/** Tell whether a picture was deleted on this page. */
+export const isDeleted = (id) => deleted.has(id);
 
 /**
- * Delete a picture after some seconds.
+ * Delete a picture, and offer to restore it.
  *
- * `hide` hides it and returns a function that shows it again; `ondeleted` is called after the deletion.
+ * `hide` hides it and returns a function that shows it again; `onchanged` is called after the deletion
+ * and after the restoration.
  */
-export async function deleteLater(node, { hide, ondeleted }) {
-  if (isPending(node.id) || !(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
-  const restore = hide();
-  const finish = async ({ keepalive = false } = {}) => {
-    clearTimeout(timer);
-    pending.delete(node.id);
-    removeToast();
-    try {
-      const { deleteImages } = await request(DELETE, { ids: [node.id] }, { keepalive });
-      const [error] = deleteImages.userErrors;
-      // It was deleted by another client already.
+export async function deletePicture(node, { hide, onchanged }) {
+  if (isDeleted(node.id) || !(await demandKey("Deleting a picture needs a key with the scope WRITE."))) return;
+  try {
+    const { service } = await request(SERVICE);
+    if (!service.trashDays && !confirm(`Delete ${node.filename} for good? This server keeps no deleted pictures.`)) return;
+    deleted.add(node.id);
+    const show = hide();
+    const change = async (document, name) => {
+      const answer = await request(document, { ids: [node.id] }, { keepalive: true });
+      const [error] = answer[name].userErrors;
+      // Another client may have done it already.
       if (error && error.code !== "NOT_FOUND") throw new Error(error.message);
-      ondeleted();
+      onchanged();
+    };
+    const restore = async () => {
+      try {
+        await change(RESTORE, "restoreImages");
+        deleted.delete(node.id);
+        show();
+      } catch (error) {
+        toast(`${node.filename} was not restored. ${reasonOf(error)}`);
+      }
+    };
+    try {
+      await change(DELETE, "deleteImages");
     } catch (error) {
-      restore();
-      const reason = error instanceof Unavailable ? "The server does not answer." : error.message;
-      toast(`${node.filename} was not deleted. ${reason}`);
+      deleted.delete(node.id);
+      show();
+      throw error;
     }
-  };
-  const removeToast = toast(`Deleted ${node.filename}`, {
-    action: "Undo",
-    onaction: () => {
-      clearTimeout(timer);
-      pending.delete(node.id);
-      restore();
-    },
-    seconds: UNDO_SECONDS + 1,
-    draining: true,
-  });
-  const timer = setTimeout(finish, UNDO_SECONDS * 1000);
-  pending.set(node.id, finish);
+    const undo = { action: "Undo", onaction: restore, seconds: UNDO_SECONDS, draining: true };
+    toast(`Deleted ${node.filename}`, service.trashDays ? undo : {});
+  } catch (error) {
+    toast(`${node.filename} was not deleted. ${reasonOf(error)}`);
+  }
 }
 
-/** Delete pending pictures at once when the user leaves the page. */
-export function finishOnLeaving() {
-  addEventListener("pagehide", () => {
-    for (const finish of pending.values()) finish({ keepalive: true });
-  });
-}
+const reasonOf = (error) => (error instanceof Unavailable ? "The server does not answer." : error.message);

@@ -1,7 +1,7 @@
 // The dialog of one picture: large, with its facts, its tags and the actions on it.
 
 import { request, withRetry } from "./api.js";
-import { isPending } from "./deletions.js";
+import { isDeleted } from "./deletions.js";
 import { DETAIL, SET_ALT_TEXT, SIMILAR, TAG, UNTAG } from "./documents.js";
 import { byId, bytes, h, icon, iconButton, openDialog, toast } from "./dom.js";
 import { demandKey, openKey } from "./key-dialog.js";
@@ -75,7 +75,7 @@ export class Detail {
   async #addSimilar(id, signal) {
     try {
       const { image } = await withRetry(() => request(SIMILAR, { id }, { signal }), signal);
-      this.#showSimilar((image?.similarImages.nodes ?? []).filter((node) => !isPending(node.id)));
+      this.#showSimilar((image?.similarImages.nodes ?? []).filter((node) => !isDeleted(node.id)));
     } catch {
       // Similar pictures are optional.
     }

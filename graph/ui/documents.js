@@ -7,7 +7,7 @@ const CARD = `fragment Card on Image {
 export const PROBE = `query Probe { service { version } }`;
 
 export const SERVICE = `query Service {
-  service { maxUploadBytes }
+  service { maxUploadBytes trashDays }
 }`;
 
 export const LIBRARY = `query Library($filter: ImageFilter, $sort: ImageSort, $first: Int!, $after: String) {
@@ -111,4 +111,8 @@ export const SET_ALT_TEXT = `mutation SetAltText($id: ID!, $altText: String) {
 
 export const DELETE = `mutation Delete($ids: [ID!]!) {
   deleteImages(input: { ids: $ids }) { userErrors { message code } }
+}`;
+
+export const RESTORE = `mutation Restore($ids: [ID!]!) {
+  restoreImages(input: { ids: $ids }) { userErrors { message code } }
 }`;

@@ -12,7 +12,7 @@ from pictograph.cli.console import err
 from pictograph.cli.doctor import doctor
 from pictograph.cli.imports import import_pictures
 from pictograph.cli.keys import keys
-from pictograph.cli.maintenance import check, migrate, sweep
+from pictograph.cli.maintenance import check, claim, migrate, sweep
 from pictograph.cli.models import models
 from pictograph.cli.processes import demo, serve, worker
 from pictograph.cli.remedies import sentence_of
@@ -36,6 +36,7 @@ cli.command("import")(import_pictures)
 cli.command()(search)
 cli.command()(sweep)
 cli.command()(check)
+cli.command()(claim)
 cli.command()(doctor)
 cli.add_typer(keys, name="keys")
 cli.add_typer(models, name="models")

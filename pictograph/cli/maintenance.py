@@ -28,7 +28,11 @@ def migrate(
 
 def sweep(
     even_everything: Annotated[
-        bool, typer.Option("--even-everything", help="Sweep even if the library has no images.")
+        bool,
+        typer.Option(
+            "--even-everything",
+            help="Sweep even if the library has no images, and files from before it claimed them.",
+        ),
     ] = False,
 ) -> None:
     """Remove unreferenced files, and expired searches, upload targets and deleted images."""
@@ -44,9 +48,16 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
                 progress=lambda count: status.update(f"Checked {count:,} stored files"),
             )
         targets = await library.sweep_targets()
+    kept = (
+        f"{swept.kept_objects:,} unreferenced files kept: they are older than this library's claim "
+        "on the files. --even-everything removes them.\n"
+        if swept.kept_objects
+        else ""
+    )
     out.print(
         f"{swept.objects:,} stored files checked, "
         f"{swept.removed_objects:,} unreferenced files removed.\n"
+        f"{kept}"
         f"{emptied:,} images of the trash removed.\n"
         f"{swept.removed_searches:,} expired searches removed.\n"
         f"{targets.targets:,} expired upload targets and {targets.files:,} of their files removed.",
@@ -54,25 +65,53 @@ async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     )
 
 
+def claim() -> None:
+    """Take the files over for this database, whichever library had them before."""
+    run(_claim(settings_of()))
+
+
+async def _claim(settings: Settings) -> None:
+    async with app.open_library(settings) as library:
+        claimed = await library.claim_storage(force=True)
+    out.print(f"The files belong to the library {claimed.library_id} now.", soft_wrap=True)
+
+
 def check(
     repair: Annotated[bool, typer.Option("--repair", help="Repair faults where possible.")] = False,
     originals: Annotated[
         int, typer.Option(min=0, help="How many originals to read completely, chosen at random.")
     ] = DEFAULT_SAMPLE_SIZE,
+    scrub: Annotated[
+        bool,
+        typer.Option(
+            "--scrub", help="Also read every original that is due after PICTOGRAPH_SCRUB_DAYS."
+        ),
+    ] = False,
     even_everything: Annotated[
         bool, typer.Option("--even-everything", help="Repair even if most originals are missing.")
     ] = False,
 ) -> None:
-    """Find images without bytes or without an embedding, and originals that have changed."""
-    run(_check(settings_of(), repair=repair, sample=originals, even_everything=even_everything))
+    """Check the invariants of the library: bytes, digests, embeddings, tasks, and leftovers."""
+    run(
+        _check(
+            settings_of(),
+            repair=repair,
+            sample=originals,
+            scrub=scrub,
+            even_everything=even_everything,
+        )
+    )
 
 
-async def _check(settings: Settings, *, repair: bool, sample: int, even_everything: bool) -> None:
+async def _check(
+    settings: Settings, *, repair: bool, sample: int, scrub: bool, even_everything: bool
+) -> None:
     async with app.open_library(settings) as library:
         with err.status("Checking the library") as status:
             report = await library.check(
                 repair=repair,
                 sample=sample,
+                scrub=scrub,
                 force=even_everything,
                 progress=lambda noun, count: status.update(f"Checked {count:,} {noun}"),
             )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 REMEDIES = {
     Remedy.CHECK_STORAGE: "Check PICTOGRAPH_DATABASE_URL, PICTOGRAPH_DATA_DIR and the bucket, or "
     "add --even-everything.",
+    Remedy.CLAIM_STORAGE: "Check PICTOGRAPH_DATABASE_URL, PICTOGRAPH_DATA_DIR, and the bucket with "
+    "its prefix; if these files are this database's, run `pictograph claim`.",
     Remedy.CHECK_PLACE: "Check that the folder or bucket is complete, or add --even-everything.",
     Remedy.LIST_OBJECTS: "Write their names to a file, and import it with --manifest.",
     Remedy.CHANGE_MODEL: "`pictograph models add` adds a model, and PICTOGRAPH_MODEL is the "

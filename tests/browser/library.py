@@ -20,6 +20,7 @@ from postcards.metadata import PostcardMetadata
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD
+from tests.e2e.process import pictograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -123,9 +124,10 @@ def _say(ids: Sequence[str]) -> str:
 
 
 def clear(server: Server) -> None:
-    """Delete every picture."""
+    """Delete every picture for good: taken in again, a picture would come back from the trash."""
     while nodes := server.ask(ALL)["images"]["nodes"]:
         server.ask(DELETE, ids=[node["id"] for node in nodes])
+    pictograph("sweep", settings={**server.settings, "trash_days": 0})
 
 
 def data_dir() -> Path:

@@ -18,6 +18,7 @@ COMMANDS = [
     "search boat",
     "sweep",
     "check",
+    "claim",
     "doctor",
     "keys create app",
     "keys list",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.entities.faults import Fault
 from domain.entities.work import WorkCounts
 from infra.postgres.work.repair_queue import PostgresRepairQueue
 from tests.contracts.work_fixtures import (
@@ -123,3 +124,35 @@ async def test_a_failed_image_has_no_embedding_and_no_task(
     assert {} == await fixture.catalog.embeddings([image.id])
     assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert [] == await repairs.unembedded()
+
+
+async def test_a_whole_library_breaks_no_invariant(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    await fixture.catalog.add(image_with(), EAST)
+    await fixture.catalog.add_pending(pending_image())
+    await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert {} == await repairs.violations()
+
+
+async def test_broken_invariants_of_the_database_are_found(catalog: ImageLibrary) -> None:
+    fixture = work_fixture_over(catalog)
+    if isinstance(fixture, MemoryWorkFixture):
+        pytest.skip("The dictionaries of the fake cannot be broken like that.")
+    repairs = PostgresRepairQueue(fixture.catalog.engine)
+    twins = [await catalog.add(image_with(), EAST) for _ in range(2)]
+    gone, failed = [await catalog.add(image_with(), EAST) for _ in range(2)]
+    await catalog.add_pending(endless := pending_image())
+    await fixture.run("ALTER TABLE images DROP CONSTRAINT images_sha256_key")
+    await fixture.run(
+        "UPDATE images SET sha256 = 'a' WHERE id = ANY(:ids)", ids=[t.id for t in twins]
+    )
+    await fixture.run("UPDATE images SET deleted_at = now() WHERE id = :id", id=gone.id)
+    await fixture.run("UPDATE images SET status = 'failed' WHERE id = :id", id=failed.id)
+    await fixture.run("UPDATE work SET attempts = 99 WHERE image_id = :id", id=endless.id)
+    found = await repairs.violations()
+    assert {
+        Fault.SAME_BYTES: {image.id for image in twins},
+        Fault.WRONGLY_FINDABLE: {gone.id, failed.id},
+        Fault.UNBOUNDED: {endless.id},
+    } == {fault: set(ids) for fault, ids in found.items()}

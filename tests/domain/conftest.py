@@ -12,6 +12,7 @@ from tests.domain.imports import Importer
 from tests.domain.library_with_tasks import LibraryWithTasks
 from tests.domain.model_loader import ACTIVE, FakeModelLoader
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import MemoryClaims, MemoryIdentity
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.embedding_space import FakeEmbeddingSpace
@@ -67,6 +68,11 @@ def imaging() -> FakeImaging:
 @pytest.fixture
 def catalog() -> MemoryCatalog:
     return MemoryCatalog()
+
+
+@pytest.fixture
+def claims() -> MemoryClaims:
+    return MemoryClaims()
 
 
 @pytest.fixture
@@ -146,6 +152,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
     encoder: FakeEncoder,
     imaging: FakeImaging,
     catalog: MemoryCatalog,
+    claims: MemoryClaims,
     duplicates: MemoryDuplicates,
     storage: MemoryStorage,
     searches: MemoryKeptSearches,
@@ -162,6 +169,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
     return build_use_cases(
         Ports(
             catalog=catalog,
+            claims=claims,
             clock=clock,
             duplicates=duplicates,
             embedding_space=embedding_space,
@@ -169,6 +177,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             events=catalog.events,
             external_files=external_files,
             external_objects=external_objects,
+            identity=MemoryIdentity(),
             imaging=imaging,
             ingestion=catalog,
             keys=keys,

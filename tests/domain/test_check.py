@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.images import ImageStatus, Variant
+from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
+from domain.entities.images import ImageStatus, Variant, uuid7
+from domain.entities.work import MAX_ATTEMPTS
 from domain.errors import InvalidContent, Misconfigured
-from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary, Fault
+from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary
+from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
+from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
+from tests.fakes.claims import claim_storage
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
 from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.scrubs import MemoryScrubs
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -22,19 +30,37 @@ if TYPE_CHECKING:
     from domain.entities.uploads import UploadedImage
     from domain.use_cases.indexing import IndexImages
     from tests.fakes.catalog import MemoryCatalog
+    from tests.fakes.clock import SettableClock
     from tests.fakes.external_files import MemoryExternalFiles
     from tests.fakes.storage import MemoryStorage
     from tests.fakes.work_queue import MemoryWorkQueue
 
 
 @pytest.fixture
-def check(
+def scrubs(catalog: MemoryCatalog) -> MemoryScrubs:
+    return MemoryScrubs(catalog)
+
+
+@pytest.fixture
+def check(  # noqa: PLR0913 - one parameter for each fake
     catalog: MemoryCatalog,
     storage: MemoryStorage,
+    *,
     external_files: MemoryExternalFiles,
     work_queue: MemoryWorkQueue,
+    scrubs: MemoryScrubs,
+    clock: SettableClock,
 ) -> CheckLibrary:
-    return CheckLibrary(catalog, storage, external_files, MemoryRepairQueue(catalog, work_queue))
+    return CheckLibrary(
+        catalog,
+        storage,
+        claim_storage(catalog, storage),
+        CheckOriginal(storage, external_files, scrubs, clock),
+        scrubs,
+        MemoryRepairQueue(catalog, work_queue),
+        clock,
+        DEFAULT_SCRUB_LIFETIME,
+    )
 
 
 async def upload_picture(use_cases: UseCases, colour: str = "red") -> Image:
@@ -182,3 +208,60 @@ async def test_an_unreadable_external_original_is_a_fault_and_an_outage_is_not(
     external_files.refusal = ConnectionResetError()
     with pytest.raises(ConnectionResetError):
         await check()
+
+
+async def test_originals_are_read_again_when_they_are_due(
+    check: CheckLibrary, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    images = [await upload_picture(use_cases, colour) for colour in ("red", "blue", "green")]
+    await use_cases.delete([images[2].id])
+    scrub = Scrub(check.scrubs, check.check_original, clock)
+    assert 0 == await scrub()
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
+    assert 3 == await scrub()
+    assert 0 == await scrub()
+    assert 0 == (await check(sample=0)).originals_read
+    storage.objects[Variant.ORIGINAL.key_of(images[0].id)] += b"!"
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
+    assert 0 == await replace(scrub, lifetime=timedelta(0))()
+    assert 3 == await scrub()
+    # The fault is known: a check reads this original in any case.
+    report = await check(sample=0)
+    assert (1, {Fault.DAMAGED: [images[0].id]}) == (report.originals_read, report.examples)
+    storage.objects[Variant.ORIGINAL.key_of(images[0].id)] = picture_file(COLOURS["red"])
+    assert not (await check(sample=0)).counts
+    assert 0 == (await check(sample=0)).originals_read
+
+
+async def test_a_full_scrub_continues_where_it_was_interrupted(
+    check: CheckLibrary, by_colour: dict[str, Image], clock: SettableClock
+) -> None:
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
+    await check(sample=2)
+    report = await check(sample=0, scrub=True)
+    assert len(by_colour) - 2 == report.originals_read
+    assert 0 == (await check(sample=0, scrub=True)).originals_read
+
+
+async def test_bytes_without_an_image_are_a_fault_when_no_sweep_has_removed_them(
+    check: CheckLibrary, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    image = await upload_picture(use_cases)
+    lost = uuid7()
+    await storage.write(Variant.LARGE.key_of(lost), b"", content_type="image/webp")
+    clock.pass_time(2 * ORPHAN_GRACE_PERIOD)
+    assert not (await check()).counts
+    clock.pass_time(timedelta(seconds=1))
+    assert {Fault.ORPHANED: [lost]} == (await check()).examples
+    await use_cases.delete([image.id])
+    await use_cases.sweep()
+    assert not (await check()).counts
+
+
+async def test_a_task_that_is_retried_without_an_end_is_a_fault(
+    check: CheckLibrary, library: LibraryWithTasks
+) -> None:
+    image = await library.add_pending()
+    library.work_queue.has_task(image.id)
+    library.work_queue.entries[image.id].attempts = MAX_ATTEMPTS + 2
+    assert {Fault.UNBOUNDED: [image.id]} == (await check()).examples

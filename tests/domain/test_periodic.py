@@ -12,6 +12,7 @@ from domain.runtime.periodic import delete_expired_searches, restore_tasks
 from domain.use_cases.maintenance.restore_tasks import RestoreTasks
 from domain.use_cases.maintenance.sweep import Sweep
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import claim_storage
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.storage import MemoryStorage
@@ -41,7 +42,9 @@ async def test_expired_searches_are_deleted_periodically_also_after_an_outage(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     searches = FlakySearches()
-    sweep = Sweep(MemoryCatalog(), MemoryStorage(), searches, lambda: datetime.now(UTC))
+    catalog, storage = MemoryCatalog(), MemoryStorage()
+    claiming = claim_storage(catalog, storage)
+    sweep = Sweep(catalog, storage, claiming, searches, lambda: datetime.now(UTC))
     deleting = asyncio.create_task(delete_expired_searches(sweep, every=0))
     await asyncio.wait_for(searches.third_call.wait(), timeout=30)
     deleting.cancel()

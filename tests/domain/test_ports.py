@@ -9,6 +9,7 @@ import pytest
 
 from domain import ports
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import MemoryClaims, MemoryIdentity
 from tests.fakes.clock import SettableClock
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.encoder import FakeEncoder
@@ -21,6 +22,7 @@ from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryBackfill, MemoryModels, MemoryTransaction
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.scrubs import MemoryScrubs
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
@@ -34,7 +36,10 @@ FAKES: dict[type, type] = {
     ports.Encoder: FakeEncoder,
     ports.Imaging: FakeImaging,
     ports.Storage: MemoryStorage,
+    ports.StorageClaims: MemoryClaims,
+    ports.LibraryIdentity: MemoryIdentity,
     ports.RepairQueue: MemoryRepairQueue,
+    ports.Scrubs: MemoryScrubs,
     ports.ExternalFiles: MemoryExternalFiles,
     ports.KnownModels: MemoryModels,
     ports.Models: MemoryModels,

@@ -20,6 +20,7 @@ from domain.use_cases.maintenance.sweep import (
     SweepReport,
 )
 from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import claim_storage
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 
@@ -103,7 +104,8 @@ async def test_the_catalog_is_queried_in_batches(
         await storage.write(Variant.ORIGINAL.key_of(uuid7()), b"", content_type="image/png")
     clock.pass_time(ORPHAN_GRACE_PERIOD + MICROSECOND)
 
-    await Sweep(counting, storage, searches, clock)(force=True)
+    claiming = claim_storage(counting, storage)
+    await Sweep(counting, storage, claiming, searches, clock)(force=True)
     assert (counting.most, storage.objects) == (SWEEP_BATCH_SIZE, {})
 
 

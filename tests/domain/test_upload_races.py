@@ -270,6 +270,7 @@ async def _upload_again_and_sweep(use_cases: UseCases, storage: MemoryStorage) -
     sweep = Sweep(
         use_cases.sweep.catalog,
         storage,
+        use_cases.sweep.claim_storage,
         MemoryKeptSearches(),
         lambda: datetime.now(UTC) + 2 * ORPHAN_GRACE_PERIOD,
     )

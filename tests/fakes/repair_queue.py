@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.entities.faults import Fault
 from domain.entities.images import ImageStatus
+from domain.entities.work import MAX_ATTEMPTS
+from tests.fakes.work_queue import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from tests.fakes.catalog import MemoryCatalog
@@ -43,6 +46,14 @@ class MemoryRepairQueue:
             self.catalog.put(again)
             self.work_queue.add(again)
         return len(ids)
+
+    async def violations(self) -> Mapping[Fault, Sequence[UUID]]:
+        unbounded = [
+            id_
+            for id_, entry in self.work_queue.entries.items()
+            if entry.attempts > MAX_ATTEMPTS + 1 and entry.due_at != NEVER
+        ]
+        return {Fault.UNBOUNDED: unbounded} if unbounded else {}
 
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:
         for image in (await self.catalog.get(ids)).values():

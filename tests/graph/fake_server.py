@@ -11,6 +11,7 @@ import httpx
 
 from domain import Limits, Ports, UseCases, build_use_cases
 from domain.concurrency import Retry
+from tests.fakes.claims import MemoryClaims, MemoryIdentity
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.embedding_space import FakeEmbeddingSpace
 from tests.fakes.encoder import FakeEncoder
@@ -68,6 +69,7 @@ class FakeBackend:
         """Build the use cases over the fakes."""
         ports = Ports(
             catalog=self.catalog,
+            claims=MemoryClaims(),
             clock=self.clock,
             duplicates=self.duplicates,
             embedding_space=self.space,
@@ -75,6 +77,7 @@ class FakeBackend:
             events=self.catalog.events,
             external_files=self.sources,
             external_objects=MemoryExternalObjects(self.work),
+            identity=MemoryIdentity(),
             imaging=self.imaging,
             ingestion=self.catalog,
             keys=self.keys,

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections import Counter
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import parse_key
-from domain.errors import BytesMissing, InvalidContent, Misconfigured, Remedy
+from domain.errors import BytesMissing, Misconfigured, Remedy
+from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from domain.entities.images import Image
-    from domain.ports import Catalog, ExternalFiles, RepairQueue, Storage
+    from domain.ports import Catalog, Clock, RepairQueue, Scrubs, Storage
+    from domain.use_cases.maintenance.claim_storage import ClaimStorage
+    from domain.use_cases.maintenance.scrub import CheckOriginal
 
 CHECK_PAGE_SIZE = 500
 """How many images are read at a time, and how often progress is reported."""
@@ -38,16 +41,6 @@ DEFAULT_SAMPLE_SIZE = 100
 
 ORIGINAL_MISSING_REASON = "Its original is missing; upload it again."
 ORIGINAL_DAMAGED_REASON = "Its original is damaged; upload it again."
-
-
-class Fault(StrEnum):
-    """What may be wrong with an image. The values are texts for people."""
-
-    UNEMBEDDED = "no embedding, and no task to make one"
-    NO_RENDITION = "LARGE or THUMBNAIL is missing"
-    NO_ORIGINAL = "the original is missing"
-    NO_SOURCE = "the source of the original is unreadable or has changed"
-    DAMAGED = "the original is damaged: its checksum differs"
 
 
 @dataclass(slots=True)
@@ -70,7 +63,10 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class CheckLibrary:
-    """Finds images without bytes or embedding, and originals that have changed.
+    """Finds what breaks an invariant of the library.
+
+    These are images without bytes or embedding, originals that have changed, two images with the
+    same bytes, deleted images that can be found, tasks without an end, and bytes without an image.
 
     Changes nothing unless ``repair``. A repair enqueues tasks for images without an embedding,
     makes images without a rendition PROCESSING again, and makes images without their original
@@ -79,8 +75,12 @@ class CheckLibrary:
 
     catalog: Catalog
     storage: Storage
-    external_files: ExternalFiles
+    claim_storage: ClaimStorage
+    check_original: CheckOriginal
+    scrubs: Scrubs
     repair_queue: RepairQueue
+    clock: Clock
+    scrub_lifetime: timedelta = DEFAULT_SCRUB_LIFETIME
 
     async def __call__(
         self,
@@ -88,19 +88,32 @@ class CheckLibrary:
         repair: bool = False,
         force: bool = False,
         sample: int = DEFAULT_SAMPLE_SIZE,
+        scrub: bool = False,
         progress: Callable[[str, int], None] = lambda *_: None,
     ) -> CheckReport:
         """Check all images, and read the originals of a random sample of them.
+
+        Originals that were faulty when they were last read are read, too. ``scrub`` also reads all
+        that were not read for ``scrub_lifetime``, those in the trash included. It can be
+        interrupted: the next run continues.
 
         ``progress`` is called with what is counted, and the count. Raises Misconfigured, unless
         ``force``, for a repair where most originals are missing: it is likely that the storage
         belongs to another database.
         """
+        await self.claim_storage()
         report = CheckReport()
         faults, sampled = await self._check_bytes(report, sample, progress)
-        faults |= await self._check_originals(sampled, report, progress)
+        chosen = {image.id: image for image in (*sampled, *await self.scrubs.faulty())}
+        faults |= await self._check_originals(list(chosen.values()), report, progress)
+        if scrub:
+            before = self.clock() - self.scrub_lifetime
+            while due := await self.scrubs.due(before, limit=CHECK_PAGE_SIZE):
+                faults |= await self._check_originals(due, report, progress)
         for image_id in await self.repair_queue.unembedded():
             faults.setdefault(image_id, Fault.UNEMBEDDED)
+        for fault, image_ids in (await self.repair_queue.violations()).items():
+            faults |= dict.fromkeys(image_ids, fault)
         for image_id, fault in faults.items():
             report.add(fault, image_id)
         if repair:
@@ -115,8 +128,8 @@ class CheckLibrary:
     async def _check_bytes(
         self, report: CheckReport, sample: int, progress: Callable[[str, int], None]
     ) -> tuple[dict[UUID, Fault], list[Image]]:
-        """Return the images with missing bytes, and a random sample of the others."""
-        stored = await self._stored_variants(progress)
+        """Return the faults of bytes, and a random sample of the images that have none."""
+        stored, modified_at = await self._stored_variants(progress)
         faults: dict[UUID, Fault] = {}
         sampled: list[Image] = []
         whole = 0
@@ -135,7 +148,27 @@ class CheckLibrary:
                 sampled.append(image)
             elif index < sample:
                 sampled[index] = image
-        return faults, sampled
+        orphans = await self._orphans(list(stored), modified_at)
+        return faults | dict.fromkeys(orphans, Fault.ORPHANED), sampled
+
+    async def _orphans(
+        self, image_ids: Sequence[UUID], modified_at: Mapping[UUID, datetime]
+    ) -> list[UUID]:
+        """Return the ids without an image whose bytes the last daily sweep has left."""
+        before = self.clock() - 2 * ORPHAN_GRACE_PERIOD
+        since = (await self.claim_storage()).unknown_before
+        orphans = []
+        for start in range(0, len(image_ids), CHECK_PAGE_SIZE):
+            page = image_ids[start : start + CHECK_PAGE_SIZE]
+            existing = await self.catalog.existing_ids(page)
+            orphans += [
+                image_id
+                for image_id in page
+                if image_id not in existing
+                and modified_at[image_id] < before
+                and (since is None or modified_at[image_id] >= since)
+            ]
+        return orphans
 
     async def _confirm(self, image: Image) -> Fault | None:
         """Check one image again: it may have been changed or deleted since storage was listed."""
@@ -149,17 +182,21 @@ class CheckLibrary:
 
     async def _stored_variants(
         self, progress: Callable[[str, int], None]
-    ) -> dict[UUID, frozenset[Variant]]:
-        """Return the variants in storage, by image."""
+    ) -> tuple[dict[UUID, frozenset[Variant]], dict[UUID, datetime]]:
+        """Return the variants in storage, and when the last of them was written, by image."""
         variants: dict[UUID, frozenset[Variant]] = {}
+        modified_at: dict[UUID, datetime] = {}
         count = 0
         async for stored in self.storage.list():
             image_id, variant = parse_key(stored.key)
             variants[image_id] = variants.get(image_id, frozenset()) | {variant}
+            modified_at[image_id] = max(
+                stored.modified_at, modified_at.get(image_id, stored.modified_at)
+            )
             count += 1
             if count % CHECK_PAGE_SIZE == 0:
                 progress("objects", count)
-        return variants
+        return variants, modified_at
 
     async def _images(self) -> AsyncGenerator[Image]:
         """Yield the images that must have bytes, oldest first."""
@@ -183,7 +220,7 @@ class CheckLibrary:
 
         async def check_next() -> None:
             for image in waiting:
-                if fault := await self._check_original(image):
+                if fault := await self.check_original(image):
                     faults[image.id] = fault
                 report.originals_read += 1
                 progress("originals", report.originals_read)
@@ -195,23 +232,6 @@ class CheckLibrary:
         except ExceptionGroup as outage:
             raise outage.exceptions[0] from None
         return faults
-
-    async def _check_original(self, image: Image) -> Fault | None:
-        """Read an original to the end, and compare its digest."""
-        digest = hashlib.sha256()
-        try:
-            if image.source:
-                blob = await self.external_files.open(image.source)
-            else:
-                blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))
-            async with aclosing(blob.chunks) as chunks:
-                async for chunk in chunks:
-                    digest.update(chunk)
-        except (BytesMissing, InvalidContent):  # InvalidContent: reading is not permitted
-            return Fault.NO_SOURCE if image.source else Fault.NO_ORIGINAL
-        if digest.hexdigest() == image.sha256:
-            return None
-        return Fault.NO_SOURCE if image.source else Fault.DAMAGED
 
     async def _repair(self, faults: dict[UUID, Fault]) -> int:
         by_fault: dict[Fault, list[UUID]] = {}

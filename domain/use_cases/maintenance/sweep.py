@@ -12,10 +12,12 @@ from domain.entities.storage import parse_key
 from domain.errors import Misconfigured, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
+    from domain.entities.storage import StoredObject
     from domain.ports import Catalog, Clock, KeptSearches, Storage
+    from domain.use_cases.maintenance.claim_storage import ClaimStorage
 
 ORPHAN_GRACE_PERIOD = timedelta(hours=24)
 """Younger bytes are kept: an upload writes them before its row. No upload takes this long."""
@@ -31,6 +33,8 @@ class SweepReport:
     objects: int
     removed_objects: int
     removed_searches: int
+    kept_objects: int = 0
+    """Unreferenced ones from before the storage was claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Sweep:
 
     catalog: Catalog
     storage: Storage
+    claim_storage: ClaimStorage
     searches: KeptSearches
     clock: Clock
 
@@ -50,25 +55,37 @@ class Sweep:
     ) -> SweepReport:
         """Delete orphans. ``progress`` is called with the number of objects that are checked.
 
-        Raises Misconfigured, unless ``force``, where the library is empty and storage is not: it is
-        likely that the storage belongs to another database.
+        Orphans from before the storage was claimed may be another library's: they are kept, unless
+        ``force``. Raises Misconfigured where the storage is another library's, and, unless
+        ``force``, where the library is empty and storage is not.
         """
+        claim = await self.claim_storage()
+        since = None if force else claim.unknown_before
         now = self.clock()
-        checked = removed = 0
-        batch: dict[str, UUID] = {}
+        checked = removed = kept = 0
+        batch: dict[str, StoredObject] = {}
+
+        async def sweep_batch() -> None:
+            nonlocal removed, kept
+            orphans = await self._orphans(batch, force=force)
+            ours = [key for key in orphans if since is None or batch[key].modified_at >= since]
+            await self.storage.delete(ours)
+            removed += len(ours)
+            kept += len(orphans) - len(ours)
+            batch.clear()
+
         async for stored in self.storage.list():
             checked += 1
             is_old = stored.modified_at < now - ORPHAN_GRACE_PERIOD
-            if is_old and (image_id := _image_id(stored.key)):
-                batch[stored.key] = image_id
+            if is_old and _image_id(stored.key):
+                batch[stored.key] = stored
             if len(batch) == SWEEP_BATCH_SIZE:
-                removed += await self._delete_orphans(batch, force=force)
-                batch.clear()
+                await sweep_batch()
             if checked % SWEEP_BATCH_SIZE == 0:
                 progress(checked)
-        removed += await self._delete_orphans(batch, force=force)
+        await sweep_batch()
         progress(checked)
-        return SweepReport(checked, removed, await self.delete_expired_searches())
+        return SweepReport(checked, removed, await self.delete_expired_searches(), kept)
 
     async def delete_expired_searches(self) -> int:
         """Delete searches that have expired or exceed MAX_KEPT_SEARCHES; return their number."""
@@ -76,15 +93,16 @@ class Sweep:
             self.clock() - SEARCH_LIFETIME, keep=MAX_KEPT_SEARCHES
         )
 
-    async def _delete_orphans(self, batch: dict[str, UUID], *, force: bool) -> int:
-        existing = await self.catalog.existing_ids(list(set(batch.values())))
-        orphans = [key for key, image_id in batch.items() if image_id not in existing]
+    async def _orphans(self, keys: Iterable[str], *, force: bool) -> list[str]:
+        """Return the keys of objects that belong to no image. Raises Misconfigured."""
+        image_ids = {key: parse_key(key)[0] for key in keys}
+        existing = await self.catalog.existing_ids(list(set(image_ids.values())))
+        orphans = [key for key, image_id in image_ids.items() if image_id not in existing]
         if orphans and not force and not await self._has_images():
             raise Misconfigured(
                 "The library has no images, so every stored file would be deleted."
             ).with_remedy(Remedy.CHECK_STORAGE)
-        await self.storage.delete(orphans)
-        return len(orphans)
+        return orphans
 
     async def _has_images(self) -> bool:
         counts = [await self.catalog.count(each) for each in (EVERYTHING, DELETED)]

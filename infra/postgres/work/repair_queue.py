@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from domain.entities.faults import Fault
+from domain.entities.work import MAX_ATTEMPTS
 from infra.postgres.models.rows import IS_LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import TextClause
@@ -45,7 +47,7 @@ ON_CONFLICT_RETRY = """
 INSERT_TASKS_OF_PROCESSING = text(f"""
     INSERT INTO work (model_id, image_id)
     SELECT models.id, images.id FROM models JOIN images ON state = 'active'
-    WHERE ready_at IS NULL AND status = 'processing' AND NOT EXISTS (
+    WHERE ready_at IS NULL AND status = 'processing' AND deleted_at IS NULL AND NOT EXISTS (
         SELECT FROM work WHERE image_id = images.id AND model_id = models.id
         AND due_at < 'infinity'
     )
@@ -79,6 +81,22 @@ FAIL_IMAGES = text("""
 """)
 
 
+# Index scans are not trusted: a damaged unique index is what lets two rows have the same bytes.
+SELECT_SAME_BYTES = """
+    SELECT unnest(array_agg(id)) FROM (SELECT id, sha256 || '' AS sha256 FROM images) AS each
+    GROUP BY sha256 HAVING count(*) > 1
+"""
+SELECT_WRONGLY_FINDABLE = """
+    SELECT DISTINCT image_id FROM embeddings LEFT JOIN images ON images.id = image_id
+    WHERE images.id IS NULL OR deleted_at IS NOT NULL OR status = 'failed'
+"""
+# A task is leased once more to become a dead letter. No lease or backoff lasts a day.
+SELECT_UNBOUNDED = """
+    SELECT DISTINCT image_id FROM work WHERE due_at < 'infinity'
+    AND (attempts > :max_attempts + 1 OR due_at > now() + interval '1 day')
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresRepairQueue:
     """Adds missing tasks and changes the status of images, with one statement per call."""
@@ -102,6 +120,18 @@ class PostgresRepairQueue:
     async def restore_tasks(self) -> int:
         await self._change(DELETE_DEAD_LETTERS_OF_DELETED)
         return await self._change(INSERT_TASKS_OF_PROCESSING)
+
+    async def violations(self) -> Mapping[Fault, Sequence[UUID]]:
+        found: dict[Fault, Sequence[UUID]] = {}
+        async with self.engine.connect() as connection:
+            for fault, statement in (
+                (Fault.SAME_BYTES, text(SELECT_SAME_BYTES)),
+                (Fault.WRONGLY_FINDABLE, text(SELECT_WRONGLY_FINDABLE)),
+                (Fault.UNBOUNDED, text(SELECT_UNBOUNDED).bindparams(max_attempts=MAX_ATTEMPTS)),
+            ):
+                if ids := list(await connection.scalars(statement)):
+                    found[fault] = ids
+        return found
 
     async def _change(self, statement: TextClause, **values: object) -> int:
         async with self.engine.begin() as connection:

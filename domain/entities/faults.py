@@ -1,0 +1,23 @@
+"""Faults: what may be wrong with an image or its bytes, and how often originals are read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+DEFAULT_SCRUB_LIFETIME = timedelta(days=90)
+"""After this time an original is read again."""
+
+
+class Fault(StrEnum):
+    """What may be wrong with an image. The values are texts for people."""
+
+    UNEMBEDDED = "no embedding, and no task to make one"
+    NO_RENDITION = "LARGE or THUMBNAIL is missing"
+    NO_ORIGINAL = "the original is missing"
+    NO_SOURCE = "the source of the original is unreadable or has changed"
+    DAMAGED = "the original is damaged: its checksum differs"
+    SAME_BYTES = "another image has the same bytes"
+    WRONGLY_FINDABLE = "deleted or failed, and searches can still find it"
+    UNBOUNDED = "its task is retried without an end"
+    ORPHANED = "its bytes are stored, and there is no such image; a sweep removes them"

@@ -1,0 +1,43 @@
+"""When each original was last read, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.entities.images import ImageStatus
+from tests.fakes.catalog import MemoryCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.entities.faults import Fault
+    from domain.entities.images import Image
+
+
+@dataclass
+class MemoryScrubs:
+    """The readings of a catalog's originals."""
+
+    catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
+    read: dict[UUID, tuple[datetime, Fault | None]] = field(default_factory=dict)
+
+    async def due(self, before: datetime, *, limit: int) -> Sequence[Image]:
+        images = [image for image in self._checked() if self._last_read(image) < before]
+        return sorted(images, key=lambda image: (self._last_read(image), image.id))[:limit]
+
+    async def faulty(self) -> Sequence[Image]:
+        read = self.read
+        return [image for image in self._checked() if image.id in read and read[image.id][1]]
+
+    async def record(self, image_id: UUID, at: datetime, fault: Fault | None) -> None:
+        self.read[image_id] = (at, fault)
+
+    def _last_read(self, image: Image) -> datetime:
+        return self.read.get(image.id, (image.created_at, None))[0]
+
+    def _checked(self) -> list[Image]:
+        stored = self.catalog._stored()  # noqa: SLF001 - as an adapter reads tables
+        return [image for image in stored if image.status is not ImageStatus.FAILED]

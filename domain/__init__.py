@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.concurrency import Priority
 from domain.use_cases.access import Authenticate, IssueKey, ListKeys, RevokeKey
 from domain.use_cases.duplicates.find_duplicates import FindDuplicates
 from domain.use_cases.duplicates.hash_images import HashImages
@@ -135,8 +136,11 @@ def build_use_cases(
     ``search_of`` returns the search of another loaded model by the model's name.
     """
     max_bytes = limits.max_upload_bytes
+    imaging = {priority: on.imaging.with_priority(priority) for priority in Priority}
     search = SearchImages(
-        QueryEncoder(on.encoder, on.imaging, on.vectors, on.embedding_space, max_bytes),
+        QueryEncoder(
+            on.encoder, imaging[Priority.EXAMPLE], on.vectors, on.embedding_space, max_bytes
+        ),
         RelevanceScorer(on.embedding_space, on.encoder.model),
         on.catalog,
         on.vectors,
@@ -147,7 +151,7 @@ def build_use_cases(
     )
     upload = UploadImages(
         on.encoder,
-        on.imaging,
+        imaging[Priority.UPLOAD],
         on.catalog,
         on.ingestion,
         on.storage,
@@ -158,7 +162,7 @@ def build_use_cases(
     read = ReadImage(on.storage, on.external_files)
     index = IndexImages(
         on.encoder,
-        on.imaging,
+        imaging[Priority.BACKGROUND],
         on.storage,
         on.external_files,
         read,
@@ -178,15 +182,17 @@ def build_use_cases(
             limits.accepted_content_types,
         ),
         upload=upload,
-        import_copies=ImportCopies(upload),
+        import_copies=ImportCopies(replace(upload, imaging=imaging[Priority.BACKGROUND])),
         search=search,
         similar=SimilarImages(search),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
-        hash_images=HashImages(on.imaging, on.storage, on.duplicates),
+        hash_images=HashImages(imaging[Priority.BACKGROUND], on.storage, on.duplicates),
         index=index,
         reconcile=ReconcileObjects(on.object_listing, on.external_objects, on.storage),
         reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects, on.storage),
-        estimate=EstimateImport(on.encoder, on.imaging, on.external_files, max_bytes),
+        estimate=EstimateImport(
+            on.encoder, imaging[Priority.BACKGROUND], on.external_files, max_bytes
+        ),
         index_found=IndexFound(
             replace(index, lease_seconds=IMPORT_LEASE_SECONDS), on.external_objects
         ),
@@ -209,7 +215,7 @@ def build_use_cases(
             limits.accepted_content_types,
         ),
         complete_uploads=CompleteUploads(
-            on.imaging,
+            imaging[Priority.UPLOAD],
             on.catalog,
             on.ingestion,
             on.storage,

@@ -116,7 +116,9 @@ def compose(
             events=shared.events,
             external_files=shared.external_files,
             external_objects=PostgresExternalObjects(engine, model),
-            imaging=shared.imaging.with_encoder_side(encoder.input_side),
+            imaging=shared.imaging.for_encoder(
+                encoder.input_side, takes_centre_crop=encoder.takes_centre_crop
+            ),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),

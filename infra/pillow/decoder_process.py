@@ -42,7 +42,9 @@ def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
 
 def _run_task(task: dict[str, int | str], data: bytes) -> Response:
     decoder = PictureDecoder(
-        PictureLimits(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
+        PictureLimits(int(task["max_pixels"]), int(task["max_frames"])),
+        int(task["encoder_side"]),
+        takes_centre_crop=bool(task["takes_centre_crop"]),
     )
     try:
         match task["name"]:

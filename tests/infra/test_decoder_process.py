@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from infra.pillow.decoder_protocol import Response
 
-OPTIONS = {"encoder_side": 16, "max_pixels": 10_000, "max_frames": 5}
+OPTIONS = {"encoder_side": 16, "takes_centre_crop": True, "max_pixels": 10_000, "max_frames": 5}
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_decoder_process_responds_to_one_task_after_another(
     cpu_limit: list[tuple[int, int]],
 ) -> None:
     data = encoded(flag((90, 60)), "JPEG", exif=some_exif(6))
-    decoder = PictureDecoder(PictureLimits(10_000, 5), encoder_side=16)
+    decoder = PictureDecoder(PictureLimits(10_000, 5), encoder_side=16, takes_centre_crop=True)
     assert [decoder.decode(data), decoder.decode_pixels(data)] == list(
         responses_to(
             pack_message({"name": "decode", **OPTIONS}, data),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from infra.settings import Settings
+from infra.settings import read_settings
 from tests import hostile_files
 from tests.decoder_processes import decoder_processes_of
 from tests.e2e.pictures import picture
@@ -33,11 +33,9 @@ def server(shared_settings: dict[str, object]) -> Iterator[Server]:
 
 def upload(server: Server, files: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
     """Send files whose names may be equal, and return the payload."""
-    return server.multipart(
-        {"query": UPLOAD, "variables": {"files": [None] * len(files)}},
-        "variables.files",
-        files,
-    )["uploadImages"]  # type: ignore[no-any-return]  # JSON
+    operations = {"query": UPLOAD, "variables": {"files": [None] * len(files)}}
+    payload: dict[str, Any] = server.multipart(operations, "variables.files", files)["uploadImages"]
+    return payload
 
 
 @pytest.mark.parametrize(
@@ -88,7 +86,7 @@ def test_the_names_of_files_are_shown_without_folders_and_control_characters(
 
 
 def test_a_picture_gets_at_most_ten_seconds_and_a_gibibyte_by_default(server: Server) -> None:
-    defaults = Settings(_env_file=None)
+    defaults = read_settings()
     # The limit of CPU time is rounded up to whole seconds.
     assert defaults.decode_seconds + 1 < 10
     assert defaults.decode_memory_bytes <= 1 << 30

@@ -9,7 +9,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql fuzz pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -47,6 +47,9 @@ check: $(READY)  ## Check format, lint, types, the direction of imports, contain
 format: $(READY)  ## Format the code and fix lint errors.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(READY)  ## Decode mutated photos. Set the number with FUZZ_FLAGS="--mutations 3000".
+	$(BIN)/python -m tests.fuzz.pictures $(FUZZ_FLAGS)
 
 bench: $(READY)  ## Run the benchmarks on this machine.
 	$(BIN)/python -m benchmarks

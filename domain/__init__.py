@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from domain.concurrency import Priority
 from domain.entities.external_objects import MISSING_GRACE_PERIOD
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
@@ -163,8 +164,11 @@ def build_use_cases(
     """
     max_bytes = limits.max_upload_bytes
     searches = KeepSearches(on.searches)
+    imaging = {priority: on.imaging.with_priority(priority) for priority in Priority}
     search = SearchImages(
-        QueryEncoder(on.encoder, on.imaging, on.vectors, on.embedding_space, max_bytes),
+        QueryEncoder(
+            on.encoder, imaging[Priority.EXAMPLE], on.vectors, on.embedding_space, max_bytes
+        ),
         RelevanceScorer(on.embedding_space, on.encoder.model),
         on.catalog,
         on.vectors,
@@ -175,7 +179,7 @@ def build_use_cases(
     )
     upload = UploadImages(
         on.encoder,
-        on.imaging,
+        imaging[Priority.UPLOAD],
         on.catalog,
         on.trash,
         on.ingestion,
@@ -187,7 +191,7 @@ def build_use_cases(
     read = ReadImage(on.storage, on.external_files)
     index = IndexImages(
         on.encoder,
-        on.imaging,
+        imaging[Priority.BACKGROUND],
         on.storage,
         on.external_files,
         read,
@@ -209,15 +213,17 @@ def build_use_cases(
             limits.trash_lifetime,
         ),
         upload=upload,
-        import_copies=ImportCopies(upload),
+        import_copies=ImportCopies(replace(upload, imaging=imaging[Priority.BACKGROUND])),
         search=search,
         similar=SimilarImages(search),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
-        hash_images=HashImages(on.imaging, on.storage, on.duplicates),
+        hash_images=HashImages(imaging[Priority.BACKGROUND], on.storage, on.duplicates),
         index=index,
         reconcile=ReconcileObjects(on.object_listing, on.external_objects),
         reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects),
-        estimate=EstimateImport(on.encoder, on.imaging, on.external_files, max_bytes),
+        estimate=EstimateImport(
+            on.encoder, imaging[Priority.BACKGROUND], on.external_files, max_bytes
+        ),
         index_found=IndexFound(index, on.external_objects),
         forget_missing=ForgetMissing(on.missing_objects, on.storage, limits.missing_grace_period),
         list=ListImages(on.catalog),
@@ -242,7 +248,7 @@ def build_use_cases(
             limits.accepted_content_types,
         ),
         complete_uploads=CompleteUploads(
-            on.imaging,
+            imaging[Priority.UPLOAD],
             on.catalog,
             on.trash,
             on.ingestion,

@@ -1,27 +1,44 @@
-"""What concurrent callers share: one run for many, retries, bounded admission, buffers, loops."""
+"""What concurrent callers share: one run for many, retries, queues, bounded admission, loops."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self, TypeVar
+from enum import IntEnum
+from itertools import count
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from domain.errors import Overloaded, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Sequence,
+    )
     from uuid import UUID
 
 T = TypeVar("T")
+Item = TypeVar("Item", bound=Hashable)
 
 MAX_FILES_IN_MEMORY = 8
 """How many files are in memory at once: enough to fill a forward pass of the model."""
 
 MAX_FILES_WAITING = 4_096
 """How many more files may wait on disk for admission: minutes of work."""
+
+MAX_EXAMPLES_WAITING = 64
+"""How many example pictures may wait for admission. A search that waits longer is given up."""
+
+MAX_WAITING_PER_PRIORITY = 256
+"""How many pictures of a class may wait for a decoder. They are in memory."""
 
 RETRY_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 """Backoff of about half a minute in all. A database that restarts is back by then."""
@@ -167,6 +184,55 @@ class Capacity:
             yield
         finally:
             self.release(is_reserved=is_reserved)
+
+
+class Priority(IntEnum):
+    """The class of a call that waits. The value is how many later calls may overtake it at most."""
+
+    UPLOAD = 0
+    """A client waits for the result of a change."""
+    EXAMPLE = 16
+    """A client waits for a search by an example picture, for which it may need no key."""
+    BACKGROUND = 128
+    """Indexing, imports and backfills."""
+
+
+class AgeingQueue(Generic[Item]):
+    """A bounded queue of each priority. Waiting raises the rank of an item: none starves.
+
+    The rank of an item is the number of its arrival plus its priority, and the lowest rank is
+    first. So a later item overtakes an earlier one only as far as their priorities differ. Inside a
+    priority the order is that of arrival.
+    """
+
+    def __init__(self, max_waiting: int = MAX_WAITING_PER_PRIORITY) -> None:
+        self._max_waiting = max_waiting
+        self._arrivals = count()
+        self._waiting: dict[Priority, dict[Item, int]] = {each: {} for each in Priority}
+
+    def push(self, item: Item, priority: Priority) -> None:
+        """Add an item. Raises Overloaded where too many of its priority are waiting."""
+        waiting = self._waiting[priority]
+        if len(waiting) >= self._max_waiting:
+            raise Overloaded("Too many pictures are waiting; send this one again in a minute.")
+        waiting[item] = next(self._arrivals)
+
+    def pop(self, among: Collection[Priority] = tuple(Priority)) -> tuple[Item, Priority] | None:
+        """Remove the first item among these priorities. Returns None where there is none."""
+        heads = [
+            (arrival + priority, item, priority)
+            for priority in among
+            for item, arrival in list(self._waiting[priority].items())[:1]
+        ]
+        if not heads:
+            return None
+        _, item, priority = min(heads, key=lambda head: head[0])
+        del self._waiting[priority][item]
+        return item, priority
+
+    def discard(self, item: Item, priority: Priority) -> None:
+        """Remove an item that waits no longer."""
+        self._waiting[priority].pop(item, None)
 
 
 class SubscriberBuffer:

@@ -138,10 +138,10 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
     decode_seconds: PositiveFloat = Field(
-        20.0, description="Longest CPU time that decoding one picture may take."
+        8.0, description="Longest CPU time that decoding one picture may take."
     )
     decode_memory_bytes: PositiveInt = Field(
-        1536 * MEBIBYTE, description="Most memory of a process that decodes."
+        1024 * MEBIBYTE, description="Most memory of a process that decodes."
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 

@@ -130,7 +130,9 @@ def compose(
             external_files=shared.external_files,
             external_objects=PostgresExternalObjects(engine, model),
             identity=PostgresIdentity(engine),
-            imaging=shared.imaging.with_encoder_side(encoder.input_side),
+            imaging=shared.imaging.for_encoder(
+                encoder.input_side, takes_centre_crop=encoder.takes_centre_crop
+            ),
             ingestion=PostgresIngestion(engine, model),
             keys=PostgresKeys(engine),
             known_models=PostgresModels(engine),

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from domain.entities.text import check_text
-from domain.errors import InvalidArgument
+from domain.errors import InvalidArgument, TooManyPixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 LARGE_SIDE = 1600
 THUMBNAIL_SIDE = 320
 """Longest sides of the renditions, in pixels."""
+
+MAX_PICTURE_SIDE = 65_535
+"""The longest side of a picture that is accepted: that of the largest JPEG."""
+
+MAX_ASPECT_RATIO = 1_000
+"""How many times as long as the shorter side the longer one may be. LARGE has two rows of pixels
+at this ratio."""
 
 MAX_ALT_TEXT_CHARACTERS = 2_000
 MAX_EXIF_TAGS = 250
@@ -204,7 +211,10 @@ ReadyPosition: TypeAlias = "tuple[datetime, UUID]"
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoded picture: upright, in sRGB, transparent parts on white."""
+    """A decoded picture for an encoder: upright, in sRGB, transparent parts on white.
+
+    Its size is bounded by what the encoder needs, whatever the size of the file's picture.
+    """
 
     width: int
     height: int
@@ -230,6 +240,20 @@ class Picture:
     pixels: Pixels
     large: bytes
     thumbnail: bytes
+
+
+def check_dimensions(width: int, height: int, *, max_pixels: int) -> None:
+    """Raise TooManyPixels for a picture that is too large, too long or too narrow."""
+    size = f"This picture has {width:,} x {height:,} pixels"
+    if width * height > max_pixels:
+        raise TooManyPixels(f"{size}; reduce it to at most {max_pixels:,} in all.")
+    if max(width, height) > MAX_PICTURE_SIDE:
+        raise TooManyPixels(f"{size}; reduce it to at most {MAX_PICTURE_SIDE:,} on each side.")
+    if max(width, height) > MAX_ASPECT_RATIO * max(1, min(width, height)):
+        raise TooManyPixels(
+            f"{size}; crop it, so that its longer side is at most {MAX_ASPECT_RATIO:,} times as "
+            "long as the shorter one."
+        )
 
 
 FLAT = bytes(32)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
+    from domain.concurrency import Priority
     from domain.entities.claims import StorageClaim
     from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
     from domain.entities.images import Picture, Pixels, Source
@@ -21,6 +22,9 @@ class Imaging(Protocol):
     Every method raises UploadRefusal for an unacceptable file, and Overloaded where a retry later
     can succeed: many pictures are waiting, or what decoded this one was stopped.
     """
+
+    def with_priority(self, priority: Priority) -> Self:
+        """Return the same imaging, whose calls wait with another priority."""
 
     async def decode(self, data: bytes) -> Picture:
         """Check the format and the limits, decode once, and return the facts and the renditions."""

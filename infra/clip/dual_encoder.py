@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Pixels
 
-MAX_ASPECT_RATIO = 8
-"""Longer pictures are cropped to this ratio of sides if the model takes a centre crop anyway."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelInput:
@@ -53,7 +50,7 @@ class DualEncoder:
     def preprocess(self, pixels: Pixels) -> ModelInput:
         """Resize, crop and normalise a picture as in the model's training."""
         image = Image.frombuffer("RGB", (pixels.width, pixels.height), pixels.rgb)
-        features = self.image_processor(images=self._limit_aspect_ratio(image), return_tensors="pt")
+        features = self.image_processor(images=image, return_tensors="pt")
         return ModelInput(
             {
                 name: tensor.to(self.model.dtype) if tensor.is_floating_point() else tensor
@@ -80,6 +77,11 @@ class DualEncoder:
         return int(processor.size.shortest_edge or max(processor.size.height, processor.size.width))
 
     @property
+    def takes_centre_crop(self) -> bool:
+        """Whether the image processor crops a picture to its middle square."""
+        return bool(getattr(self.image_processor, "do_center_crop", False))
+
+    @property
     def logit_scale(self) -> float:
         """The learned factor of cosines before a softmax: the inverse temperature."""
         return float(self.model.logit_scale.detach().float().exp())
@@ -97,15 +99,6 @@ class DualEncoder:
     def _context_length(self) -> int:
         positions = self.model.config.text_config.max_position_embeddings
         return int(min(self.tokenizer.model_max_length, positions))
-
-    def _limit_aspect_ratio(self, image: Image.Image) -> Image.Image:
-        """Crop an extremely long picture: resized by its shorter side, it would exhaust memory."""
-        if not getattr(self.image_processor, "do_center_crop", False):
-            return image
-        width, height = image.size
-        max_side = MAX_ASPECT_RATIO * min(width, height)
-        x, y = max(0, width - max_side) // 2, max(0, height - max_side) // 2
-        return image.crop((x, y, width - x, height - y)) if x or y else image
 
 
 def _embeddings(features: torch.Tensor) -> list[Embedding]:

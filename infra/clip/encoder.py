@@ -54,6 +54,8 @@ class ClipEncoder:
         self.model = model
         self.input_side = dual.input_side
         """The shorter side to which the model resizes a picture, in pixels."""
+        self.takes_centre_crop = dual.takes_centre_crop
+        """Whether the model sees the middle square of a picture only."""
         self.device: torch.device = dual.model.device
         self.dtype: torch.dtype = dual.model.dtype
         self.text_queue = text_queue

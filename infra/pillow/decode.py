@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 # The encoder's own resizing and cropping lose no detail at this multiple of its input side.
 _ENCODER_OVERSAMPLING = 1.5
+# An encoder sees the middle square of a picture. This many of them are enough for its resizing.
+_MAX_CROPPED_RATIO = 8
+# An encoder that divides a picture of the longest ratio (1,000) into patches of equal number gives
+# it about 32 times as many along a side as those of a square.
+_MAX_RATIO = 32
 # A JPEG scaled by the decoder is blurrier than one resized afterwards: decode at twice the size.
 _DRAFT_OVERSAMPLING = 2
 # The EXIF orientations that swap width and height.
@@ -34,6 +39,8 @@ class PictureDecoder:
 
     limits: PictureLimits
     encoder_side: int
+    takes_centre_crop: bool = False
+    """Whether the encoder takes the middle square of a picture, or all of it."""
 
     def decode(self, data: bytes) -> Picture:
         """Decode a file once, and derive everything that the library stores of it.
@@ -73,7 +80,12 @@ class PictureDecoder:
         return round(self.encoder_side * _ENCODER_OVERSAMPLING)
 
     def _pixels(self, image: Image.Image) -> Pixels:
-        reduced = renditions.on_white(renditions.fit(image, shortest=self._shortest))
+        reduced = renditions.fit(image, shortest=self._shortest)
+        if self.takes_centre_crop:
+            reduced = renditions.crop_to_ratio(reduced, _MAX_CROPPED_RATIO)
+        else:
+            reduced = renditions.fit(reduced, longest=_MAX_RATIO * self._shortest)
+        reduced = renditions.on_white(reduced)
         return Pixels(reduced.width, reduced.height, reduced.tobytes())
 
     def _decode_upright(

@@ -10,10 +10,9 @@ import sys
 from asyncio.subprocess import PIPE
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING, Self
 
+from domain.concurrency import AgeingQueue, Priority
 from domain.errors import InvalidContent, Misconfigured, Overloaded
 from infra.pillow.decoder_protocol import (
     LENGTH_PREFIX,
@@ -36,7 +35,7 @@ _INHERITED_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 # The operating system may run other programs, or none: a machine can be paused.
 _WALL_CLOCK_FACTOR = 8
 # A killed process is replaced, and its task runs again, after these pauses.
-_RETRY_PAUSES_SECONDS = (0.1, 1.0)
+_REPLACEMENT_PAUSES_SECONDS = (0.1, 1.0)
 # What a process does to itself with a picture. Any other signal comes from outside: from the
 # kernel that is out of memory, or from whatever stops all processes of a service.
 _SIGNALS_OF_FAULTS = frozenset(
@@ -60,7 +59,10 @@ class DecoderLimits:
 
 
 class DecoderPool:
-    """Runs tasks in ``workers`` processes; urgent tasks have priority over waiting ones.
+    """Runs tasks in ``workers`` processes, in the order of an AgeingQueue.
+
+    Examples never occupy every process, unless there is only one: who may only search cannot hold
+    up uploads.
 
     An async context manager. A process is killed and replaced when it exceeds a limit, when it
     dies, and when the caller of its task is cancelled. A picture is refused for what decoding it
@@ -71,9 +73,8 @@ class DecoderPool:
     def __init__(self, workers: int, limits: DecoderLimits) -> None:
         self._slots = [_ProcessSlot(limits) for _ in range(workers)]
         self._free = list(self._slots)
-        # A heap by priority, then by arrival.
-        self._waiters: list[tuple[bool, int, asyncio.Future[_ProcessSlot]]] = []
-        self._arrivals = count()
+        self._waiters = AgeingQueue[asyncio.Future[_ProcessSlot]]()
+        self._example_permits = max(1, workers - 1)
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -97,16 +98,16 @@ class DecoderPool:
         self._is_closed = True
         await asyncio.gather(*(slot.close() for slot in self._slots))
 
-    async def run(self, task: object, data: bytes, *, urgent: bool = False) -> Response:
+    async def run(self, task: object, data: bytes, *, priority: Priority) -> Response:
         """Return the response to a task.
 
-        Raises InvalidContent for a picture that exceeds a limit or crashes the process, and
-        Overloaded where no process lasted long enough to decode it.
+        Raises InvalidContent for a picture that exceeds a limit or crashes the process. Raises
+        Overloaded where too many tasks wait, or no process lasted long enough to decode it.
         """
-        for pause in (0, *_RETRY_PAUSES_SECONDS):
+        for pause in (0, *_REPLACEMENT_PAUSES_SECONDS):
             await asyncio.sleep(pause)
             try:
-                async with self._acquire(urgent=urgent) as slot:
+                async with self._acquire(priority) as slot:
                     if self._is_closed:
                         break
                     return await slot.run(pack_message(task, data))
@@ -115,31 +116,40 @@ class DecoderPool:
         raise Overloaded("The server could not finish decoding this picture; send it again later.")
 
     @asynccontextmanager
-    async def _acquire(self, *, urgent: bool) -> AsyncIterator[_ProcessSlot]:
-        if self._free:
-            slot = self._free.pop()
-        else:
-            waiter = asyncio.get_running_loop().create_future()
-            heappush(self._waiters, (not urgent, next(self._arrivals), waiter))
-            try:
-                slot = await waiter
-            except asyncio.CancelledError:
-                # Cancelled after the slot was assigned: it has to go to the next waiter.
-                if waiter.done() and not waiter.cancelled():
-                    self._release(waiter.result())
-                raise
+    async def _acquire(self, priority: Priority) -> AsyncIterator[_ProcessSlot]:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.push(waiter, priority)
+        self._assign_slots()
+        try:
+            slot = await waiter
+        except asyncio.CancelledError:
+            self._waiters.discard(waiter, priority)
+            # Cancelled after the slot was assigned: it has to go to the next waiter.
+            if waiter.done() and not waiter.cancelled():
+                self._release(waiter.result(), priority)
+            raise
         try:
             yield slot
         finally:
-            self._release(slot)
+            self._release(slot, priority)
 
-    def _release(self, slot: _ProcessSlot) -> None:
-        while self._waiters:
-            _, _, waiter = heappop(self._waiters)
-            if not waiter.done():
-                waiter.set_result(slot)
+    def _assign_slots(self) -> None:
+        while self._free:
+            admitted = [
+                each for each in Priority if self._example_permits or each != Priority.EXAMPLE
+            ]
+            found = self._waiters.pop(admitted)
+            if found is None:
                 return
+            waiter, priority = found
+            if not waiter.cancelled():
+                self._example_permits -= priority is Priority.EXAMPLE
+                waiter.set_result(self._free.pop())
+
+    def _release(self, slot: _ProcessSlot, priority: Priority) -> None:
+        self._example_permits += priority is Priority.EXAMPLE
         self._free.append(slot)
+        self._assign_slots()
 
 
 class _Interrupted(Exception):  # noqa: N818 - no fault of this program either
@@ -155,6 +165,7 @@ class _ProcessSlot:
     task_count: int = 0
     _is_running: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one task that runs."""
+    _is_closed: bool = False
 
     async def start(self) -> None:
         """Start a process, unless one runs that is not due for replacement."""
@@ -189,7 +200,9 @@ class _ProcessSlot:
 
     async def close(self) -> None:
         """Kill the process, and wait for the end of a task that runs."""
-        self._send_kill()
+        self._is_closed = True
+        if self._is_running.locked():
+            self._send_kill()
         async with self._is_running:
             await self.kill()
 
@@ -228,6 +241,8 @@ class _ProcessSlot:
                     await self.process.wait()
         status = self.process.returncode if self.process else None
         await self.kill()
+        if self._is_closed:
+            return _Interrupted("the server is shutting down")
         if status is not None and status < 0 and -status not in _SIGNALS_OF_FAULTS:
             return _Interrupted(f"its process was killed by signal {-status}")
         log.warning("A decoder process ended with status %s while it decoded", status)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from infra.pillow.decoder_protocol import Response
 
 _IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# The kernel kills processes with a high score first: decoder processes are replaced, servers not.
+_OOM_SCORE_FILE = Path("/proc/self/oom_score_adj")
+_MAX_OOM_SCORE = "1000"
 
 
 def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
@@ -42,7 +45,9 @@ def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
 
 def _run_task(task: dict[str, int | str], data: bytes) -> Response:
     decoder = PictureDecoder(
-        PictureLimits(int(task["max_pixels"]), int(task["max_frames"])), int(task["encoder_side"])
+        PictureLimits(int(task["max_pixels"]), int(task["max_frames"])),
+        int(task["encoder_side"]),
+        takes_centre_crop=bool(task["takes_centre_crop"]),
     )
     try:
         match task["name"]:
@@ -70,6 +75,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Only Linux has this file.
+    with suppress(OSError):
+        _OOM_SCORE_FILE.write_text(_MAX_OOM_SCORE)
     # macOS does not support RLIMIT_AS.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -31,7 +31,8 @@ Response: TypeAlias = Picture | Pixels | str | UploadRefusal
 
 def pack_message(head: object, *parts: bytes) -> bytes:
     """Return a message with a head and a body of concatenated parts."""
-    text = json.dumps(head).encode()
+    # Not escaped: four bytes a character at most, so that all tags of a picture fit.
+    text = json.dumps(head, ensure_ascii=False).encode()
     return b"".join([LENGTH_PREFIX.pack(len(text), sum(map(len, parts))), text, *parts])
 
 

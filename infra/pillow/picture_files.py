@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from pillow_heif import HeifImagePlugin  # noqa: F401 - the import registers HEIC with Pillow
 
+from domain.entities.images import check_dimensions
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat, UploadRefusal
 
 if TYPE_CHECKING:
@@ -73,11 +74,7 @@ def open_picture(data: bytes, limits: PictureLimits) -> OpenedPicture:
                 f"This picture has far more than {limits.max_pixels:,} pixels; reduce it."
             ) from None
         width, height = image.size
-        if width * height > limits.max_pixels:
-            raise TooManyPixels(
-                f"This picture has {width} x {height} pixels; "
-                f"reduce it to at most {limits.max_pixels:,} in all."
-            )
+        check_dimensions(width, height, max_pixels=limits.max_pixels)
         frames = 1 if format_name == "JPEG" else getattr(image, "n_frames", 1)
         if frames > limits.max_frames:
             raise TooManyPixels(

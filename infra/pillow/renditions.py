@@ -64,6 +64,14 @@ def fit(image: Image.Image, *, longest: int = 0, shortest: int = 0) -> Image.Ima
     return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
 
 
+def crop_to_ratio(image: Image.Image, ratio: int) -> Image.Image:
+    """Return the middle of a picture whose longer side exceeds the shorter one ``ratio`` times."""
+    width, height = image.size
+    longest = ratio * min(width, height)
+    x, y = max(0, width - longest) // 2, max(0, height - longest) // 2
+    return image.crop((x, y, width - x, height - y)) if x or y else image
+
+
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to sRGB by the ICC profile; an unreadable profile counts as sRGB. Alpha is kept."""
     if image.mode == "LAB":

@@ -93,13 +93,18 @@ async def test_equal_bytes_are_decoded_to_equal_pictures(subject: Subject) -> No
 
 async def test_pictures_with_more_pixels_than_the_limit_are_refused(subject: Subject) -> None:
     assert (await subject.imaging.decode(subject.file(RED, (2000, 2000)))).width == 2000
-    too_many = subject.file(RED, (2000, 2001))
+    await _assert_too_many_pixels(subject.imaging, subject.file(RED, (2000, 2001)))
+    await _assert_too_many_pixels(subject.imaging, subject.file(RED, (70_000, 50)))
+    await _assert_too_many_pixels(subject.imaging, subject.file(RED, (1, 1_001)))
+
+
+async def _assert_too_many_pixels(imaging: Imaging, data: bytes) -> None:
     with pytest.raises(TooManyPixels, match="pixels"):
-        await subject.imaging.decode(too_many)
+        await imaging.decode(data)
     with pytest.raises(TooManyPixels, match="pixels"):
-        await subject.imaging.decode_pixels(too_many)
+        await imaging.decode_pixels(data)
     with pytest.raises(TooManyPixels, match="pixels"):
-        await subject.imaging.inspect(too_many)
+        await imaging.inspect(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\0" * 100, b"%!PS-Adobe-3.0 EPSF-3.0\n"])

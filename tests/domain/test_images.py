@@ -7,7 +7,8 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from domain.entities.images import ImageStatus, Variant, uuid7
+from domain.entities.images import ImageStatus, Variant, check_dimensions, uuid7
+from domain.errors import TooManyPixels
 from tests.fakes.images import image_with
 
 
@@ -47,3 +48,25 @@ def test_only_a_failed_image_is_replaced_when_the_same_bytes_arrive_again(
     status: ImageStatus,
 ) -> None:
     assert (status is ImageStatus.FAILED) == image_with(status=status).is_replaceable
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sentence"),
+    [
+        (8_000, 8_000, "has 8,000 x 8,000 pixels; reduce it to at most 50,000,000 in all."),
+        (40_000_000, 1, "has 40,000,000 x 1 pixels; reduce it to at most 65,535 on each side."),
+        (1, 65_536, "has 1 x 65,536 pixels; reduce it to at most 65,535 on each side."),
+        (2_001, 2, "crop it, so that its longer side is at most 1,000 times as long as the short"),
+        (1, 1_001, "crop it, so that its longer side is at most 1,000 times as long as the short"),
+    ],
+)
+def test_pictures_that_are_too_large_or_too_long_are_refused(
+    width: int, height: int, sentence: str
+) -> None:
+    with pytest.raises(TooManyPixels, match=sentence):
+        check_dimensions(width, height, max_pixels=50_000_000)
+
+
+@pytest.mark.parametrize("size", [(7_071, 7_071), (65_535, 66), (2_000, 2), (1, 1_000), (1, 1)])
+def test_pictures_at_the_limits_of_size_are_accepted(size: tuple[int, int]) -> None:
+    check_dimensions(*size, max_pixels=50_000_000)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from pictograph.cli import main
 from pictograph.cli.console import LOGGED_PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("pictograph")),)
@@ -169,20 +170,20 @@ class Server:
         self,
         operations: Mapping[str, object],
         path: str,
-        files: Mapping[str, bytes],
+        files: Mapping[str, bytes] | Sequence[tuple[str, bytes]],
         *,
         key: str | None = KEY,
     ) -> dict[str, Any]:
         """Send an operation with files in the list at ``path``, or one file at it."""
-        names = list(files)
-        places = [f"{path}.{i}" for i in range(len(names))] if path.endswith("s") else [path]
+        named = list(files.items() if isinstance(files, Mapping) else files)
+        places = [f"{path}.{i}" for i in range(len(named))] if path.endswith("s") else [path]
         answer = self.http.post(
             "/graphql",
             data={
                 "operations": json.dumps(operations),
                 "map": json.dumps({str(i): [place] for i, place in enumerate(places)}),
             },
-            files={str(i): (name, files[name]) for i, name in enumerate(names)},
+            files={str(i): file for i, file in enumerate(named)},
             headers={"GraphQL-Require-Preflight": "1"}
             | ({"Authorization": f"Bearer {key}"} if key else {}),
         ).json()

@@ -6,12 +6,20 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from domain.entities.images import FLAT, LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
-from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat
+from domain.entities.images import (
+    FLAT,
+    LARGE_SIDE,
+    THUMBNAIL_SIDE,
+    Picture,
+    Pixels,
+    check_dimensions,
+)
+from domain.errors import InvalidContent, UnsupportedFormat
 
 if TYPE_CHECKING:
+    from domain.concurrency import Priority
     from domain.entities.images import Exif
 
 SIGNATURE = b"PICTURE "
@@ -39,6 +47,9 @@ class FakeImaging:
 
     exif: dict[bytes, Exif] = field(default_factory=dict)
     max_pixels: int = 50_000_000
+
+    def with_priority(self, priority: Priority) -> Self:  # noqa: ARG002 - nothing waits here
+        return self
 
     async def decode(self, data: bytes) -> Picture:
         width, height, colour = self._read(data)
@@ -69,8 +80,7 @@ class FakeImaging:
         if not header:
             raise InvalidContent("This picture is damaged. Export it again.")
         width, height, *colour = (int(number) for number in header.groups()[:5])
-        if width * height > self.max_pixels:
-            raise TooManyPixels(f"This picture has more than {self.max_pixels} pixels. Reduce it.")
+        check_dimensions(width, height, max_pixels=self.max_pixels)
         if not (width and height and max(colour) < 256):
             raise InvalidContent("This picture is damaged. Export it again.")
         return width, height, bytes(colour)

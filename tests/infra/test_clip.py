@@ -110,6 +110,7 @@ async def test_the_logit_scale_is_read_from_the_checkpoint(tmp_path: Path) -> No
     async with ClipEncoder.open(str(folder), dtype="float32") as encoder:
         assert pytest.approx(37) == encoder.model.logit_scale
         assert encoder.input_side == 64
+        assert encoder.takes_centre_crop
 
 
 async def test_the_input_side_of_naflex_follows_from_its_number_of_patches(
@@ -117,6 +118,7 @@ async def test_the_input_side_of_naflex_follows_from_its_number_of_patches(
 ) -> None:
     async with ClipEncoder.open(str(small_naflex(tmp_path))) as encoder:
         assert encoder.input_side == 256
+        assert not encoder.takes_centre_crop
 
 
 @pytest.mark.parametrize("make", [*LAYOUTS, full_size_clip])
@@ -254,16 +256,3 @@ async def test_a_search_has_priority_over_a_bulk_upload(tmp_path: Path) -> None:
         assert encoder.image_queue.batch_count - before <= 2
         assert not upload.done()
         await upload
-
-
-async def test_an_extremely_long_picture_is_cropped_before_it_is_resized(tmp_path: Path) -> None:
-    ribbon = Pixels(1600, 2, photo(1600, 2).rgb)
-    middle = Image.frombytes("RGB", (1600, 2), ribbon.rgb).crop((792, 0, 808, 2))
-
-    async with ClipEncoder.open(str(small_clip(tmp_path)), dtype="float32") as encoder:
-        cropped = await encoder.encode_images([ribbon])
-        by_hand = await encoder.encode_images([Pixels(16, 2, middle.tobytes())])
-
-    whole = reference(tmp_path, texts=["snow"], pictures=[ribbon])[1]
-    assert by_hand == cropped
-    assert cosines(whole, cropped) > 0.9999

@@ -144,7 +144,7 @@ def test_pixels_have_the_size_that_the_encoder_needs(decoder: PictureDecoder) ->
             ((900, 600), (144, 96)),
             ((600, 900), (96, 144)),
             ((90, 60), (90, 60)),
-            ((4000, 50), (4000, 50)),
+            ((4000, 50), (3072, 38)),
             ((1, 1), (1, 1)),
         ]:
             data = encoded(flag(size), kind)
@@ -153,6 +153,34 @@ def test_pixels_have_the_size_that_the_encoder_needs(decoder: PictureDecoder) ->
 
 
 def test_renditions_of_a_thin_picture_have_at_least_one_row(decoder: PictureDecoder) -> None:
-    picture = decoder.decode(encoded(flag((9000, 2)), "PNG"))
+    picture = decoder.decode(encoded(flag((9000, 9)), "PNG"))
     assert opened(picture.thumbnail).size == (320, 1)
-    assert opened(picture.large).size == (1600, 1)
+    assert opened(picture.large).size == (1600, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((4000, 50), (400, 50)), ((50, 4000), (50, 400)), ((90, 60), (90, 60))]
+)
+def test_an_encoder_that_crops_gets_the_middle_of_a_long_picture(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    limits = PictureLimits(max_pixels=1_000_000, max_frames=20)
+    data = encoded(flag(size), "PNG")
+    x, y = (size[0] - expected[0]) // 2, (size[1] - expected[1]) // 2
+    middle = flag(size).crop((x, y, x + expected[0], y + expected[1]))
+    pixels = PictureDecoder(limits, encoder_side=64, takes_centre_crop=True).decode_pixels(data)
+    assert middle.size == (pixels.width, pixels.height)
+    assert middle.tobytes() == pixels.rgb
+
+
+@pytest.mark.parametrize("takes_centre_crop", [False, True])
+@pytest.mark.parametrize("size", [(65_535, 66), (66, 65_535), (2_000, 2_000)])
+def test_what_leaves_a_decoder_is_bounded_by_the_needs_of_the_encoder(
+    size: tuple[int, int],
+    takes_centre_crop: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    limits = PictureLimits(max_pixels=50_000_000, max_frames=1)
+    decoder = PictureDecoder(limits, encoder_side=64, takes_centre_crop=takes_centre_crop)
+    pixels = decoder.decode_pixels(encoded(Image.new("L", size), "PNG"))
+    assert len(pixels.rgb) == 3 * pixels.width * pixels.height
+    assert len(pixels.rgb) <= 3 * 96 * (8 * 96 if takes_centre_crop else 32 * 96)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import resource
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from infra.pillow.decoder_protocol import Response
 
-OPTIONS = {"encoder_side": 16, "max_pixels": 10_000, "max_frames": 5}
+OPTIONS = {"encoder_side": 16, "takes_centre_crop": True, "max_pixels": 10_000, "max_frames": 5}
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def test_a_decoder_process_responds_to_one_task_after_another(
     cpu_limit: list[tuple[int, int]],
 ) -> None:
     data = encoded(flag((90, 60)), "JPEG", exif=some_exif(6))
-    decoder = PictureDecoder(PictureLimits(10_000, 5), encoder_side=16)
+    decoder = PictureDecoder(PictureLimits(10_000, 5), encoder_side=16, takes_centre_crop=True)
     assert [decoder.decode(data), decoder.decode_pixels(data)] == list(
         responses_to(
             pack_message({"name": "decode", **OPTIONS}, data),
@@ -93,6 +94,10 @@ def test_a_decoder_process_sets_its_limits_and_redirects_the_output_of_decoders(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpu_limit: list[tuple[int, int]]
 ) -> None:
     redirected: list[int] = []
+    actions: dict[int, object] = {}
+    oom_score = tmp_path / "oom_score_adj"
+    monkeypatch.setattr(decoder_process, "_OOM_SCORE_FILE", oom_score)
+    monkeypatch.setattr(signal, "signal", actions.__setitem__)
     task = pack_message({"name": "decode_pixels", **OPTIONS}, encoded(flag((9, 6)), "PNG"))
     monkeypatch.setattr(sys, "argv", ["decoder_process", "2.5", "1000000"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(task)))
@@ -104,4 +109,7 @@ def test_a_decoder_process_sets_its_limits_and_redirects_the_output_of_decoders(
     no_core, memory, _cpu = cpu_limit
     assert (no_core, memory) == ((0, 0), (1_000_000, 1_000_000))
     assert redirected == [1, 2]
+    assert {signal.SIG_IGN} == {actions[each] for each in (signal.SIGTERM, signal.SIGINT)}
+    assert signal.SIG_DFL is actions[signal.SIGXCPU]
+    assert "1000" == oom_score.read_text()
     assert (tmp_path / "1").read_bytes().count(b"lengths") == 1

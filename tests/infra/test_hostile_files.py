@@ -52,7 +52,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def test_too_many_pixels_are_refused_before_decoding(decoder: PictureDecoder) -> None:
-    with pytest.raises(TooManyPixels, match="5000 x 5000 pixels; reduce it to at most 1,000,000"):
+    with pytest.raises(TooManyPixels, match="5,000 x 5,000 pixels; reduce it to at most 1,000,000"):
         decoder.decode(png_header(5_000, 5_000))
     with pytest.raises(TooManyPixels, match="far more than 1,000,000 pixels; reduce it"):
         decoder.decode(png_header(50_000, 50_000))

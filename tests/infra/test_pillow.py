@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from domain.concurrency import Priority
 from domain.errors import InvalidContent, Misconfigured, Overloaded, Refusal
 from infra.pillow.decoder_pool import DecoderLimits, DecoderPool
 from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
@@ -142,7 +143,6 @@ async def test_a_picture_whose_decoder_process_gets_no_time_can_be_sent_again() 
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(Overloaded, match="too busy to decode this picture; send it again"):
             await imaging.decode(PLAIN)
-        assert (await imaging.decode(PLAIN)).width == 120
 
 
 async def test_pictures_that_wait_while_the_imaging_closes_can_be_sent_again() -> None:
@@ -186,20 +186,32 @@ async def test_a_picture_that_exceeds_the_memory_limit_is_refused() -> None:
         assert (await imaging.decode(PLAIN)).width == 120
 
 
-async def test_decoding_for_a_search_has_priority_over_waiting_uploads() -> None:
-    done: list[str] = []
+async def test_waiting_pictures_are_decoded_in_the_order_of_their_priorities() -> None:
+    done: list[Priority] = []
     async with PillowImaging(encoder_side=16, workers=1) as imaging:
 
-        async def upload() -> None:
-            await imaging.decode(PLAIN)
-            done.append("upload")
+        async def decode(priority: Priority) -> None:
+            await imaging.with_priority(priority).decode_pixels(PLAIN)
+            done.append(priority)
 
-        async def search() -> None:
-            await imaging.decode_pixels(PLAIN)
-            done.append("search")
+        upload, example, background = Priority
+        arrivals = [background, background, example, example, upload, upload]
+        await asyncio.gather(*map(decode, arrivals))
+    # The first one arrived while no other one waited.
+    assert done == [background, upload, upload, example, example, background]
 
-        await asyncio.gather(*(upload() for _ in range(5)), search())
-    assert done == ["upload", "search", *["upload"] * 4]
+
+async def test_examples_never_occupy_the_last_decoder_process(imaging: PillowImaging) -> None:
+    searching = imaging.with_priority(Priority.EXAMPLE)
+    endless = endless_jpeg()
+    examples = [asyncio.create_task(searching.decode_pixels(endless)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert (await imaging.decode(PLAIN)).width == 120
+    assert not any(each.done() for each in examples)
+    for each in examples:
+        each.cancel()
+    await asyncio.wait(examples)
+    assert (await searching.decode(PLAIN)).width == 120
 
 
 async def test_decoder_processes_end_with_the_imaging(imaging: PillowImaging) -> None:
@@ -319,15 +331,18 @@ async def test_a_process_that_cannot_be_replaced_is_no_refusal_of_the_picture(
 async def test_a_waiter_cancelled_after_it_got_a_process_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = {"name": "decode_pixels", "encoder_side": 16, "max_pixels": 10_000, "max_frames": 1}
+    limits = {"max_pixels": 10_000, "max_frames": 1}
+    task = {"name": "decode_pixels", "encoder_side": 16, "takes_centre_crop": False} | limits
     async with DecoderPool(1, LIMITS) as pool:
         release = pool._release  # noqa: SLF001 - the race cannot be timed from outside
 
-        def release_and_cancel(slot: Any) -> None:  # noqa: ANN401 - a private class
-            release(slot)
+        def release_and_cancel(slot: Any, priority: Priority) -> None:  # noqa: ANN401 - a private class
+            release(slot, priority)
             second.cancel()
 
-        first, second, third = (asyncio.create_task(pool.run(task, PLAIN)) for _ in range(3))
+        first, second, third = (
+            asyncio.create_task(pool.run(task, PLAIN, priority=Priority.EXAMPLE)) for _ in range(3)
+        )
         monkeypatch.setattr(pool, "_release", release_and_cancel)
         assert await first == await third
         assert second.cancelled()

@@ -15,10 +15,10 @@ from domain.entities.images import Pixels
 from infra.clip import checkpoint
 from infra.pillow.decode import PictureDecoder
 from infra.pillow.picture_files import PictureLimits
-from tests.checkpoints import full_size_clip, small_clip
+from tests.checkpoints import full_size_clip, small_clip, small_naflex, small_siglip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from infra.clip.dual_encoder import DualEncoder
 
@@ -42,13 +42,13 @@ def decode_full_size(data: bytes) -> Pixels:
     return Pixels(image.width, image.height, image.tobytes())
 
 
-def large_photo() -> bytes:
-    """A JPEG of 12 megapixels with structure at every scale."""
+def large_photo(width: int = 4032, height: int = 3024) -> bytes:
+    """A JPEG, of 12 megapixels unless another size is given, with structure at every scale."""
     noise = np.random.default_rng(0)
-    picture = np.zeros((3024, 4032, 3))
+    picture = np.zeros((height, width, 3))
     for cells in (6, 24, 96, 384):
         grid = noise.integers(0, 255, (cells, cells, 3), dtype=np.uint8)
-        layer = Image.fromarray(grid).resize((4032, 3024), Image.Resampling.BICUBIC)
+        layer = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
         picture += np.asarray(layer) / 4
     file = io.BytesIO()
     Image.fromarray(picture.astype(np.uint8)).save(file, "JPEG", quality=90)
@@ -56,7 +56,9 @@ def large_photo() -> bytes:
 
 
 def cosines(encoder: DualEncoder, files: list[bytes]) -> Iterator[float]:
-    decoder = PictureDecoder(PictureLimits(50_000_000, 1), encoder.input_side)
+    decoder = PictureDecoder(
+        PictureLimits(50_000_000, 1), encoder.input_side, encoder.takes_centre_crop
+    )
     for data in files:
         inputs = [decode_full_size(data), decoder.decode_pixels(data), decoder.decode(data).pixels]
         full_size, decoded_pixels, decoded = np.array(
@@ -78,6 +80,18 @@ def test_a_large_picture_decoded_at_a_reduced_scale_keeps_its_embedding(
     encoder: DualEncoder,
 ) -> None:
     assert min(cosines(encoder, [large_photo()])) >= 0.995
+
+
+@pytest.mark.parametrize(
+    ("make", "ratio"),
+    [(small_clip, 25), (small_clip, 300), (small_siglip, 25), (small_naflex, 300)],
+)
+def test_a_long_picture_keeps_its_embedding(
+    make: Callable[[Path], Path], ratio: int, tmp_path: Path
+) -> None:
+    folder = str(make(tmp_path))
+    _, dual = checkpoint.load(folder, device=torch.device("cpu"), dtype=torch.float32)
+    assert min(cosines(dual, [large_photo(120 * ratio, 120)])) >= 0.995
 
 
 def test_different_pictures_have_different_embeddings(encoder: DualEncoder) -> None:

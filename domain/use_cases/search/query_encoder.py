@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from domain.concurrency import AdmissionLimit
+from domain.concurrency import MAX_EXAMPLES_WAITING, AdmissionLimit
 from domain.entities.embeddings import Query, QueryKind, QueryPart
 from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, located_terms
 from domain.entities.text import check_text
@@ -35,7 +35,9 @@ class QueryEncoder:
     vectors: VectorIndex
     space: EmbeddingSpace
     max_bytes: int
-    _admission: AdmissionLimit = field(default_factory=AdmissionLimit)
+    _admission: AdmissionLimit = field(
+        default_factory=lambda: AdmissionLimit(max_waiting=MAX_EXAMPLES_WAITING)
+    )
 
     async def __call__(self, by: Term | ByBlend) -> tuple[str, Query]:
         """Return the digest of a query and its embedding.

@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     Field,
     HttpUrl,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -117,8 +118,17 @@ class Settings(BaseSettings):
     max_request_bytes: PositiveInt = Field(
         256 * MEBIBYTE, description="Most bytes of one request, its files together."
     )
+    max_connections: PositiveInt = Field(
+        1_000, description="Most connections of clients; more requests get 503."
+    )
+    min_bytes_per_second: PositiveInt = Field(
+        4096, description="Slowest rate of a body; slower clients are cut after half a minute."
+    )
     operation_seconds: PositiveFloat = Field(
         300.0, description="Longest time that one operation may take."
+    )
+    drain_seconds: NonNegativeFloat = Field(
+        2.0, description="How long a server still answers after SIGTERM while it is not ready."
     )
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")

@@ -145,6 +145,7 @@ def _library(
 async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
     """Open everything, and load the ACTIVE model. Others are loaded by ``refresh_models``."""
     from graph.http.app import create_app
+    from graph.http.body import Pace
     from graph.http.options import HttpOptions
     from infra.postgres.engine import check_server
     from infra.postgres.events import PostgresEvents
@@ -183,6 +184,7 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
                     allowed_hosts=settings.host_names,
                     cors_origins=settings.cors_origins,
                     max_request_bytes=settings.max_request_bytes,
+                    pace=Pace(min_bytes_per_second=settings.min_bytes_per_second),
                     operation_seconds=settings.operation_seconds,
                 ),
                 ready={
@@ -215,6 +217,8 @@ async def serve(
     ``ready`` gets the address once requests are answered. ``background`` runs from then on.
     """
     from graph.http import server
+    from graph.http.body import Pace
+    from graph.http.protocol import ConnectionLimits
 
     if settings.listens_beyond_loopback and not settings.public_url:
         logger.warning(
@@ -237,7 +241,13 @@ async def serve(
                 pictograph.http,
                 listening,
                 log_level=settings.log_level,
+                limits=ConnectionLimits(
+                    settings.max_connections,
+                    Pace(min_bytes_per_second=settings.min_bytes_per_second),
+                ),
+                drain_seconds=settings.drain_seconds,
                 ready=ready,
+                draining=pictograph.http.state.draining.set,
                 stopping=pictograph.http.state.stopping.set,
                 background=tasks,
             )

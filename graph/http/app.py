@@ -23,7 +23,7 @@ from graph.http.health import (
     liveness,
 )
 from graph.http.hosts import HostMiddleware, accepted_hosts
-from graph.http.middleware import RequestMiddleware
+from graph.http.middleware import CrowdMiddleware, RequestMiddleware
 from graph.http.multipart import PREFLIGHT_HEADERS
 from graph.http.options import HttpOptions
 from graph.http.pictures import PictureEndpoint
@@ -39,18 +39,18 @@ def create_app(
 ) -> Starlette:
     """Return the application. ``current_use_cases`` returns those of the active model.
 
-    ``ready`` holds the readiness checks by name. Setting the event ``state.stopping`` ends all
-    streams.
+    ``ready`` holds the readiness checks by name. Setting the event ``state.draining`` makes the
+    server not ready, and ``state.stopping`` ends all streams.
     """
     options = options or HttpOptions()
-    stopping = asyncio.Event()
+    draining, stopping = asyncio.Event(), asyncio.Event()
     endpoint = GraphQLEndpoint(current_use_cases, options, stopping=stopping)
     routes = [
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
         Route("/images/{id}/{variant}", PictureEndpoint(current_use_cases).respond),
         Route(LIVENESS_PATH, liveness),
-        Route(READINESS_PATH, Readiness(ready).respond),
+        Route(READINESS_PATH, Readiness(ready, draining).respond),
         *_pages(options),
     ]
     # Uploads do not depend on the model.
@@ -64,6 +64,7 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(RequestMiddleware),
+            Middleware(CrowdMiddleware),
             Middleware(
                 HostMiddleware,
                 accepted=accepted_hosts(options.public_url, options.allowed_hosts),
@@ -73,7 +74,7 @@ def create_app(
         exception_handlers={HTTPException: http_exception_response},
     )
     app.router.redirect_slashes = False
-    app.state.stopping = stopping
+    app.state.draining, app.state.stopping = draining, stopping
     return app
 
 

@@ -32,12 +32,20 @@ async def liveness(_: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``/readyz``: 200 when all dependencies work, otherwise 503 with the names of the failing."""
+    """``/readyz``: 200 when all dependencies work, otherwise 503 with the names of the failing.
+
+    A server that was told to stop is not ready, so that no more requests are sent to it.
+    """
 
     checks: Mapping[str, Check]
+    is_draining: asyncio.Event
 
     async def respond(self, _: Request) -> Response:
         """Run all checks concurrently."""
+        if self.is_draining.is_set():
+            return JSONResponse(
+                {"status": "stopping", "checks": {}}, status_code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         passed = await asyncio.gather(*(_passes(*named) for named in self.checks.items()))
         outcomes = dict(zip(self.checks, passed, strict=True))
         return JSONResponse(

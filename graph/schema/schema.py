@@ -14,6 +14,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -23,6 +24,9 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.entities.keys import Scope
+from domain.errors import Unauthorized
+from domain.use_cases.access import demand
 from graph.schema.context import Context
 from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
@@ -79,6 +83,34 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Log nothing: ``mask_errors`` logs bugs, and mistakes of clients are not logged."""
+
+    def may_use_files(
+        self,
+        query: str,
+        *,
+        context_value: Context,
+        operation_name: str | None,
+        variable_values: dict[str, Any] | None,
+        allowed_operation_types: Iterable[OperationType],
+    ) -> bool:
+        """Tell whether an operation is valid and its caller has the scope for its files.
+
+        Otherwise ``execute`` refuses it before it reads a file.
+        """
+        try:
+            document = self._validated(
+                query,
+                operation_name,
+                variables=variable_values,
+                allowed=allowed_operation_types,
+                context=context_value,
+            )
+            operation = get_operation_ast(document, operation_name)
+            is_mutation = operation and operation.operation is GraphQLOperationType.MUTATION
+            demand(context_value.caller, Scope.WRITE if is_mutation else Scope.READ)
+        except (_RequestError, InvalidOperationTypeError, Unauthorized):
+            return False
+        return True
 
     # Any: Strawberry's own signatures, passed on.
     async def execute(  # type: ignore[override]

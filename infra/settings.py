@@ -26,6 +26,8 @@ from domain.errors import Misconfigured
 
 ENV_PREFIX = "PICTOGRAPH_"
 MEBIBYTE = 1 << 20
+MAX_INT = 2**31 - 1
+"""The largest Int of GraphQL, which tells clients these limits."""
 
 
 def _parse_origin(origin: str) -> str:
@@ -112,9 +114,11 @@ class Settings(BaseSettings):
     )
 
     max_upload_bytes: PositiveInt = Field(
-        50 * MEBIBYTE, description="Most bytes of a picture's file."
+        50 * MEBIBYTE, le=MAX_INT, description="Most bytes of a picture's file."
     )
-    max_files_per_request: PositiveInt = Field(20, description="Most files of one request.")
+    max_files_per_request: PositiveInt = Field(
+        20, le=MAX_INT, description="Most files of one request."
+    )
     max_request_bytes: PositiveInt = Field(
         256 * MEBIBYTE, description="Most bytes of one request, its files together."
     )

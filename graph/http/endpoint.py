@@ -117,7 +117,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         params = {name.lower(): value for name, value in context.connection_params.items()}
         authorization = params.get("authorization", context.authorization)
         try:
-            context.caller = await self._current_use_cases().authenticate(key_of(authorization))
+            context.key = key_of(authorization)
+            await context.authenticate()
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None
 
@@ -223,6 +224,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request_id=connection.state.request_id,
             base_url=(self.options.public_url or _base_url(connection)).rstrip("/"),
             timeout_seconds=self.options.operation_seconds,
+            key=key,
             authorization=connection.headers.get("authorization"),
         )
 

@@ -1,6 +1,7 @@
 """The schema, with the limits and the error masking of every operation."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -272,10 +273,10 @@ async def _masked_stream(
 ) -> AsyncGenerator[ExecutionResult]:
     """Yield results with masked errors, and end with a timeout error when one takes too long.
 
-    Subscriptions pause and restart ``context.deadline``.
+    Subscriptions pause and restart ``context.deadline``. They end where their key was revoked.
     """
     async with aclosing(results):
-        while True:
+        for number in itertools.count():
             try:
                 async with asyncio.timeout(context.timeout_seconds) as context.deadline:
                     result = await anext(results)
@@ -287,6 +288,13 @@ async def _masked_stream(
                 return
             except asyncio.CancelledError as cancelled:
                 yield _masked(_failure(cancelled), context)
+                return
+            try:
+                if number:
+                    await context.check_key()
+            except Unauthorized as refusal:
+                error = GraphQLError(refusal.message, extensions={"code": "UNAUTHENTICATED"})
+                yield ExecutionResult(data=None, errors=[error])
                 return
             yield _masked(result, context)
 

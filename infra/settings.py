@@ -29,6 +29,8 @@ from domain.errors import Misconfigured
 
 ENV_PREFIX = "PICTOGRAPH_"
 MEBIBYTE = 1 << 20
+MAX_INT = 2**31 - 1
+"""The largest Int of GraphQL, which tells clients these limits."""
 
 
 def _parse_origin(origin: str) -> str:
@@ -126,14 +128,25 @@ class Settings(BaseSettings):
     )
 
     max_upload_bytes: PositiveInt = Field(
-        50 * MEBIBYTE, description="Most bytes of a picture's file."
+        50 * MEBIBYTE, le=MAX_INT, description="Most bytes of a picture's file."
     )
-    max_files_per_request: PositiveInt = Field(20, description="Most files of one request.")
+    max_files_per_request: PositiveInt = Field(
+        20, le=MAX_INT, description="Most files of one request."
+    )
     max_request_bytes: PositiveInt = Field(
         256 * MEBIBYTE, description="Most bytes of one request, its files together."
     )
+    max_connections: PositiveInt = Field(
+        1_000, description="Most connections of clients; more requests get 503."
+    )
+    min_bytes_per_second: PositiveInt = Field(
+        4096, description="Slowest rate of a body; slower clients are cut after half a minute."
+    )
     operation_seconds: PositiveFloat = Field(
         300.0, description="Longest time that one operation may take."
+    )
+    drain_seconds: NonNegativeFloat = Field(
+        2.0, description="How long a server still answers after SIGTERM while it is not ready."
     )
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")

@@ -165,6 +165,7 @@ async def open_pictograph(
     The requests of a server (``serving``) have connections of their own, with time limits.
     """
     from graph.http.app import create_app
+    from graph.http.body import Pace
     from graph.http.options import HttpOptions
     from infra.postgres.engine import check_server
     from infra.postgres.events import PostgresEvents
@@ -211,6 +212,7 @@ async def open_pictograph(
                     allowed_hosts=settings.host_names,
                     cors_origins=settings.cors_origins,
                     max_request_bytes=settings.max_request_bytes,
+                    pace=Pace(min_bytes_per_second=settings.min_bytes_per_second),
                     operation_seconds=settings.operation_seconds,
                 ),
                 ready={
@@ -247,6 +249,8 @@ async def serve(
     ``ready`` gets the address once requests are answered. ``background`` runs from then on.
     """
     from graph.http import server
+    from graph.http.body import Pace
+    from graph.http.protocol import ConnectionLimits
 
     if settings.listens_beyond_loopback and not settings.public_url:
         logger.warning(
@@ -272,7 +276,13 @@ async def serve(
                 pictograph.http,
                 listening,
                 log_level=settings.log_level,
+                limits=ConnectionLimits(
+                    settings.max_connections,
+                    Pace(min_bytes_per_second=settings.min_bytes_per_second),
+                ),
+                drain_seconds=settings.drain_seconds,
                 ready=ready,
+                draining=pictograph.http.state.draining.set,
                 stopping=pictograph.http.state.stopping.set,
                 background=tasks,
             )

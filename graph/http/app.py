@@ -23,7 +23,7 @@ from graph.http.health import (
     liveness,
 )
 from graph.http.hosts import HostMiddleware, accepted_hosts
-from graph.http.middleware import RequestMiddleware
+from graph.http.middleware import CrowdMiddleware, RequestMiddleware
 from graph.http.multipart import PREFLIGHT_HEADERS
 from graph.http.options import HttpOptions
 from graph.http.pictures import PictureEndpoint
@@ -41,17 +41,18 @@ def create_app(
     """Return the application. ``current_use_cases`` returns those of the active model.
 
     ``ready`` holds readiness checks by name. Searching goes on while those of ``degraded`` fail.
-    Setting the event ``state.stopping`` ends all streams.
+    Setting the event ``state.draining`` makes the server not ready, and ``state.stopping`` ends all
+    streams.
     """
     options = options or HttpOptions()
-    stopping = asyncio.Event()
+    draining, stopping = asyncio.Event(), asyncio.Event()
     endpoint = GraphQLEndpoint(current_use_cases, options, stopping=stopping)
     routes = [
         Route("/graphql", endpoint, methods=["GET", "POST"]),
         WebSocketRoute("/graphql", endpoint),
         Route("/images/{id}/{variant}", PictureEndpoint(current_use_cases).respond),
         Route(LIVENESS_PATH, liveness),
-        Route(READINESS_PATH, Readiness(ready, degraded).respond),
+        Route(READINESS_PATH, Readiness(ready, degraded, draining).respond),
         *_pages(options),
     ]
     # Uploads do not depend on the model.
@@ -65,6 +66,7 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(RequestMiddleware),
+            Middleware(CrowdMiddleware),
             Middleware(
                 HostMiddleware,
                 accepted=accepted_hosts(options.public_url, options.allowed_hosts),
@@ -74,7 +76,7 @@ def create_app(
         exception_handlers={HTTPException: http_exception_response},
     )
     app.router.redirect_slashes = False
-    app.state.stopping = stopping
+    app.state.draining, app.state.stopping = draining, stopping
     return app
 
 

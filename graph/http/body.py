@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +17,22 @@ def bad_request(message: str) -> HTTPException:
     return HTTPException(HTTPStatus.BAD_REQUEST, message)
 
 
-async def limited_body(
-    request: Request, *, max_bytes: int, idle_seconds: float
-) -> AsyncGenerator[bytes]:
-    """Yield the body. Raises HTTPException past ``max_bytes``, and when no data comes in time."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The slowest pace at which a client may send or take a body."""
+
+    idle_seconds: float = 30
+    """How long a body may pause."""
+    min_bytes_per_second: int = 4096
+    """The lowest average rate, once a client was waited for ``idle_seconds`` in all."""
+
+    def is_kept(self, count: int, seconds: float) -> bool:
+        """Tell whether ``count`` bytes are enough for so many seconds of waiting."""
+        return seconds <= self.idle_seconds or count >= seconds * self.min_bytes_per_second
+
+
+async def limited_body(request: Request, *, max_bytes: int, pace: Pace) -> AsyncGenerator[bytes]:
+    """Yield the body. Raises HTTPException past ``max_bytes``, and for a slow client."""
     too_large = HTTPException(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"The request has more than {max_bytes:,} bytes; send less in one request.",
@@ -26,23 +40,28 @@ async def limited_body(
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < len(str(2**63)) and int(declared) > max_bytes:
         raise too_large
-    received = 0
+    received, waited = 0, 0.0
     chunks = request.stream()
     while True:
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(idle_seconds):
+            async with asyncio.timeout(pace.idle_seconds):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise HTTPException(
-                HTTPStatus.REQUEST_TIMEOUT,
-                f"No data was received for {idle_seconds:g} s; send the request again.",
-            ) from None
+            raise _too_slow(f"No data was received for {pace.idle_seconds:g} s") from None
+        waited += time.monotonic() - began
         received += len(chunk)
         if received > max_bytes:
             raise too_large
+        if not pace.is_kept(received, waited):
+            raise _too_slow(f"Less than {pace.min_bytes_per_second:,} bytes came in a second")
         yield chunk
+
+
+def _too_slow(reason: str) -> HTTPException:
+    return HTTPException(HTTPStatus.REQUEST_TIMEOUT, f"{reason}; send the request again.")
 
 
 def parse_json(data: str | bytes) -> Any:  # noqa: ANN401 - JSON of a client

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
@@ -28,8 +28,16 @@ from graph.http import graphiql
 from graph.http.auth import key_of, unauthenticated
 from graph.http.body import bad_request, graphql_params, limited_body, parse_json
 from graph.http.event_stream import EVENT_STREAM, EventStream
-from graph.http.multipart import MULTIPART, operations_of, read_form
+from graph.http.multipart import (
+    MULTIPART,
+    FormLimits,
+    demand_preflight,
+    json_field,
+    operations_of,
+    read_form,
+)
 from graph.http.options import HttpOptions
+from graph.http.places import Places
 from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, error_response, result_body
 from graph.http.websocket import MAX_MESSAGE_CHARACTERS, Connection
 from graph.schema.context import Context
@@ -81,6 +89,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self.options = options
         self._current_use_cases = current_use_cases
         self._stopping = stopping
+        self._forms = Places(options.max_forms)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request or a WebSocket. HTTP errors have the shape of GraphQL's errors."""
@@ -109,7 +118,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         params = {name.lower(): value for name, value in context.connection_params.items()}
         authorization = params.get("authorization", context.authorization)
         try:
-            context.caller = await self._current_use_cases().authenticate(key_of(authorization))
+            context.key = key_of(authorization)
+            await context.authenticate()
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None
 
@@ -132,8 +142,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if media_type == JSON:
             return await self._execute(request, await self._json(request), context)
         if media_type == MULTIPART:
+            demand_preflight(request)
             async with AsyncExitStack() as stack:
-                form = await self._form(request)
+                stack.enter_context(self._forms.one(has_key=context.caller.key_name is not None))
+                form = await self._form(request, context)
                 stack.push_async_callback(form.close)
                 response = await self._execute(request, operations_of(form), context)
                 if isinstance(response, EventStream):
@@ -153,13 +165,12 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         params = graphql_params(data)
         context.tells_cost = (params.get("extensions") or {}).get("cost") is True
         streams = _prefers_events(request)
-        types = _STREAMED_OPERATION_TYPES if streams else _OPERATION_TYPES
         operation: dict[str, Any] = {
             "query": params["query"],
             "variable_values": params.get("variables"),
             "operation_name": params.get("operationName"),
             "context_value": context,
-            "allowed_operation_types": types[request.method],
+            "allowed_operation_types": _allowed_types(request),
         }
         try:
             if streams:
@@ -173,7 +184,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         chunks = limited_body(
             request,
             max_bytes=self.options.max_body_bytes,
-            idle_seconds=self.options.idle_seconds,
+            pace=self.options.pace,
         )
         body = b"".join([chunk async for chunk in chunks])
         try:
@@ -181,14 +192,31 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         except json.JSONDecodeError:
             raise bad_request("The body is not valid JSON.") from None
 
-    async def _form(self, request: Request) -> FormData:
+    async def _form(self, request: Request, context: Context) -> FormData:
         chunks = limited_body(
-            request,
-            max_bytes=self.options.max_request_bytes,
-            idle_seconds=self.options.idle_seconds,
+            request, max_bytes=self.options.max_request_bytes, pace=self.options.pace
         )
-        max_file_bytes = self._current_use_cases().describe.max_upload_bytes
-        return await read_form(request, chunks, max_file_bytes=max_file_bytes)
+        types = _allowed_types(request)
+
+        def may_use_files(fields: Mapping[str, str]) -> bool:
+            try:
+                params = graphql_params(json_field(fields, "operations"))
+            except HTTPException:
+                # The same error is raised when the form has been read.
+                return False
+            return self._schema.may_use_files(
+                params["query"],
+                context_value=context,
+                operation_name=params.get("operationName"),
+                variable_values=params.get("variables"),
+                allowed_operation_types=types,
+            )
+
+        describe = self._current_use_cases().describe
+        limits = FormLimits(
+            describe.max_upload_bytes, describe.max_files_per_request, may_use_files
+        )
+        return await read_form(request, chunks, limits=limits)
 
     async def _context(self, connection: HTTPConnection, *, key: str | None) -> Context:
         return Context(
@@ -197,8 +225,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request_id=connection.state.request_id,
             base_url=(self.options.public_url or _base_url(connection)).rstrip("/"),
             timeout_seconds=self.options.operation_seconds,
+            key=key,
             authorization=connection.headers.get("authorization"),
         )
+
+
+def _allowed_types(request: Request) -> set[OperationType]:
+    types = _STREAMED_OPERATION_TYPES if _prefers_events(request) else _OPERATION_TYPES
+    return types[request.method]
 
 
 def _query_string_params(request: Request) -> dict[str, object]:

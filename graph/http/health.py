@@ -39,17 +39,23 @@ class Readiness:
     """``/readyz``: 200 when searching works, otherwise 503; with the names of all failing checks.
 
     While only checks of ``degraded`` fail, searching works and something else does not: the status
-    is "degraded", and the server keeps its traffic.
+    is "degraded", and the server keeps its traffic. A server that was told to stop is not ready, so
+    that no more requests are sent to it.
     """
 
     checks: Mapping[str, Check]
     degraded: Mapping[str, Check]
+    is_draining: asyncio.Event
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _outcomes: dict[str, bool] = field(default_factory=dict)
     _checked_at: float = -math.inf
 
     async def respond(self, _: Request) -> Response:
         """Run all checks concurrently. Requests at the same time share one run."""
+        if self.is_draining.is_set():
+            return JSONResponse(
+                {"status": "stopping", "checks": {}}, status_code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         async with self._lock:
             if time.monotonic() > self._checked_at + REUSE_SECONDS:
                 named = dict(self.checks) | dict(self.degraded)

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocket
 
 from graph.http.health import HEALTH_PATHS
-from graph.http.responses import error_response
+from graph.http.responses import error_response, refuse
 
 LOOPBACK_NAME = "localhost"
 
@@ -54,12 +53,7 @@ class HostMiddleware:
             f"This server does not answer for the host “{host:.100}”. Use its address or public "
             "URL, or ask its operator to add the host to PICTOGRAPH_ALLOWED_HOSTS.",
         )
-        if scope["type"] == "websocket":
-            socket = WebSocket(scope, receive, send)
-            await socket.receive()
-            await socket.send_denial_response(refusal)
-        else:
-            await refusal(scope, receive, send)
+        await refuse(refusal, scope, receive, send)
 
     def _accepts(self, host: str) -> bool:
         match = _HOST.fullmatch(host)

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import Overloaded, Unavailable
-from graph.http.responses import error_response, retry_later_response
+from graph.http.health import HEALTH_PATHS
+from graph.http.protocol import CROWDED
+from graph.http.responses import error_response, refuse, retry_later_response
 from graph.schema.errors import MASKED_MESSAGE, log_outage
 
 logger = logging.getLogger("pictograph")
@@ -97,3 +99,24 @@ def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:
     headers["X-Request-ID"] = request_id
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
+
+
+class CrowdMiddleware:
+    """Answers 503 on connections beyond the most that the server accepts, except health checks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap ``app``."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request or WebSocket connection."""
+        is_crowded = scope["type"] != "lifespan" and scope.get("state", {}).get(CROWDED)
+        if not is_crowded or scope["path"] in HEALTH_PATHS:
+            await self._app(scope, receive, send)
+            return
+        refusal = error_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The server has too many connections; send the request again in a second.",
+            headers={"Retry-After": "1", "Connection": "close"},
+        )
+        await refuse(refusal, scope, receive, send)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
@@ -11,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from domain.entities.uploads import Upload
+from domain.errors import TooManyFiles
 from graph.http.body import bad_request, parse_json
 
 MULTIPART = "multipart/form-data"
@@ -21,6 +23,16 @@ PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
 )
 """Headers that a plain form cannot send, and a script of another origin only after a preflight."""
+
+MAX_OPERATION_FIELDS = 4
+MAX_OPERATION_FIELD_BYTES = 256 * 1024
+"""Enough for the longest query with its variables. Fields are held in memory."""
+
+MAX_FILE_PARTS = 200
+"""The most files of a form. More than the server accepts are counted, and not stored."""
+
+STORE_NOTHING = -1
+"""A cap for ``CappedFile``, which stores one byte more than its cap."""
 
 # Some of Python's charsets decode bytes to bytes.
 _OTHER_CHARSET = re.compile(r"charset\s*=\s*\"?(?!utf-?8\b)", re.IGNORECASE)
@@ -81,27 +93,77 @@ class _FormFile:
     async def read(self) -> bytes:
         async with self._lock:
             await self._upload.seek(0)
-            return await self._upload.read()
+            data = await self._upload.read()
+        if len(data) != self._upload.size:
+            raise TooManyFiles("The request has too many files; send fewer at once.")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """What is stored of the files of a form."""
+
+    max_file_bytes: int
+    """Of a larger file, this many bytes are stored and one more."""
+    max_files: int
+    """Of more files, the first are stored."""
+    may_store: Callable[[Mapping[str, str]], bool]
+    """Tells from the fields whether the operation may use its files. Called once."""
+
+
+class OperationFormParser(FormParser):
+    """Reads the files of an operation, and stores nothing of them where it may not use them.
+
+    Such a form is read to the end: clients do not read a response while they send.
+    """
+
+    def __init__(
+        self, request: Request, stream: AsyncGenerator[bytes], *, limits: FormLimits
+    ) -> None:
+        super().__init__(request, stream, max_file_bytes=STORE_NOTHING)
+        self.max_fields, self.max_part_size = MAX_OPERATION_FIELDS, MAX_OPERATION_FIELD_BYTES
+        self.max_files = MAX_FILE_PARTS
+        self._limits = limits
+        self._may_store: bool | None = None
+
+    def on_headers_finished(self) -> None:
+        """Decide whether a file that begins is stored."""
+        super().on_headers_finished()
+        file = self._current_part.file
+        if not isinstance(file, CappedFile):
+            return
+        if self._may_store is None:
+            fields = {name: value for name, value in self.items if isinstance(value, str)}
+            if not {"operations", "map"} <= fields.keys():
+                message = "send the fields `operations` and `map` before the files"
+                raise MultiPartException(message)
+            self._may_store = self._limits.may_store(fields)
+        if self._may_store and self._current_files <= self._limits.max_files:
+            file.max_bytes = self._limits.max_file_bytes
 
 
 async def read_form(
-    request: Request, stream: AsyncGenerator[bytes], *, max_file_bytes: int
+    request: Request, stream: AsyncGenerator[bytes], *, limits: FormLimits
 ) -> FormData:
-    """Read a form of which larger files are truncated, with their whole size counted.
+    """Read a form. Of larger files a part is stored, with their whole size counted.
 
-    Raises HTTPException, also without one of PREFLIGHT_HEADERS.
+    Raises HTTPException.
     """
+    return await OperationFormParser(request, stream, limits=limits).parse()
+
+
+def demand_preflight(request: Request) -> None:
+    """Raise HTTPException for a request without one of PREFLIGHT_HEADERS."""
     if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
         raise bad_request(
             "A multipart request needs the header “GraphQL-Require-Preflight: 1”, which protects "
             "against forms of other sites (CSRF)."
         )
-    return await FormParser(request, stream, max_file_bytes=max_file_bytes).parse()
 
 
 def operations_of(form: FormData) -> dict[str, Any]:
     """Return the operations with the files in place of their nulls. Raises HTTPException."""
-    operations, file_map = (_json_field(form, name) for name in ("operations", "map"))
+    operations, file_map = (json_field(form, name) for name in ("operations", "map"))
     files = {
         name: Upload(part.filename or "", part.size or 0, _FormFile(part).read)
         for name, part in form.multi_items()
@@ -117,7 +179,8 @@ def operations_of(form: FormData) -> dict[str, Any]:
     return operations
 
 
-def _json_field(form: FormData, name: str) -> dict[str, Any]:
+def json_field(form: Mapping[str, object], name: str) -> dict[str, Any]:
+    """Return the object in a field. Raises HTTPException."""
     text = form.get(name)
     if not isinstance(text, str):
         raise bad_request(f"The form has no field “{name}”; send it before the files.")

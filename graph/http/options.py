@@ -1,7 +1,9 @@
 """The options of the HTTP server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from graph.http.body import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,10 @@ class HttpOptions:
     """The limit of a request without files."""
     max_request_bytes: int = 256 * 1024 * 1024
     """The limit of a multipart request with all its files."""
-    idle_seconds: float = 30
-    """How long a request's body may pause."""
+    pace: Pace = field(default_factory=Pace)
+    """The slowest pace of bodies of requests and of pictures."""
+    max_forms: int = 64
+    """The most multipart requests that are read at once. Those without a key get half of them."""
     operation_seconds: float = 60
     """The time limit of one operation, and of each result of a subscription."""
     max_operations: int = 20

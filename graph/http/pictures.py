@@ -1,10 +1,9 @@
 """``GET /images/{id}/{variant}``: the bytes of images, streamed, cached, with ranges."""
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,15 +14,18 @@ from starlette.responses import Response, StreamingResponse
 from domain import UseCases
 from domain.entities.images import RENDITION_CONTENT_TYPE, Image, Variant
 from domain.entities.keys import Scope
-from domain.entities.storage import Blob, ByteRange
+from domain.entities.storage import ByteRange
 from domain.errors import ImageNotFound, Unauthorized
 from domain.use_cases.access import demand
+from domain.use_cases.library.read import read_all
 from graph.http.auth import key_of, unauthenticated
 from graph.http.etags import is_cached
 
-if TYPE_CHECKING:
-    from starlette.types import Receive, Send
-    from starlette.types import Scope as AsgiScope
+PIECE_BYTES = 512 * 1024
+"""How much of a picture is read at once. Most renditions are smaller.
+
+A slow client occupies this much memory, and neither a connection to S3 nor an open file.
+"""
 
 YEAR_SECONDS = 31_536_000
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
@@ -48,12 +50,54 @@ class PictureEndpoint:
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         byte_range = _range_of(request, headers["ETag"])
         try:
-            blob = await self.current_use_cases().read(image, variant, byte_range=byte_range)
+            picture = await self._open(image, variant, byte_range, head=request.method == "HEAD")
         except ImageNotFound as refusal:
             raise HTTPException(HTTPStatus.NOT_FOUND, refusal.message) from None
         except ValueError:
             return await self._unsatisfiable(image, variant, headers)
-        return _BlobResponse.of(blob, byte_range, headers)
+        headers["Content-Length"] = str(picture.count)
+        if byte_range:
+            last = picture.first + picture.count - 1
+            headers["Content-Range"] = f"bytes {picture.first}-{last}/{picture.size}"
+        status = HTTPStatus.PARTIAL_CONTENT if byte_range else HTTPStatus.OK
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        return StreamingResponse(
+            self._pieces(image, variant, picture), status_code=status, headers=headers
+        )
+
+    async def _open(
+        self, image: Image, variant: Variant, byte_range: ByteRange | None, *, head: bool
+    ) -> "_Picture":
+        """Read the first piece. Raises ImageNotFound, and ValueError for a range past the end."""
+        wanted = byte_range or ByteRange(0)
+        most = 1 if head else PIECE_BYTES
+        if wanted.first < -most:
+            # How far a suffix is from the start is known only once the size is.
+            whole = await self.current_use_cases().read(image, variant, byte_range=wanted)
+            await whole.chunks.aclose()
+            wanted = ByteRange(wanted.within(whole.size)[0])
+        last = None if wanted.first < 0 else wanted.first + most - 1
+        if last is not None and wanted.last is not None:
+            last = min(last, wanted.last)
+        read = self.current_use_cases().read
+        blob = await read(image, variant, byte_range=ByteRange(wanted.first, last))
+        piece = await read_all(blob)
+        first, count = wanted.within(blob.size)
+        return _Picture(blob.size, first, count, piece)
+
+    async def _pieces(
+        self, image: Image, variant: Variant, picture: "_Picture"
+    ) -> AsyncGenerator[bytes]:
+        """Yield pieces of the bytes. While a client takes one, nothing is open."""
+        yield picture.piece
+        position, end = picture.first + len(picture.piece), picture.first + picture.count
+        while position < end:
+            piece_range = ByteRange(position, min(position + PIECE_BYTES, end) - 1)
+            read = self.current_use_cases().read
+            piece = await read_all(await read(image, variant, byte_range=piece_range))
+            yield piece
+            position += len(piece)
 
     async def _authorize(self, request: Request) -> None:
         """Raise HTTPException where the caller lacks the scope READ."""
@@ -102,34 +146,14 @@ class PictureEndpoint:
         )
 
 
-class _BlobResponse(StreamingResponse):
-    """Streams a blob, and closes it also when the client disconnects."""
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The bytes of a response: where they are in the object, and the first piece of them."""
 
-    blob: Blob
-
-    @classmethod
-    def of(
-        cls, blob: Blob, byte_range: ByteRange | None, headers: dict[str, str]
-    ) -> "_BlobResponse":
-        first, count = byte_range.within(blob.size) if byte_range else (0, blob.size)
-        headers = {**headers, "Content-Length": str(count)}
-        if byte_range:
-            headers["Content-Range"] = f"bytes {first}-{first + count - 1}/{blob.size}"
-        status = HTTPStatus.PARTIAL_CONTENT if byte_range else HTTPStatus.OK
-        response = cls(blob.chunks, status_code=status, headers=headers)
-        response.blob = blob
-        return response
-
-    async def __call__(self, scope: "AsgiScope", receive: "Receive", send: "Send") -> None:
-        try:
-            if scope["method"] == "HEAD":
-                await Response(status_code=self.status_code, headers=dict(self.headers))(
-                    scope, receive, send
-                )
-            else:
-                await super().__call__(scope, receive, send)
-        finally:
-            await self.blob.chunks.aclose()
+    size: int
+    first: int
+    count: int
+    piece: bytes
 
 
 def _range_of(request: Request, etag: str) -> ByteRange | None:

@@ -8,6 +8,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 from strawberry.types import ExecutionResult
 
 from domain.errors import Overloaded, Unavailable
@@ -46,10 +48,11 @@ def error_response(
     extensions: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Return a response with one error, in the shape of GraphQL's errors on every route."""
-    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
-    error = {"message": message, "extensions": {"code": code, **extensions}}
     return JSONResponse(
-        {"errors": [error]}, status_code=status, headers=headers, media_type=media_type
+        error_body(status, message, extensions=extensions),
+        status_code=status,
+        headers=headers,
+        media_type=media_type,
     )
 
 
@@ -61,6 +64,24 @@ def retry_later_response(error: Overloaded | Unavailable) -> Response:
         headers=RETRY_LATER,
         extensions={"code": OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE},
     )
+
+
+def error_body(
+    status: int, message: str, *, extensions: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return one error in the shape of GraphQL's errors."""
+    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
+    return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+
+
+async def refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response in place of the application, also to a WebSocket that asks to be opened."""
+    if scope["type"] == "websocket":
+        socket = WebSocket(scope, receive, send)
+        await socket.receive()
+        await socket.send_denial_response(response)
+    else:
+        await response(scope, receive, send)
 
 
 async def http_exception_response(request: Request, error: Exception) -> Response:

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import signal
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from domain.errors import Misconfigured
+from graph.http.protocol import ConnectionLimits, http_protocol, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
+    from types import FrameType
 
     from starlette.applications import Starlette
 
@@ -23,7 +26,7 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_GRACE_SECONDS = 10
 """How long running requests may continue after a signal to stop."""
 
-MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 20
+MAX_WEBSOCKET_MESSAGE_BYTES = 1 << 18
 
 
 def _nothing() -> None:
@@ -57,17 +60,31 @@ async def serve(  # noqa: PLR0913 - a server's settings and callbacks
     bound: socket.socket,
     *,
     log_level: str,
+    limits: ConnectionLimits | None = None,
+    drain_seconds: float = 0,
     ready: Callable[[str], None],
+    draining: Callable[[], None] = _nothing,
     stopping: Callable[[], None] = _nothing,
     background: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM. ``ready`` is called with the URL once requests are served.
 
-    ``stopping`` is called when the shutdown begins, so that endless streams can end. The
-    ``background`` tasks start with ``ready`` and are cancelled when the server has stopped.
+    ``draining`` is called at the signal. After SIGTERM all requests are still answered for
+    ``drain_seconds``, in which load balancers find out that the server is not ready. Then
+    ``stopping`` is called, so that endless streams can end, and running requests have
+    SHUTDOWN_GRACE_SECONDS.
+
+    The ``background`` tasks start with ``ready`` and are cancelled when the server has stopped.
     """
+    limits = limits or ConnectionLimits()
+    # Half of the descriptors are left for files, the database and the object store.
+    most = raise_descriptor_limit() // 2
+    if limits.max_connections > most:
+        logger.warning("%d connections are accepted at once: the limit of open files is low", most)
+        limits = replace(limits, max_connections=most)
     config = uvicorn.Config(
         http,
+        http=http_protocol(limits),
         log_config=None,
         log_level=log_level,
         lifespan="off",
@@ -84,7 +101,8 @@ async def serve(  # noqa: PLR0913 - a server's settings and callbacks
         tasks.extend(asyncio.create_task(task()) for task in background)
 
     try:
-        await _Server(config, started, stopping).serve(sockets=[bound])
+        server = _Server(config, started, drain_seconds, draining, stopping)
+        await server.serve(sockets=[bound])
     finally:
         for task in tasks:
             task.cancel()
@@ -95,19 +113,39 @@ async def serve(  # noqa: PLR0913 - a server's settings and callbacks
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None],
+        drain_seconds: float,
+        *stages: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._ready = ready
-        self._stopping = stopping
+        self._drain_seconds = drain_seconds
+        self._signalled_again = asyncio.Event()
+        self._draining, self._stopping = stages
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._draining()
+        if signal.SIGTERM in self._captured_signals:
+            await self._drain()
         self._stopping()
         await super().shutdown(sockets)
+
+    async def _drain(self) -> None:
+        """Wait, or until another signal comes."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._signalled_again.wait(), self._drain_seconds)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at another signal without draining."""
+        if self.should_exit:
+            self._signalled_again.set()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -17,7 +17,7 @@ from domain.entities.signed_forms import SignedForm
 from domain.errors import Overloaded, Refusal, TooLarge, UploadForbidden
 from domain.use_cases.uploads.receive_upload import ReceiveUpload
 from graph.http.body import bad_request, limited_body
-from graph.http.multipart import MULTIPART, CappedFile, FormParser
+from graph.http.multipart import MULTIPART, STORE_NOTHING, CappedFile, FormParser
 from graph.http.options import HttpOptions
 
 FILE_FIELD = "file"
@@ -30,9 +30,6 @@ MAX_FIELD_BYTES = 4 * 1024
 """Low, since fields are held in memory before the signature is verified."""
 
 CHUNK_BYTES = 256 * 1024
-
-STORE_NOTHING = -1
-"""A cap for ``CappedFile``, which stores one byte more than its cap."""
 
 _STATUS: dict[type[Refusal], HTTPStatus] = {
     UploadForbidden: HTTPStatus.FORBIDDEN,
@@ -60,7 +57,7 @@ class UploadEndpoint:
         body = limited_body(
             request,
             max_bytes=self.max_bytes + MAX_FORM_OVERHEAD_BYTES,
-            idle_seconds=self.options.idle_seconds,
+            pace=self.options.pace,
         )
         parser = _TargetFormParser(request, body, target_id=target_id, receive=self.receive)
         form = await parser.parse()

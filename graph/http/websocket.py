@@ -6,8 +6,14 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 
+from domain.errors import Unauthorized
 from graph.schema.context import Context
+from graph.schema.errors import mask_errors
+
+FORBIDDEN = 4403
+"""The code of graphql-ws that closes a connection whose key is not accepted."""
 
 MAX_MESSAGE_CHARACTERS = 64 * 1024
 """Enough for the longest query with its variables."""
@@ -22,6 +28,25 @@ class Connection(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("The message does not have the fields of its type")
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation, or close the connection where its key was revoked."""
+        if self.connection_acknowledged and self.context.key:
+            try:
+                await self.context.authenticate()
+            except Unauthorized:
+                await self.websocket.close(code=FORBIDDEN, reason="Forbidden")
+                return
+            except Exception as error:  # noqa: BLE001 - an outage fails the operation only
+                errors = mask_errors(
+                    [GraphQLError(str(error), original_error=error)],
+                    caller=self.context.caller,
+                    request_id=self.context.request_id,
+                )
+                payload = [each.formatted for each in errors]
+                await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+                return
+        await super().handle_subscribe(message)
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:

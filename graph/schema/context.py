@@ -1,6 +1,7 @@
 """The context of an operation: the caller, the use cases, and loaders that its resolvers share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +27,9 @@ MAX_SEARCHES = 10
 The largest blend counts as many.
 """
 
+KEY_CHECK_SECONDS = 10
+"""For how long a subscription goes on to send results after its key was revoked."""
+
 TERMS_PER_SEARCH = 2
 """How many terms of a blend count as one search."""
 
@@ -48,10 +52,14 @@ class Context:
     """The cost of the operation, where it is told."""
     document: DocumentNode | None = None
     """The parsed and validated document."""
+    key: str | None = field(default=None, repr=False)
+    """The key by which the caller was authenticated."""
     authorization: str | None = field(default=None, repr=False)
     """The header Authorization."""
     connection_params: dict[str, object] = field(default_factory=dict, repr=False)
     """The payload of ``connection_init`` on a WebSocket."""
+    authenticated_at: float = field(default_factory=time.monotonic)
+    """When the key was last checked, by the monotonic clock."""
     deadline: asyncio.Timeout | None = field(default=None, repr=False)
     """The running timeout of the next result of a subscription."""
 
@@ -86,6 +94,16 @@ class Context:
         if self.deadline:
             self.deadline.reschedule(asyncio.get_running_loop().time() + self.timeout_seconds)
         self.__post_init__()
+
+    async def authenticate(self) -> None:
+        """Authenticate the caller again. Raises Unauthorized where the key was revoked."""
+        self.caller = await self.current_use_cases().authenticate(self.key)
+        self.authenticated_at = time.monotonic()
+
+    async def check_key(self) -> None:
+        """Authenticate again where the last time is KEY_CHECK_SECONDS ago. Raises Unauthorized."""
+        if self.key and time.monotonic() - self.authenticated_at >= KEY_CHECK_SECONDS:
+            await self.authenticate()
 
     def authorize(self, scope: Scope) -> UseCases:
         """Return the use cases. Raises Unauthorized where the caller lacks the scope."""

@@ -298,8 +298,9 @@ class _Measure:
             items_below = 1
         inner = self._selection(node.selection_set, type_, items=items_below)
         is_list = definition is not None and is_list_type(_nullable(definition.type))
+        has_many = is_list or name in LIST_ARGUMENTS
         count = (
-            self._list_size(name, arguments, items) if is_list else self._list_sizes.get(name, 1)
+            self._list_size(name, arguments, items) if has_many else self._list_sizes.get(name, 1)
         )
         searches = int(name in SEARCH_FIELDS or name == "SearchExplanation.recall")
         size = Size(

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Annotated, Any, Self, TypeAlias
 
 import strawberry
+from graphql import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 from domain.entities import filters, images
 from domain.entities.filters import Orientation, SortField
@@ -208,8 +209,13 @@ class IntRange:
     lte: int | None = strawberry.UNSET
 
     def to_domain(self) -> filters.IntRange:
-        """Convert to a range of the domain."""
-        return filters.IntRange(none_if_unset(self.gte), none_if_unset(self.lte))
+        """Convert to a range of the domain. No value is beyond 32 bits."""
+        return filters.IntRange(_within_32_bits(self.gte), _within_32_bits(self.lte))
+
+
+def _within_32_bits(bound: int | None) -> int | None:
+    number = none_if_unset(bound)
+    return None if number is None else max(GRAPHQL_MIN_INT, min(number, GRAPHQL_MAX_INT))
 
 
 @strawberry.input

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import (
+    GraphQLError,
+    GraphQLInt,
+    GraphQLNamedType,
+    GraphQLScalarType,
+    IntValueNode,
+    ValueNode,
+)
 from strawberry.types.scalar import ScalarDefinition
 
 from domain.entities.uploads import Upload
 
 URL = NewType("URL", str)
 """An absolute URL."""
+
+MAX_EXACT_INTEGER = 2**53 - 1
+"""The largest integer that JSON's numbers hold exactly in every language."""
 
 
 def _parse_datetime(value: object) -> datetime:
@@ -42,11 +53,54 @@ def _parse_upload(value: object) -> Upload:
     return value
 
 
+def _parse_int(value: object) -> int:
+    """Return a whole number. A number beyond 32 bits is left to the field that it is for.
+
+    A file of 3 GB is then refused as one that is too large, and its neighbours are not.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_EXACT_INTEGER:
+        return value
+    number: int = GraphQLInt.parse_value(value)
+    return number
+
+
+def _parse_int_literal(node: ValueNode, variables: dict[str, object] | None = None) -> int:
+    if isinstance(node, IntValueNode) and len(node.value) <= len(str(-MAX_EXACT_INTEGER)):
+        return _parse_int(int(node.value))
+    number: int = GraphQLInt.parse_literal(node, variables)
+    return number
+
+
+class _WideInt(GraphQLScalarType):
+    """GraphQL's Int for inputs that are wider. graphql-core reserves the name."""
+
+    reserved_types: Mapping[str, GraphQLNamedType] = MappingProxyType({})
+
+
+WIDE_INT = _WideInt(
+    name="Int",
+    description=GraphQLInt.description,
+    serialize=GraphQLInt.serialize,
+    parse_value=_parse_int,
+    parse_literal=_parse_int_literal,
+)
+
+
 def _serialize_upload(value: object) -> object:
     raise GraphQLError(f"An Upload is an input and cannot be returned: {value!r:.40}.")
 
 
 SCALARS: Mapping[object, ScalarDefinition] = {
+    int: ScalarDefinition(
+        name=WIDE_INT.name,
+        description=WIDE_INT.description,
+        specified_by_url=None,
+        serialize=WIDE_INT.serialize,
+        parse_value=_parse_int,
+        parse_literal=_parse_int_literal,
+        implementation=WIDE_INT,
+        origin=WIDE_INT,
+    ),
     datetime: strawberry.scalar(
         name="DateTime",
         description="An ISO 8601 instant with an offset.",

@@ -1,6 +1,7 @@
 """The schema, with the limits and the error masking of every operation."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -14,6 +15,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -23,6 +25,9 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.entities.keys import Scope
+from domain.errors import Unauthorized
+from domain.use_cases.access import demand
 from graph.schema.context import Context
 from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
@@ -79,6 +84,34 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Log nothing: ``mask_errors`` logs bugs, and mistakes of clients are not logged."""
+
+    def may_use_files(
+        self,
+        query: str,
+        *,
+        context_value: Context,
+        operation_name: str | None,
+        variable_values: dict[str, Any] | None,
+        allowed_operation_types: Iterable[OperationType],
+    ) -> bool:
+        """Tell whether an operation is valid and its caller has the scope for its files.
+
+        Otherwise ``execute`` refuses it before it reads a file.
+        """
+        try:
+            document = self._validated(
+                query,
+                operation_name,
+                variables=variable_values,
+                allowed=allowed_operation_types,
+                context=context_value,
+            )
+            operation = get_operation_ast(document, operation_name)
+            is_mutation = operation and operation.operation is GraphQLOperationType.MUTATION
+            demand(context_value.caller, Scope.WRITE if is_mutation else Scope.READ)
+        except (_RequestError, InvalidOperationTypeError, Unauthorized):
+            return False
+        return True
 
     # Any: Strawberry's own signatures, passed on.
     async def execute(  # type: ignore[override]
@@ -240,10 +273,10 @@ async def _masked_stream(
 ) -> AsyncGenerator[ExecutionResult]:
     """Yield results with masked errors, and end with a timeout error when one takes too long.
 
-    Subscriptions pause and restart ``context.deadline``.
+    Subscriptions pause and restart ``context.deadline``. They end where their key was revoked.
     """
     async with aclosing(results):
-        while True:
+        for number in itertools.count():
             try:
                 async with asyncio.timeout(context.timeout_seconds) as context.deadline:
                     result = await anext(results)
@@ -255,6 +288,13 @@ async def _masked_stream(
                 return
             except asyncio.CancelledError as cancelled:
                 yield _masked(_failure(cancelled), context)
+                return
+            try:
+                if number:
+                    await context.check_key()
+            except Unauthorized as refusal:
+                error = GraphQLError(refusal.message, extensions={"code": "UNAUTHENTICATED"})
+                yield ExecutionResult(data=None, errors=[error])
                 return
             yield _masked(result, context)
 

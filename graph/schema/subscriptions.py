@@ -34,8 +34,8 @@ async def _stream(
 class Subscription:
     """Streams changes of the library over WebSocket or Server-Sent Events.
 
-    The scope READ is checked when a subscription starts. It continues when the key is revoked
-    later.
+    The scope READ is checked when a subscription starts. A subscription sends no result later than
+    10 seconds after its key was revoked, and ends with an error instead.
     """
 
     @strawberry.subscription

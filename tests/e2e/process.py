@@ -50,7 +50,8 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """The variables of a process: this one's but for ours, and ``settings``."""
     inherited = {name: value for name, value in os.environ.items() if "PICTOGRAPH" not in name}
     return inherited | {
-        f"PICTOGRAPH_{name.upper()}": str(value) for name, value in settings.items()
+        f"PICTOGRAPH_{name.upper()}": str(value)
+        for name, value in {"drain_seconds": 0, **settings}.items()
     }
 
 

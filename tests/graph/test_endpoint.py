@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
+from graph.http.body import Pace
 from graph.http.responses import GRAPHQL_JSON
 from tests.graph.fake_server import Client, Serve
 from tests.graph.multipart_requests import KEY, upload_form
@@ -191,7 +192,7 @@ async def test_a_streamed_body_is_refused_as_soon_as_it_is_too_large(serve: Serv
 
 
 async def test_a_body_that_pauses_too_long_is_408(serve: Serve) -> None:
-    client = serve(idle_seconds=0.01)
+    client = serve(pace=Pace(idle_seconds=0.01))
 
     async def body() -> AsyncIterator[Any]:
         yield b"{"

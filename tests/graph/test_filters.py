@@ -83,3 +83,10 @@ async def test_every_condition_of_the_filter_is_tested(client: Client) -> None:
     known = (await client.data(query))["__type"]["inputFields"]
     # The trash has tests of its own.
     assert {*CONDITIONS, "deleted"} == {field["name"] for field in known}
+
+
+async def test_a_range_beyond_32_bits_is_a_range(client: Client) -> None:
+    query = "query ($filter: ImageFilter) { images(filter: $filter) { totalCount } }"
+    for bounds in ({"gte": 2**40}, {"lte": -(2**40)}, {"gte": -(2**40), "lte": 2**40}):
+        data = await client.data(query, filter={"width": bounds})
+        assert 0 == data["images"]["totalCount"]

@@ -2,12 +2,14 @@
 
 # ruff: noqa: ANN401 - a response is any JSON
 
+import asyncio
 import base64
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
+from graph.http import pictures
 from graph.http.app import create_app
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import Client, FakeBackend, Serve
@@ -149,6 +151,57 @@ async def test_without_public_reading_pictures_need_a_key_and_are_cached_private
     assert response.headers["Cache-Control"].startswith("private, ")
     wrong = {"Authorization": "Bearer wrong"}
     assert 401 == (await client.http.get(f"{path}/original", headers=wrong)).status_code
+
+
+async def test_nothing_is_open_while_a_client_takes_a_picture(
+    path: str, backend: FakeBackend
+) -> None:
+    key = f"{path.rpartition('/')[2]}/original"
+    is_taking = asyncio.Event()
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            is_taking.set()
+            await asyncio.sleep(60)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"{path}/original",
+        "headers": [],
+        "query_string": b"",
+        "asgi": {"spec_version": "2.4"},
+    }
+    response = asyncio.create_task(create_app(backend.use_cases)(scope, receive, send))  # type: ignore[arg-type]  # a coroutine
+    await is_taking.wait()
+    assert [key] == backend.storage.closed
+    response.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await response
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, len(DATA) - 1, len(DATA)])
+async def test_a_large_picture_is_read_in_pieces(
+    client: Client, path: str, piece_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "PIECE_BYTES", piece_bytes)
+    assert DATA == (await client.http.get(f"{path}/original")).content
+    for header, expected in (
+        ("bytes=7-", DATA[7:]),
+        ("bytes=7-500", DATA[7:501]),
+        ("bytes=7-7", DATA[7:8]),
+        ("bytes=-300", DATA[-300:]),
+        (f"bytes=-{len(DATA) * 2}", DATA),
+    ):
+        response = await client.http.get(f"{path}/original", headers={"Range": header})
+        assert (206, expected) == (response.status_code, response.content)
+        assert str(len(expected)) == response.headers["Content-Length"]
+        assert response.headers["Content-Range"].endswith(f"/{len(DATA)}")
+    head = await client.http.head(f"{path}/original")
+    assert (str(len(DATA)), b"") == (head.headers["Content-Length"], head.content)
 
 
 async def test_the_blob_is_closed_when_the_client_disconnects(

@@ -2,6 +2,7 @@
 
 import pytest
 from graphql import GraphQLError
+from graphql import parse_value as parse_literal_of
 
 from domain.entities.uploads import Upload
 from graph.schema.scalars import SCALARS, URL
@@ -20,3 +21,18 @@ def test_a_url_is_a_string() -> None:
     assert "https://pictures.example" == parse_value("https://pictures.example")
     with pytest.raises(GraphQLError, match="is a string"):
         parse_value(1)
+
+
+def test_an_integer_is_whole_and_exact() -> None:
+    parse_value, parse_literal = SCALARS[int].parse_value, SCALARS[int].parse_literal
+    assert parse_value
+    assert parse_literal
+    for number in (0, -1, 2**31, 2**53 - 1):
+        assert number == parse_value(number)
+        assert number == parse_literal(parse_literal_of(str(number)), None)
+    for wrong in (2**53, -(2**53), 1.5, True, "1", None, 1e300):
+        with pytest.raises(GraphQLError, match="Int cannot represent"):
+            parse_value(wrong)
+    for wrong in ("1" * 5_000, "true", '"1"'):
+        with pytest.raises(GraphQLError, match="Int cannot represent"):
+            parse_literal(parse_literal_of(wrong), None)

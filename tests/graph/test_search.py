@@ -162,4 +162,4 @@ async def test_the_search_limit_applies_to_mutations(client: Client, ids: list[s
         payload = await client.upload(*part)
         ids += [result["image"]["id"] for result in payload["results"]]
     response = await client.ask(query, key=KEY, ids=ids)
-    assert "at most 10 searches" in response["errors"][0]["message"]
+    assert "The query's searches come to 12" in response["errors"][0]["message"]

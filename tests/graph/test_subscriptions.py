@@ -4,13 +4,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from domain.entities.embeddings import Embedding, Ranking
 from domain.entities.images import Image, ImageStatus, uuid7
+from domain.entities.keys import ApiKey, Scope, digest
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
@@ -19,11 +22,13 @@ from tests.fakes.images import image_with
 from tests.graph.fake_server import FakeBackend
 from tests.graph.recording_fakes import RecordingCatalog
 from tests.graph.subscription_clients import (
+    ACCEPT_SSE,
     Subscribe,
     all_results,
     next_result,
     over_sse,
     over_websocket,
+    results_of,
     running,
 )
 
@@ -277,3 +282,31 @@ async def test_a_subscription_has_one_root_field(url: str, subscribe: Subscribe)
     async with subscribe(url, query) as results:
         [result] = await all_results(results)
     assert "must select only one top level field" in result["errors"][0]["message"]
+
+
+async def test_a_subscription_ends_when_its_key_was_revoked(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.schema.context.KEY_CHECK_SECONDS", 0)
+    key = ApiKey(uuid7(), "reader", digest("reader"), frozenset({Scope.READ}), backend.clock())
+    await backend.keys.add(key)
+    use_cases = backend.use_cases(public_reading=False)
+    image = await add_pending(backend)
+    async with (
+        running(create_app(lambda: use_cases)) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+        http.stream(
+            "POST",
+            "/graphql",
+            json={"query": STATUS, "variables": {"ids": [global_id(image.id)]}},
+            headers={**ACCEPT_SSE, "Authorization": "Bearer reader"},
+        ) as response,
+        aclosing(results_of(response)) as results,
+    ):
+        first = await next_result(results)
+        assert "PROCESSING" == first["data"]["imageStatusChanged"]["status"]
+        await backend.keys.revoke(key.id, backend.clock())
+        backend.catalog.put(replace(image, status=READY))
+        [ended] = await all_results(results)
+        assert "UNAUTHENTICATED" == ended["errors"][0]["extensions"]["code"]
+        assert ended.get("data") is None

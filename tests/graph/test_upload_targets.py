@@ -53,6 +53,20 @@ async def sent(client: Client, data: bytes = DATA) -> str:
     return str(target["id"])
 
 
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 5_000_000_000])
+async def test_a_file_of_gigabytes_is_refused_alone(client: Client, size: int) -> None:
+    payload = await created(client, announced(), announced(byteSize=size), announced(b"other"))
+    assert [False, True, False] == [target is None for target in payload["targets"]]
+    [error] = payload["userErrors"]
+    assert ("TOO_LARGE", ["input", "files", "1"]) == (error["code"], error["field"])
+    assert f"{size:,}" in error["message"]
+    literal = f"""mutation {{ createUploadTargets(input: {{files: [
+        {{filename: "a.png", contentType: "image/png", byteSize: {size}}}
+    ]}}) {{ userErrors {{ code }} }} }}"""
+    payload = (await client.change(literal))["createUploadTargets"]
+    assert [{"code": "TOO_LARGE"}] == payload["userErrors"]
+
+
 async def test_a_completed_upload_is_ready_after_indexing(
     client: Client, backend: FakeBackend
 ) -> None:

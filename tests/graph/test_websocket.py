@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from domain.entities.images import uuid7
+from domain.entities.keys import ApiKey, Scope, digest
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
@@ -99,6 +100,32 @@ async def test_a_mutation_without_a_key_is_refused(address: str) -> None:
             "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
         )
         assert "UNAUTHENTICATED" == response["payload"]["errors"][0]["extensions"]["code"]
+
+
+async def keep_key(backend: FakeBackend, scope: Scope) -> ApiKey:
+    """Keep a key whose text is its scope."""
+    key = ApiKey(uuid7(), scope.name, digest(scope.name), frozenset({scope}), backend.clock())
+    await backend.keys.add(key)
+    return key
+
+
+async def test_a_revoked_key_changes_nothing_more_over_an_open_connection(
+    address: str, backend: FakeBackend
+) -> None:
+    key = await keep_key(backend, Scope.WRITE)
+    async with connected(address) as connection:
+        await connection.init({"Authorization": "Bearer WRITE"})
+        change = "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
+        response, _ = await connection.ask(change)
+        assert "errors" not in response["payload"]
+        backend.keys.error = ConnectionRefusedError("postgres://user:secret@db")
+        [failed] = await connection.ask(change)
+        assert "INTERNAL_SERVER_ERROR" == failed["payload"][0]["extensions"]["code"]
+        assert "secret" not in str(failed)
+        backend.keys.error = None
+        await backend.keys.revoke(key.id, backend.clock())
+        await connection.send("subscribe", id="2", payload={"query": change})
+        assert 4403 == await connection.close_code()
 
 
 @pytest.mark.parametrize("sent", ["Bearer wrong", "Basic x", 1])

@@ -94,3 +94,10 @@ def test_hosts_are_names_without_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_answers_for_the_name_that_it_listens_on() -> None:
     assert () == read_settings(host="192.168.1.2").host_names
     assert ("nas", "server") == read_settings(host="nas", allowed_hosts="server").host_names
+
+
+@pytest.mark.parametrize("name", ["max_upload_bytes", "max_files_per_request"])
+def test_a_limit_that_clients_could_not_be_told_is_refused(name: str) -> None:
+    assert getattr(read_settings(**{name: 2**31 - 1}), name) == 2**31 - 1
+    with pytest.raises(Misconfigured, match=f"PICTOGRAPH_{name.upper()} .* 2147483647"):
+        read_settings(**{name: 2**31})

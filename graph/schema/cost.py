@@ -108,6 +108,7 @@ LIST_ARGUMENTS: Mapping[str, str] = {
     "Query.nodes": "ids",
     "Image.labels": "candidates",
     "ImageFacets.labels": "candidates",
+    "Subscription.imageStatusChanged": "imageIds",
 }
 """Lists with an object for each value of an argument."""
 

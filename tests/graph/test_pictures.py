@@ -175,7 +175,7 @@ async def test_nothing_is_open_while_a_client_takes_a_picture(
         "query_string": b"",
         "asgi": {"spec_version": "2.4"},
     }
-    response = asyncio.create_task(create_app(backend.use_cases)(scope, receive, send))  # type: ignore[arg-type]  # a coroutine
+    response = asyncio.create_task(create_app(backend.use_cases)(scope, receive, send))
     await is_taking.wait()
     assert [key] == backend.storage.closed
     response.cancel()

@@ -154,7 +154,7 @@ async def test_each_recall_counts_as_a_search(client: Client) -> None:
     one = 'searchImages(by: {text: "red"}) { explain { recall } }'
     await client.data("{" + " ".join(f"s{n}: {one}" for n in range(5)) + "}")
     error = (await client.ask("{" + " ".join(f"s{n}: {one}" for n in range(6)) + "}"))["errors"][0]
-    assert "at most 10 searches" in error["message"]
+    assert "searches come to 12; at most 10 are allowed" in error["message"]
 
 
 async def test_similar_images_have_relevance_facets_and_an_explanation(

@@ -7,6 +7,7 @@ import os
 from abc import abstractmethod
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,7 @@ from domain.use_cases.library.read import ReadImage, read_all
 from infra.external_files import ExternalLocations
 from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.engine import open_engine
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.missing_objects import PostgresMissingObjects
@@ -197,8 +199,10 @@ class ImportedPlace:
             await self.catalog.tag([image.id], add=["mine"])
         return await self.images()
 
-    async def delete(self, image: Image) -> None:
-        await DeleteImages(self.catalog, self.storage)([image.id])
+    async def delete(self, image: Image, *, trash_lifetime: timedelta) -> None:
+        trash = PostgresTrash(self.engine)
+        delete = DeleteImages(self.catalog, trash, self.storage, SettableClock(), trash_lifetime)
+        await delete([image.id])
 
 
 @pytest.fixture(scope="module")
@@ -282,8 +286,9 @@ async def test_files_that_are_renamed_touched_swapped_or_rewritten_keep_their_im
     assert (0, 0) == await imported.run()
 
 
+@pytest.mark.parametrize("days", [0, 30], ids=["without trash", "in the trash"])
 async def test_deleted_images_stay_deleted_while_their_files_are_touched_moved_or_rewritten(
-    imported: ImportedPlace,
+    imported: ImportedPlace, days: int
 ) -> None:
     place = imported.place
     for number in range(4):
@@ -291,7 +296,7 @@ async def test_deleted_images_stay_deleted_while_their_files_are_touched_moved_o
     await imported.run()
     before = await imported.images()
     for number in range(3):
-        await imported.delete(before[str(number)])
+        await imported.delete(before[str(number)], trash_lifetime=timedelta(days=days))
     await place.touch("0")
     await place.move("1", "moved")
     await place.put("2", picture(2, "rated"))

@@ -27,6 +27,7 @@ from domain.errors import Unauthorized
 from graph.http import graphiql
 from graph.http.auth import key_of, unauthenticated
 from graph.http.body import bad_request, graphql_params, limited_body, parse_json
+from graph.http.disconnects import run_while_connected
 from graph.http.event_stream import EVENT_STREAM, EventStream
 from graph.http.multipart import (
     MULTIPART,
@@ -176,7 +177,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             if streams:
                 results = await self._schema.stream(**operation)
                 return EventStream(results, stopping=self._stopping)
-            return _response(await self._schema.execute(**operation), _media_type(request))
+            result = await run_while_connected(
+                self._schema.execute(**operation),
+                request.receive,
+                # A change runs to its end: its client has said all that it needs.
+                may_cancel=lambda: context.is_query(params.get("operationName")),
+            )
+            return _response(result, _media_type(request))
         except InvalidOperationTypeError as error:
             raise _type_not_allowed(error.operation_type, request.method) from None
 

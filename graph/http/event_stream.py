@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
+from graph.http.disconnects import wait_for_disconnect
 from graph.http.responses import result_body
 
 EVENT_STREAM = "text/event-stream"
@@ -69,7 +70,7 @@ class EventStream(Response):
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
         results = asyncio.create_task(_send_results(self._results, write))
-        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
+        disconnect = asyncio.create_task(wait_for_disconnect(receive))
         shutdown = asyncio.create_task(self._stopping.wait())
         heartbeat = asyncio.create_task(_send_heartbeats(write))
         tasks = (results, disconnect, shutdown, heartbeat)
@@ -96,11 +97,6 @@ async def _send_results(
         async for result in results:
             await write(_next_event(result_body(result)))
     await write(_COMPLETE)
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _send_heartbeats(write: Callable[[bytes], Awaitable[None]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 import strawberry
-from graphql import DocumentNode
+from graphql import DocumentNode, OperationType, get_operation_ast
 
 from domain import UseCases
 from domain.entities.images import Image, Variant
@@ -79,6 +79,13 @@ class Context:
         if self._use_cases is None:
             self._use_cases = self.current_use_cases()
         return self._use_cases
+
+    def is_query(self, operation_name: str | None) -> bool:
+        """Whether the operation of this name is a query, or cannot be executed."""
+        if self.document is None:
+            return True
+        operation = get_operation_ast(self.document, operation_name)
+        return operation is None or operation.operation is OperationType.QUERY
 
     def for_operation(self) -> "Context":
         """Return a copy for another operation on the same connection."""

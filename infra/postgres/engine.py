@@ -34,6 +34,9 @@ PING_TIMEOUT_SECONDS = 3.0
 CLIENT_MARGIN_SECONDS = 2.0
 """How much longer than the server the client waits for a statement: a frozen server ends none."""
 
+MAX_CONNECT_SECONDS = 5.0
+"""How long a request waits for a new connection to open."""
+
 MAX_LOCK_SECONDS = 5.0
 """How long a statement of a request waits for a lock."""
 
@@ -176,7 +179,7 @@ async def _connect(url: URL, limits: RequestLimits | None) -> asyncpg.Connection
     arguments = connect_arguments(url, settings)
     if limits:
         arguments["command_timeout"] = limits.statement_seconds + CLIENT_MARGIN_SECONDS
-        arguments["timeout"] = min(arguments["timeout"], limits.wait_seconds)
+        arguments["timeout"] = min(arguments["timeout"], MAX_CONNECT_SECONDS)
     try:
         return await asyncpg.connect(**arguments)
     except ASYNCPG_OUTAGES as error:

@@ -104,7 +104,7 @@ def parse_url(url: str) -> URL:
     database = given.pop("dbname", unquote(parts.path[1:]))
     # SQLAlchemy's URL has one host. Several are in its query, and so is the path of a socket.
     [(host, port), *others] = hosts
-    several = {"host": _written(hosts)} if others or (host or "").startswith("/") else {}
+    several = _options_of(hosts) if others or (host or "").startswith("/") else {}
     return URL.create(
         "postgresql+asyncpg",
         username=given.pop("user", unquote(user)) or None,
@@ -118,8 +118,11 @@ def parse_url(url: str) -> URL:
 
 def without_secrets(url: URL) -> str:
     """Return a URL for messages: without its password and options."""
-    hosts = {"host": url.query["host"]} if "host" in url.query else {}
-    return url.set(query=hosts).render_as_string(hide_password=True)
+    hosts = _listed_hosts(str(url.query.get("host", "")), str(url.query.get("port", "")))
+    if url.host:
+        hosts = [(url.host, url.port)]
+    shown = ",".join(f"{host or ''}:{port}" if port else host or "" for host, port in hosts)
+    return f"postgresql://{url.username or ''}@{shown}/{url.database or ''}"
 
 
 def connect_arguments(url: URL, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def connect_arguments(url: URL, settings: Mapping[str, str]) -> dict[str, Any]:
     if url.host:
         arguments |= {"host": [url.host], "port": [url.port or DEFAULT_PORT]}
     elif "host" in query:
-        hosts = _listed_hosts(query["host"], "")
+        hosts = _listed_hosts(query["host"], query["port"])
         arguments["host"] = [host for host, _ in hosts]
         arguments["port"] = [port or DEFAULT_PORT for _, port in hosts]
     for name in ("service", "servicefile"):
@@ -204,12 +207,12 @@ def _host(written: str) -> Host:
     return unquote(host) or None, int(port) if port else None
 
 
-def _written(hosts: Sequence[Host]) -> str:
-    def one(host: str | None, port: int | None) -> str:
-        name = f"[{host}]" if ":" in (host or "") else host or ""
-        return f"{name}:{port}" if port and not name.startswith("/") else name
-
-    return ",".join(one(*each) for each in hosts)
+def _options_of(hosts: Sequence[Host]) -> dict[str, str]:
+    """Return hosts as libpq's options."""
+    return {
+        "host": ",".join(host or "" for host, _ in hosts),
+        "port": ",".join(str(port or DEFAULT_PORT) for _, port in hosts),
+    }
 
 
 def _listed_hosts(hosts: str, ports: str) -> list[Host]:

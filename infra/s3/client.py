@@ -51,6 +51,8 @@ _RESERVED_READS = 8
 _MAX_READ_WAIT_SECONDS = 5.0
 _TOO_MANY_READS = "Too many pictures are being read at the moment; try again in a moment."
 
+STORE_IS_AWAY = "The server cannot use its object store at the moment; try again later."
+
 OUTAGES = (
     *(CredentialRetrievalError, HTTPClientError, IncompleteReadError, OSError),
     *(ResponseParserError, TimeoutError),
@@ -81,33 +83,28 @@ def new_reads() -> Capacity:
 
 
 @contextmanager
-def raising_outages(store_name: str) -> Iterator[None]:
+def raising_outages() -> Iterator[None]:
     """Raise Unavailable for an outage of the store, retries included. Other errors pass."""
     try:
         yield
     except OUTAGES as error:
-        raise _outage(store_name) from error
+        raise Unavailable(STORE_IS_AWAY) from error
     except ClientError as error:
         response = error.response.get("ResponseMetadata", {})
         status = response.get("HTTPStatusCode", HTTPStatus.OK)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
             raise
-        raise _outage(store_name) from error
+        raise Unavailable(STORE_IS_AWAY) from error
 
 
-async def read_body(body: Body, amount: int, *, timeout_seconds: float, store_name: str) -> bytes:
+async def read_body(body: Body, amount: int, *, timeout_seconds: float) -> bytes:
     """Read at most ``amount`` bytes of a body. Raises Unavailable where it breaks off or stalls."""
     try:
         async with asyncio.timeout(timeout_seconds):
             return await body.read(amount)
     except Exception as error:
         # The exceptions of a body depend on the HTTP client that aiobotocore uses.
-        raise _outage(store_name) from error
-
-
-def _outage(store_name: str) -> Unavailable:
-    place = "its object store" if store_name == "the store" else store_name
-    return Unavailable(f"The server cannot use {place} at the moment; try again later.")
+        raise Unavailable(STORE_IS_AWAY) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +202,7 @@ class S3Client:
 
     async def _get_object(self, bucket: str, key: str, conditions: dict[str, str]) -> Any:  # noqa: ANN401 - botocore's
         try:
-            with raising_outages(self.store_name):
+            with raising_outages():
                 async with asyncio.timeout(self.deadline_seconds):
                     return await self.client.get_object(Bucket=bucket, Key=key, **conditions)
         except ClientError as error:
@@ -222,10 +219,7 @@ class S3Client:
             yield b""
             while True:
                 chunk = await read_body(
-                    body,
-                    CHUNK_BYTES,
-                    timeout_seconds=self.read_timeout_seconds,
-                    store_name=self.store_name,
+                    body, CHUNK_BYTES, timeout_seconds=self.read_timeout_seconds
                 )
                 if not chunk:
                     return

@@ -57,7 +57,7 @@ class S3Staging:
     async def read(self, target_id: UUID, *, limit: int) -> bytes:
         key = self._key(target_id)
         try:
-            with raising_outages(self.storage.store_name):
+            with raising_outages():
                 async with asyncio.timeout(self.storage.deadline_seconds):
                     response = await self.storage.client.get_object(
                         Bucket=self.storage.bucket, Key=key
@@ -73,7 +73,6 @@ class S3Staging:
                     body,
                     limit - len(data),
                     timeout_seconds=self.storage.read_timeout_seconds,
-                    store_name=self.storage.store_name,
                 )
                 if not chunk:
                     break

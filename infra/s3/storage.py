@@ -39,7 +39,6 @@ class S3Storage:
     prefix: str
     deadline_seconds: float
     read_timeout_seconds: float
-    store_name: str = "the store"
     reads: Capacity = field(default_factory=new_reads)
 
     @classmethod
@@ -81,20 +80,18 @@ class S3Storage:
                         await _create_bucket(opened.client, bucket, region)
                     await opened.client.head_bucket(Bucket=bucket)
             folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-            yield cls(
-                opened.client, bucket, folder, deadline_seconds, read_timeout_seconds, store_name
-            )
+            yield cls(opened.client, bucket, folder, deadline_seconds, read_timeout_seconds)
 
     async def check(self) -> None:
         """Raise Unavailable unless the store answers."""
-        with raising_outages(self.store_name):
+        with raising_outages():
             async with asyncio.timeout(min(HEAD_TIMEOUT_SECONDS, self.deadline_seconds)):
                 await self.client.head_bucket(Bucket=self.bucket)
 
     async def write(self, key: str, data: bytes, *, content_type: str) -> None:
         """Like every method, raises ValueError for a key that is not ``<uuid>/<variant>``."""
         full_key = self._key(key)
-        with raising_outages(self.store_name):
+        with raising_outages():
             async with asyncio.timeout(self.deadline_seconds):
                 await self.client.put_object(
                     Bucket=self.bucket, Key=full_key, Body=data, ContentType=content_type
@@ -105,8 +102,7 @@ class S3Storage:
             self.client,
             self.deadline_seconds,
             self.read_timeout_seconds,
-            self.store_name,
-            self.reads,
+            reads=self.reads,
         )
         return await client.open(self.bucket, self._key(key), byte_range)
 
@@ -117,7 +113,7 @@ class S3Storage:
         """Delete objects by their full keys, prefix included, in batches."""
         for start in range(0, len(full_keys), _MAX_KEYS_PER_DELETE):
             batch = full_keys[start : start + _MAX_KEYS_PER_DELETE]
-            with raising_outages(self.store_name):
+            with raising_outages():
                 async with asyncio.timeout(self.deadline_seconds):
                     response = await self.client.delete_objects(
                         Bucket=self.bucket,
@@ -139,7 +135,7 @@ class S3Storage:
             self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         )
         while True:
-            with raising_outages(self.store_name):
+            with raising_outages():
                 async with asyncio.timeout(self.deadline_seconds):
                     page = await anext(pages, None)
             if page is None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.concurrency import RETRY_CONCURRENCY, Retry
-from domain.errors import ImageNotFound
+from domain.errors import ImageNotFound, Overloaded
 
 
 class FailingCall:
@@ -40,6 +40,10 @@ async def test_a_refusal_is_not_retried() -> None:
     with pytest.raises(ImageNotFound):
         await Retry()(call)
     assert 1 == call.calls
+
+
+async def test_overload_is_retried() -> None:
+    assert 2 == await Retry((0.0,))(FailingCall(Overloaded("busy")))
 
 
 async def test_the_number_of_concurrent_calls_is_bounded() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -50,18 +51,26 @@ class FakeEncoder:
         """Every picture that was encoded, in order."""
         self.overloaded = False
         """While it is set, every call is refused."""
+        self.error: Exception | None = None
+        """While it is set, every call raises it."""
+        self.hangs = False
+        """While it is set, no call returns."""
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
-        self._admit()
+        await self._admit()
         self.texts += texts
         return [self._text(text) for text in texts]
 
     async def encode_images(self, pictures: Sequence[Pixels]) -> list[Embedding]:
-        self._admit()
+        await self._admit()
         self.pictures += pictures
         return [self._picture(pixels) for pixels in pictures]
 
-    def _admit(self) -> None:
+    async def _admit(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error:
+            raise self.error
         if self.overloaded:
             raise Overloaded("The queue of the encoder is full; try again in a minute.")
         self.calls += 1

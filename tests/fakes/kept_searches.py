@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 class MemoryKeptSearches:
-    """A dictionary of searches."""
+    """A dictionary of searches. Saving raises ``error`` on demand."""
+
+    error: Exception | None = None
 
     def __init__(self) -> None:
         self._searches: dict[UUID, KeptSearch] = {}
 
     async def save(self, search: KeptSearch) -> None:
+        if self.error:
+            raise self.error
         self._searches[search.id] = search
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:

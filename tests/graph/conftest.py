@@ -32,12 +32,15 @@ async def serve(backend: FakeBackend) -> AsyncIterator[Serve]:
     """Return a function that starts a server with options and returns a client of it."""
     clients: list[httpx.AsyncClient] = []
 
-    def start(*, public_reading: bool = True, ready: Any = None, **options: Any) -> Client:
+    def start(
+        *, public_reading: bool = True, ready: Any = None, degraded: Any = None, **options: Any
+    ) -> Client:
         use_cases = backend.use_cases(public_reading=public_reading)
         app = create_app(
             lambda: use_cases,
             replace(HttpOptions(allowed_hosts=(TEST_HOST,)), **options),
             ready=ready or {},
+            degraded=degraded or {},
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
         clients.append(httpx.AsyncClient(transport=transport, base_url=f"http://{TEST_HOST}"))

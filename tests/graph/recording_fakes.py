@@ -29,6 +29,8 @@ class RecordingCatalog(MemoryCatalog):
         self.count_calls = 0
         self.error: Exception | None = None
         self.slow = False
+        self.cancelled = asyncio.Event()
+        """Set when a slow call was cancelled."""
 
     @property
     def scans(self) -> list[str]:
@@ -76,7 +78,11 @@ class RecordingCatalog(MemoryCatalog):
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         if self.slow:
-            await asyncio.sleep(10)
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
         return await super().list(criteria, sort, window)
 
     async def add(self, image: Image, embedding: Embedding) -> Image:
@@ -100,13 +106,16 @@ class FailingKeys(MemoryKeys):
 
 
 class RecordingStorage(MemoryStorage):
-    """A storage that records which of its blobs were closed."""
+    """A storage that records which of its blobs were closed, and raises ``error`` on demand."""
 
     def __init__(self) -> None:
         super().__init__()
         self.closed: list[str] = []
+        self.error: Exception | None = None
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
+        if self.error:
+            raise self.error
         blob = await super().open(key, byte_range)
         return Blob(blob.size, self._recorded(key, blob))
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from domain.errors import Unavailable
 from tests.graph.fake_server import Client, Serve
 
 
@@ -35,6 +36,35 @@ async def test_readyz_names_the_failing_checks_and_hides_their_errors(
     assert {"model": "ok", "database": "failing"} == response.json()["checks"]
     assert "secret" not in response.text
     assert "database" in caplog.text
+
+
+async def test_readyz_answers_200_while_searching_works_and_changes_do_not(serve: Serve) -> None:
+    async def works() -> None:
+        pass
+
+    async def fails() -> None:
+        raise Unavailable("The disk is full.")
+
+    client = serve(ready={"database": works}, degraded={"changes": fails})
+    response = await client.http.get("/readyz")
+    assert 200 == response.status_code
+    assert {
+        "status": "degraded",
+        "checks": {"database": "ok", "changes": "failing"},
+    } == response.json()
+
+
+async def test_concurrent_requests_of_readyz_share_one_check(serve: Serve) -> None:
+    calls = 0
+
+    async def count() -> None:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+
+    client = serve(ready={"database": count})
+    await asyncio.gather(*(client.http.get("/readyz") for _ in range(20)))
+    assert 1 == calls
 
 
 async def test_a_check_that_hangs_fails_after_a_timeout(

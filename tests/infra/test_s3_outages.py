@@ -1,0 +1,148 @@
+"""An S3-compatible store behind a proxy that injects faults: clean errors, no leaks, recovery."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.concurrency import may_use_reserve
+from domain.entities.images import Variant, uuid7
+from domain.errors import BytesMissing, Overloaded, Unavailable
+from infra.s3.client import S3Client
+from infra.s3.staging import S3Staging
+from tests.fault_proxy import Fault, FaultProxy
+from tests.s3_server import connect, create_bucket, s3_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from domain.entities.storage import Blob
+    from infra.s3.storage import S3Storage
+
+KEY = Variant.ORIGINAL.key_of(uuid7())
+DATA = bytes(range(256)) * 2_000
+DEADLINE_SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+async def proxy(s3_url: str) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy.to(s3_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def storage(s3_url: str, proxy: FaultProxy) -> AsyncIterator[S3Storage]:
+    bucket = await asyncio.to_thread(create_bucket, s3_url)
+    async with connect(bucket, proxy.url, deadline=DEADLINE_SECONDS, read_timeout=0.4) as storage:
+        await _until_it_works(storage)
+        yield storage
+
+
+async def _until_it_works(storage: S3Storage) -> None:
+    # The first request takes moto longer than the deadline on a busy machine.
+    for _ in range(20):
+        try:
+            await storage.write(KEY, DATA, content_type="image/png")
+        except Unavailable:
+            continue
+        return
+
+
+async def read(storage: S3Storage) -> bytes:
+    blob = await storage.open(KEY)
+    return b"".join([chunk async for chunk in blob.chunks])
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.ERROR_500, Fault.ERROR_503, Fault.RESET, Fault.SILENCE], ids=lambda f: f.value
+)
+async def test_every_call_is_refused_during_an_outage_and_works_afterwards(
+    storage: S3Storage, proxy: FaultProxy, fault: Fault
+) -> None:
+    proxy.fault = fault
+    calls = [
+        storage.check(),
+        storage.write(KEY, DATA, content_type="image/png"),
+        storage.delete([KEY]),
+        read(storage),
+        anext(storage.list()),
+        S3Staging(storage).read(uuid7(), limit=9),
+    ]
+    async with asyncio.timeout(30):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [Unavailable] * len(calls) == [type(outcome) for outcome in outcomes]
+    # Clients see the sentence, and need not know where the store is.
+    assert not any("127.0.0.1" in str(outcome) for outcome in outcomes)
+    proxy.fault = None
+    await _until_it_works(storage)
+    assert DATA == await _read_at_last(storage)
+
+
+async def test_a_truncated_body_is_never_taken_for_a_whole_one(
+    storage: S3Storage, proxy: FaultProxy
+) -> None:
+    proxy.fault = Fault.TRUNCATION
+    # More often than there are connections: none of them may leak.
+    for _ in range(70):
+        with pytest.raises(Unavailable):
+            await read(storage)
+    proxy.fault = None
+    assert DATA == await _read_at_last(storage)
+
+
+async def test_an_object_with_another_etag_is_another_object(
+    storage: S3Storage, proxy: FaultProxy
+) -> None:
+    reader = S3Client(storage.client, 20, 10)
+    full_key = storage.prefix + KEY
+    head = await storage.client.head_object(Bucket=storage.bucket, Key=full_key)
+    etag = head["ETag"].strip('"')
+    blob = await reader.open(storage.bucket, full_key, etag=etag)
+    await blob.chunks.aclose()
+    proxy.fault = Fault.WRONG_ETAG
+    with pytest.raises(BytesMissing):
+        await reader.open(storage.bucket, full_key, etag=etag)
+
+
+async def test_slow_readers_leave_connections_to_changes_and_to_callers_with_a_key(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.reads, "_max_wait_seconds", 0.05)
+    may_use_reserve.set(False)
+    opened = [await _open_at_last(storage) for _ in range(40)]
+    with pytest.raises(Overloaded, match="Too many pictures are being read"):
+        await _open_at_last(storage)
+    await storage.check()
+    await _until_it_works(storage)
+    may_use_reserve.set(True)
+    opened.append(await _open_at_last(storage))
+    for blob in opened:
+        await blob.chunks.aclose()
+    may_use_reserve.set(False)
+    assert DATA == await _read_at_last(storage)
+
+
+async def _open_at_last(storage: S3Storage) -> Blob:
+    for _ in range(20):
+        try:
+            return await storage.open(KEY)
+        except Unavailable:  # a busy machine
+            continue
+    raise AssertionError
+
+
+async def _read_at_last(storage: S3Storage) -> bytes:
+    for _ in range(20):
+        try:
+            return await read(storage)
+        except Unavailable:  # a busy machine
+            continue
+    raise AssertionError

@@ -9,7 +9,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql fuzz pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser test-crash soak screenshots check format bench graphiql fuzz pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,6 +29,12 @@ test-clients: $(READY) $(CLIENTS)  ## Run the tests with Apollo, urql, Relay and
 test-browser: $(READY) graphiql  ## Run the tests of the pages in Chromium. Needs npm for axe-core.
 	$(BIN)/python -m tests.browser.prepare
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
+
+test-crash: $(READY)  ## Kill Pictograph at failpoints and at random moments, and check that nothing is lost.
+	$(BIN)/python -m tests.crash $(CRASH_FLAGS)
+
+soak: $(READY)  ## Let a server work under random faults for 30 minutes, and check that nothing grows.
+	$(BIN)/python -m tests.crash.soak $(SOAK_FLAGS)
 
 screenshots: $(READY)  ## Take the README's screenshots of the gallery, in the font Inter if it is installed.
 	$(BIN)/python -m tests.browser.prepare

@@ -1,0 +1,125 @@
+"""The invariants of a library, checked from outside: by what its API and its commands say."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.crash.client import QUERIES, SEARCH, ask, get, list_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.crash.client import Ledger
+    from tests.crash.library import Library
+
+SAMPLE_SIZE = 20
+"""How many originals an audit reads that an earlier one has read."""
+
+INDEXING_SECONDS = 180.0
+"""How long a PROCESSING image may stay so after the last kill: a lease and a backoff."""
+
+READ_CONCURRENCY = 8
+
+
+async def audit(library: Library, ledger: Ledger) -> list[str]:
+    """Return what contradicts the ledger, in sentences. Nothing may change meanwhile."""
+    images = await list_images(library)
+    faults = _faults_of_list(images, ledger)
+    unread = [image for image in images if image["sha256"] not in ledger.checked]
+    read = [image for image in images if image["sha256"] in ledger.checked]
+    sampled = ledger.random.sample(read, min(SAMPLE_SIZE, len(read)))
+    faults += await _unreadable(library, [*unread, *sampled])
+    ledger.checked.update(image["sha256"] for image in unread)
+    faults += await _missing_of_search(library, ledger.random.choice(QUERIES))
+    return faults
+
+
+async def final_audit(library: Library, ledger: Ledger) -> list[str]:
+    """Wait until everything is indexed, sweep, and check the whole library."""
+    faults = await wait_until_indexed(library)
+    ledger.checked.clear()
+    faults += await audit(library, ledger)
+    library.age_files()
+    await library.run("sweep")
+    await library.run("sweep")
+    ids = {_image_id(image) for image in await list_images(library)}
+    stored = library.stored_ids()
+    faults += [f"the files of {each} belong to no image" for each in sorted(stored - ids)]
+    faults += [f"the image {each} has no files" for each in sorted(ids - stored)]
+    check = await library.fork("check", "--originals", "1000000")
+    await check.wait()
+    if check.status != 0 or "No faults found." not in check.said:
+        faults.append(f"pictograph check: {check.said}")
+    return faults
+
+
+def _faults_of_list(images: list[dict[str, Any]], ledger: Ledger) -> list[str]:
+    by_digest = {image["sha256"]: image["id"] for image in images}
+    ids = {image["id"] for image in images}
+    counts = Counter(image["sha256"] for image in images)
+    faults = [
+        f"{count} images have the bytes {each}" for each, count in counts.items() if count > 1
+    ]
+    faults += [
+        f"the acknowledged image {id_} with the bytes {digest} is lost"
+        for digest, id_ in ledger.images.items()
+        if by_digest.get(digest) != id_
+    ]
+    faults += [f"the deleted image {id_} has returned" for id_ in sorted(ids & ledger.deleted)]
+    faults += [
+        f"{image['id']} is FAILED: {image['failureReason']}"
+        for image in images
+        if image["status"] == "FAILED"
+    ]
+    return faults
+
+
+async def _unreadable(library: Library, images: Iterable[dict[str, Any]]) -> list[str]:
+    faults = []
+    waiting = iter(images)
+
+    async def read() -> None:
+        for image in waiting:
+            response = await get(library, image["url"])
+            if response.status_code != httpx.codes.OK:
+                faults.append(f"the original of {image['id']} answers {response.status_code}")
+            elif hashlib.sha256(response.content).hexdigest() != image["sha256"]:
+                faults.append(f"the original of {image['id']} has other bytes")
+
+    await asyncio.gather(*(read() for _ in range(READ_CONCURRENCY)))
+    return faults
+
+
+async def _missing_of_search(library: Library, text: str) -> list[str]:
+    faults = []
+    for node in (await ask(library, SEARCH, text=text))["searchImages"]["nodes"]:
+        for variant in ("url", "large", "thumbnail"):
+            response = await get(library, node[variant])
+            if response.status_code != httpx.codes.OK:
+                faults.append(f"found {node['id']}, whose {variant} answers {response.status_code}")
+    return faults
+
+
+async def wait_until_indexed(library: Library) -> list[str]:
+    """Wait until no image is PROCESSING; return those that stay so, in sentences."""
+    deadline = time.monotonic() + INDEXING_SECONDS
+    while True:
+        waiting = [each for each in await list_images(library) if each["status"] == "PROCESSING"]
+        if not waiting:
+            return []
+        if time.monotonic() > deadline:
+            return [f"{each['id']} stays PROCESSING" for each in waiting]
+        await asyncio.sleep(1)
+
+
+def _image_id(image: dict[str, Any]) -> str:
+    """Return the id that storage knows an image by."""
+    path: str = urlsplit(image["url"]).path
+    return path.split("/")[2]

@@ -41,12 +41,13 @@ def sweep(
 
 async def _sweep(settings: Settings, *, even_everything: bool) -> None:
     async with app.open_library(settings) as library:
-        emptied = await library.empty_trash()
         with err.status("Checking stored files") as status:
             swept = await library.sweep(
                 force=even_everything,
                 progress=lambda count: status.update(f"Checked {count:,} stored files"),
             )
+        # After the sweep, which refuses files of another library.
+        emptied = await library.empty_trash()
         targets = await library.sweep_targets()
     kept = (
         f"{swept.kept_objects:,} unreferenced files kept: they are older than this library's claim "

@@ -26,8 +26,11 @@ def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.fixture(scope="module")
 def shared_settings(settings: dict[str, object], postgres_module_url: str) -> dict[str, object]:
-    """The settings, with a database of the server that the tests share: it starts at once."""
-    return settings | {"database_url": typed_url(postgres_module_url)}
+    """The settings, with a database of the server that the tests share: it starts at once.
+
+    Deletions are final: a test that uploads the picture of another would get it from the trash.
+    """
+    return settings | {"database_url": typed_url(postgres_module_url), "trash_days": 0}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,7 @@ def postcards(
         "data_dir": tmp_path_factory.mktemp("postcards"),
         "database_url": typed_url(postgres_session_url),
         "api_key": KEY,
+        "trash_days": 0,
     }
     with Server.in_thread(settings) as server:
         fill(server)

@@ -18,6 +18,8 @@ from tests.s3_server import s3_server
 LIBRARY = "{ images(first: 100) { nodes { id filename url(variant: LARGE) } } }"
 DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedImageIds } }"
 
+RESTORE = "mutation ($ids: [ID!]!) { restoreImages(input: {ids: $ids}) { images { id } } }"
+
 
 def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
     model: Path, postgres_url: str, tmp_path: Path
@@ -47,6 +49,14 @@ def test_a_database_and_a_bucket_take_the_place_of_the_embedded_ones(
             assert picture(1) == server.http.get(result["image"]["url"]).content
             server.ask(DELETE, ids=[node["id"]])
             assert server.http.get(node["url"]).status_code == 404
+            assert [] == server.ask(LIBRARY)["images"]["nodes"]
+            server.ask(RESTORE, ids=[node["id"]])
+            assert [node] == server.ask(LIBRARY)["images"]["nodes"]
+            assert picture(1) == server.http.get(result["image"]["url"]).content
+            server.ask(DELETE, ids=[node["id"]])
+        emptied = pictograph("sweep", settings=settings | {"trash_days": 0})
+        assert "1 images of the trash removed." in emptied.stdout
+        assert "0 stored files checked" in pictograph("sweep", settings=settings).stdout
         assert not (tmp_path / "never made").exists()
 
 

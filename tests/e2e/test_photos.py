@@ -54,7 +54,7 @@ def library(
     yield server
     assert _delete_all(server) == 27
     kept = Path(str(shared_settings["data_dir"])) / "files"
-    assert [] == [path for path in kept.rglob("*") if path.is_file()]
+    assert [] == [path for path in kept.glob("*/*/*") if path.is_file()]
 
 
 def _delete_all(server: Server) -> int:

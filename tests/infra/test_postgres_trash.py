@@ -1,0 +1,68 @@
+"""The trash on PostgreSQL beside workers that store their results at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from domain.entities.filters import EVERYTHING
+from domain.entities.images import ImageStatus
+from infra.postgres.catalog.trash import PostgresTrash
+from infra.postgres.engine import open_engine
+from infra.postgres.work.repair_queue import PostgresRepairQueue
+from tests.contracts.conftest import MODEL
+from tests.contracts.work_fixtures import PostgresWorkFixture, indexed, pending_image
+from tests.postgres_library import PostgresLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROUNDS = 20
+NOW = datetime(2025, 1, 31, tzinfo=UTC)
+FINDABLE = text("""
+    SELECT count(*) FROM embeddings JOIN images ON id = image_id WHERE deleted_at IS NOT NULL
+""")
+
+
+@pytest.fixture
+async def library(postgres_url: str) -> AsyncIterator[PostgresLibrary]:
+    async with open_engine(postgres_url) as engine:
+        yield await PostgresLibrary.open(engine, MODEL)
+
+
+async def test_no_embedding_is_stored_for_an_image_that_is_deleted_at_that_moment(
+    library: PostgresLibrary,
+) -> None:
+    fixture, trash = PostgresWorkFixture(library), PostgresTrash(library.engine)
+    for _ in range(ROUNDS):
+        await library.add_pending(image := pending_image())
+        [task] = await fixture.queue.lease(1, seconds=60)
+        await asyncio.gather(fixture.queue.finish([indexed(task)]), trash.add([image.id], NOW))
+        async with library.engine.connect() as connection:
+            assert 0 == await connection.scalar(FINDABLE)
+        assert {} == await library.embeddings([image.id])
+
+
+async def test_an_image_that_is_deleted_restored_and_indexed_at_the_same_moment_is_whole(
+    library: PostgresLibrary,
+) -> None:
+    fixture, trash = PostgresWorkFixture(library), PostgresTrash(library.engine)
+    for _ in range(ROUNDS):
+        await library.add_pending(image := pending_image())
+        [task] = await fixture.queue.lease(1, seconds=60)
+        await asyncio.gather(
+            trash.add([image.id], NOW),
+            fixture.queue.finish([indexed(task)]),
+            trash.restore([image.id]),
+        )
+        await trash.restore([image.id])
+        for left in await fixture.queue.lease(1, seconds=60):
+            await fixture.queue.finish([indexed(left)])
+        assert ImageStatus.READY is (await library.get([image.id]))[image.id].status
+        assert {image.id} == set(await library.embeddings([image.id]))
+    assert ROUNDS == await library.count(EVERYTHING)
+    assert {} == await PostgresRepairQueue(library.engine).violations()

@@ -32,8 +32,8 @@ _START_TIMEOUT_SECONDS = 60
 _EXIT_TIMEOUT_SECONDS = 1
 _MAX_TASKS_PER_PROCESS = 500
 _INHERITED_VARIABLES = ("PATH", "HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-# The operating system may run other programs, or none: a machine can be paused.
-_WALL_CLOCK_FACTOR = 8
+# How long a process may wait for a processor, in addition to the CPU time of a picture.
+_MAX_IDLE_SECONDS = 60
 # A killed process is replaced, and its task runs again, after these pauses.
 _REPLACEMENT_PAUSES_SECONDS = (0.1, 1.0)
 # What a process does to itself with a picture. Any other signal comes from outside: from the
@@ -217,7 +217,7 @@ class _ProcessSlot:
             raise
         self.task_count += 1
         try:
-            async with asyncio.timeout(_WALL_CLOCK_FACTOR * self.limits.seconds):
+            async with asyncio.timeout(self.limits.seconds + _MAX_IDLE_SECONDS):
                 await self._send(message)
                 return unpack_response(*await self._receive())
         except TimeoutError:

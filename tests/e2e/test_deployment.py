@@ -85,7 +85,7 @@ def upload_during_a_stop_of_the_whole_service(server: ServerProcess) -> dict[str
     """Upload eight pictures, and stop the server and its decoder processes meanwhile."""
     decoders = decoder_processes_of(server.process.pid)
     used_before = sum(map(cpu_ticks, decoders))
-    files = {f"{number}.jpg": picture(number, side=2_000) for number in range(10, 18)}
+    files = {f"{number}.jpg": picture(number, side=700) for number in range(10, 18)}
     with ThreadPoolExecutor(1) as client:
         upload = client.submit(server.upload, files)
         while sum(map(cpu_ticks, decoders)) == used_before and not upload.done():

@@ -137,7 +137,10 @@ async def test_decoder_processes_ignore_the_signals_that_stop_a_service(
     assert before == decoder_processes_of(os.getpid())
 
 
-async def test_a_picture_whose_decoder_process_gets_no_time_can_be_sent_again() -> None:
+async def test_a_picture_whose_decoder_process_gets_no_time_can_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infra.pillow.decoder_pool._MAX_IDLE_SECONDS", 0.1)
     async with PillowImaging(encoder_side=16, decode_seconds=0.1, workers=1) as imaging:
         [pid] = decoder_processes_of(os.getpid())
         os.kill(pid, signal.SIGSTOP)

@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
+FUZZ_OPERATIONS ?= 10000
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql fuzz pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -50,6 +51,9 @@ format: $(READY)  ## Format the code and fix lint errors.
 
 bench: $(READY)  ## Run the benchmarks on this machine.
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## Send 10,000 generated operations to a server. Set the number with FUZZ_OPERATIONS=500.
+	$(BIN)/python -m tests.fuzz.operations --operations $(FUZZ_OPERATIONS)
 
 graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql

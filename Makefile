@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
+FUZZ_OPERATIONS ?= 10000
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
@@ -59,6 +60,9 @@ fuzz: $(READY)  ## Decode mutated photos. Set the number with FUZZ_FLAGS="--muta
 
 bench: $(READY)  ## Run the benchmarks on this machine.
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)  ## Send 10,000 generated operations to a server. Set the number with FUZZ_OPERATIONS=500.
+	$(BIN)/python -m tests.fuzz.operations --operations $(FUZZ_OPERATIONS)
 
 graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql

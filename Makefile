@@ -9,7 +9,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser screenshots check format bench graphiql pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser test-kills screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,6 +29,9 @@ test-clients: $(READY) $(CLIENTS)  ## Run the tests with Apollo, urql, Relay and
 test-browser: $(READY) graphiql  ## Run the tests of the pages in Chromium. Needs npm for axe-core.
 	$(BIN)/python -m tests.browser.prepare
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
+
+test-kills: $(READY)  ## Kill the embedded PostgreSQL 100 times under load, and count what is lost.
+	$(BIN)/python -m tests.kill_postgres $(KILLS)
 
 screenshots: $(READY)  ## Take the README's screenshots of the gallery, in the font Inter if it is installed.
 	$(BIN)/python -m tests.browser.prepare

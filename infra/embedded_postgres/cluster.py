@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import psutil  # type: ignore[import-untyped] # no types
 
 from domain.errors import Misconfigured
-from infra.embedded_postgres.account import Account
+from infra.embedded_postgres.account import Account, check_entry
 from infra.embedded_postgres.binaries import POSTGRES_VERSION, find_binaries
 from infra.embedded_postgres.reserve import is_disk_full, keep_reserve, release_reserve
 
@@ -318,7 +318,7 @@ class Cluster:
 
     def _initialize(self, lock: int, folder: int) -> None:
         """Run initdb in a temporary folder, and rename it: a crash leaves no partial cluster."""
-        check_account(self.account)
+        check_entry(self.account.uid)
         fresh = self.folder / "cluster.new"
         shutil.rmtree(fresh, ignore_errors=True)
         log.info("Creating an embedded PostgreSQL %s in %s", POSTGRES_VERSION, self.folder)
@@ -408,16 +408,6 @@ def open_cluster(folder: Path) -> Cluster:
             f"folders above {folder}: allow it with chmod o+x, or {ALTERNATIVES}."
         )
     return Cluster(folder, account, binaries, account_may_enter)
-
-
-def check_account(account: Account) -> None:
-    """Raise Misconfigured if the account cannot create a cluster."""
-    if not account.has_entry:
-        raise Misconfigured(
-            f"The user id {account.uid} has no entry in /etc/passwd, and PostgreSQL creates no "
-            "database without one: add an entry, run Pictograph as a user that has one, or set "
-            "PICTOGRAPH_DATABASE_URL to a server of your own."
-        )
 
 
 def has_ended(process: psutil.Process) -> bool:

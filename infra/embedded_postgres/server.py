@@ -25,6 +25,11 @@ log = logging.getLogger(__name__)
 DATABASE = "postgres"
 POLL_INTERVAL_SECONDS = 0.05
 PROBE_TIMEOUT_SECONDS = 5.0
+PROBE_FAILURES = (
+    *(OSError, TimeoutError, asyncpg.PostgresError),
+    # asyncpg raises these if the server dies while it answers.
+    *(asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 RECOVERY_LOG_INTERVAL_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 30.0  # of a server that has completed its start
 SUPERVISION_INTERVAL_SECONDS = 1.0
@@ -167,7 +172,7 @@ async def _accepts_connections(cluster: Cluster) -> bool:
         )
     except asyncpg.TooManyConnectionsError:
         return True
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+    except PROBE_FAILURES:
         return False
     await connection.close()
     return True

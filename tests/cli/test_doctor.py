@@ -22,6 +22,14 @@ async def test_checking_a_new_library_creates_no_database(tmp_path: Path) -> Non
     assert not folder.exists()
 
 
+async def test_a_user_id_without_an_entry_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 2_000_000_123)
+    with pytest.raises(Misconfigured, match="2000000123 has no entry in /etc/passwd"):
+        await check_database(read_settings(data_dir=tmp_path))
+
+
 async def test_the_folder_of_the_files_is_named(tmp_path: Path) -> None:
     files = await check_files(read_settings(data_dir=tmp_path))
     assert f"Files are stored in {tmp_path / 'files'}." == files

@@ -50,7 +50,7 @@ async def test_a_failed_write_leaves_the_old_bytes(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Unavailable, match="disk is full"):
         await storage.write(key, b"new", content_type="image/png")
     assert {b"old"} == {file.read_bytes() for file in files(tmp_path)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import Variant, uuid7
-from domain.errors import BytesMissing, Misconfigured
+from domain.errors import BytesMissing, Misconfigured, Unavailable
 from infra.filesystem.storage import FolderStorage
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def test_a_failed_write_leaves_the_old_bytes(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Unavailable, match="disk is full"):
         await storage.write(key, b"new", content_type="image/png")
     assert {b"old"} == {file.read_bytes() for file in files(tmp_path)}
 
@@ -113,3 +114,27 @@ def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(Misconfigured, match=r"Cannot store pictures in .*Name a writable"):
         FolderStorage(tmp_path / "file" / "pictures")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(errno.ENOSPC, "The server's disk is full"), (errno.EIO, "The server's disk does not work")],
+)
+async def test_a_full_or_broken_disk_is_an_outage_that_leaves_no_file(
+    storage: FolderStorage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    sentence: str,
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    key = Variant.ORIGINAL.key_of(uuid7())
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(Unavailable, match=sentence):
+            await storage.write(key, b"bytes", content_type="image/png")
+    assert [] == files(tmp_path)
+    await storage.check()
+    await storage.write(key, b"bytes", content_type="image/png")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import Server, ServerProcess
+from tests.e2e.process import KEY, Server, ServerProcess, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +103,29 @@ def _kept_files(settings: dict[str, object]) -> list[Path]:
     folder = settings["data_dir"]
     assert hasattr(folder, "rglob")
     return [path for path in (folder / "files").glob("*/*/*") if path.is_file()]  # type: ignore[operator]  # narrowed above
+
+
+def test_a_server_that_is_told_to_stop_is_not_ready_and_answers_until_it_is_drained(
+    model: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    settings: dict[str, object] = {
+        "model": model,
+        "data_dir": tmp_path,
+        "database_url": typed_url(postgres_url),
+        "api_key": KEY,
+        "drain_seconds": 5,
+    }
+    live = 'subscription { imageMatched(by: {text: "a kite"}) { cursor } }'
+    events = {"Accept": "text/event-stream"}
+    with ServerProcess.start(settings) as server:
+        assert server.http.get("/readyz").status_code == 200
+        with server.http.stream("POST", "/graphql", json={"query": live}, headers=events) as stream:
+            server.process.send_signal(signal.SIGTERM)
+            while server.http.get("/readyz").status_code == 200:
+                pass
+            assert {"status": "stopping", "checks": {}} == server.http.get("/readyz").json()
+            assert {"__typename": "Query"} == server.ask("{ __typename }")
+            ended = stream.read().decode()
+        assert "The server is stopping; subscribe again." in ended
+        assert ended.endswith("event: complete\ndata:\n\n")
+        assert server.process.wait(timeout=60) == 0

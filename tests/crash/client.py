@@ -181,7 +181,8 @@ async def create_targets(library: Library, files: Sequence[bytes]) -> list[dict[
 async def send(library: Library, target: dict[str, Any], data: bytes) -> None:
     """Send a file to an upload target. Raises Unavailable."""
     fields = {each["name"]: each["value"] for each in target["fields"]}
-    await _post(library, urlsplit(target["url"]).path, data=fields, files={"file": data})
+    # Of a bucket it is the address of the store, of a folder that of the server.
+    await _post(library, target["url"], data=fields, files={"file": data})
 
 
 async def complete(library: Library, ledger: Ledger, targets: Sequence[dict[str, Any]]) -> None:

@@ -82,8 +82,6 @@ def main(  # noqa: PLR0913 - each is an option
     report.write_text(json.dumps(content, indent=2) + "\n")
     _show("Kills at failpoints", swept)
     _show("Kills at random moments", killed)
-    for fault in found:
-        console.print(fault, style="red", markup=False)
     if found:
         console.print(f"{len(found)} faults. The libraries and logs are in {folder}.")
         sys.exit(1)
@@ -134,7 +132,9 @@ async def _outcome(library: Library, work: Coroutine[Any, Any, Any]) -> dict[str
         outcome = asdict(await work)
     finally:
         await library.close()
-    console.print(f"{library.name}: {len(outcome['faults'])} faults", style="dim")
+    console.print(f"{library.name}: {outcome['kills']} kills, {len(outcome['faults'])} faults")
+    for fault in outcome["faults"]:
+        console.print(fault, style="red", markup=False)
     return outcome
 
 

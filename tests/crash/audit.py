@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SAMPLE_SIZE = 20
 """How many originals an audit reads that an earlier one has read."""
 
-INDEXING_SECONDS = 180.0
-"""How long a PROCESSING image may stay so after the last kill: a lease and a backoff."""
+INDEXING_SECONDS = 900.0
+"""How long an image may stay PROCESSING after the last fault: the longest backoff, and some."""
 
 READ_CONCURRENCY = 8
 

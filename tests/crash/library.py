@@ -53,9 +53,7 @@ class Library:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        limits = httpx.Limits(keepalive_expiry=2)
-        headers = {"Authorization": f"Bearer {KEY}"}
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=60, limits=limits, headers=headers)
+        self.http = self._connect()
 
     @property
     def data_folder(self) -> Path:
@@ -108,6 +106,9 @@ class Library:
     async def start_only(self, failpoint: Failpoint | None = None) -> None:
         """Start a server, and wait for nothing."""
         assert self.server is None or self.server.has_ended
+        # The connections of the server before are broken.
+        await self.http.aclose()
+        self.http = self._connect()
         self.starts += 1
         self.server = await self.fork("serve", failpoint=failpoint)
 
@@ -151,6 +152,11 @@ class Library:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         return True
+
+    def _connect(self) -> httpx.AsyncClient:
+        limits = httpx.Limits(keepalive_expiry=2)
+        headers = {"Authorization": f"Bearer {KEY}"}
+        return httpx.AsyncClient(base_url=self.url, timeout=60, limits=limits, headers=headers)
 
     async def close(self) -> None:
         """End all processes and connections."""

@@ -14,7 +14,6 @@ from tests.crash.client import Ledger, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from pathlib import Path
 
     from tests.crash.library import Library
 
@@ -97,8 +96,3 @@ async def _work_for(library: Library, ledger: Ledger, seconds: float) -> list[st
 async def _tolerate_outages(work: Coroutine[None, None, None]) -> None:
     with suppress(Unavailable):
         await work
-
-
-def library_folders(folder: Path, count: int) -> list[Path]:
-    """Return a folder for each library."""
-    return [folder / f"library-{number}" for number in range(count)]

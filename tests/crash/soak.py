@@ -60,9 +60,10 @@ KEPT_IMAGES = 60
 """The library keeps its size: what grows is not the data."""
 
 MAX_MEMORY_GROWTH = 96 * MEBIBYTE
-MAX_DESCRIPTOR_GROWTH = 16
+MAX_DESCRIPTOR_GROWTH = 72
 MAX_CONNECTION_GROWTH = 2
-"""The bounds of what may grow. Memory is PSS of the server and its decoder processes."""
+"""The bounds of what may grow. Memory is PSS of the server and its decoder processes. Descriptors
+are bounded by the pools: 8 connections to PostgreSQL and 64 to S3."""
 
 MAX_SHOWN = 12
 """How many kinds of a count are shown. The report has all."""

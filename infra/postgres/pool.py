@@ -21,6 +21,8 @@ class ReservingPool(AsyncAdaptedQueuePool):
     The capacity is as large as the pool.
     """
 
+    # SQLAlchemy derives the name of the logger from it: its messages are not the product's.
+    _sqla_logger_namespace = "sqlalchemy.pool.impl.ReservingPool"
     capacity: Capacity
 
     def _do_get(self) -> ConnectionPoolEntry:

@@ -21,7 +21,8 @@ def model() -> Path:
 @pytest.fixture(scope="module")
 def settings(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """Nothing but a model that needs no network, a folder to throw away, and a key."""
-    return {"model": model, "data_dir": tmp_path_factory.mktemp("data"), "api_key": KEY}
+    folder = tmp_path_factory.mktemp("data")
+    return {"model": model, "data_dir": folder, "api_key": KEY, "trash_days": 0}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def shared_settings(settings: dict[str, object], postgres_module_url: str) -> di
 
     Deletions are final: a test that uploads the picture of another would get it from the trash.
     """
-    return settings | {"database_url": typed_url(postgres_module_url), "trash_days": 0}
+    return settings | {"database_url": typed_url(postgres_module_url)}
 
 
 @pytest.fixture(scope="module")

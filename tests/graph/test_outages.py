@@ -185,11 +185,11 @@ async def _disconnect_from(backend: FakeBackend, query: str) -> list[Message]:
         "scheme": "http",
         "headers": [
             (b"content-type", b"application/json"),
-            (b"host", b"pictures.test"),
+            (b"host", b"localhost"),
             (b"authorization", f"Bearer {KEY}".encode()),
         ],
         "http_version": "1.1",
-        "server": ("pictures.test", 80),
+        "server": ("localhost", 80),
     }
     await app(scope, receive, send)
     return sent

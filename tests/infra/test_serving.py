@@ -28,9 +28,10 @@ class Of(SimpleNamespace):
 async def test_a_server_keeps_nothing_of_a_model_that_answers_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stopping = SimpleNamespace(stopping=asyncio.Event())
+    stopping = SimpleNamespace(draining=asyncio.Event(), stopping=asyncio.Event())
     pictograph = SimpleNamespace(
         use_cases=Of(sweep=None, sweep_targets=None),
+        library=SimpleNamespace(empty_trash=None, scrub=None, restore_tasks=None),
         loaded_models=SimpleNamespace(ready_use_cases=None),
         refresh_models=print,
         work=print,

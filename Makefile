@@ -29,7 +29,7 @@ test-clients: $(READY) $(CLIENTS)  ## Run the tests with Apollo, urql, Relay and
 
 test-browser: $(READY) graphiql  ## Run the tests of the pages in Chromium. Needs npm for axe-core.
 	$(BIN)/python -m tests.browser.prepare
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile tests/browser $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile tests/browser $(PYTEST_FLAGS)
 
 test-crash: $(READY)  ## Kill Pictograph at failpoints and at random moments, and check that nothing is lost.
 	$(BIN)/python -m tests.crash $(CRASH_FLAGS)

@@ -57,6 +57,9 @@ LONGEST = (
     "e2e/test_models.py",
     "infra/test_embedded_postgres.py",
     "e2e/test_import.py",
+    "e2e/test_outages.py",
+    "e2e/test_import_identity.py",
+    "e2e/test_embedded_database.py",
     "e2e/test_subscriptions.py",
     "e2e/test_demo.py",
     "e2e/test_deployment.py",
@@ -66,7 +69,9 @@ LONGEST = (
     "e2e/test_working.py",
     "e2e/test_serving.py",
     "e2e/test_direct_uploads.py",
-    "e2e/test_embedded_database.py",
+    "infra/test_pillow.py",
+    "infra/test_postgres_outages.py",
+    "e2e/test_hostile_files.py",
     "infra/test_s3.py",
     "e2e/test_meaning.py",
     "infra/test_postgres_pages.py",
@@ -79,7 +84,15 @@ LONGEST = (
 TOGETHER = {"e2e/test_readme.py": "postcards", "e2e/test_search_command.py": "postcards"}
 """Files that one worker runs, because they share what takes long to set up."""
 
-APART = ("e2e/test_import.py", "e2e/test_models.py", "e2e/test_deployment.py", "infra/test_s3.py")
+APART = (
+    "e2e/test_deployment.py",
+    "e2e/test_embedded_database.py",
+    "e2e/test_import.py",
+    "e2e/test_import_identity.py",
+    "e2e/test_models.py",
+    "infra/test_embedded_postgres.py",
+    "infra/test_s3.py",
+)
 """Files whose tests share nothing, and that several workers run."""
 
 

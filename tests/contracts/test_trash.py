@@ -232,6 +232,17 @@ async def test_a_result_for_an_image_that_was_deleted_meanwhile_is_not_stored(
     assert PROCESSING is (await trash.restore([image.id]))[image.id].status
 
 
+@pytest.mark.parametrize("catalog", ["memory", "postgres"], indirect=True)
+async def test_an_upload_does_not_make_an_image_ready_that_was_deleted_meanwhile(
+    catalog: ImageLibrary, trash: Trash
+) -> None:
+    await catalog.add_pending(image := pending_image())
+    await trash.add([image.id], NOW)
+    await catalog.make_ready(replace(image, status=READY), EAST)
+    assert [] == await hits(catalog)
+    assert PROCESSING is (await trash.restore([image.id]))[image.id].status
+
+
 async def test_an_object_with_the_bytes_of_a_deleted_image_does_not_bring_it_back(
     catalog: ImageLibrary, trash: Trash
 ) -> None:

@@ -12,6 +12,7 @@ from domain.entities.uploads import UploadedImage
 from domain.use_cases.uploads.reupload import reupload
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
 from tests.fakes.files import upload
+from tests.fakes.images import NOON
 from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
@@ -72,16 +73,20 @@ async def test_uploading_a_picture_that_waits_for_a_worker_indexes_it(
     assert await library.image(waiting.id) == outcome.image
 
 
-@pytest.mark.parametrize("end", ["deleted", "failed", "ready"])
+@pytest.mark.parametrize("end", ["deleted", "in the trash", "failed", "ready"])
 async def test_a_picture_that_stops_waiting_while_it_is_uploaded_again_is_found(
     end: str, use_cases: UseCases, library: LibraryWithTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = await library.add_pending()
     make_ready = library.catalog.make_ready
+    trash = MemoryTrash(library.catalog)
 
     async def end_and_make_ready(image: Image, embedding: Embedding) -> None:
         if end == "deleted":
             await library.catalog.delete([image.id])
+        elif end == "in the trash":
+            monkeypatch.setattr(library.catalog, "make_ready", make_ready)
+            await trash.add([image.id], NOON)
         elif end == "failed":
             library.catalog.put(replace(waiting, status=ImageStatus.FAILED))
         else:
@@ -91,7 +96,7 @@ async def test_a_picture_that_stops_waiting_while_it_is_uploaded_again_is_found(
     monkeypatch.setattr(library.catalog, "make_ready", end_and_make_ready)
     [outcome] = await use_cases.upload([upload(RED)])
     assert isinstance(outcome, UploadedImage)
-    is_same = end == "ready"
+    is_same = end in {"in the trash", "ready"}
     assert (is_same, is_same) == (outcome.image.id == waiting.id, outcome.is_duplicate)
     assert ImageStatus.READY is outcome.image.status
     assert [outcome.image] == library.catalog.all()

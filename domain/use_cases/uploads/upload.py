@@ -90,7 +90,9 @@ class UploadImages:
         await self.ingestion.make_ready(image.with_picture(picture), embedding)
         indexed = (await self.catalog.get([image.id])).get(image.id)
         if indexed is None:
-            await self.storage.delete(Variant.keys_of([image.id]))
+            # An image that was moved into the trash meanwhile keeps its bytes.
+            if not await self.catalog.existing_ids([image.id]):
+                await self.storage.delete(Variant.keys_of([image.id]))
         elif indexed.is_replaceable:
             # The worker had failed meanwhile.
             return await self._reupload(indexed, data, ())

@@ -148,7 +148,11 @@ def _updated(image: Image) -> CTE:
     images = ImageRow.metadata.tables["images"]
     return (
         update(images)
-        .where(images.c.id == image.id, images.c.status == ImageStatus.PROCESSING.value)
+        .where(
+            images.c.id == image.id,
+            images.c.status == ImageStatus.PROCESSING.value,
+            images.c.deleted_at.is_(None),
+        )
         .values(ready_values(image, columns=FILE_FACTS))
         .returning(images.c.id)
         .cte("new")

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -28,7 +29,6 @@ from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from domain.entities.images import Image
     from domain.entities.work import Task
@@ -66,7 +66,7 @@ class ImportedLibrary:
         return {each.source.location: each.is_missing for each in known}
 
     async def counts(self, *, since: UUID | None = None) -> ImportCounts:
-        return await self.missing_objects.count(PHOTOS, since=since or uuid7())
+        return await self.missing_objects.count(PHOTOS, since=since or next_uuid7())
 
     async def forgotten(
         self, key_range: KeyRange = PHOTOS, *, grace_period: timedelta = timedelta()
@@ -79,6 +79,11 @@ class ImportedLibrary:
 
     async def image(self, found: FoundObject) -> Image | None:
         return (await self.catalog.get([found.id])).get(found.id)
+
+
+def next_uuid7() -> UUID:
+    """Return an id of the next millisecond: the ids of one millisecond are in no order."""
+    return UUID(int=uuid7().int + (1 << 80))
 
 
 def found_object(name: str, *, version: str = "1", tags: tuple[str, ...] = ()) -> FoundObject:
@@ -345,7 +350,7 @@ async def test_a_missing_image_gets_the_file_that_was_moved_and_rewritten_before
     assert [] == await library.missing_objects.reunite(PHOTOS, since=since)
     await library.catalog.update(moved["described"].id, ImageChanges(rating=1))
     await library.objects.mark_missing([each.id for each in old.values()])
-    assert [] == await library.missing_objects.reunite(PHOTOS, since=uuid7())
+    assert [] == await library.missing_objects.reunite(PHOTOS, since=next_uuid7())
     for reunited in ([moved["a"].id], []):
         assert reunited == await library.missing_objects.reunite(PHOTOS, since=since)
     after = (await library.catalog.get([before.id]))[before.id]
@@ -421,7 +426,7 @@ async def test_an_image_gets_another_object_of_the_same_bytes_as_its_source(
     assert found[holder].source == await source_of(library, image_id)
     await library.objects.mark_missing([found[holder].id])
     assert found[first].source == await source_of(library, image_id)
-    assert ImportCounts() == await library.counts(since=uuid7())
+    assert ImportCounts() == await library.counts(since=next_uuid7())
     await library.objects.mark_missing([found[first].id])
     assert [image_id] == await library.forgotten()
     assert {} == await library.catalog.get([image_id])

@@ -218,7 +218,7 @@ class AgeingQueue(Generic[Item]):
         waiting[item] = next(self._arrivals)
 
     def pop(self, among: Collection[Priority] = tuple(Priority)) -> tuple[Item, Priority] | None:
-        """Remove the first item among these priorities. Returns None where there is none."""
+        """Remove the first item among these priorities. Returns None if no item waits."""
         heads = [
             (arrival + priority, item, priority)
             for priority in among

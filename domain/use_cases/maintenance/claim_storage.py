@@ -23,7 +23,7 @@ IMAGES_PER_END = 10
 
 @dataclass(frozen=True, slots=True)
 class ClaimStorage:
-    """Returns the claim of this library on the storage, and makes it where there is none.
+    """Returns the claim of this library on the storage, and makes it if the storage has no claim.
 
     A storage without a marker is claimed where database and storage fit each other: both are empty,
     as those of a new library, or the storage has files of the database's images, as that of a

@@ -13,20 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships no types
 
+from infra.clip.deferred_compiler import deferred_compiler
 from infra.embedded_postgres.cluster import SERVER_SETTINGS
 from infra.embedded_postgres.server import embedded_postgres
-from infra.postgres.engine import open_engine
-from infra.postgres.migrate import upgrade
 from pictograph.cli.console import LOGGED_PACKAGES
+from tests.databases import Databases, make_template, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
 HERE = Path(__file__).parent
-TEMPLATE = "migrated"
 SHARED_SETTINGS = {
     # Of all workers together.
     "max_connections": "300",
@@ -129,10 +125,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def _import_libraries() -> None:
     """Import what takes long, before coverage begins to trace: traced, it takes twice as long."""
-    for name in LIBRARIES:
-        import_module(name)
-    for name in OF_TRANSFORMERS:
-        getattr(sys.modules["transformers"], name)
+    with deferred_compiler():
+        for name in LIBRARIES:
+            import_module(name)
+        for name in OF_TRANSFORMERS:
+            getattr(sys.modules["transformers"], name)
 
 
 class ScopeScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
@@ -184,7 +181,7 @@ def portal() -> Iterator[BlockingPortal]:
 def postgres_server(
     portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Iterator[str]:
-    """The URL of a server's maintenance database; its database ``migrated`` is a template.
+    """The URL of a server's maintenance database; one of its databases is a template.
 
     All workers of a run share the server.
     """
@@ -202,52 +199,40 @@ async def _shared_postgres(folder: Path) -> AsyncIterator[str]:
         with (folder / "template.lock").open("w") as lock:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             if not (folder / "template.made").exists():
-                await _make_template(url)
+                await make_template(url)
                 (folder / "template.made").touch()
         yield url
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: str) -> Databases:
+    """The databases of that server, for this worker."""
+    return Databases(postgres_server)
+
+
 @pytest.fixture
-def postgres_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+def postgres_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
     """The URL of a migrated, empty database of the test's own."""
-    with _fresh_database(portal, postgres_server) as url:
+    with portal.wrap_async_context_manager(databases.lend()) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def postgres_module_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+def postgres_module_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
     """The URL of a migrated database for all tests of a file, which takes long to fill."""
-    with _fresh_database(portal, postgres_server) as url:
+    with _fresh_database(portal, databases) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def postgres_session_url(portal: BlockingPortal, postgres_server: str) -> Iterator[str]:
+def postgres_session_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
     """The URL of a migrated database for tests of several files."""
-    with _fresh_database(portal, postgres_server) as url:
+    with _fresh_database(portal, databases) as url:
         yield url
 
 
 @contextmanager
-def _fresh_database(portal: BlockingPortal, server: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    portal.call(_execute, server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield _database(server, name)
-    portal.call(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _make_template(url: str) -> None:
-    await _execute(url, f"CREATE DATABASE {TEMPLATE}")
-    async with open_engine(_database(url, TEMPLATE)) as engine:
-        await upgrade(engine)
-
-
-async def _execute(url: str, statement: str) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
-
-
-def _database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
+def _fresh_database(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
+    name = portal.call(databases.create)
+    yield url_of(databases.server, name)
+    portal.call(databases.drop, name)

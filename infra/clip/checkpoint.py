@@ -18,6 +18,7 @@ from domain.entities.embeddings import EmbeddingModel
 from domain.entities.images import Pixels
 from domain.entities.relevance import CLIP, Calibration, Curve
 from domain.errors import Misconfigured
+from infra.clip.deferred_compiler import deferred_compiler
 from infra.clip.dual_encoder import DualEncoder
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load(
     weights cannot be compared. Raises Misconfigured.
     """
     folder = Path(name).expanduser()
-    with _quiet_libraries():
+    with _quiet_libraries(), deferred_compiler():
         if folder.is_dir():
             if not (folder / "config.json").is_file():
                 raise Misconfigured(

@@ -1,0 +1,70 @@
+"""A model is loaded without PyTorch's compiler, which can still be imported and used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from postcards import MODEL
+
+HEAD = f"""
+import sys
+from dataclasses import replace
+import torch
+from infra.clip import checkpoint
+from infra.clip.deferred_compiler import COMPILER, deferred_compiler
+
+def load():
+    return checkpoint.load({str(MODEL)!r}, device=torch.device("cpu"), dtype=torch.float32)[1]
+"""
+
+
+def run(code: str) -> list[str]:
+    """Run code in a process that has imported nothing, and return the words that it prints."""
+    arguments = [sys.executable, "-c", HEAD + code]
+    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_loaded_model_encodes_without_the_compiler_and_can_be_compiled_afterwards() -> None:
+    code = """
+model = load()
+[before] = model.encode_texts(["a red boat"])
+print(COMPILER in sys.modules, "torch.distributed.tensor" in sys.modules)
+compiled = replace(model, model=torch.compile(model.model, backend="eager"))
+[after] = compiled.encode_texts(["a red boat"])
+print(COMPILER in sys.modules, max(abs(a - b) for a, b in zip(before, after)) < 1e-6)
+"""
+    assert ["False", "False", "True", "True"] == run(code)
+
+
+def test_whatever_else_is_asked_of_the_stand_in_imports_the_compiler() -> None:
+    code = """
+with deferred_compiler():
+    import torch._dynamo
+    stand_in = torch._dynamo
+    print(stand_in.disable(print) is print, stand_in.disable(recursive=False)(print) is print)
+    print(stand_in.config.__name__)
+print(sys.modules[COMPILER] is stand_in)
+load()
+"""
+    assert ["True", "True", "torch._dynamo.config", "False"] == run(code)
+
+
+def test_a_compiler_that_is_imported_already_is_left_alone() -> None:
+    code = """
+import torch._dynamo
+compiler = torch._dynamo
+load()
+print(sys.modules[COMPILER] is compiler)
+"""
+    assert ["True"] == run(code)
+
+
+def test_the_context_of_traced_masks_is_the_compilers() -> None:
+    code = """
+with deferred_compiler():
+    from torch._dynamo._trace_wrapped_higher_order_op import TransformGetItemToIndex
+context = TransformGetItemToIndex()
+print(type(context).__module__)
+"""
+    assert ["torch._dynamo._trace_wrapped_higher_order_op"] == run(code)

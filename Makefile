@@ -7,6 +7,8 @@ PINS := build/pins
 READY := $(VENV)/ready
 CLIENTS := tests/clients/node_modules/.package-lock.json
 FUZZ_OPERATIONS ?= 10000
+# Tests start many processes, each of which would compile all modules.
+unexport PYTHONDONTWRITEBYTECODE
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 

@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from infra.clip.deferred_compiler import deferred_compiler
 from infra.embedded_postgres.cluster import SERVER_SETTINGS
 from infra.embedded_postgres.server import embedded_postgres
 from pictograph.cli.console import LOGGED_PACKAGES
-from tests.databases import Databases, make_template, url_of
+from tests.databases import Databases, make_template
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
@@ -77,7 +77,12 @@ LONGEST = (
 )
 """Files that take long, the longest first: begun last, all other workers would wait for one."""
 
-TOGETHER = {"e2e/test_readme.py": "postcards", "e2e/test_search_command.py": "postcards"}
+TOGETHER = {
+    "e2e/test_readme.py": "postcards",
+    "e2e/test_search_command.py": "postcards",
+    "infra/test_postgres_page_plans.py": "plans",
+    "infra/test_postgres_plans.py": "plans",
+}
 """Files that one worker runs, because they share what takes long to set up."""
 
 APART = (
@@ -220,19 +225,12 @@ def postgres_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def postgres_module_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
     """The URL of a migrated database for all tests of a file, which takes long to fill."""
-    with _fresh_database(portal, databases) as url:
+    with portal.wrap_async_context_manager(databases.own()) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_session_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
     """The URL of a migrated database for tests of several files."""
-    with _fresh_database(portal, databases) as url:
+    with portal.wrap_async_context_manager(databases.own()) as url:
         yield url
-
-
-@contextmanager
-def _fresh_database(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
-    name = portal.call(databases.create)
-    yield url_of(databases.server, name)
-    portal.call(databases.drop, name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped] # it ships no types
 from sqlalchemy import make_url
 
 from infra.postgres.engine import open_engine
@@ -87,15 +87,21 @@ class Databases:
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[str]:
         """Yield the URL of a migrated, empty database."""
-        name, uses = self._free.pop() if self._free else (await self.create(), 0)
+        name, uses = self._free.pop() if self._free else (await self._create(), 0)
         yield url_of(self.server, name)
         if uses + 1 < MAX_USES and await self._empty(name):
             self._free.append((name, uses + 1))
         else:
-            await self.drop(name)
+            await self._drop(name)
 
-    async def create(self) -> str:
-        """Create a database, and return its name."""
+    @asynccontextmanager
+    async def own(self) -> AsyncIterator[str]:
+        """Yield the URL of a new database, which is not used again."""
+        name = await self._create()
+        yield url_of(self.server, name)
+        await self._drop(name)
+
+    async def _create(self) -> str:
         name = f"test_{uuid4().hex}"
         async with connected(self.server) as connection:
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
@@ -105,8 +111,7 @@ class Databases:
                 self._fresh = await _state(connection)
         return name
 
-    async def drop(self, name: str) -> None:
-        """Drop a database, if a test has not done so."""
+    async def _drop(self, name: str) -> None:
         async with connected(self.server) as connection:
             await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 

@@ -13,22 +13,25 @@ from tests.postgres_library import PostgresLibrary, activate
 from tests.postgres_models import AT_OLD, OLD, PostgresModelLibrary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from anyio.from_thread import BlockingPortal
 
+    from tests.databases import Databases
 
-@pytest.fixture(scope="module")
-def filled_url(portal: BlockingPortal, postgres_module_url: str) -> str:
-    async def fill() -> None:
-        async with open_engine(postgres_module_url) as engine:
+
+@pytest.fixture(scope="session")
+def filled_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
+    async def fill(url: str) -> None:
+        async with open_engine(url) as engine:
             await PostgresLibrary.open(engine, MODEL)
             async with engine.begin() as connection:
                 for statement in FILL:
                     await connection.execute(statement, {"count": IMAGES})
 
-    portal.call(fill)
-    return postgres_module_url
+    with portal.wrap_async_context_manager(databases.own()) as url:
+        portal.call(fill, url)
+        yield url
 
 
 @pytest_asyncio.fixture

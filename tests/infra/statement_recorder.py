@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 
 from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
 from domain.entities.filters import ImageFilter
+from infra.postgres.models.partitions import create_index, index_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ EXACT_BELOW = 2_000
 MODEL = EmbeddingModel("tests/sixteen", 16)
 EVERYTHING = ImageFilter()
 FILL = (
+    # To build the index of all embeddings takes a tenth of the time of adding them one by one.
+    text(f"DROP INDEX {index_name(1)}"),
     text("SELECT setseed(0.5)"),
     # Each tag is named by its share of the images; "rare" is one in a thousand. Places are spread
     # over the globe. About half of the images point away from QUERY; their camera make is "Far".
@@ -51,6 +54,7 @@ FILL = (
         UPDATE images SET camera_make = 'Far' FROM embeddings
         WHERE image_id = id AND (embedding::real[])[1] < 0
     """),
+    text(create_index(1, MODEL.dimensions)),
     text("ANALYZE"),
 )
 QUERY = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)

@@ -1,6 +1,7 @@
 """The GraphQL multipart request specification: files in forms, protected against CSRF."""
 
 import asyncio
+import errno
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -12,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from domain.entities.uploads import Upload
-from domain.errors import TooManyFiles
+from domain.errors import TooManyFiles, Unavailable
 from graph.http.body import bad_request, parse_json
 
 MULTIPART = "multipart/form-data"
@@ -33,6 +34,9 @@ MAX_FILE_PARTS = 200
 
 STORE_NOTHING = -1
 """A cap for ``CappedFile``, which stores one byte more than its cap."""
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+"""What writing a temporary file may fail with, by no fault of the request."""
 
 # Some of Python's charsets decode bytes to bytes.
 _OTHER_CHARSET = re.compile(r"charset\s*=\s*\"?(?!utf-?8\b)", re.IGNORECASE)
@@ -72,7 +76,7 @@ class FormParser(MultiPartParser):
             self._current_part.file.max_bytes = self._max_file_bytes
 
     async def parse(self) -> FormData:
-        """Parse the whole form. Raises HTTPException for a malformed one."""
+        """Parse the whole form. Raises HTTPException for a malformed one, and Unavailable."""
         if _OTHER_CHARSET.search(self.headers.get("content-type", "")):
             raise bad_request(
                 "The charset of the multipart request is not UTF-8; leave out the charset."
@@ -81,6 +85,13 @@ class FormParser(MultiPartParser):
             return await super().parse()
         except MultiPartException as error:
             raise bad_request(f"The multipart body cannot be read: {error.message}") from None
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            raise Unavailable(
+                "The server's disk for temporary files is full or does not work, so no file can "
+                "be received; try again later."
+            ) from error
 
 
 class _FormFile:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.embedded_postgres.cluster import open_cluster
+from tests.disks import fill, mounted
 from tests.e2e.pictures import picture
 from tests.e2e.process import KEY, Server, pictograph
 
@@ -25,26 +25,8 @@ DELETE = "mutation ($ids: [ID!]!) { deleteImages(input: {ids: $ids}) { deletedIm
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """The data folder on a disk of 256 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no tmpfs can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)  # noqa: S607 - wherever it is
-
-
-def fill(folder: Path) -> None:
-    """Fill the disk of a folder to its last block."""
-    with (folder / "other").open("ab", buffering=0) as file:
-        for size in (1 << 20, 4096):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                pass
+    with mounted(tmp_path / "disk", megabytes=256) as folder:
+        yield folder
 
 
 def test_a_server_answers_again_after_its_embedded_postgres_has_died(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from graph.http.body import Pace
-from graph.http.multipart import FormLimits, read_form
+from graph.http.multipart import FormLimits, FormParser, read_form
 from graph.http.places import Places
+from tests.disks import fill, mounted
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import MAX_FILES, Client, Serve
 from tests.graph.multipart_requests import KEY, UPLOAD, multipart, upload_form
@@ -245,3 +247,23 @@ async def test_a_body_that_trickles_is_408(serve: Serve) -> None:
     headers = {"Content-Type": "application/json"}
     response = await client.http.post("/graphql", content=trickle(), headers=headers)
     assert 408 == response.status_code
+
+
+async def test_files_that_a_full_disk_cannot_hold_are_an_outage_and_the_next_ones_are_taken(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FormParser, "spool_max_size", 1)
+    form = {"a.png": picture_file()}
+    headers = PREFLIGHT | {"Authorization": f"Bearer {KEY}"}
+    with mounted(tmp_path / "disk", megabytes=1) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        filling = fill(folder)
+        refused = await client.http.post("/graphql", headers=headers, **upload_form(form))
+        assert 503 == refused.status_code
+        assert refused.headers["Retry-After"]
+        [error] = refused.json()["errors"]
+        assert "SERVICE_UNAVAILABLE" == error["extensions"]["code"]
+        assert "disk for temporary files" in error["message"]
+        filling.unlink()
+        accepted = await client.http.post("/graphql", headers=headers, **upload_form(form))
+        assert [] == accepted.json()["data"]["uploadImages"]["userErrors"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 
+from domain.errors import Overloaded
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Pixels
@@ -24,7 +27,10 @@ class ModelInput:
 
 @dataclass(frozen=True, slots=True)
 class DualEncoder:
-    """A model with its tokenizer and its image processor. Every method blocks."""
+    """A model with its tokenizer and its image processor. Every method blocks.
+
+    The two that embed raise Overloaded where memory is short.
+    """
 
     # Any: transformers chooses the classes when it reads the checkpoint.
     model: Any
@@ -43,7 +49,7 @@ class DualEncoder:
         )
         if self._attends_to_padding:
             tokens.pop("attention_mask", None)
-        with torch.inference_mode():
+        with torch.inference_mode(), _refusing_without_memory():
             output = self.model.get_text_features(**tokens.to(self.model.device))
         return _embeddings(output.pooler_output)
 
@@ -64,7 +70,7 @@ class DualEncoder:
             name: torch.cat([each.tensors[name] for each in inputs]).to(self.model.device)
             for name in inputs[0].tensors
         }
-        with torch.inference_mode():
+        with torch.inference_mode(), _refusing_without_memory():
             output = self.model.get_image_features(**batch)
         return _embeddings(output.pooler_output)
 
@@ -105,3 +111,18 @@ def _embeddings(features: torch.Tensor) -> list[Embedding]:
     """Normalize to length 1, in float32 whatever the model's dtype."""
     vectors = torch.nn.functional.normalize(features.float(), dim=-1)
     return [tuple(vector) for vector in vectors.tolist()]
+
+
+@contextmanager
+def _refusing_without_memory() -> Iterator[None]:
+    """Raise Overloaded where memory cannot be allocated, of the processor or of the device."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch has an exception for the memory of a device, and none for that of the processor.
+        is_shortage = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not (is_shortage or "can't allocate memory" in str(error)):
+            raise
+        raise Overloaded(
+            "The server has too little free memory for the model; try again in a moment."
+        ) from error

@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoProcessor, CLIPModel
 
 from domain.entities.images import Pixels
 from domain.errors import Misconfigured, Overloaded
+from infra.clip import checkpoint
 from infra.clip.encoder import ClipEncoder, Precision
 from tests.checkpoints import full_size_clip, small_clip, small_naflex, small_siglip, small_siglip2
 
@@ -256,3 +257,21 @@ async def test_a_search_has_priority_over_a_bulk_upload(tmp_path: Path) -> None:
         assert encoder.image_queue.batch_count - before <= 2
         assert not upload.done()
         await upload
+
+
+@pytest.mark.parametrize("failure", ["memory", "bug"])
+async def test_a_forward_pass_without_memory_is_an_overload_and_the_next_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    folder = small_clip(tmp_path)
+    _, dual = checkpoint.load(str(folder), device=torch.device("cpu"), dtype=torch.float32)
+    with monkeypatch.context() as patch:
+        if failure == "memory":
+            patch.setattr(dual.model, "get_text_features", lambda **_: torch.empty(2**50))
+            with pytest.raises(Overloaded, match="too little free memory"):
+                dual.encode_texts(["a red boat"])
+        else:
+            patch.setattr(dual.model, "get_text_features", lambda **_: torch.empty(-1))
+            with pytest.raises(RuntimeError, match="negative dimension"):
+                dual.encode_texts(["a red boat"])
+    assert 1 == len(dual.encode_texts(["a red boat"]))

@@ -9,7 +9,7 @@ from domain.errors import BytesMissing
 from infra.locations import FILE_SCHEME, S3_SCHEME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
     from domain.entities.images import Source
@@ -23,7 +23,8 @@ class ExternalLocations:
     """Local folders (``file://``) and buckets (``s3://``). Other schemes raise BytesMissing."""
 
     folders: ExternalFolders
-    buckets: ExternalBuckets
+    buckets: Callable[[], ExternalBuckets]
+    """Returns the buckets; called where the first location in one is named."""
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         return await self._adapter_for(source.location).open(source, byte_range)
@@ -41,5 +42,5 @@ class ExternalLocations:
         if location.startswith(FILE_SCHEME):
             return self.folders
         if location.startswith(S3_SCHEME):
-            return self.buckets
+            return self.buckets()
         raise BytesMissing(location)

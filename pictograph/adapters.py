@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infra.filesystem.staging import FolderStaging
     from infra.pillow.imaging import PillowImaging
     from infra.s3.claims import S3Claims
+    from infra.s3.external import ExternalBuckets
     from infra.s3.staging import S3Staging
     from infra.settings import Settings
 
@@ -166,6 +167,26 @@ async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocat
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
     from infra.locations import S3_SCHEME, location_of
+
+    data_dir = settings.data_dir.resolve()
+    files = tuple(f"{location_of(data_dir / name)}/" for name in LIBRARY_FOLDERS)
+    prefix = settings.s3_prefix.strip("/")
+    bucket = f"{S3_SCHEME}{settings.s3_bucket}/"
+    objects = f"{bucket}{prefix}/" if prefix else bucket
+    own_objects = (objects,) if settings.s3_bucket else ()
+    async with AsyncExitStack() as stack:
+
+        @cache
+        def buckets() -> ExternalBuckets:
+            opened = _external_buckets(settings, own_objects)
+            stack.push_async_exit(opened)
+            return opened
+
+        yield ExternalLocations(ExternalFolders(files), buckets)
+
+
+def _external_buckets(settings: Settings, own_objects: tuple[str, ...]) -> ExternalBuckets:
+    # The libraries of S3 take half a second to import, and most libraries need none.
     from infra.s3.client import S3Client
     from infra.s3.external import ExternalBuckets
 
@@ -179,14 +200,7 @@ async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocat
         deadline_seconds=settings.s3_call_seconds,
         read_timeout_seconds=settings.s3_call_seconds / S3_ATTEMPTS_IN_DEADLINE,
     )
-    data_dir = settings.data_dir.resolve()
-    files = tuple(f"{location_of(data_dir / name)}/" for name in LIBRARY_FOLDERS)
-    prefix = settings.s3_prefix.strip("/")
-    bucket = f"{S3_SCHEME}{settings.s3_bucket}/"
-    objects = f"{bucket}{prefix}/" if prefix else bucket
-    own_objects = (objects,) if settings.s3_bucket else ()
-    async with ExternalBuckets(connect, own_objects) as buckets:
-        yield ExternalLocations(ExternalFolders(files), buckets)
+    return ExternalBuckets(connect, own_objects)
 
 
 @asynccontextmanager

@@ -127,7 +127,7 @@ async def external(
     )
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(ExternalBuckets(connect))
-        listing = ExternalLocations(ExternalFolders(), buckets)
+        listing = ExternalLocations(ExternalFolders(), lambda: buckets)
         match request.param:
             case "memory":
                 yield MemoryRoot()

@@ -223,9 +223,8 @@ async def imported(
         secret_access_key=ACCESS_KEY,
     )
     async with AsyncExitStack() as stack:
-        listing = ExternalLocations(
-            ExternalFolders(), await stack.enter_async_context(ExternalBuckets(connect))
-        )
+        buckets = await stack.enter_async_context(ExternalBuckets(connect))
+        listing = ExternalLocations(ExternalFolders(), lambda: buckets)
         if request.param == "folder":
             place: Place = Folder(tmp_path)
         else:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.progress import Progress
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
@@ -60,6 +62,8 @@ def fuzz(server: Server, ids: Sequence[str], *, number: int) -> tuple[Counter[st
     """Send operations, and return the number of answers of each kind, and what went wrong."""
     answers: Counter[str] = Counter()
     failures: list[str] = []
+    progress = Progress(console=Console(stderr=True))
+    sent = progress.add_task("Sending operations", total=number)
 
     @settings(
         max_examples=number,
@@ -78,8 +82,10 @@ def fuzz(server: Server, ids: Sequence[str], *, number: int) -> tuple[Counter[st
         answers[f"{response.status_code} {kind}"] += 1
         if response.is_server_error or kind == INTERNAL_ERROR:
             failures.append(f"{response.status_code} {response.text:.500}\n{query}")
+        progress.advance(sent)
 
-    send()
+    with progress:
+        send()
     return answers, failures
 
 

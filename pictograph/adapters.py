@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infra.s3.claims import S3Claims
     from infra.s3.external import ExternalBuckets
     from infra.s3.staging import S3Staging
+    from infra.s3.storage import S3Storage
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -131,29 +132,25 @@ async def open_storage(
 
 def staging_for(storage: Storage, settings: Settings) -> S3Staging | FolderStaging:
     """Return the staging area of direct uploads, which is in the same bucket, or a folder."""
-    from infra.s3.storage import S3Storage
-
-    if not isinstance(storage, S3Storage):
+    if settings.s3_bucket is None:
         from infra.filesystem.staging import FolderStaging
 
         return FolderStaging(settings.data_dir.absolute() / "uploads")
     from infra.s3.staging import S3Staging
 
     public = settings.s3_public_endpoint_url
-    return S3Staging(storage, str(public) if public else None)
+    return S3Staging(cast("S3Storage", storage), str(public) if public else None)
 
 
 def claims_for(storage: Storage, settings: Settings) -> S3Claims | FolderClaims:
     """Return the marker in the storage."""
-    from infra.s3.storage import S3Storage
-
-    if not isinstance(storage, S3Storage):
+    if settings.s3_bucket is None:
         from infra.filesystem.claims import FolderClaims
 
         return FolderClaims(files_folder(settings))
     from infra.s3.claims import S3Claims
 
-    return S3Claims(storage)
+    return S3Claims(cast("S3Storage", storage))
 
 
 def files_folder(settings: Settings) -> Path:

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 import httpx
 import psutil  # type: ignore[import-untyped] # it ships no types
 
-from infra.settings import Settings
 from postcards import MODEL
 from tests.crash.processes import START_SECONDS
 from tests.e2e.process import KEY, environment
@@ -33,8 +32,8 @@ TWO_DAYS_SECONDS = 2 * 24 * 60 * 60
 SPARING = {"decode_workers": 1, "torch_threads": 1, "database_pool_size": 8}
 """Settings under which a server starts quickly."""
 
-NO_TRASH = {name: 0 for name in ("trash_days",) if name in Settings.model_fields}
-"""Deleted images lose their bytes at once, so that orphaned files are known."""
+FINAL = {"trash_days": 0, "import_grace_days": 0}
+"""Images that are deleted or missing lose their bytes at once, so that orphaned files are known."""
 
 
 @dataclass
@@ -74,7 +73,7 @@ class Library:
             "api_key": KEY,
             "port": self.port,
             **SPARING,
-            **NO_TRASH,
+            **FINAL,
             **self.more_settings,
         }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -25,36 +26,40 @@ MARKERS = ("allow_in_graph", "assume_constant_result", "disable")
 """The compiler's decorators that leave a function as it is."""
 
 
+_loading = RLock()
+"""Held by the thread whose imports have the stand-in."""
+
+
 @contextmanager
 def deferred_compiler() -> Iterator[None]:
     """Let imports in the block have a stand-in for the compiler, unless it is imported already.
 
     Whatever else a module asks of the stand-in imports the compiler itself.
     """
-    if COMPILER in sys.modules:
-        yield
-        return
-    stand_ins: dict[str, ModuleType] = {COMPILER: _Compiler(COMPILER), TRACING: _Tracing(TRACING)}
-    sys.modules.update(stand_ins)
-    try:
-        # transformers asks once, and keeps the answer.
-        with patch.object(torch.distributed, "is_available", return_value=False):
+    with _loading:
+        if COMPILER in sys.modules:
             yield
-    finally:
-        for name, stand_in in stand_ins.items():
-            if sys.modules.get(name) is stand_in:
-                del sys.modules[name]
+            return
+        stand_ins = {COMPILER: _Compiler(COMPILER), TRACING: _Tracing(TRACING)}
+        sys.modules.update(stand_ins)
+        try:
+            # transformers asks once, and keeps the answer.
+            with patch.object(torch.distributed, "is_available", return_value=False):
+                yield
+        finally:
+            for name, stand_in in stand_ins.items():
+                if sys.modules.get(name) is stand_in:
+                    del sys.modules[name]
 
 
 class _Compiler(ModuleType):
     """Stands in for ``torch._dynamo``."""
 
-    __path__: list[str] = []  # noqa: RUF012 - a package's, which the import system reads
-
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a module
         if name in MARKERS:
             return _mark
-        if name.startswith("__"):
+        # The import system reads the path of a package before it imports a module of it.
+        if name.startswith("__") and name != "__path__":
             raise AttributeError(name)
         return getattr(_imported(COMPILER), name)
 

@@ -51,7 +51,7 @@ class DualEncoder:
             tokens.pop("attention_mask", None)
         with torch.inference_mode(), _refusing_without_memory():
             output = self.model.get_text_features(**tokens.to(self.model.device))
-        return _embeddings(output.pooler_output)
+            return _embeddings(output.pooler_output)
 
     def preprocess(self, pixels: Pixels) -> ModelInput:
         """Resize, crop and normalise a picture as in the model's training."""
@@ -66,13 +66,13 @@ class DualEncoder:
 
     def encode_images(self, inputs: list[ModelInput]) -> list[Embedding]:
         """Embed pictures in one forward pass."""
-        batch = {
-            name: torch.cat([each.tensors[name] for each in inputs]).to(self.model.device)
-            for name in inputs[0].tensors
-        }
         with torch.inference_mode(), _refusing_without_memory():
+            batch = {
+                name: torch.cat([each.tensors[name] for each in inputs]).to(self.model.device)
+                for name in inputs[0].tensors
+            }
             output = self.model.get_image_features(**batch)
-        return _embeddings(output.pooler_output)
+            return _embeddings(output.pooler_output)
 
     @property
     def input_side(self) -> int:

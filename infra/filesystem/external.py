@@ -17,6 +17,7 @@ from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFol
 from domain.entities.images import Source
 from domain.entities.storage import Blob
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
+from infra.filesystem.outages import raising_outages
 from infra.filesystem.storage import read_chunks
 from infra.locations import check_outside_library, location_of, path_of
 
@@ -43,7 +44,7 @@ class ExternalFolders:
 
     async def open(self, source: Source, byte_range: ByteRange | None = None) -> Blob:
         path = path_of(source.location)
-        with _translating_errors(path):
+        with raising_outages(), _translating_errors(path):
             size, file, count = await asyncio.to_thread(_open, path, source, byte_range)
         chunks = read_chunks(file, count)
         await anext(chunks)

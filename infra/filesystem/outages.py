@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-BROKEN = {errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT}
+BROKEN = {
+    *(errno.EIO, errno.EROFS, errno.ENODEV, errno.EUCLEAN),
+    # Of network file systems.
+    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT),
+}
 DISK_IS_FULL = "The server's disk is full, so nothing can be stored; try again later."
 DISK_FAILS = "The server's disk does not work at the moment; try again later."
 

@@ -67,8 +67,12 @@ class FolderStorage:
             await asyncio.to_thread(_delete, [self._path(key) for key in keys])
 
     async def list(self) -> AsyncIterator[StoredObject]:
-        for shard in await asyncio.to_thread(os.listdir, self._root):
-            for found in await asyncio.to_thread(_list_shard, self._root / shard):
+        with raising_outages():
+            shards = await asyncio.to_thread(os.listdir, self._root)
+        for shard in shards:
+            with raising_outages():
+                objects = await asyncio.to_thread(_list_shard, self._root / shard)
+            for found in objects:
                 yield found
 
     def _path(self, key: str) -> Path:
@@ -136,11 +140,19 @@ def open_file(path: Path, byte_range: ByteRange | None) -> tuple[int, FileIO, in
 
 
 async def read_chunks(file: FileIO, count: int) -> AsyncGenerator[bytes]:
-    """Yield an empty chunk, then ``count`` bytes of the file; the file is closed at the end."""
+    """Yield an empty chunk, then ``count`` bytes of the file; the file is closed at the end.
+
+    Raises Unavailable where the disk fails.
+    """
     with file:
         # Callers consume this: only a started generator closes the file in ``aclose``.
         yield b""
-        while count and (chunk := await asyncio.to_thread(file.read, min(count, CHUNK_BYTES))):
+        while count:
+            # Not around the yield: what a consumer raises is no outage of the disk.
+            with raising_outages():
+                chunk = await asyncio.to_thread(file.read, min(count, CHUNK_BYTES))
+            if not chunk:
+                return
             count -= len(chunk)
             yield chunk
 

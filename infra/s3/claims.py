@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no
 
 from domain.errors import BytesMissing
 from infra.claims import CLAIM_NAME, claim_of, claim_to_bytes
-from infra.s3.client import S3Client
+from infra.s3.client import S3Client, raising_outages
 
 if TYPE_CHECKING:
     from domain.entities.claims import StorageClaim
@@ -64,11 +64,12 @@ class S3Claims:
         return self.storage.prefix + CLAIM_NAME
 
     async def _put(self, claim: StorageClaim, **condition: str) -> None:
-        async with asyncio.timeout(self.storage.deadline_seconds):
-            await self.storage.client.put_object(
-                Bucket=self.storage.bucket,
-                Key=self._key,
-                Body=claim_to_bytes(claim),
-                ContentType="application/json",
-                **condition,
-            )
+        with raising_outages():
+            async with asyncio.timeout(self.storage.deadline_seconds):
+                await self.storage.client.put_object(
+                    Bucket=self.storage.bucket,
+                    Key=self._key,
+                    Body=claim_to_bytes(claim),
+                    ContentType="application/json",
+                    **condition,
+                )

@@ -24,8 +24,12 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,  # of no base with the one of Python
 )
 from botocore.handlers import add_expect_header  # type: ignore[import-untyped]
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
@@ -54,10 +58,16 @@ _TOO_MANY_READS = "Too many pictures are being read at the moment; try again in 
 STORE_IS_AWAY = "The server cannot use its object store at the moment; try again later."
 
 OUTAGES = (
-    *(CredentialRetrievalError, HTTPClientError, IncompleteReadError, OSError),
-    *(ResponseParserError, TimeoutError),
+    *(CredentialRetrievalError, HTTPClientError, IncompleteReadError, MetadataRetrievalError),
+    *(NoConnectionError, OSError, ResponseParserError, TimeoutError),
 )
 """The exceptions of calls while the store, or the way to it, does not work."""
+
+_TRANSIENT_CODES = {
+    *("InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"),
+    *("Throttling", "ThrottlingException"),
+}
+"""Error codes of a store that can come with any HTTP status, also for one key of several."""
 
 
 class Body(AbstractAsyncContextManager[object], Protocol):
@@ -92,7 +102,12 @@ def raising_outages() -> Iterator[None]:
     except ClientError as error:
         response = error.response.get("ResponseMetadata", {})
         status = response.get("HTTPStatusCode", HTTPStatus.OK)
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
+        is_transient = (
+            error.response["Error"].get("Code") in _TRANSIENT_CODES
+            or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            or status == HTTPStatus.TOO_MANY_REQUESTS
+        )
+        if not is_transient:
             raise
         raise Unavailable(STORE_IS_AWAY) from error
 

@@ -119,8 +119,8 @@ class S3Storage:
                         Bucket=self.bucket,
                         Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
                     )
-            for refused in response.get("Errors", ()):
-                raise ClientError({"Error": refused}, "DeleteObjects")
+                for refused in response.get("Errors", ()):
+                    raise ClientError({"Error": refused}, "DeleteObjects")
 
     async def list(self) -> AsyncIterator[StoredObject]:
         """Leave out objects whose keys are not ``<uuid>/<variant>``."""

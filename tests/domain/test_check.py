@@ -11,7 +11,7 @@ import pytest
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import ImageStatus, Variant, uuid7
 from domain.entities.work import MAX_ATTEMPTS
-from domain.errors import InvalidContent, Misconfigured
+from domain.errors import InvalidContent, Misconfigured, Unavailable
 from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary
 from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
@@ -27,6 +27,7 @@ from tests.fakes.scrubs import MemoryScrubs
 if TYPE_CHECKING:
     from domain import UseCases
     from domain.entities.images import Image
+    from domain.entities.storage import Blob, ByteRange
     from domain.entities.uploads import UploadedImage
     from domain.use_cases.indexing import IndexImages
     from tests.fakes.catalog import MemoryCatalog
@@ -231,6 +232,27 @@ async def test_originals_are_read_again_when_they_are_due(
     storage.objects[Variant.ORIGINAL.key_of(images[0].id)] = picture_file(COLOURS["red"])
     assert not (await check(sample=0)).counts
     assert 0 == (await check(sample=0)).originals_read
+
+
+async def test_an_original_that_cannot_be_read_keeps_no_other_from_being_read(
+    check: CheckLibrary, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+) -> None:
+    images = [await upload_picture(use_cases, colour) for colour in ("red", "blue", "green")]
+    scrub = Scrub(check.scrubs, check.check_original, clock)
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
+    unreadable = Variant.ORIGINAL.key_of(images[0].id)
+    open_object = storage.open
+
+    async def fail(key: str, byte_range: ByteRange | None = None) -> Blob:
+        if key == unreadable:
+            raise Unavailable("The server's disk does not work at the moment; try again later.")
+        return await open_object(key, byte_range)
+
+    storage.open = fail  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await scrub()
+    storage.open = open_object  # type: ignore[method-assign]
+    assert 1 == await scrub()
 
 
 async def test_a_full_scrub_continues_where_it_was_interrupted(

@@ -68,3 +68,13 @@ context = TransformGetItemToIndex()
 print(type(context).__module__)
 """
     assert ["torch._dynamo._trace_wrapped_higher_order_op"] == run(code)
+
+
+def test_a_module_of_the_stand_in_is_the_compilers() -> None:
+    code = """
+with deferred_compiler():
+    from torch._dynamo.eval_frame import OptimizedModule
+print(OptimizedModule.__module__, sys.modules[COMPILER].__file__ is not None)
+load()
+"""
+    assert ["torch._dynamo.eval_frame", "True"] == run(code)

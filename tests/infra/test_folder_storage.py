@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from io import FileIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,3 +139,19 @@ async def test_a_full_or_broken_disk_is_an_outage_that_leaves_no_file(
     assert [] == files(tmp_path)
     await storage.check()
     await storage.write(key, b"bytes", content_type="image/png")
+
+
+async def test_a_sector_that_cannot_be_read_is_an_outage(
+    storage: FolderStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Variant.ORIGINAL.key_of(uuid7())
+    await storage.write(key, b"bytes", content_type="image/png")
+
+    class FailingFile(FileIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("infra.filesystem.storage.FileIO", FailingFile)
+    blob = await storage.open(key)
+    with pytest.raises(Unavailable, match="disk does not work"):
+        _ = [chunk async for chunk in blob.chunks]

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from domain.concurrency import may_use_reserve
+from domain.entities.claims import StorageClaim
 from domain.entities.images import Variant, uuid7
 from domain.errors import BytesMissing, Overloaded, Unavailable
+from infra.s3.claims import S3Claims
 from infra.s3.client import S3Client
 from infra.s3.staging import S3Staging
+from infra.s3.storage import S3Storage
 from tests.fault_proxy import Fault, FaultProxy
-from tests.s3_server import connect, create_bucket, s3_server
+from tests.s3_server import ACCESS_KEY, connect, create_bucket, s3_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from domain.entities.storage import Blob
-    from infra.s3.storage import S3Storage
 
 KEY = Variant.ORIGINAL.key_of(uuid7())
 DATA = bytes(range(256)) * 2_000
@@ -146,3 +149,35 @@ async def _read_at_last(storage: S3Storage) -> bytes:
         except Unavailable:  # a busy machine
             continue
     raise AssertionError
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://no-such-host.invalid:9000"])
+async def test_a_store_that_accepts_no_connection_is_away(url: str) -> None:
+    async with S3Client.connect(
+        endpoint_url=url,
+        region="us-east-1",
+        access_key_id=ACCESS_KEY,
+        secret_access_key=ACCESS_KEY,
+        deadline_seconds=10,
+    ) as client:
+        away = S3Storage(client.client, "bucket", "", 10, 1)
+        for call in (
+            away.check(),
+            away.write(KEY, DATA, content_type="image/png"),
+            away.delete([KEY]),
+            away.open(KEY),
+            S3Claims(away).replace_claim(StorageClaim(uuid7())),
+        ):
+            with pytest.raises(Unavailable):
+                await call
+
+
+async def test_a_key_that_a_store_cannot_delete_at_the_moment_is_an_outage(
+    storage: S3Storage,
+) -> None:
+    class SlowStore:
+        async def delete_objects(self, **_: object) -> dict[str, object]:
+            return {"Errors": [{"Key": KEY, "Code": "SlowDown", "Message": "reduce your rate"}]}
+
+    with pytest.raises(Unavailable):
+        await replace(storage, client=SlowStore()).delete([KEY])

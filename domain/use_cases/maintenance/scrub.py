@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import Variant
-from domain.errors import BytesMissing, InvalidContent
+from domain.errors import BytesMissing, InvalidContent, Unavailable
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -65,6 +65,7 @@ class Scrub:
     """Reads the originals that are due, at a bounded rate, and returns their number.
 
     An interrupted run loses one reading: the next continues with what was not read for longest.
+    Raises Unavailable after a batch of which an original could not be read.
     """
 
     scrubs: Scrubs
@@ -80,10 +81,14 @@ class Scrub:
             due := await self.scrubs.due(self.clock() - self.lifetime, limit=SCRUB_BATCH_SIZE)
         ):
             # In random order: servers that scrub at the same time seldom read the same original.
-            faulty = []
+            faulty, outage = [], None
             for image in random.sample(due, len(due)):
-                if await self.check_original(image):
-                    faulty.append(image.id)
+                try:
+                    if await self.check_original(image):
+                        faulty.append(image.id)
+                except Unavailable as error:
+                    # A sector that cannot be read must not keep the others from being read.
+                    outage = error
                 await asyncio.sleep(image.byte_size / self.bytes_per_second)
             if faulty:
                 logger.error(
@@ -93,5 +98,7 @@ class Scrub:
                     len(due),
                     faulty[0],
                 )
+            if outage:
+                raise outage
             count += len(due)
         return count

@@ -236,12 +236,22 @@ class Cluster:
         """Whether the pid is a process of this cluster's server, and in the own PID namespace."""
         with suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
-            return (
-                process.name() == "postgres"
-                and process.status() != psutil.STATUS_ZOMBIE
-                and self.data_folder.samefile(process.cwd())
-                and _is_in_own_namespace(pid)
-            )
+            if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            try:
+                return self.data_folder.samefile(process.cwd()) and _is_in_own_namespace(pid)
+            except (psutil.AccessDenied, PermissionError):
+                return os.geteuid() == 0 and self._is_member_for_account(pid)
+        return False
+
+    def _is_member_for_account(self, pid: int) -> bool:
+        """Ask as the account, which may look at its processes; root needs CAP_SYS_PTRACE for it."""
+        with suppress(OSError, subprocess.CalledProcessError):
+            links = f"/proc/{pid}/cwd", f"/proc/{pid}/ns/pid"
+            command = "/bin/sh", "-c", 'readlink "$0" "$1"', *links
+            found = self.account.run(*command, cwd=Path("/")).splitlines()
+            own_namespace = str(Path("/proc/self/ns/pid").readlink())
+            return found == [str(self.data_folder.resolve()), own_namespace]
         return False
 
     def _wait_for_postmaster(self) -> int | None:

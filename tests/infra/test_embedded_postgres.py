@@ -287,6 +287,51 @@ async def test_root_may_lack_the_capability_to_look_into_processes(folder: Path)
     assert None is postmaster_of(folder)
 
 
+ORPHAN = """
+import asyncio, os, signal, sys
+from pathlib import Path
+import asyncpg
+from infra.embedded_postgres.cluster import open_cluster
+from infra.embedded_postgres.server import embedded_postgres
+
+async def main(folder):
+    async with embedded_postgres(folder):
+        cluster = open_cluster(folder)
+        options = {"host": str(cluster.socket_folder), "user": cluster.superuser}
+        connection = await asyncpg.connect(**options, database="postgres")
+        endless = "SELECT count(*) FROM generate_series(1, 100000000000)"
+        query = asyncio.create_task(connection.execute(endless))
+        await asyncio.sleep(0.5)
+        os.kill(cluster.find_postmaster(), signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while True:
+                await asyncio.sleep(0.2)
+                try:
+                    other = await asyncpg.connect(**options, database="postgres")
+                except (OSError, asyncpg.PostgresError):
+                    continue
+                print(await other.fetchval("SELECT 1"))
+                await other.close()
+                break
+        await asyncio.gather(query, return_exceptions=True)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@as_root
+@on_linux
+async def test_root_without_that_capability_ends_what_has_outlived_its_server(
+    folder: Path,
+) -> None:
+    command = ("setpriv", "--bounding-set=-sys_ptrace", sys.executable, "-c", ORPHAN)
+    process = await asyncio.create_subprocess_exec(
+        *command, folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    printed, errors = await process.communicate()
+    assert b"1" == printed.strip(), errors.decode()
+
+
 async def test_a_killed_server_recovers_committed_data_from_its_wal(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,18 +26,20 @@ INDEXING_SECONDS = 900.0
 """How long an image may stay PROCESSING after the last fault: the longest backoff, and some."""
 
 READ_CONCURRENCY = 8
+VARIANTS = ("url", "large", "thumbnail")
 
 
 async def audit(library: Library, ledger: Ledger) -> list[str]:
     """Return what contradicts the ledger, in sentences. Nothing may change meanwhile."""
-    images = await list_images(library)
-    faults = _faults_of_list(images, ledger)
+    listed = await list_images(library)
+    faults = _faults_of_list(listed, ledger)
+    images = [image for image in listed if image["sha256"] not in ledger.gone]
     unread = [image for image in images if image["sha256"] not in ledger.checked]
     read = [image for image in images if image["sha256"] in ledger.checked]
     sampled = ledger.random.sample(read, min(SAMPLE_SIZE, len(read)))
     faults += await _unreadable(library, [*unread, *sampled])
     ledger.checked.update(image["sha256"] for image in unread)
-    faults += await _missing_of_search(library, ledger.random.choice(QUERIES))
+    faults += await _missing_of_search(library, ledger.random.choice(QUERIES), ledger.gone)
     return faults
 
 
@@ -49,7 +51,13 @@ async def final_audit(library: Library, ledger: Ledger) -> list[str]:
     library.age_files()
     await library.run("sweep")
     await library.run("sweep")
-    ids = {_image_id(image) for image in await list_images(library)}
+    kept = await list_images(library)
+    faults += [
+        f"{image['id']} is not forgotten, though its file is gone"
+        for image in kept
+        if image["sha256"] in ledger.gone
+    ]
+    ids = {_image_id(image) for image in kept}
     stored = library.stored_ids()
     faults += [f"the files of {each} belong to no image" for each in sorted(stored - ids)]
     faults += [f"the image {each} has no files" for each in sorted(ids - stored)]
@@ -97,10 +105,10 @@ async def _unreadable(library: Library, images: Iterable[dict[str, Any]]) -> lis
     return faults
 
 
-async def _missing_of_search(library: Library, text: str) -> list[str]:
+async def _missing_of_search(library: Library, text: str, gone: set[str]) -> list[str]:
     faults = []
     for node in (await ask(library, SEARCH, text=text))["searchImages"]["nodes"]:
-        for variant in ("url", "large", "thumbnail"):
+        for variant in ("large", "thumbnail") if node["sha256"] in gone else VARIANTS:
             response = await get(library, node[variant])
             if response.status_code != httpx.codes.OK:
                 faults.append(f"found {node['id']}, whose {variant} answers {response.status_code}")

@@ -98,6 +98,9 @@ class Ledger:
     """Ids of images whose deletion was acknowledged."""
     checked: set[str] = field(default_factory=set)
     """Digests of originals that an audit has read."""
+    gone: set[str] = field(default_factory=set)
+    """Digests of imported files that no longer exist. Their originals answer 404 until an import
+    forgets them."""
     held: Counter[str] = field(default_factory=Counter)
     """Digests of files that are being uploaded, so that no one deletes their images meanwhile."""
     acknowledged: int = 0

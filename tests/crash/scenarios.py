@@ -241,6 +241,7 @@ class ImportOfChanges(Import):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             self.digests.discard(digest)
             ledger.images.pop(digest)
+            ledger.gone.add(digest)
         gone.unlink()
         data = ledger.new_picture()
         changed.write_bytes(data)

@@ -340,7 +340,7 @@ class Migration(_OfCommand):
     async def run(self, library: Library, ledger: Ledger, point: Failpoint | None) -> bool:
         """Migrate, and return whether the command was killed."""
         del ledger
-        values = environment(library.settings | {"database_url": self._url(library)})
+        values = self._environment(library)
         process = await library.launcher.fork(["migrate"], environment=values, failpoint=point)
         await process.wait()
         assert process.status in {0, None}, process.said
@@ -349,19 +349,22 @@ class Migration(_OfCommand):
     async def run_to_end(self, library: Library, ledger: Ledger) -> None:
         """Migrate to the end, and check that the tables are those of this version."""
         assert not await self.run(library, ledger, None)
-        values = environment(library.settings | {"database_url": self._url(library)})
+        values = self._environment(library)
         process = await library.launcher.fork(["check"], environment=values)
         await process.wait()
         assert process.status == 0, process.said
         await _execute(library, f"DROP DATABASE {self.database} WITH (FORCE)")
 
-    def _url(self, library: Library) -> str:
-        return URL.create(
+    def _environment(self, library: Library) -> dict[str, str]:
+        url = URL.create(
             "postgresql",
             username="pictograph",
             database=self.database,
             query={"host": str(library.socket_folder)},
         ).render_as_string(hide_password=False)
+        # The files of the library belong to its own database.
+        folder = library.data_folder / self.database
+        return environment(library.settings | {"database_url": url, "data_dir": folder})
 
 
 async def _upload_directly(library: Library, ledger: Ledger, files: Sequence[bytes]) -> None:

@@ -145,6 +145,9 @@ class Size(NamedTuple):
 
 LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
 
+MOST_TOLD = 10**9
+"""The highest number that is told. The size of nested fragments may exceed every number."""
+
 MAX_REPETITIONS = 30
 """The most selections of one response name in one object.
 
@@ -176,7 +179,7 @@ class Pricing:
             ):
                 if value > limit:
                     return GraphQLError(
-                        f"The query's {name} come to {min(round(value), 10**9):,}; at most "
+                        f"The query's {name} come to {_told(value):,}; at most "
                         f"{limit:,} are allowed. Ask for less, or split the query into several "
                         "requests.",
                         extensions={"code": "QUERY_TOO_LARGE"},
@@ -190,7 +193,7 @@ class Pricing:
         node = get_operation_ast(document, operation_name)
         if node is None:
             return 0
-        return round(self._measure(document, node, variables).operation(node).cost)
+        return _told(self._measure(document, node, variables).operation(node).cost)
 
     def _measure(
         self, document: DocumentNode, node: OperationDefinitionNode, variables: Variables
@@ -310,7 +313,7 @@ class _Measure:
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            searches=int(inner.searches * count) + searches,
+            searches=int(min(MOST_TOLD, inner.searches * count)) + searches,
             cost=inner.cost * count + 1 + self._own_cost(name, arguments, items_below, count),
             page_cost=inner.page_cost,
         )
@@ -372,6 +375,11 @@ class _Measure:
         if isinstance(value, VariableNode):
             return self._variables.get(value.name.value)
         return _literal(value) if isinstance(value, ValueNode) else value
+
+
+def _told(number: float) -> int:
+    # In this order, since inf * 0 is no number, which compares as false.
+    return round(min(MOST_TOLD, number))
 
 
 def _nullable(type_: object) -> object:

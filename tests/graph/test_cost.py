@@ -54,6 +54,28 @@ def test_every_fragment_is_measured_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "root",
+    [
+        "duplicates { nodes { ...f0 } }",
+        "duplicates(first: 0) { nodes { ...f0 } }",
+        "__schema { types { ...f0 } }",
+    ],
+)
+@pytest.mark.parametrize("last", ["kind", "images { similarImages { searchId } }"])
+async def test_a_size_beyond_all_numbers_is_told_as_a_billion(
+    client: Client, root: str, last: str
+) -> None:
+    chain = " ".join(
+        f"fragment f{n} on DuplicateGroup {{ images {{ ...f{n + 1} }} }}" for n in range(170)
+    )
+    query = f"{{ {root} }} {chain} fragment f170 on DuplicateGroup {{ {last} }}"
+    body = {"query": query, "extensions": {"cost": True}}
+    response = (await client.http.post("/graphql", json=body)).json()
+    assert "QUERY_TOO_LARGE" == response["errors"][0]["extensions"]["code"]
+    assert 10**9 == response["extensions"]["cost"]["cost"]
+
+
+@pytest.mark.parametrize(
     ("query", "name"),
     [
         ("{ " + "a " * 31 + "}", "repetitions"),

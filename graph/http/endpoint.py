@@ -144,10 +144,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return await self._execute(request, await self._json(request), context)
         if media_type == MULTIPART:
             demand_preflight(request)
+            held = AsyncExitStack()
+            # A subscription closes them before it waits for events.
+            context.close_files = held.aclose
             async with AsyncExitStack() as stack:
-                stack.enter_context(self._forms.one(has_key=context.caller.key_name is not None))
+                stack.push_async_callback(held.aclose)
+                held.enter_context(self._forms.one(has_key=context.caller.key_name is not None))
                 form = await self._form(request, context)
-                stack.push_async_callback(form.close)
+                held.push_async_callback(form.close)
                 response = await self._execute(request, operations_of(form), context)
                 if isinstance(response, EventStream):
                     # A stream reads the files while it is sent.

@@ -23,6 +23,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain import UseCases
+from domain.concurrency import may_use_reserve
 from domain.errors import Unauthorized
 from graph.http import graphiql
 from graph.http.auth import key_of, unauthenticated
@@ -120,6 +121,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         authorization = params.get("authorization", context.authorization)
         try:
             context.key = key_of(authorization)
+            # As over HTTP, any key may be looked up in the reserve. The key decides about the rest.
+            may_use_reserve.set(True)
             await context.authenticate()
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None

@@ -53,6 +53,9 @@ CHARACTERS_PER_COST = 2_000
 ROW_COST = 10
 """Loading an image with its EXIF data takes as long as resolving some ten fields."""
 
+GROUP_COST = 5 * ROW_COST
+"""Loading the images of a group of duplicates, which counts as five images whatever is selected."""
+
 STATEMENT_COST = 100
 """A statement occupies a connection to the database."""
 
@@ -60,7 +63,8 @@ SEARCH_COST = 200
 """Running the model takes as long as resolving some hundred fields."""
 
 LIBRARY_COST = 1_500
-"""Facets, duplicates and exact searches scan every image of the library, which takes as long."""
+"""What scans every image of the library takes as long: facets, each list of candidates of their
+labels, duplicates, and exact searches."""
 
 INTROSPECTION_PRICE = 3
 """The price of a field of introspection: a request has one introspection of the whole schema."""
@@ -331,11 +335,11 @@ class _Measure:
         if name in SEARCH_FIELDS:
             cost += SEARCH_COST
         if name in PAGE_FIELDS:
-            cost += ROW_COST * items
+            cost += (GROUP_COST if name == "Query.duplicates" else ROW_COST) * items
         if name == "Query.nodes":
             cost += ROW_COST * count
         if name == "ImageFacets.labels":
-            cost += SEARCH_COST * count
+            cost += LIBRARY_COST + SEARCH_COST * count
         if "exact" in arguments and self._value(arguments["exact"]) is not False:
             cost += LIBRARY_COST
         return cost

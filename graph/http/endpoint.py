@@ -23,6 +23,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from domain import UseCases
+from domain.concurrency import may_use_reserve
 from domain.errors import Unauthorized
 from graph.http import graphiql
 from graph.http.auth import key_of, unauthenticated
@@ -120,6 +121,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         authorization = params.get("authorization", context.authorization)
         try:
             context.key = key_of(authorization)
+            # As over HTTP, any key may be looked up in the reserve. The key decides about the rest.
+            may_use_reserve.set(True)
             await context.authenticate()
         except (Unauthorized, HTTPException):
             raise ConnectionRejectionError from None
@@ -144,10 +147,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             return await self._execute(request, await self._json(request), context)
         if media_type == MULTIPART:
             demand_preflight(request)
+            held = AsyncExitStack()
+            # A subscription closes them before it waits for events.
+            context.close_files = held.aclose
             async with AsyncExitStack() as stack:
-                stack.enter_context(self._forms.one(has_key=context.caller.key_name is not None))
+                stack.push_async_callback(held.aclose)
+                held.enter_context(self._forms.one(has_key=context.caller.key_name is not None))
                 form = await self._form(request, context)
-                stack.push_async_callback(form.close)
+                held.push_async_callback(form.close)
                 response = await self._execute(request, operations_of(form), context)
                 if isinstance(response, EventStream):
                     # A stream reads the files while it is sent.

@@ -38,8 +38,9 @@ STORE_NOTHING = -1
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 """What writing a temporary file may fail with, by no fault of the request."""
 
-# Some of Python's charsets decode bytes to bytes.
-_OTHER_CHARSET = re.compile(r"charset\s*=\s*\"?(?!utf-?8\b)", re.IGNORECASE)
+# Some of Python's charsets decode bytes to bytes. The possessive quantifiers do not backtrack, so
+# they pass neither a space nor a quotation mark to the lookahead.
+_OTHER_CHARSET = re.compile(r"charset\s*+=\s*+\"?+(?!utf-?8\b)", re.IGNORECASE)
 
 
 class CappedFile(UploadFile):

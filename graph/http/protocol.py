@@ -113,11 +113,15 @@ class HttpProtocol(H11Protocol):
         self._watch_taking()
 
     def resume_writing(self) -> None:
-        """Stop to measure."""
+        """Stop to measure, unless what is left is the end of a response."""
         super().resume_writing()
         if self._taking_timer:
             self._taking_timer.cancel()
             self._taking_timer = None
+        # Before its end, a response may still grow, and the next pause measures from there.
+        is_complete = self.cycle is not None and self.cycle.response_complete
+        if is_complete and self.transport.get_write_buffer_size():
+            self._watch_taking()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a malformed request."""

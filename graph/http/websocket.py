@@ -6,14 +6,20 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    SubscribeMessage,
+)
 
-from domain.errors import Unauthorized
+from domain.errors import Overloaded, Unauthorized, Unavailable
 from graph.schema.context import Context
-from graph.schema.errors import mask_errors
+from graph.schema.errors import log_outage, mask_errors
 
 FORBIDDEN = 4403
 """The code of graphql-ws that closes a connection whose key is not accepted."""
+
+TRY_AGAIN_LATER = 1013
+"""The standard code that closes a connection whose key cannot be checked at the moment."""
 
 MAX_MESSAGE_CHARACTERS = 64 * 1024
 """Enough for the longest query with its variables."""
@@ -28,6 +34,15 @@ class Connection(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message(message)
         else:
             await self.handle_invalid_message("The message does not have the fields of its type")
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Authenticate the client, or close the connection during an outage."""
+        try:
+            await super().handle_connection_init(message)
+        except (Overloaded, Unavailable) as outage:
+            if isinstance(outage, Unavailable):
+                log_outage(outage, request_id=self.context.request_id)
+            await self.websocket.close(code=TRY_AGAIN_LATER, reason="Try again later")
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, or close the connection where its key was revoked."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
@@ -62,6 +62,9 @@ class Context:
     """When the key was last checked, by the monotonic clock."""
     deadline: asyncio.Timeout | None = field(default=None, repr=False)
     """The running timeout of the next result of a subscription."""
+
+    close_files: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    """Closes the files of the request, and gives back their place. It may be called again."""
 
     def __post_init__(self) -> None:
         """Start with empty loaders and counters."""

@@ -53,6 +53,9 @@ CHARACTERS_PER_COST = 2_000
 ROW_COST = 10
 """Loading an image with its EXIF data takes as long as resolving some ten fields."""
 
+GROUP_COST = 5 * ROW_COST
+"""Loading the images of a group of duplicates, which counts as five images whatever is selected."""
+
 STATEMENT_COST = 100
 """A statement occupies a connection to the database."""
 
@@ -60,7 +63,8 @@ SEARCH_COST = 200
 """Running the model takes as long as resolving some hundred fields."""
 
 LIBRARY_COST = 1_500
-"""Facets, duplicates and exact searches scan every image of the library, which takes as long."""
+"""What scans every image of the library takes as long: facets, each list of candidates of their
+labels, duplicates, and exact searches."""
 
 INTROSPECTION_PRICE = 3
 """The price of a field of introspection: a request has one introspection of the whole schema."""
@@ -145,6 +149,9 @@ class Size(NamedTuple):
 
 LIMITS = Size(depth=12, fields=1_000, aliases=30, directives=50, searches=MAX_SEARCHES, cost=20_000)
 
+MOST_TOLD = 10**9
+"""The highest number that is told. The size of nested fragments may exceed every number."""
+
 MAX_REPETITIONS = 30
 """The most selections of one response name in one object.
 
@@ -176,7 +183,7 @@ class Pricing:
             ):
                 if value > limit:
                     return GraphQLError(
-                        f"The query's {name} come to {min(round(value), 10**9):,}; at most "
+                        f"The query's {name} come to {_told(value):,}; at most "
                         f"{limit:,} are allowed. Ask for less, or split the query into several "
                         "requests.",
                         extensions={"code": "QUERY_TOO_LARGE"},
@@ -190,7 +197,7 @@ class Pricing:
         node = get_operation_ast(document, operation_name)
         if node is None:
             return 0
-        return round(self._measure(document, node, variables).operation(node).cost)
+        return _told(self._measure(document, node, variables).operation(node).cost)
 
     def _measure(
         self, document: DocumentNode, node: OperationDefinitionNode, variables: Variables
@@ -310,7 +317,7 @@ class _Measure:
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            searches=int(inner.searches * count) + searches,
+            searches=int(min(MOST_TOLD, inner.searches * count)) + searches,
             cost=inner.cost * count + 1 + self._own_cost(name, arguments, items_below, count),
             page_cost=inner.page_cost,
         )
@@ -328,11 +335,11 @@ class _Measure:
         if name in SEARCH_FIELDS:
             cost += SEARCH_COST
         if name in PAGE_FIELDS:
-            cost += ROW_COST * items
+            cost += (GROUP_COST if name == "Query.duplicates" else ROW_COST) * items
         if name == "Query.nodes":
             cost += ROW_COST * count
         if name == "ImageFacets.labels":
-            cost += SEARCH_COST * count
+            cost += LIBRARY_COST + SEARCH_COST * count
         if "exact" in arguments and self._value(arguments["exact"]) is not False:
             cost += LIBRARY_COST
         return cost
@@ -372,6 +379,11 @@ class _Measure:
         if isinstance(value, VariableNode):
             return self._variables.get(value.name.value)
         return _literal(value) if isinstance(value, ValueNode) else value
+
+
+def _told(number: float) -> int:
+    # In this order, since inf * 0 is no number, which compares as false.
+    return round(min(MOST_TOLD, number))
 
 
 def _nullable(type_: object) -> object:

@@ -296,6 +296,10 @@ async def _masked_stream(
                 error = GraphQLError(refusal.message, extensions={"code": "UNAUTHENTICATED"})
                 yield ExecutionResult(data=None, errors=[error])
                 return
+            except Exception as error:  # noqa: BLE001 - an outage ends the stream with its error
+                failed = GraphQLError(str(error), original_error=error)
+                yield _masked(ExecutionResult(data=None, errors=[failed]), context)
+                return
             yield _masked(result, context)
 
 

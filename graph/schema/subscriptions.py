@@ -21,8 +21,13 @@ T = TypeVar("T")
 async def _stream(
     source: AbstractAsyncContextManager[AsyncIterator[T]], context: Context
 ) -> AsyncGenerator[T]:
-    """Yield items. The time limit applies to the start and to each result, not to the waiting."""
+    """Yield items. The time limit applies to the start and to each result, not to the waiting.
+
+    The files of the request are read at the start, and closed after it.
+    """
     async with source as items:
+        if context.close_files:
+            await context.close_files()
         context.pause_deadline()
         async for item in items:
             context.start_result()

@@ -38,7 +38,7 @@ async def running(app: Starlette) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def over_websocket(
-    url: str, query: str, variables: object = None
+    url: str, query: str, variables: object = None, *, key: str | None = None
 ) -> AsyncIterator[AsyncIterator[Any]]:
     """Subscribe with the protocol graphql-transport-ws."""
     address = url.replace("http://", "ws://") + "/graphql"
@@ -56,7 +56,9 @@ async def over_websocket(
                 assert "complete" == message["type"]
                 return
 
-    async with connect(address, subprotocols=[protocol], proxy=None) as ws:
+    async with connect(
+        address, subprotocols=[protocol], proxy=None, additional_headers=_with_key(key)
+    ) as ws:
         await ws.send(json.dumps({"type": "connection_init"}))
         assert "connection_ack" == json.loads(await ws.recv())["type"]
         payload = {"query": query, "variables": variables}
@@ -67,16 +69,21 @@ async def over_websocket(
 
 @asynccontextmanager
 async def over_sse(
-    url: str, query: str, variables: object = None
+    url: str, query: str, variables: object = None, *, key: str | None = None
 ) -> AsyncIterator[AsyncIterator[Any]]:
     """Subscribe with the protocol of graphql-sse."""
     body = {"query": query, "variables": variables}
+    headers = ACCEPT_SSE | _with_key(key)
     async with (
         httpx.AsyncClient(base_url=url, timeout=60) as http,
-        http.stream("POST", "/graphql", json=body, headers=ACCEPT_SSE) as response,
+        http.stream("POST", "/graphql", json=body, headers=headers) as response,
         aclosing(results_of(response)) as each,
     ):
         yield each
+
+
+def _with_key(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 async def results_of(response: httpx.Response) -> AsyncGenerator[Any]:

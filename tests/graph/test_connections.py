@@ -3,18 +3,22 @@
 import asyncio
 import json
 import resource
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from graph.http import protocol, server
 from graph.http.app import create_app
 from graph.http.body import Pace
-from graph.http.protocol import ConnectionLimits, raise_descriptor_limit
+from graph.http.protocol import ConnectionLimits, http_protocol, raise_descriptor_limit
 from tests.graph.fake_server import FakeBackend
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -171,6 +175,81 @@ async def test_a_client_that_does_not_take_its_response_is_cut() -> None:
             if taken > 1_000 * 65_536:
                 break
         assert taken > 1_000 * 65_536
+
+
+LOW_WATER = 16_384
+
+
+class TimedLoop(NamedTuple):
+    """The part of an event loop that a connection uses, with the timers of a test."""
+
+    create_task: Callable[..., Any]
+    call_later: Callable[..., asyncio.TimerHandle]
+
+
+class FakeTransport(asyncio.Transport):
+    """A transport of which a test takes what was written."""
+
+    def __init__(self, connection: asyncio.Protocol, server_end: socket.socket) -> None:
+        super().__init__({"socket": server_end})
+        self.connection = connection
+        self.buffered = 0
+        self.is_paused = self.is_aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.buffered += len(data)
+        if self.buffered > 4 * LOW_WATER and not self.is_paused:
+            self.is_paused = True
+            self.connection.pause_writing()
+
+    def take(self, count: int) -> None:
+        self.buffered = max(0, self.buffered - count)
+        if self.buffered <= LOW_WATER and self.is_paused:
+            self.is_paused = False
+            self.connection.resume_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_cut"), [(85_000, 0, True), (85_000, 100, True), (85_000, 4_000, False)]
+)
+async def test_the_end_of_a_response_is_taken_as_fast_as_the_rest(
+    monkeypatch: pytest.MonkeyPatch, first: int, then: int, *, is_cut: bool
+) -> None:
+    config = uvicorn.Config(Response(bytes(100_000)), lifespan="off", log_config=None)
+    connection = http_protocol(ConnectionLimits(pace=QUICK))(config, ServerState(), {})
+    checks: list[Callable[[], None]] = []
+
+    def timer(_: float, check: Callable[..., None], *args: object) -> asyncio.TimerHandle:
+        handle = asyncio.get_running_loop().call_later(60, check, *args)
+        if check == connection._check_taking:  # noqa: SLF001 - the test is its clock
+            checks.append(lambda: None if handle.cancelled() else check(*args))
+        return handle
+
+    client_end, server_end = socket.socketpair()
+    with client_end, server_end:
+        transport = FakeTransport(connection, server_end)
+        connection.connection_made(transport)
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(connection, "loop", TimedLoop(loop.create_task, timer))
+        connection.data_received(HEALTH)
+        await asyncio.gather(*connection.tasks)
+        transport.take(first)
+        assert 0 < transport.buffered <= LOW_WATER
+        while transport.buffered and not transport.is_aborted and checks:
+            transport.take(then)
+            checks.pop()()
+        assert is_cut == transport.is_aborted
+        assert is_cut == bool(transport.buffered)
+        connection.connection_lost(ConnectionResetError())
 
 
 def test_the_limit_of_open_files_is_raised_to_the_hard_one() -> None:

@@ -10,7 +10,7 @@ from graphql import get_introspection_query, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.schema.cost import LIBRARY_COST, ROW_COST, SEARCH_COST, STATEMENT_COST
+from graph.schema.cost import GROUP_COST, LIBRARY_COST, ROW_COST, SEARCH_COST, STATEMENT_COST
 from graph.schema.schema import Schema
 from tests.graph.fake_server import Client, FakeBackend
 from tests.graph.multipart_requests import KEY
@@ -51,6 +51,28 @@ def test_every_fragment_is_measured_once() -> None:
     assert PRICING.limit_error(document, None)
     # Expanding 2**150 spreads would never end; the bound only tells the two apart.
     assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "duplicates { nodes { ...f0 } }",
+        "duplicates(first: 0) { nodes { ...f0 } }",
+        "__schema { types { ...f0 } }",
+    ],
+)
+@pytest.mark.parametrize("last", ["kind", "images { similarImages { searchId } }"])
+async def test_a_size_beyond_all_numbers_is_told_as_a_billion(
+    client: Client, root: str, last: str
+) -> None:
+    chain = " ".join(
+        f"fragment f{n} on DuplicateGroup {{ images {{ ...f{n + 1} }} }}" for n in range(170)
+    )
+    query = f"{{ {root} }} {chain} fragment f170 on DuplicateGroup {{ {last} }}"
+    body = {"query": query, "extensions": {"cost": True}}
+    response = (await client.http.post("/graphql", json=body)).json()
+    assert "QUERY_TOO_LARGE" == response["errors"][0]["extensions"]["code"]
+    assert 10**9 == response["extensions"]["cost"]["cost"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +158,27 @@ def test_scans_of_the_library_and_of_every_vector_have_a_price() -> None:
     query = 'query ($exact: Boolean!) { searchImages(by: {text: "a"}, exact: $exact) { searchId } }'
     assert cost(query, exact=False) + LIBRARY_COST == cost(query, exact=True)
     assert cost("{ images { totalCount } }") >= cost("{ images { __typename } }") + STATEMENT_COST
+
+
+def test_each_list_of_candidates_of_facets_is_priced_as_a_scan() -> None:
+    def labels(times: int) -> str:
+        field = 'labels(candidates: ["a"]) { value }'
+        return f"{{ images {{ facets {{ {aliased(field, times=times)} }} }} }}"
+
+    assert cost(labels(2)) - cost(labels(1)) > LIBRARY_COST
+    assert exceeded_limit(labels(5)) is None
+    assert "cost" == exceeded_limit(labels(11))
+
+
+def test_groups_of_duplicates_cost_more_than_images_whatever_is_selected() -> None:
+    groups = "duplicates(first: 100) {{ {} }}"
+    for selection in ("nodes { kind }", "pageInfo { endCursor }"):
+        page = groups.format(selection)
+        assert exceeded_limit(f"{{ {page} }}") is None
+        assert "cost" == exceeded_limit(f"{{ {aliased(page, times=7)} }}")
+    assert exceeded_limit(f"{{ {groups.format('nodes { images { id } }')} }}") is None
+    few, many = (cost(f"{{ duplicates(first: {size}) {{ __typename }} }}") for size in (1, 100))
+    assert many - few == 99 * GROUP_COST > 99 * ROW_COST
 
 
 def test_what_a_page_has_once_is_counted_once() -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -16,10 +17,11 @@ from websockets.exceptions import ConnectionClosed
 
 from graph.http import event_stream, server
 from graph.http.app import create_app
+from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import Client, FakeBackend
-from tests.graph.multipart_requests import KEY, multipart
+from tests.graph.multipart_requests import KEY, multipart, upload_form
 from tests.graph.subscription_clients import (
     ACCEPT_SSE,
     all_results,
@@ -186,6 +188,39 @@ async def test_a_live_search_can_use_an_example_picture(url: str, backend: FakeB
         image = await add_image(backend, "red")
         assert global_id(image.id) == (await next_result(results))["data"]["imageMatched"]["cursor"]
         await results.aclose()
+
+
+async def test_idle_live_searches_by_pictures_leave_the_places_of_forms_to_uploads(
+    backend: FakeBackend,
+) -> None:
+    form = multipart(
+        {"query": MATCHES, "variables": {"by": {"image": None}}},
+        {"0": ["variables.by.image"]},
+        {"0": ("red.png", picture_file((255, 0, 0)))},
+    )
+    headers = {"GraphQL-Require-Preflight": "1", "Authorization": f"Bearer {KEY}"}
+    app = create_app(backend.use_cases, HttpOptions(max_forms=2))
+    async with (
+        running(app) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+        AsyncExitStack() as streams,
+    ):
+
+        async def accepted(request: dict[str, Any], **more: str) -> httpx.Response:
+            """Send a form until it is accepted, as the place of the last one is given back soon."""
+            async with asyncio.timeout(10):
+                while True:
+                    stream = http.stream("POST", "/graphql", headers=headers | more, **request)
+                    response = await streams.enter_async_context(stream)
+                    if response.status_code != 503:
+                        return response
+
+        for count in (1, 2, 3):
+            await accepted(form, **ACCEPT_SSE)
+            await until_listening(backend.catalog, count)
+        upload = await accepted(upload_form({"a.png": picture_file()}))
+        await upload.aread()
+        assert [] == upload.json()["data"]["uploadImages"]["userErrors"]
 
 
 @pytest.mark.parametrize("subscribe", [over_sse, over_websocket])

@@ -89,6 +89,20 @@ async def test_a_malformed_form_is_400(client: Client, content_type: str, body: 
     assert 400 == (await client.http.post("/graphql", content=body, headers=headers)).status_code
 
 
+@pytest.mark.parametrize(
+    "charset",
+    ["charset=utf-8", 'charset="utf-8"', 'charset = "UTF8"', "charset= utf-8", 'charset= "utf-8"'],
+)
+async def test_utf_8_is_accepted_in_each_notation(client: Client, charset: str) -> None:
+    body = form_body([*FIELDS, ("0", "a.png", picture_file())])
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary=x; {charset}",
+        "Authorization": f"Bearer {KEY}",
+    }
+    response = await client.http.post("/graphql", content=body, headers=headers | PREFLIGHT)
+    assert [] == response.json()["data"]["uploadImages"]["userErrors"]
+
+
 async def test_a_multipart_request_without_a_preflight_header_is_refused(
     client: Client,
 ) -> None:

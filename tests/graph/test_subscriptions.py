@@ -14,6 +14,7 @@ import pytest
 from domain.entities.embeddings import Embedding, Ranking
 from domain.entities.images import Image, ImageStatus, uuid7
 from domain.entities.keys import ApiKey, Scope, digest
+from domain.errors import Overloaded, Unavailable
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
@@ -310,3 +311,36 @@ async def test_a_subscription_ends_when_its_key_was_revoked(
         [ended] = await all_results(results)
         assert "UNAUTHENTICATED" == ended["errors"][0]["extensions"]["code"]
         assert ended.get("data") is None
+
+
+@pytest.mark.parametrize(
+    ("outage", "code"),
+    [
+        (Unavailable("The database does not answer."), "SERVICE_UNAVAILABLE"),
+        (Overloaded("Too many requests; try again later."), "OVERLOADED"),
+    ],
+)
+async def test_a_subscription_ends_with_an_error_when_its_key_cannot_be_checked(
+    backend: FakeBackend,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    subscribe: Subscribe,
+    outage: Exception,
+    code: str,
+) -> None:
+    monkeypatch.setattr("graph.schema.context.KEY_CHECK_SECONDS", 0)
+    key = ApiKey(uuid7(), "reader", digest("reader"), frozenset({Scope.READ}), backend.clock())
+    await backend.keys.add(key)
+    image = await add_pending(backend)
+    variables = {"ids": [global_id(image.id)]}
+    async with (
+        running(create_app(backend.use_cases)) as url,
+        subscribe(url, STATUS, variables, key="reader") as results,
+    ):
+        assert status_of(image, PROCESSING) == await next_result(results)
+        backend.keys.error = outage
+        backend.catalog.put(replace(image, status=READY))
+        [ended] = await all_results(results)
+        assert code == ended["errors"][0]["extensions"]["code"]
+        assert ended.get("data") is None
+    assert not backend.catalog.events.listeners

@@ -13,8 +13,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from domain.concurrency import may_use_reserve
 from domain.entities.images import uuid7
 from domain.entities.keys import ApiKey, Scope, digest
+from domain.errors import Overloaded, Unavailable
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
 from graph.schema.ids import global_id
@@ -126,6 +128,54 @@ async def test_a_revoked_key_changes_nothing_more_over_an_open_connection(
         await backend.keys.revoke(key.id, backend.clock())
         await connection.send("subscribe", id="2", payload={"query": change})
         assert 4403 == await connection.close_code()
+
+
+async def test_a_key_is_looked_up_in_the_reserved_capacity(
+    address: str, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep_key(backend, Scope.READ)
+    seen: list[bool] = []
+    find = backend.keys.find
+
+    async def recording(sha256: str) -> ApiKey | None:
+        seen.append(may_use_reserve.get())
+        return await find(sha256)
+
+    monkeypatch.setattr(backend.keys, "find", recording)
+    async with connected(address) as connection:
+        await connection.init({"Authorization": "Bearer READ"})
+    assert [True] == seen
+
+
+@pytest.mark.parametrize("key", [None, "READ"])
+async def test_only_operations_of_a_connection_with_a_key_use_the_reserved_capacity(
+    address: str, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    await keep_key(backend, Scope.READ)
+    seen: list[bool] = []
+
+    async def recording(_: object) -> int:
+        seen.append(may_use_reserve.get())
+        return 0
+
+    monkeypatch.setattr(backend.catalog, "count", recording)
+    async with connected(address) as connection:
+        await connection.init({"Authorization": f"Bearer {key}"} if key else None)
+        await connection.ask("{ images { totalCount } }")
+    assert [key is not None] == seen
+
+
+@pytest.mark.parametrize(
+    "outage", [Unavailable("The database does not answer."), Overloaded("Too many requests.")]
+)
+async def test_a_key_that_cannot_be_checked_closes_the_connection_for_now(
+    address: str, backend: FakeBackend, caplog: pytest.LogCaptureFixture, outage: Exception
+) -> None:
+    backend.keys.error = outage
+    async with connected(address) as connection:
+        await connection.send("connection_init", payload={"authorization": "Bearer READ"})
+        assert 1013 == await connection.close_code()
+    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("sent", ["Bearer wrong", "Basic x", 1])

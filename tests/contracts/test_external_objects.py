@@ -252,6 +252,22 @@ async def test_an_object_in_a_folder_that_could_not_be_listed_is_never_forgotten
     assert [found["a"].id] == await library.forgotten()
 
 
+async def test_an_object_that_was_replaced_while_it_could_not_be_listed_is_forgotten(
+    library: ImportedLibrary,
+) -> None:
+    old = (await library.add_objects("a"))["a"]
+    await library.index_all()
+    await library.objects.mark_missing([old.id], is_certain=False)
+    new = (await library.add_objects("a", version="2"))["a"]
+    await library.index_all()
+    assert ImportCounts(missing=1) == await library.counts()
+    await library.objects.mark_missing([new.id], is_certain=False)
+    assert ImportCounts(missing=1, unlisted=1) == await library.counts()
+    await library.objects.mark_present([new.id])
+    assert [old.id] == await library.forgotten()
+    assert await library.image(new)
+
+
 async def test_an_object_that_is_present_again_is_not_forgotten(library: ImportedLibrary) -> None:
     found = await library.add_objects("a", "b")
     await library.index_all()

@@ -32,14 +32,20 @@ EXHAUSTED_STATES = {"53200", "53300", "53400"}
 TIMEOUT_STATES = {"57014", "55P03", "25P03"}
 """Of a statement, of a lock, and of an idle transaction: what RequestLimits sets."""
 
+CONFLICT_STATES = {"40P01", "40001"}
+"""Of a deadlock, and of a transaction that cannot be serialized."""
+
 NO_CONNECTION = "The server has lost the connection to its database; try again in a moment."
 NO_SPACE = "The disk of the database is full, so nothing can be saved; try again later."
 NO_CHANGES = "The database accepts no changes at the moment; try again later."
 TOO_SLOW = "The database took too long for this; try again later, or ask for less at once."
+CONFLICT = "Another change of the same data came in between; try again in a moment."
 
 
 def raise_outages(context: ExceptionContext, *, is_limited: bool) -> None:
-    """Raise Unavailable for an outage, and Overloaded for a time limit where the engine has them.
+    """Raise Unavailable for an outage, and Overloaded for a conflict of transactions.
+
+    Overloaded is also raised for a time limit where the engine has them.
 
     A listener of SQLAlchemy's event ``handle_error``.
     """
@@ -53,6 +59,8 @@ def raise_outages(context: ExceptionContext, *, is_limited: bool) -> None:
         raise Unavailable(NO_CHANGES)
     if state in EXHAUSTED_STATES or (is_limited and state in TIMEOUT_STATES):
         raise Overloaded(TOO_SLOW)
+    if state in CONFLICT_STATES:
+        raise Overloaded(CONFLICT)
     if isinstance(error, (OSError, TimeoutError)):
         # The statement may still run: its connection cannot be used for another.
         context.is_disconnect = True

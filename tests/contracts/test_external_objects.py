@@ -252,6 +252,22 @@ async def test_an_object_in_a_folder_that_could_not_be_listed_is_never_forgotten
     assert [found["a"].id] == await library.forgotten()
 
 
+async def test_an_object_that_was_replaced_while_it_could_not_be_listed_is_forgotten(
+    library: ImportedLibrary,
+) -> None:
+    old = (await library.add_objects("a"))["a"]
+    await library.index_all()
+    await library.objects.mark_missing([old.id], is_certain=False)
+    new = (await library.add_objects("a", version="2"))["a"]
+    await library.index_all()
+    assert ImportCounts(missing=1) == await library.counts()
+    await library.objects.mark_missing([new.id], is_certain=False)
+    assert ImportCounts(missing=1, unlisted=1) == await library.counts()
+    await library.objects.mark_present([new.id])
+    assert [old.id] == await library.forgotten()
+    assert await library.image(new)
+
+
 async def test_an_object_that_is_present_again_is_not_forgotten(library: ImportedLibrary) -> None:
     found = await library.add_objects("a", "b")
     await library.index_all()
@@ -534,3 +550,33 @@ async def test_an_object_of_a_failed_image_is_refused_until_it_is_retried(
     assert [retried.id] == list(await library.catalog.get([image.id, retried.id]))
     await library.objects.mark_missing([retried.id, found["b"].id])
     assert [retried.id] == await library.forgotten()
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_the_other_objects_of_a_failed_image_follow_one_whose_pixels_are_recognised(
+    library: ImportedLibrary, *, is_deleted: bool
+) -> None:
+    before = (await library.add_objects("before"))["before"]
+    await library.index_all(contents="plain", pixels="the same")
+    pending = image_with(status=ImageStatus.PROCESSING, sha256=digest("rated"))
+    await library.catalog.add_pending(pending)
+    [task_of_image] = await library.work.lease(1, seconds=60)
+    since = first_uuid7()
+    first = (await library.add_objects("first"))["first"]
+    await library.index_all(contents="rated")
+    await library.work.fail(task_of_image, "No.")
+    await library.objects.mark_missing([before.id])
+    if is_deleted:
+        await library.catalog.delete([before.id])
+
+    await library.add_objects("second")
+    await library.index_all(contents="rated", pixels="the same")
+    assert {} == await library.catalog.get([pending.id])
+    expected = ObjectState.DELETED if is_deleted else ObjectState.INDEXED
+    states = await library.states()
+    assert {"first": expected, "second": expected} == {
+        name: state for name, state in states.items() if name != "before"
+    }
+    assert 2 == (await library.counts(since=since)).recognised
+    await library.objects.mark_missing([first.id])
+    assert [] == await library.forgotten()

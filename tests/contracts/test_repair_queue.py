@@ -8,6 +8,7 @@ import pytest
 
 from domain.entities.faults import Fault
 from domain.entities.work import WorkCounts
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.work.repair_queue import PostgresRepairQueue
 from tests.contracts.work_fixtures import (
     EAST,
@@ -20,8 +21,9 @@ from tests.contracts.work_fixtures import (
     pending_image,
     work_fixture_over,
 )
-from tests.fakes.images import image_with
+from tests.fakes.images import NOON, image_with
 from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from domain.ports import RepairQueue
@@ -124,6 +126,25 @@ async def test_a_failed_image_has_no_embedding_and_no_task(
     assert {} == await fixture.catalog.embeddings([image.id])
     assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
     assert [] == await repairs.unembedded()
+
+
+async def test_an_image_that_failed_in_the_trash_is_not_findable_once_restored(
+    fixture: WorkFixture, repairs: RepairQueue
+) -> None:
+    image = await fixture.catalog.add(image_with(), EAST)
+    trash = (
+        MemoryTrash(fixture.catalog)
+        if isinstance(fixture, MemoryWorkFixture)
+        else PostgresTrash(fixture.catalog.engine)
+    )
+    await trash.add([image.id], NOON)
+    assert 1 == await repairs.fail([image.id], "Its original is lost.")
+    if not isinstance(fixture, MemoryWorkFixture):
+        assert [] == await fixture.run("SELECT image_id FROM deleted_embeddings")
+    assert FAILED is (await trash.restore([image.id]))[image.id].status
+    assert {} == await fixture.catalog.embeddings([image.id])
+    assert [] == await fixture.queue.lease(1, seconds=MINUTE_SECONDS)
+    assert {} == await repairs.violations()
 
 
 async def test_a_whole_library_breaks_no_invariant(

@@ -76,6 +76,14 @@ class MemoryCatalog:
             self._embeddings[image.id] = embedding
         self._keep(image)
 
+    def fail_deleted(self, ids: Iterable[UUID], reason: str) -> None:
+        """Make images in the trash FAILED, without embeddings."""
+        for id_ in self._deleted.keys() & set(ids):
+            self._deleted[id_] = replace(
+                self._deleted[id_], status=ImageStatus.FAILED, failure_reason=reason
+            )
+            self._embeddings[id_] = ()
+
     def _keep(self, image: Image) -> None:
         before = self._images.get(image.id)
         self._images[image.id] = image

@@ -50,7 +50,13 @@ class MemoryExternalObjects:
         return found
 
     async def add(self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()) -> None:
-        await self.mark_missing(replacing)
+        locations = {each.source.location for each in found}
+        unlisted = [
+            id_
+            for id_, since in self.work_queue.missing.items()
+            if since == NEVER and self.work_queue.objects[id_].source.location in locations
+        ]
+        await self.mark_missing([*replacing, *unlisted])
         here = {
             each.source.location
             for id_, each in self.work_queue.objects.items()

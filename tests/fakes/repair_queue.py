@@ -59,6 +59,7 @@ class MemoryRepairQueue:
         for image in (await self.catalog.get(ids)).values():
             failed = replace(image, status=ImageStatus.FAILED, failure_reason=reason)
             self.catalog.put(failed, ())
+        self.catalog.fail_deleted(ids, reason)
         return len(ids)
 
     async def restore_tasks(self) -> int:

@@ -168,7 +168,7 @@ class MemoryWorkQueue:
                 self.replaced += await self.catalog.delete([same.id])
                 for id_ in followers:
                     del self.became[id_], self.digests[id_]
-            if await self._recognise_pixels(subject, each.image):
+            if await self._recognise_pixels(subject, each.image, followers):
                 return False
             added = await self.catalog.add(each.image, each.embedding)
             for id_ in [subject.id, *followers]:
@@ -246,7 +246,9 @@ class MemoryWorkQueue:
             return True
         return False
 
-    async def _recognise_pixels(self, found: FoundObject, image: Image) -> bool:
+    async def _recognise_pixels(
+        self, found: FoundObject, image: Image, followers: Sequence[UUID]
+    ) -> bool:
         pixels = image.pixel_sha256
         if pixels is None:
             return False
@@ -254,11 +256,12 @@ class MemoryWorkQueue:
         for each in sorted(same, key=lambda each: each.source != found.source):
             is_gone = self.objects_of(each.id) and not self.objects_of(each.id, present=True)
             if each.status is ImageStatus.READY and each.source and is_gone:
-                await self.take_file(each, image, [found.id])
+                await self.take_file(each, image, [found.id, *followers])
                 return True
         deleted = [id_ for id_ in await self.deleted_objects() if self.digests[id_][1] == pixels]
         if deleted and (not same or any(id_ in self.missing for id_ in deleted)):
-            self._keep_deleted(found.id, (image.sha256, pixels), deleted)
+            for id_ in (found.id, *followers):
+                self._keep_deleted(id_, (image.sha256, pixels), deleted)
             return True
         return False
 

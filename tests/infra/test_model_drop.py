@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,20 @@ from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import EVERYTHING
 from domain.errors import Overloaded, SearchExpired
 from domain.use_cases.models.drop import DropModel
+from infra.postgres.catalog.trash import (
+    LOCK_LIVE,
+    MARK_DELETED,
+    MOVE_EMBEDDINGS_OUT,
+    PostgresTrash,
+)
 from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.postgres_models import AT_NEW, NEW, OLD, VECTOR, PostgresModelLibrary, active_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+NOW = datetime(2025, 1, 31, tzinfo=UTC)
 
 
 async def test_a_drop_deletes_the_partition_and_hands_the_tasks_to_the_active_model(
@@ -131,3 +140,38 @@ async def test_a_drop_waits_for_a_locked_table_without_blocking_others(
         async with asyncio.timeout(5):
             await library.upload()
     assert NEW.name == (await dropping).name
+
+
+async def test_an_image_that_is_deleted_while_a_model_is_dropped_can_be_restored(
+    library: PostgresModelLibrary,
+) -> None:
+    image_id = await library.upload()
+    await library.add_ready()
+    async with library.engine.begin() as other:
+        for statement in (LOCK_LIVE, MARK_DELETED, MOVE_EMBEDDINGS_OUT):
+            await other.execute(statement, {"ids": [image_id], "at": NOW})
+        dropping = asyncio.create_task(library.use_cases.drop(NEW.name))
+        await library.wait_until(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        )
+    await dropping
+    assert 1 == await library.value_of("SELECT count(*) FROM deleted_embeddings")
+    assert {image_id} == set(await PostgresTrash(library.engine).restore([image_id]))
+    assert {image_id} == await library.found_by(library.old)
+
+
+async def test_an_embedding_in_the_trash_of_a_model_that_is_gone_does_not_prevent_a_restore(
+    library: PostgresModelLibrary,
+) -> None:
+    image_id = await library.upload()
+    added = await library.add_ready()
+    await library.use_cases.drop(NEW.name)
+    trash = PostgresTrash(library.engine)
+    await trash.add([image_id], NOW)
+    await library.execute(
+        "INSERT INTO deleted_embeddings (image_id, model_id, embedding)"  # noqa: S608 - an id
+        f" VALUES ('{image_id}', {added.id}, '[1, 0, 0, 0]')"
+    )
+    assert {image_id} == set(await trash.restore([image_id]))
+    assert 0 == await library.value_of("SELECT count(*) FROM deleted_embeddings")
+    assert {image_id} == await library.found_by(library.old)

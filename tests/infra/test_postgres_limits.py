@@ -147,3 +147,16 @@ async def test_connections_of_a_read_only_spell_do_not_stay_in_the_pool(postgres
             with pytest.raises(Unavailable):
                 await searches.check()
             await searches.check()
+
+
+@pytest.mark.parametrize("limits", [None, IMPATIENT])
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_a_conflict_of_transactions_is_refused(
+    postgres_url: str, state: str, limits: RequestLimits | None
+) -> None:
+    conflict = text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+    async with open_engine(postgres_url, limits=limits) as engine, engine.connect() as connection:
+        with pytest.raises(Overloaded, match="Another change of the same data"):
+            await connection.execute(conflict)
+        await connection.rollback()
+        assert 1 == await connection.scalar(SELECT_ONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
@@ -119,3 +120,29 @@ async def test_a_page_of_known_objects_is_read_along_the_index(library: Postgres
     assert "Index Only Scan using work_pkey" in lines or "Index Scan using work_pkey" in lines
     states = [each.state for each in await objects.list_known(PHOTOS, after="", limit=MANY_OBJECTS)]
     assert [ObjectState.WAITING] * MANY_OBJECTS == states
+
+
+@pytest.mark.parametrize("change", ["mark unlisted", "replace"])
+async def test_two_objects_of_a_location_that_was_left_unlisted_do_not_collide(
+    library: PostgresLibrary, change: str
+) -> None:
+    assert library.model
+    objects, work = objects_of(library), PostgresWorkQueue(library.engine, library.model)
+    [old], [new] = found_objects("a"), found_objects("a")
+    for found, replacing in ((old, []), (new, [old.id])):
+        await objects.add([found], replacing=replacing)
+        [task] = await work.lease(1, seconds=60)
+        image = image_with(found.id, source=found.source)
+        await work.finish([IndexedImage(task, image, (1.0, 0.0, 0.0))])
+    async with library.engine.begin() as connection:
+        # As an import left it that read the location before the object was replaced.
+        await connection.execute(
+            text("UPDATE objects SET missing_since = 'infinity' WHERE id = :id"), {"id": old.id}
+        )
+    if change == "replace":
+        await objects.add(found_objects("a"), replacing=[new.id])
+    else:
+        await objects.mark_missing([new.id], is_certain=False)
+    async with library.engine.connect() as connection:
+        ids = await connection.scalars(text("SELECT id FROM objects ORDER BY missing_since"))
+        assert [old.id, new.id] == list(ids)[:2]

@@ -15,7 +15,8 @@ from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.engine import open_engine
 from infra.postgres.work.repair_queue import PostgresRepairQueue
 from tests.contracts.conftest import MODEL
-from tests.contracts.work_fixtures import PostgresWorkFixture, indexed, pending_image
+from tests.contracts.work_fixtures import EAST, PostgresWorkFixture, indexed, pending_image
+from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
@@ -65,4 +66,16 @@ async def test_an_image_that_is_deleted_restored_and_indexed_at_the_same_moment_
         assert ImageStatus.READY is (await library.get([image.id]))[image.id].status
         assert {image.id} == set(await library.embeddings([image.id]))
     assert ROUNDS == await library.count(EVERYTHING)
+    assert {} == await PostgresRepairQueue(library.engine).violations()
+
+
+async def test_embeddings_that_a_failed_image_left_in_the_trash_are_not_moved_back(
+    library: PostgresLibrary,
+) -> None:
+    trash = PostgresTrash(library.engine)
+    image = await library.add(image_with(), EAST)
+    await trash.add([image.id], NOW)
+    await PostgresWorkFixture(library).run("UPDATE images SET status = 'failed'")
+    await trash.restore([image.id])
+    assert {} == await library.embeddings([image.id])
     assert {} == await PostgresRepairQueue(library.engine).violations()

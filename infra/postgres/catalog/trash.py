@@ -65,13 +65,17 @@ LOCK_DELETED = text("""
 UNMARK_DELETED = text("""
     UPDATE images SET deleted_at = NULL WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING images.*
 """)
+# An image that is not READY has lost its embeddings to a repair, or gets new ones. A
+# model that was dropped has no partition any more.
 MOVE_EMBEDDINGS_BACK = text("""
     WITH moved AS (
         DELETE FROM deleted_embeddings WHERE image_id = ANY(CAST(:ids AS uuid[]))
         RETURNING image_id, model_id, embedding
     )
     INSERT INTO embeddings (image_id, model_id, embedding)
-    SELECT image_id, model_id, embedding FROM moved ON CONFLICT DO NOTHING
+    SELECT image_id, model_id, embedding FROM moved JOIN images ON images.id = image_id
+    WHERE status = 'ready' AND to_regclass('embeddings_' || model_id) IS NOT NULL
+    ON CONFLICT DO NOTHING
 """)
 # A READY image needs an embedding by every live model, some of which may be newer than its
 # deletion. A PROCESSING image needs one task, of the active model.

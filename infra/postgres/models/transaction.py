@@ -35,6 +35,7 @@ DELETE_DERIVED = tuple(
     text(f"DELETE FROM {table} WHERE model_id = :model")  # noqa: S608 - of constants alone
     for table in ("likenesses", "comparisons", "concepts", "deleted_embeddings")
 )
+DELETE_FROM_TRASH = text("DELETE FROM deleted_embeddings WHERE model_id = :model")
 DELETE_SEARCHES = text("DELETE FROM searches WHERE model = :name")
 
 
@@ -88,3 +89,5 @@ class PostgresModelTransaction:
             await self.session.execute(statement, {"model": model.id, "name": model.name})
         await self.session.execute(SET_LOCK_TIMEOUT)
         await self.session.execute(text(f"DROP TABLE IF EXISTS {partition_name(model.id)}"))
+        # DROP TABLE has waited for everyone who was moving embeddings into the trash.
+        await self.session.execute(DELETE_FROM_TRASH, {"model": model.id})

@@ -80,6 +80,23 @@ MARK_MISSING = text("""
     WHERE id = ANY(CAST(:ids AS uuid[])) AND coalesce(missing_since, 'infinity') = 'infinity'
     RETURNING image_id
 """)
+# Of a location, only the object that was there last may be at infinity. An older one has been
+# replaced, so its grace period begins. It began before that of an object which is replaced now.
+SELECT_UNLISTED = text("""
+    SELECT id FROM objects
+    WHERE location = ANY(CAST(:locations AS text[])) AND missing_since = 'infinity'
+""")
+SELECT_UNLISTED_BESIDE = text("""
+    SELECT id FROM objects
+    WHERE missing_since = 'infinity' AND id <> ALL(CAST(:ids AS uuid[])) AND location IN (
+        SELECT location FROM objects WHERE id = ANY(CAST(:ids AS uuid[]))
+    )
+""")
+MARK_REPLACED = text("""
+    UPDATE objects SET missing_since = now() - interval '1 microsecond'
+    WHERE id = ANY(CAST(:replaced AS uuid[])) AND missing_since = 'infinity'
+    RETURNING image_id
+""")
 MARK_UNLISTED = text("""
     UPDATE objects SET missing_since = 'infinity'
     WHERE id = ANY(CAST(:ids AS uuid[])) AND coalesce(missing_since, now()) < 'infinity'
@@ -142,8 +159,10 @@ class PostgresExternalObjects:
 
     async def add(self, found: Sequence[FoundObject], *, replacing: Sequence[UUID] = ()) -> None:
         async with self.engine.begin() as connection:
-            if replacing:
-                await _mark(connection, replacing, MARK_MISSING)
+            locations = {"locations": [each.source.location for each in found]}
+            unlisted = (await connection.scalars(SELECT_UNLISTED, locations)).all()
+            if replacing or unlisted:
+                await _mark(connection, replacing, MARK_MISSING, replaced=unlisted)
             # PostgreSQL's arrays are rectangular: objects are inserted by their tags.
             for tags in {each.tags for each in found}:
                 tagged = [each for each in found if each.tags == tags]
@@ -152,7 +171,12 @@ class PostgresExternalObjects:
 
     async def mark_missing(self, ids: Sequence[UUID], *, is_certain: bool = True) -> None:
         async with self.engine.begin() as connection:
-            await _mark(connection, ids, MARK_MISSING if is_certain else MARK_UNLISTED)
+            if is_certain:
+                await _mark(connection, ids, MARK_MISSING)
+                return
+            marked = {"ids": list(ids)}
+            replaced = (await connection.scalars(SELECT_UNLISTED_BESIDE, marked)).all()
+            await _mark(connection, ids, MARK_UNLISTED, replaced=replaced)
 
     async def mark_present(self, ids: Sequence[UUID]) -> None:
         async with self.engine.begin() as connection:
@@ -180,12 +204,21 @@ class PostgresExternalObjects:
             return (await connection.execute(statement, values)).all()
 
 
-async def _mark(connection: AsyncConnection, ids: Sequence[UUID], statement: TextClause) -> None:
-    objects = {"ids": list(ids)}
+async def _mark(
+    connection: AsyncConnection,
+    ids: Sequence[UUID],
+    statement: TextClause,
+    *,
+    replaced: Sequence[UUID] = (),
+) -> None:
+    objects = {"ids": [*ids, *replaced]}
     await connection.execute(DELETE_TASKS_OF_OBJECTS, objects)
     await connection.execute(LOCK_IMAGES_OF_OBJECTS, objects)
     await connection.execute(DELETE_OBJECTS_WITHOUT_RESULT, objects)
-    marked = await connection.scalars(statement, objects)
+    marked: list[UUID | None] = []
+    if replaced:
+        marked += await connection.scalars(MARK_REPLACED, {"replaced": list(replaced)})
+    marked += await connection.scalars(statement, {"ids": list(ids)})
     await settle_sources(connection, {image_id for image_id in marked if image_id})
 
 

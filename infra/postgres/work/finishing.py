@@ -148,10 +148,10 @@ class Finishing:
             .returning(col(ImageRow.id))
         )
         while True:
-            if await identity.recognise_bytes(image.sha256, image.tags):
+            if await identity.recognise_bytes(image.sha256, image.tags, also=replaced):
                 return False
             replaced = [*replaced, *await self._delete_failed(image.sha256)]
-            if await identity.recognise_pixels(image):
+            if await identity.recognise_pixels(image, also=replaced):
                 return False
             if await self.connection.scalar(inserted):
                 break

@@ -86,7 +86,7 @@ MARK_AS_DELETED = text("""
     UPDATE objects SET sha256 = :sha256, pixel_sha256 = coalesce(:pixel_sha256, (
         SELECT other.pixel_sha256 FROM objects AS other
         WHERE other.image_id IS NULL AND other.sha256 = :sha256 LIMIT 1
-    )) WHERE id = :id
+    )) WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 # One object is enough to remember that these bytes were deleted.
 DROP_MISSING_DELETED = text("""
@@ -179,9 +179,12 @@ class Identity:
         values = {"id": self.found.id, "version": self.found.source.version}
         return await self.connection.scalar(LOCK_OBJECT, values) is not None
 
-    async def recognise_bytes(self, sha256: str, tags: tuple[str, ...]) -> bool:
+    async def recognise_bytes(
+        self, sha256: str, tags: tuple[str, ...], *, also: Sequence[UUID] = ()
+    ) -> bool:
         """Point the object to the image with these bytes, or to none where a user deleted it.
 
+        ``also`` names other objects with these bytes, which follow it.
         Returns False for new bytes, and for those of an image that is to be replaced.
         """
         digest = {"sha256": sha256}
@@ -191,35 +194,39 @@ class Identity:
             # An image in the trash stays there: a file that is found again does not restore it.
             if tags:
                 await self.connection.execute(ADD_TAGS, {"id": same.id, "tags": list(tags)})
-            await point_to(self.connection, same.id, [self.found.id])
+            await point_to(self.connection, same.id, [self.found.id, *also])
             await settle_sources(self.connection, [same.id])
             return True
         if same is None and await self.connection.scalar(IS_DELETED, digest):
-            await self._keep_deleted(sha256, None)
+            await self._keep_deleted([self.found.id, *also], sha256, None)
             return True
         return False
 
-    async def recognise_pixels(self, image: Image) -> bool:
+    async def recognise_pixels(self, image: Image, *, also: Sequence[UUID] = ()) -> bool:
         """Make the object the file of an image with the same pixels whose files are all missing.
 
         The image gets the facts of the file. Also returns True for pixels of a deleted image.
+        ``also`` names other objects with the bytes of the file, which follow it.
         """
         if image.pixel_sha256 is None:
             return False
+        object_ids = [self.found.id, *also]
         pixels = {"pixel_sha256": image.pixel_sha256}
         place = {"location": self.found.source.location}
         for image_id in await self.connection.scalars(SELECT_PREDECESSORS, pixels | place):
             await self.connection.execute(LOCK_IMAGE, {"id": image_id})
             # Another worker may have found the file of this image meanwhile.
             if await self.connection.scalar(HAS_NO_FILE, {"id": image_id}):
-                await take_file(self.connection, image_id, image, [self.found.id])
+                await take_file(self.connection, image_id, image, object_ids)
                 return True
         if await self.connection.scalar(HAS_DELETED_PIXELS, pixels):
-            await self._keep_deleted(image.sha256, image.pixel_sha256)
+            await self._keep_deleted(object_ids, image.sha256, image.pixel_sha256)
             return True
         return False
 
-    async def _keep_deleted(self, sha256: str, pixel_sha256: str | None) -> None:
+    async def _keep_deleted(
+        self, object_ids: Sequence[UUID], sha256: str, pixel_sha256: str | None
+    ) -> None:
         digests = {"sha256": sha256, "pixel_sha256": pixel_sha256}
-        await self.connection.execute(MARK_AS_DELETED, {"id": self.found.id} | digests)
+        await self.connection.execute(MARK_AS_DELETED, {"ids": object_ids} | digests)
         await self.connection.execute(DROP_MISSING_DELETED, digests)

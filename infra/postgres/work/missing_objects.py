@@ -48,8 +48,11 @@ SELECT_SEPARATED = text(f"""
     AND other.alt_text IS NULL AND other.rating IS NULL
     ORDER BY images.id, other.id
 """)  # noqa: S608 - a constant
+# FOR UPDATE checks these conditions again once it has waited for another change of an image.
 LOCK_SEPARATED = text("""
-    SELECT id FROM images WHERE id IN (:id, :other_id) ORDER BY id FOR UPDATE
+    SELECT id FROM images
+    WHERE id IN (:id, :other_id) AND deleted_at IS NULL AND source IS NOT NULL
+    AND (id <> :other_id OR alt_text IS NULL AND rating IS NULL) ORDER BY id FOR UPDATE
 """)
 # An older object of a location may be in a folder that cannot be listed now. The objects of an
 # image in the trash stay: they remember that it was deleted.
@@ -67,14 +70,17 @@ SELECT_EXPIRED = text("""
 LOCK_IMAGES_TO_FORGET = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:image_ids AS uuid[])) ORDER BY id FOR UPDATE
 """)
+# An image may have been moved into the trash before it was locked: it stays, with its objects.
 FORGET_OBJECTS = text("""
     DELETE FROM objects
     WHERE id = ANY(CAST(:ids AS uuid[]))
     AND missing_since <= now() - CAST(:grace_period AS interval)
+    AND NOT EXISTS (SELECT FROM images WHERE images.id = image_id AND deleted_at IS NOT NULL)
 """)
 FORGET_IMAGES = text("""
     DELETE FROM images WHERE id = ANY(CAST(:image_ids AS uuid[])) AND source IS NOT NULL
-    AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id) RETURNING id
+    AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id)
+    RETURNING id
 """)
 
 

@@ -76,7 +76,10 @@ FAIL_IMAGES = text("""
     WITH failed AS (
         UPDATE images SET status = 'failed', failure_reason = :reason
         WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING id
-    ), deleted AS (DELETE FROM embeddings WHERE image_id IN (SELECT id FROM failed))
+    ), deleted AS (DELETE FROM embeddings WHERE image_id IN (SELECT id FROM failed)
+    ), deleted_of_trash AS (
+        DELETE FROM deleted_embeddings WHERE image_id IN (SELECT id FROM failed)
+    )
     DELETE FROM work WHERE image_id IN (SELECT id FROM failed)
 """)
 

@@ -170,11 +170,11 @@ async def _accepts_connections(cluster: Cluster) -> bool:
             database=DATABASE,
             timeout=PROBE_TIMEOUT_SECONDS,
         )
+        await connection.close()
     except asyncpg.TooManyConnectionsError:
         return True
     except PROBE_FAILURES:
         return False
-    await connection.close()
     return True
 
 

@@ -353,14 +353,18 @@ async def test_a_server_that_dies_is_started_again_at_the_same_url(
     new_folder: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = new_folder / name
+    caplog.set_level("INFO")
     async with embedded_postgres(folder) as url:
         await execute(url, "CREATE TABLE kept AS SELECT 7 AS number")
-        for number in (signal.SIGKILL, signal.SIGINT):
+        for count, number in enumerate((signal.SIGKILL, signal.SIGINT), 1):
             pid = postmaster_of(folder)
             assert pid
             os.kill(pid, number)
             await wait_for_end(pid)
             await wait_for_restart(url)
+            async with asyncio.timeout(60):
+                while caplog.text.count("runs again") < count:  # noqa: ASYNC110 - a log has no event
+                    await asyncio.sleep(0.05)
         assert 7 == await execute(url, "SELECT number FROM kept")
     assert None is postmaster_of(folder)
     assert 2 == caplog.text.count("ended unexpectedly")

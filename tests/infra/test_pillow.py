@@ -17,7 +17,7 @@ from PIL import Image
 
 from domain.concurrency import Priority
 from domain.errors import InvalidContent, Misconfigured, Overloaded, Refusal
-from infra.pillow.decoder_pool import DecoderLimits, DecoderPool
+from infra.pillow.decoder_pool import DecoderLimits, DecoderPool, _ProcessSlot
 from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
 from tests.decoder_processes import decoder_processes_of
 from tests.pictures import FORMATS, encoded, flag
@@ -91,13 +91,26 @@ async def test_a_picture_that_crashes_its_decoder_process_is_refused(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
 async def test_a_picture_whose_decoder_process_is_killed_from_outside_is_decoded_by_another(
-    imaging: PillowImaging, caplog: pytest.LogCaptureFixture, number: signal.Signals
+    imaging: PillowImaging,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
 ) -> None:
+    sent = asyncio.Semaphore(0)
+    send = _ProcessSlot._send  # noqa: SLF001 - tells when a process has its task
+
+    async def count(slot: _ProcessSlot, message: bytes) -> None:
+        await send(slot, message)
+        sent.release()
+
+    monkeypatch.setattr(_ProcessSlot, "_send", count)
     before = decoder_processes_of(os.getpid())
     for pid in before:
         os.kill(pid, signal.SIGSTOP)
     decoding = [asyncio.create_task(imaging.decode(PLAIN)) for _ in range(4)]
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        for _ in before:
+            await sent.acquire()
     for pid in before:
         os.kill(pid, number)
         if number != signal.SIGKILL:  # which needs no SIGCONT, after which the id may be free

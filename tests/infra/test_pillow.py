@@ -36,6 +36,20 @@ async def imaging() -> AsyncIterator[PillowImaging]:
         yield opened
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """A permit for each task that a process was sent."""
+    permits = asyncio.Semaphore(0)
+    send = _ProcessSlot._send  # noqa: SLF001 - tells when a process has its task
+
+    async def count(slot: _ProcessSlot, message: bytes) -> None:
+        await send(slot, message)
+        permits.release()
+
+    monkeypatch.setattr(_ProcessSlot, "_send", count)
+    return permits
+
+
 def endless_jpeg() -> bytes:
     """Return a small progressive JPEG with thousands of scans, each over all of its pixels."""
     file = io.BytesIO()
@@ -76,11 +90,11 @@ async def test_an_idle_decoder_process_that_was_killed_is_replaced(imaging: Pill
 
 
 async def test_a_picture_that_crashes_its_decoder_process_is_refused(
-    imaging: PillowImaging, caplog: pytest.LogCaptureFixture
+    imaging: PillowImaging, sent: asyncio.Semaphore, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = decoder_processes_of(os.getpid())
     deadly = asyncio.create_task(imaging.decode_pixels(endless_jpeg()))
-    await asyncio.sleep(0.2)
+    await sent.acquire()
     for pid in before:
         os.kill(pid, signal.SIGSEGV)
     with pytest.raises(InvalidContent, match="damaged, or takes more"):
@@ -92,18 +106,10 @@ async def test_a_picture_that_crashes_its_decoder_process_is_refused(
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
 async def test_a_picture_whose_decoder_process_is_killed_from_outside_is_decoded_by_another(
     imaging: PillowImaging,
+    sent: asyncio.Semaphore,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals,
 ) -> None:
-    sent = asyncio.Semaphore(0)
-    send = _ProcessSlot._send  # noqa: SLF001 - tells when a process has its task
-
-    async def count(slot: _ProcessSlot, message: bytes) -> None:
-        await send(slot, message)
-        sent.release()
-
-    monkeypatch.setattr(_ProcessSlot, "_send", count)
     before = decoder_processes_of(os.getpid())
     for pid in before:
         os.kill(pid, signal.SIGSTOP)

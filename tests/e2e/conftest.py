@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
+from infra.postgres import engine
 from postcards import MODEL
 from tests.e2e.postcards import fill
 from tests.e2e.process import KEY, Server, typed_url
@@ -11,6 +13,13 @@ from tests.e2e.process import KEY, Server, typed_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _slow_machine() -> Iterator[None]:
+    """Let connections take long: workers of a busy machine may wait for seconds."""
+    with patch.object(engine, "MAX_CONNECT_SECONDS", 60.0):
+        yield
 
 
 @pytest.fixture(scope="session")

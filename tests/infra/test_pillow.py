@@ -103,7 +103,8 @@ async def test_a_picture_that_crashes_its_decoder_process_is_refused(
     assert (await imaging.decode(PLAIN)).width == 120
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+# Not SIGQUIT, which processes in the background of a shell ignore.
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGUSR1])
 async def test_a_picture_whose_decoder_process_is_killed_from_outside_is_decoded_by_another(
     imaging: PillowImaging,
     sent: asyncio.Semaphore,

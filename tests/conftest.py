@@ -19,7 +19,6 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it ships no types
 
-from infra.clip.deferred_compiler import deferred_compiler
 from infra.embedded_postgres.cluster import SERVER_SETTINGS
 from infra.embedded_postgres.server import embedded_postgres
 from pictograph.cli.console import LOGGED_PACKAGES
@@ -114,6 +113,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Workers share the processors: threads of torch that wait for each other would only spin.
     if hasattr(config, "workerinput"):
+        assert "torch" not in sys.modules, "torch has read the number of its threads already"
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         _import_libraries()
     # How long an example takes says how busy the machine is, and nothing else.
@@ -130,6 +130,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def _import_libraries() -> None:
     """Import what takes long, before coverage begins to trace: traced, it takes twice as long."""
+    # Not at the top: torch reads the number of its threads when it is imported.
+    from infra.clip.deferred_compiler import deferred_compiler  # noqa: PLC0415
+
     with deferred_compiler():
         for name in LIBRARIES:
             import_module(name)

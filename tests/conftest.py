@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
+# Workers share the processors: threads of torch that wait for each other would only spin. torch
+# reads the variable when it is imported, which other files of this kind may do.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    assert "torch" not in sys.modules, "torch has read the number of its threads already"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 HERE = Path(__file__).parent
 SHARED_SETTINGS = {
     # Of all workers together.
@@ -111,10 +117,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Workers share the processors: threads of torch that wait for each other would only spin.
     if hasattr(config, "workerinput"):
-        assert "torch" not in sys.modules, "torch has read the number of its threads already"
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
         _import_libraries()
     # How long an example takes says how busy the machine is, and nothing else.
     settings.register_profile(
@@ -130,7 +133,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def _import_libraries() -> None:
     """Import what takes long, before coverage begins to trace: traced, it takes twice as long."""
-    # Not at the top: torch reads the number of its threads when it is imported.
+    # Not at the top: it imports torch.
     from infra.clip.deferred_compiler import deferred_compiler  # noqa: PLC0415
 
     with deferred_compiler():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import fcntl
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
@@ -10,7 +9,7 @@ from playwright.async_api import async_playwright, expect
 from pytest_asyncio import fixture
 
 from postcards import MODEL
-from tests.browser.library import FEW, MANY, cards, clear, data_dir, fill, painting
+from tests.browser.library import FEW, cards, clear, fill, library_of_many
 from tests.browser.prepare import AXE, BUILD, MISSING, chromium
 from tests.browser.visitor import DESKTOP, Visitor
 from tests.e2e.process import KEY, Server, ServerProcess
@@ -68,15 +67,7 @@ def library() -> Iterator[Server]:
 
     Each worker has its own on the one library, which the first of them fills.
     """
-    folder = data_dir()
-    filled = folder / "filled"
-    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
-        with (folder / "filling.lock").open("w") as filling:
-            fcntl.flock(filling, fcntl.LOCK_EX)
-            if not filled.exists():
-                clear(server)
-                fill(server, painting(MANY))
-                filled.touch()
+    with library_of_many() as server:
         yield server
 
 

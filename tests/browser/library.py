@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
@@ -20,7 +22,7 @@ from postcards.metadata import PostcardMetadata
 from postcards.painting.postcard import paint
 from postcards.scenes import compose
 from tests.browser.prepare import BUILD
-from tests.e2e.process import pictograph
+from tests.e2e.process import KEY, ServerProcess, pictograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 MANY = 600
 FEW = 12
 BATCH = 20
-SHAPES = ((960, 640), (960, 640), (640, 960), (960, 640), (720, 720), (960, 640), (1280, 560))
+SHAPES = ((480, 320), (480, 320), (320, 480), (480, 320), (360, 360), (480, 320), (640, 280))
+"""Sizes in pixels. To paint a postcard takes six times as long at twice the size."""
 DESCRIBING = ("descriptions", "grammar", "lexicon", "metadata", "scenes")
 TAG = """
 mutation Tag($ids: [ID!]!, $tags: [String!]!) {
@@ -47,6 +50,8 @@ class Card:
 
     number: int
     seed: int
+    scale: int = 1
+    """By how much it is larger than its shape."""
 
     @property
     def name(self) -> str:
@@ -59,15 +64,21 @@ class Card:
     @cached_property
     def content(self) -> bytes:
         """Its file; painted once, and kept in the build folder."""
-        path = _cards() / self.name
+        path = self.path
         if not path.exists():
             fresh = path.with_suffix(f".{os.getpid()}")
             fresh.write_bytes(self._paint())
             fresh.rename(path)
         return path.read_bytes()
 
+    @property
+    def path(self) -> Path:
+        """The file's place in the build folder."""
+        return _cards(self.scale) / self.name
+
     def _paint(self) -> bytes:
-        picture = paint(self.metadata.scene, SHAPES[self.number % len(SHAPES)])
+        width, height = SHAPES[self.number % len(SHAPES)]
+        picture = paint(self.metadata.scene, (self.scale * width, self.scale * height))
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=90, exif=self.metadata.exif())
         return file.getvalue()
@@ -78,11 +89,11 @@ def cards(count: int, *, after: int = 0) -> Sequence[Card]:
     return list(painting(count, after=after))
 
 
-def painting(count: int, *, after: int = 0) -> Iterator[Card]:
+def painting(count: int, *, after: int = 0, scale: int = 1) -> Iterator[Card]:
     """Give some of the demo's postcards, one by one while others paint those that are missing."""
     numbered = enumerate(islice(seeds(), after, after + count), after)
-    wanted = [Card(number, seed) for number, seed in numbered]
-    missing = [card for card in wanted if not (_cards() / card.name).exists()]
+    wanted = [Card(number, seed, scale) for number, seed in numbered]
+    missing = [card for card in wanted if not card.path.exists()]
     if not missing:
         yield from wanted
         return
@@ -93,6 +104,21 @@ def painting(count: int, *, after: int = 0) -> Iterator[Card]:
             if card in painted:
                 painted[card].result()
             yield card
+
+
+@contextmanager
+def library_of_many(scale: int = 1) -> Iterator[Server]:
+    """Start a server with six hundred postcards. It fills the library unless another one did."""
+    folder = data_dir(scale)
+    filled = folder / "filled"
+    with ServerProcess.start({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
+        with (folder / "filling.lock").open("w") as filling:
+            fcntl.flock(filling, fcntl.LOCK_EX)
+            if not filled.exists():
+                clear(server)
+                fill(server, painting(MANY, scale=scale))
+                filled.touch()
+        yield server
 
 
 def fill(server: Server, found: Iterable[Card]) -> None:
@@ -130,20 +156,20 @@ def clear(server: Server) -> None:
     pictograph("sweep", settings={**server.settings, "trash_days": 0})
 
 
-def data_dir() -> Path:
+def data_dir(scale: int = 1) -> Path:
     """Return the folder of the library of many. It outlives a run: filling it takes a minute."""
     recipe = sha256(
         Path(__file__).read_bytes() + _recipe().encode() + weights_digest(MODEL).encode()
     )
-    return BUILD / f"library-{recipe.hexdigest()[:12]}"
+    return BUILD / f"library-{scale}-{recipe.hexdigest()[:12]}"
 
 
 def _paint(card: Card) -> None:
     assert card.content
 
 
-def _cards() -> Path:
-    folder = BUILD / f"postcards-{_recipe()}"
+def _cards(scale: int) -> Path:
+    folder = BUILD / f"postcards-{scale}-{_recipe()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -6,13 +6,17 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image, ImageOps
 from playwright.async_api import expect
 
 from tests.browser.gallery import Gallery
+from tests.browser.library import library_of_many
 from tests.browser.visitor import DESKTOP, PHONE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.browser.conftest import Visit
     from tests.e2e.process import Server
 
@@ -27,6 +31,13 @@ SEEN = """
 STILL = "() => document.getAnimations().length === 0"
 HIGH, GAP, EDGE, GREY = 800, 24, 1, "#8886"
 MOST_BYTES = 250_000
+
+
+@pytest.fixture(scope="session")
+def library() -> Iterator[Server]:
+    """A server with postcards as large as they are shown."""
+    with library_of_many(scale=2) as server:
+        yield server
 
 
 async def test_the_gallery_is_shown_wide_and_narrow_light_and_dark(

@@ -91,6 +91,8 @@ class Retry:
 
     pauses: Sequence[float] = RETRY_PAUSES_SECONDS
     """Seconds to wait after each failure."""
+    only: type[Exception] = Exception
+    """Which failures are retried. Others are raised at once."""
     _permits: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(RETRY_CONCURRENCY)
     )
@@ -104,7 +106,7 @@ class Retry:
             try:
                 async with self._permits:
                     return await call()
-            except Exception as error:
+            except self.only as error:
                 if isinstance(error, Refusal) and not isinstance(error, Overloaded):
                     raise
                 await asyncio.sleep(pause)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from domain.entities.images import Image
 
 DEFAULT_SCRUB_LIFETIME = timedelta(days=90)
 """After this time an original is read again."""
@@ -21,3 +28,12 @@ class Fault(StrEnum):
     WRONGLY_FINDABLE = "deleted or failed, and searches can still find it"
     UNBOUNDED = "its task is retried without an end"
     ORPHANED = "its bytes are stored, and there is no such image; a sweep removes them"
+
+
+@dataclass(frozen=True, slots=True)
+class DueOriginal:
+    """An image whose original is to be read again, and its place among those that are."""
+
+    image: Image
+    last_read_at: datetime
+    """When its original was last read to its end, or stored."""

@@ -39,7 +39,8 @@ class ModelChanges(Protocol):
         """Run ``change`` in one transaction, under the lock that serializes changes of models.
 
         Commits its result, or rolls back if it raises. ``change`` is run again from the start where
-        tables are locked by others. Raises Misconfigured if they stay locked.
+        tables are locked by others, or the transaction conflicts with others. Raises Misconfigured
+        if the tables stay locked, and Overloaded if the conflicts go on.
         """
 
     def backfill(self, model_id: int) -> AbstractAsyncContextManager[Backfill | None]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         KnownObject,
         RefusedObject,
     )
-    from domain.entities.faults import Fault
+    from domain.entities.faults import DueOriginal, Fault
     from domain.entities.images import Image
     from domain.entities.upload_targets import UploadTarget
     from domain.entities.work import FoundObject, IndexedImage, Task, WorkCounts
@@ -102,8 +102,13 @@ class Scrubs(Protocol):
     Images in the trash are among them, FAILED ones are not.
     """
 
-    async def due(self, before: datetime, *, limit: int) -> Sequence[Image]:
-        """Return images whose original was read or stored last before then, longest ago first."""
+    async def due(
+        self, before: datetime, *, after: DueOriginal | None = None, limit: int
+    ) -> Sequence[DueOriginal]:
+        """Return originals that were read or stored last before then, longest ago first.
+
+        ``after`` is the last one of the page before.
+        """
 
     async def faulty(self) -> Sequence[Image]:
         """Return the images whose original had a fault when it was last read."""

@@ -157,7 +157,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 held.push_async_callback(form.close)
                 response = await self._execute(request, operations_of(form), context)
                 if isinstance(response, EventStream):
-                    # A stream reads the files while it is sent.
+                    # The operation begins with the stream. A query or mutation reads the files
+                    # until its end; a subscription closes them once it has started.
                     response.close_afterwards(stack.pop_all().aclose)
                 return response
         raise HTTPException(

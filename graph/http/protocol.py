@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import resource
+import socket
 import struct
 import termios
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
@@ -71,6 +73,7 @@ class HttpProtocol(H11Protocol):
         """Accept the connection, or answer 503 and close it where there are too many."""
         others = len(self.connections)
         super().connection_made(transport)
+        self._limit_silence()
         if others >= self.limits.max_connections + SPARE_CONNECTIONS:
             self._answer(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -126,6 +129,19 @@ class HttpProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer a malformed request."""
         self._answer(HTTPStatus.BAD_REQUEST, msg)
+
+    def _limit_silence(self) -> None:
+        """Let the kernel cut a client that takes nothing of what was sent, where it can.
+
+        It may have vanished, or not read. No timer here runs for a few bytes of an event stream
+        that goes on: only the kernel knows how long they wait.
+        """
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = round(1_000 * self.limits.pace.idle_seconds)
+            with suppress(OSError):  # the client is gone already
+                self.transport.get_extra_info("socket").setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds
+                )
 
     def _watch_head(self) -> None:
         """Start the timer while the head of a request or a refused body is awaited."""

@@ -6,7 +6,9 @@ import asyncio
 import fcntl
 import logging
 import os
-from contextlib import asynccontextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # no types
@@ -17,7 +19,7 @@ from domain.errors import Misconfigured
 from infra.embedded_postgres.cluster import Cluster, has_ended, open_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -54,22 +56,24 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
     process cannot reach it.
     """
     cluster = await asyncio.to_thread(open_cluster, folder)
-    async with _open_lock_file(cluster, USERS_LOCK_FILE) as users_lock:
-        async with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
+    with _open_lock_file(cluster, USERS_LOCK_FILE) as users_lock:
+        with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
             await _acquire(lifecycle_lock, fcntl.LOCK_EX)
             await _acquire(users_lock, fcntl.LOCK_SH)
             try:
                 url = await _start_or_join(cluster)
             except BaseException:
-                await asyncio.shield(_stop_if_last(cluster, users_lock))
+                await _run_to_end(partial(_stop_if_last, cluster, users_lock))
                 raise
         supervisor = asyncio.create_task(_supervise(cluster))
         try:
             yield url
         finally:
             supervisor.cancel()
-            await asyncio.wait({supervisor})
-            await asyncio.shield(_leave(cluster, users_lock))
+            try:
+                await asyncio.wait({supervisor})
+            finally:
+                await _run_to_end(partial(_leave, cluster, users_lock))
 
 
 async def _supervise(cluster: Cluster) -> None:
@@ -83,7 +87,7 @@ async def _supervise(cluster: Cluster) -> None:
             if postmaster is None or has_ended(postmaster):
                 if postmaster is not None:
                     log.error("The embedded PostgreSQL in %s ended unexpectedly", cluster.folder)
-                async with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
+                with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
                     await _acquire(lifecycle_lock, fcntl.LOCK_EX)
                     await _start_or_join(cluster)
                 postmaster = await asyncio.to_thread(_find_process, cluster)
@@ -103,26 +107,26 @@ def _find_process(cluster: Cluster) -> psutil.Process | None:
     return None
 
 
-async def _leave(cluster: Cluster, users_lock: int) -> None:
-    async with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
-        await _acquire(lifecycle_lock, fcntl.LOCK_EX)
-        await _stop_if_last(cluster, users_lock)
+def _leave(cluster: Cluster, users_lock: int) -> None:
+    with _open_lock_file(cluster, LIFECYCLE_LOCK_FILE) as lifecycle_lock:
+        fcntl.flock(lifecycle_lock, fcntl.LOCK_EX)
+        _stop_if_last(cluster, users_lock)
 
 
-async def _stop_if_last(cluster: Cluster, users_lock: int) -> None:
+def _stop_if_last(cluster: Cluster, users_lock: int) -> None:
     """Stop the server unless other processes use it. The caller holds the lifecycle lock."""
     fcntl.flock(users_lock, fcntl.LOCK_UN)
     try:
         fcntl.flock(users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    await asyncio.to_thread(cluster.stop)
+    cluster.stop()
 
 
 async def _start_or_join(cluster: Cluster) -> str:
     """Return the server's URL once it accepts connections. The caller holds the lifecycle lock."""
     if await asyncio.to_thread(cluster.find_postmaster) is None:
-        await _run_uninterrupted(cluster.start)
+        await _run_to_end(cluster.start)
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     next_log_at = started_at + RECOVERY_LOG_INTERVAL_SECONDS
@@ -152,14 +156,25 @@ def _is_running(cluster: Cluster) -> bool:
     return cluster.is_locked or cluster.find_postmaster() is not None
 
 
-async def _run_uninterrupted(function: Callable[[], None]) -> None:
-    """Run a function in a thread, and wait for its end when cancelled: a thread cannot be."""
-    task = asyncio.create_task(asyncio.to_thread(function))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+async def _run_to_end(function: Callable[[], None]) -> None:
+    """Run a function in a thread of its own, and wait for its end however often it is cancelled.
+
+    The cancellation is raised after the end. The thread is no task: a loop that cancels all of its
+    tasks, because it closes, waits for the function, too.
+    """
+    # The holder of a lock that the function waits for may need a thread of the loop's own pool.
+    pool = ThreadPoolExecutor(1)
+    running = asyncio.get_running_loop().run_in_executor(pool, function)
+    pool.shutdown(wait=False)
+    cancellation = None
+    while not running.done():
+        try:
+            await asyncio.wait({running})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation:
+        raise cancellation from running.exception()
+    running.result()
 
 
 async def _accepts_connections(cluster: Cluster) -> bool:
@@ -178,8 +193,8 @@ async def _accepts_connections(cluster: Cluster) -> bool:
     return True
 
 
-@asynccontextmanager
-async def _open_lock_file(cluster: Cluster, name: str) -> AsyncIterator[int]:
+@contextmanager
+def _open_lock_file(cluster: Cluster, name: str) -> Iterator[int]:
     """Yield a descriptor for ``flock``; its lock is released at the end."""
     descriptor = cluster.open_private(name)
     try:

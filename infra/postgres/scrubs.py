@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, tuple_, update
 from sqlmodel import col
 
+from domain.entities.faults import DueOriginal
 from domain.entities.images import ImageStatus
 from infra.postgres.engine import autocommit
 from infra.postgres.images import ImageRow, image_of
@@ -32,15 +33,21 @@ class PostgresScrubs:
 
     engine: AsyncEngine
 
-    async def due(self, before: datetime, *, limit: int) -> Sequence[Image]:
+    async def due(
+        self, before: datetime, *, after: DueOriginal | None = None, limit: int
+    ) -> Sequence[DueOriginal]:
         statement = (
-            select(ImageRow)
+            select(ImageRow, LAST_READ)
             .where(before > LAST_READ, IS_CHECKED)
             .order_by(LAST_READ, col(ImageRow.id))
             .limit(limit)
         )
+        if after:
+            position = tuple_(literal(after.last_read_at, LAST_READ.type), after.image.id)
+            statement = statement.where(tuple_(LAST_READ, col(ImageRow.id)) > position)
         async with autocommit(self.engine) as session:
-            return [image_of(row) for row in await session.scalars(statement)]
+            rows = await session.execute(statement)
+            return [DueOriginal(image_of(row), last_read_at) for row, last_read_at in rows]
 
     async def faulty(self) -> Sequence[Image]:
         statement = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.faults import Fault
+from domain.entities.faults import DueOriginal, Fault
 from domain.entities.images import ImageStatus, uuid7
 from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.scrubs import PostgresScrubs
@@ -52,10 +52,29 @@ async def test_what_was_not_read_for_longest_is_due_first(
     await trash.add([gone.id], NOON + 3 * HOUR)
     gone = replace(gone, deleted_at=NOON + 3 * HOUR)
     assert [] == await scrubs.due(NOON, limit=9)
-    assert [old, young] == await scrubs.due(NOON + 2 * HOUR, limit=9)
-    assert [old, young] == await scrubs.due(NOON + 9 * HOUR, limit=2)
+    due = [DueOriginal(old, NOON), DueOriginal(young, NOON + HOUR)]
+    assert due == await scrubs.due(NOON + 2 * HOUR, limit=9)
+    assert due == await scrubs.due(NOON + 9 * HOUR, limit=2)
     await scrubs.record(old.id, NOON + 5 * HOUR, None)
-    assert [young, gone, old] == await scrubs.due(NOON + 9 * HOUR, limit=9)
+    assert [
+        DueOriginal(young, NOON + HOUR),
+        DueOriginal(gone, NOON + 2 * HOUR),
+        DueOriginal(old, NOON + 5 * HOUR),
+    ] == await scrubs.due(NOON + 9 * HOUR, limit=9)
+
+
+async def test_pages_of_what_is_due_pass_each_image_once(
+    catalog: ImageLibrary, scrubs: Scrubs
+) -> None:
+    # Several were added at the same time: their ids are the tie-break.
+    added = [await catalog.add(image_with(created_at=NOON), EAST) for _ in range(5)]
+    images = sorted(added, key=lambda image: image.id)
+    await scrubs.record(images[0].id, NOON + HOUR, None)
+    passed: list[DueOriginal] = []
+    while page := await scrubs.due(NOON + 2 * HOUR, after=passed[-1] if passed else None, limit=2):
+        passed += page
+    assert [*images[1:], images[0]] == [original.image for original in passed]
+    assert [] == await scrubs.due(NOON + HOUR, after=passed[-2], limit=2)
 
 
 async def test_a_fault_is_kept_until_the_original_is_read_without_one(

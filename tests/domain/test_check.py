@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import ImageStatus, Variant, uuid7
 from domain.entities.work import MAX_ATTEMPTS
 from domain.errors import InvalidContent, Misconfigured, Unavailable
+from domain.use_cases.maintenance import scrub as scrub_module
 from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary
 from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
@@ -234,25 +236,74 @@ async def test_originals_are_read_again_when_they_are_due(
     assert 0 == (await check(sample=0)).originals_read
 
 
+class FailingReads:
+    """Lets the originals of some images be unreadable, and notes the pauses after them."""
+
+    def __init__(self, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.unreadable: set[str] = set()
+        self.attempts: list[str] = []
+        self.pauses: list[float] = []
+        self._open = storage.open
+        monkeypatch.setattr(storage, "open", self.open)
+        monkeypatch.setattr(asyncio, "sleep", self.sleep)
+
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
+        self.attempts.append(key)
+        if key in self.unreadable:
+            raise Unavailable("The server's disk does not work at the moment; try again later.")
+        return await self._open(key, byte_range)
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds >= 1:
+            self.pauses.append(seconds)
+
+
+@pytest.fixture
+def reads(storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch) -> FailingReads:
+    return FailingReads(storage, monkeypatch)
+
+
 async def test_an_original_that_cannot_be_read_keeps_no_other_from_being_read(
-    check: CheckLibrary, use_cases: UseCases, storage: MemoryStorage, clock: SettableClock
+    check: CheckLibrary, use_cases: UseCases, reads: FailingReads, clock: SettableClock
 ) -> None:
     images = [await upload_picture(use_cases, colour) for colour in ("red", "blue", "green")]
     scrub = Scrub(check.scrubs, check.check_original, clock)
     clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
-    unreadable = Variant.ORIGINAL.key_of(images[0].id)
-    open_object = storage.open
-
-    async def fail(key: str, byte_range: ByteRange | None = None) -> Blob:
-        if key == unreadable:
-            raise Unavailable("The server's disk does not work at the moment; try again later.")
-        return await open_object(key, byte_range)
-
-    storage.open = fail  # type: ignore[method-assign]
+    reads.unreadable = {Variant.ORIGINAL.key_of(images[0].id)}
     with pytest.raises(Unavailable):
         await scrub()
-    storage.open = open_object  # type: ignore[method-assign]
+    assert [] == reads.pauses
+    reads.unreadable.clear()
     assert 1 == await scrub()
+
+
+async def test_batches_of_originals_that_cannot_be_read_are_passed_after_longer_pauses(  # noqa: PLR0913 - all that it looks at
+    check: CheckLibrary,
+    use_cases: UseCases,
+    *,
+    reads: FailingReads,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(scrub_module, "SCRUB_BATCH_SIZE", 1)
+    monkeypatch.setattr(scrub_module, "MAX_UNREADABLE_PAUSE_SECONDS", 150.0)
+    keys = []
+    for colour in ("red", "blue", "green", "black", "white"):
+        keys.append(Variant.ORIGINAL.key_of((await upload_picture(use_cases, colour)).id))
+        clock.pass_time(timedelta(seconds=1))
+    scrub = Scrub(check.scrubs, check.check_original, clock)
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME)
+    reads.unreadable = {*keys[:3], keys[4]}
+    reads.attempts.clear()
+    with pytest.raises(Unavailable):
+        await scrub()
+    assert keys == reads.attempts
+    assert [60, 120, 150, 60] == reads.pauses
+    assert "no original of 1 could be read (The server's disk does not work" in caplog.text
+    reads.unreadable.clear()
+    assert 4 == await scrub()
+    assert 0 == await scrub()
 
 
 async def test_a_full_scrub_continues_where_it_was_interrupted(

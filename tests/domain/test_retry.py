@@ -46,6 +46,13 @@ async def test_overload_is_retried() -> None:
     assert 2 == await Retry((0.0,))(FailingCall(Overloaded("busy")))
 
 
+async def test_only_the_chosen_failures_are_retried() -> None:
+    call = FailingCall(ConnectionResetError(), Overloaded("busy"))
+    with pytest.raises(ConnectionResetError):
+        await Retry((0.0, 0.0), only=Overloaded)(call)
+    assert 2 == call.calls
+
+
 async def test_the_number_of_concurrent_calls_is_bounded() -> None:
     retry = Retry((0.0,))
     running, most = 0, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from domain.entities.faults import DueOriginal
 from domain.entities.images import ImageStatus
 from tests.fakes.catalog import MemoryCatalog
 
@@ -24,9 +25,19 @@ class MemoryScrubs:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     read: dict[UUID, tuple[datetime, Fault | None]] = field(default_factory=dict)
 
-    async def due(self, before: datetime, *, limit: int) -> Sequence[Image]:
-        images = [image for image in self._checked() if self._last_read(image) < before]
-        return sorted(images, key=lambda image: (self._last_read(image), image.id))[:limit]
+    async def due(
+        self, before: datetime, *, after: DueOriginal | None = None, limit: int
+    ) -> Sequence[DueOriginal]:
+        due = [DueOriginal(image, self._last_read(image)) for image in self._checked()]
+        return sorted(
+            (
+                original
+                for original in due
+                if original.last_read_at < before
+                and (after is None or _place(original) > _place(after))
+            ),
+            key=_place,
+        )[:limit]
 
     async def faulty(self) -> Sequence[Image]:
         read = self.read
@@ -41,3 +52,7 @@ class MemoryScrubs:
     def _checked(self) -> list[Image]:
         stored = self.catalog._stored()  # noqa: SLF001 - as an adapter reads tables
         return [image for image in stored if image.status is not ImageStatus.FAILED]
+
+
+def _place(original: DueOriginal) -> tuple[datetime, UUID]:
+    return original.last_read_at, original.image.id

@@ -177,6 +177,32 @@ async def test_a_client_that_does_not_take_its_response_is_cut() -> None:
         assert taken > 1_000 * 65_536
 
 
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no TCP_USER_TIMEOUT"
+)
+async def test_a_client_that_does_not_take_the_few_bytes_of_an_idle_stream_is_cut() -> None:
+    ended = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(32_768), "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ended.set()
+
+    async with serving(app, ConnectionLimits(pace=QUICK)) as connect:  # type: ignore[arg-type]  # ASGI
+        address = (await connect()).writer.get_extra_info("peername")
+        with socket.socket() as client:
+            # Its buffer is smaller than the response, which is less than what pauses the server.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.settimeout(0)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, address)
+            await loop.sock_sendall(client, HEALTH)
+            await asyncio.wait_for(ended.wait(), 60)
+
+
 LOW_WATER = 16_384
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -190,6 +192,62 @@ async def test_concurrent_starts_share_one_server(new_folder: Path) -> None:
 
     assert 1 == len(set(await asyncio.gather(*(use() for _ in range(5)))))
     assert None is postmaster_of(new_folder)
+
+
+async def test_a_process_that_is_cancelled_again_while_it_leaves_stops_the_server_all_the_same(
+    folder: Path,
+) -> None:
+    async def use() -> None:
+        async with embedded_postgres(folder):
+            await asyncio.Event().wait()
+
+    using = asyncio.create_task(use())
+    async with asyncio.timeout(120):
+        while postmaster_of(folder) is None:  # noqa: ASYNC110 - a process opens its socket
+            await asyncio.sleep(0.1)
+    lock = os.open(folder / server.LIFECYCLE_LOCK_FILE, os.O_RDWR)
+    try:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        for _ in range(3):
+            using.cancel()
+            await asyncio.wait({using}, timeout=0.2)
+        assert not using.done()
+        assert postmaster_of(folder)
+    finally:
+        os.close(lock)
+    with pytest.raises(asyncio.CancelledError):
+        await using
+    assert not open_cluster(folder).is_locked
+
+
+async def test_a_start_that_is_cancelled_again_while_it_stops_the_server_waits_for_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting = asyncio.Event()
+    stop = cluster.Cluster.stop
+
+    async def never_accept(_: object) -> bool:
+        starting.set()
+        return False
+
+    def stop_slowly(self: cluster.Cluster) -> None:
+        time.sleep(0.5)
+        stop(self)
+
+    async def use() -> None:
+        async with embedded_postgres(folder):
+            pytest.fail("it has not started")
+
+    monkeypatch.setattr(server, "_accepts_connections", never_accept)
+    monkeypatch.setattr(cluster.Cluster, "stop", stop_slowly)
+    opened = open_cluster(folder)
+    using = asyncio.create_task(use())
+    await starting.wait()
+    while not using.done():
+        using.cancel()
+        await asyncio.wait({using}, timeout=0.01)
+    assert using.cancelled()
+    assert not opened.is_locked
 
 
 async def test_a_server_whose_starter_was_killed_is_joined_and_then_stopped(folder: Path) -> None:

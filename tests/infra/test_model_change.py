@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 
 from domain.errors import Misconfigured
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.models import changes
 from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary
 from tests.postgres_models import AT_NEW, NEW, OLD, PostgresModelLibrary, active_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 async def test_a_promoted_model_finds_every_image(library: PostgresModelLibrary) -> None:
@@ -123,6 +130,46 @@ async def test_a_backfill_finishes_though_images_arrive_all_the_time(
     await library.upload()
     assert 1 == await library.value_of("SELECT count(*) FROM work")
     assert await library.use_cases.finish_backfill(added.id)
+
+
+@asynccontextmanager
+async def deadlock(library: PostgresModelLibrary, *locks: str) -> AsyncIterator[None]:
+    """Let the block start a transaction that takes the second of these locks and then the first.
+
+    PostgreSQL ends that one: it looks for a deadlock long before this one does.
+    """
+    async with library.engine.begin() as other:
+        await other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
+        await other.execute(text(locks[0]))
+        yield
+        await library.wait_until("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        await other.execute(text(locks[1]))
+
+
+async def test_a_promotion_that_deadlocks_with_another_transaction_is_repeated(
+    library: PostgresModelLibrary,
+) -> None:
+    await library.add_ready()
+    lock = "SELECT FROM models WHERE name = '{}' FOR UPDATE"
+    async with deadlock(library, lock.format(NEW.name), lock.format(OLD.name)):
+        promoting = asyncio.create_task(library.use_cases.promote(NEW.name))
+    assert NEW.name == (await promoting).name
+    assert {OLD.name: "ready", NEW.name: "active"} == await library.states()
+
+
+async def test_a_drop_that_deadlocks_with_another_transaction_is_repeated(
+    library: PostgresModelLibrary,
+) -> None:
+    images = [await library.upload() for _ in range(2)]
+    added = await library.add_ready()
+    await PostgresTrash(library.engine).add(images, datetime.now(UTC))
+    in_trash = f"FROM deleted_embeddings WHERE model_id = {added.id}"
+    # A scan of the table comes to the row with the lowest ctid first.
+    lock = f"SELECT {in_trash} AND ctid = (SELECT {{}}(ctid) {in_trash}) FOR UPDATE"
+    async with deadlock(library, lock.format("max"), lock.format("min")):
+        dropping = asyncio.create_task(library.use_cases.drop(NEW.name))
+    assert NEW.name == (await dropping).name
+    assert 0 == await library.value_of(f"SELECT count(*) {in_trash}")
 
 
 async def test_tables_that_stay_locked_are_refused_and_nothing_is_changed(

@@ -11,7 +11,13 @@ from sqlalchemy import text
 
 from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus
-from infra.postgres.catalog.trash import PostgresTrash
+from infra.postgres.catalog.trash import (
+    INSERT_TASKS_OF_RESTORED,
+    LOCK_DELETED,
+    MOVE_EMBEDDINGS_BACK,
+    UNMARK_DELETED,
+    PostgresTrash,
+)
 from infra.postgres.engine import open_engine
 from infra.postgres.work.repair_queue import PostgresRepairQueue
 from tests.contracts.conftest import MODEL
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 20
 NOW = datetime(2025, 1, 31, tzinfo=UTC)
+IS_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 FINDABLE = text("""
     SELECT count(*) FROM embeddings JOIN images ON id = image_id WHERE deleted_at IS NOT NULL
 """)
@@ -79,3 +86,32 @@ async def test_embeddings_that_a_failed_image_left_in_the_trash_are_not_moved_ba
     await trash.restore([image.id])
     assert {} == await library.embeddings([image.id])
     assert {} == await PostgresRepairQueue(library.engine).violations()
+
+
+async def test_an_image_that_fails_while_it_is_restored_is_not_findable(
+    library: PostgresLibrary,
+) -> None:
+    fixture, repairs = PostgresWorkFixture(library), PostgresRepairQueue(library.engine)
+    image = await library.add(image_with(), EAST)
+    await PostgresTrash(library.engine).add([image.id], NOW)
+    # A model that is newer than the deletion: the restored image needs a task of it.
+    await fixture.run(
+        "INSERT INTO models (name, dimensions, state) VALUES ('tests/new', 3, 'backfilling')"
+    )
+    async with library.engine.begin() as restoring:
+        for statement in (
+            LOCK_DELETED,
+            UNMARK_DELETED,
+            MOVE_EMBEDDINGS_BACK,
+            INSERT_TASKS_OF_RESTORED,
+        ):
+            await restoring.execute(statement, {"ids": [image.id]})
+        failing = asyncio.create_task(repairs.fail([image.id], "Its original is lost."))
+        async with asyncio.timeout(10):
+            while not await fixture.run(IS_WAITING):  # noqa: ASYNC110 - another connection waits
+                await asyncio.sleep(0.01)
+    assert 1 == await failing
+    assert ImageStatus.FAILED is (await library.get([image.id]))[image.id].status
+    assert {} == await library.embeddings([image.id])
+    assert [] == await fixture.run("SELECT image_id FROM work")
+    assert {} == await repairs.violations()

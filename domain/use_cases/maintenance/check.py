@@ -109,7 +109,8 @@ class CheckLibrary:
         if scrub:
             before = self.clock() - self.scrub_lifetime
             while due := await self.scrubs.due(before, limit=CHECK_PAGE_SIZE):
-                faults |= await self._check_originals(due, report, progress)
+                images = [original.image for original in due]
+                faults |= await self._check_originals(images, report, progress)
         for image_id in await self.repair_queue.unembedded():
             faults.setdefault(image_id, Fault.UNEMBEDDED)
         for fault, image_ids in (await self.repair_queue.violations()).items():

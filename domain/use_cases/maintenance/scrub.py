@@ -15,6 +15,7 @@ from domain.entities.images import Variant
 from domain.errors import BytesMissing, InvalidContent, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from domain.entities.images import Image
@@ -25,6 +26,11 @@ SCRUB_BATCH_SIZE = 100
 
 SCRUB_BYTES_PER_SECOND = 10 << 20
 """The rate of a server. It reads 25 TB in a month, and leaves most of a disk to other readers."""
+
+UNREADABLE_PAUSE_SECONDS = 60.0
+"""The pause after a batch of which no original could be read. It doubles with each such batch."""
+
+MAX_UNREADABLE_PAUSE_SECONDS = 3_600.0
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +68,10 @@ class CheckOriginal:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """Reads the originals that are due, at a bounded rate, and returns their number.
+    """Reads the originals that are due, at a bounded rate, and returns how many could be read.
 
     An interrupted run loses one reading: the next continues with what was not read for longest.
-    Raises Unavailable after a batch of which an original could not be read.
+    Goes on past originals that cannot be read, and raises Unavailable at the end.
     """
 
     scrubs: Scrubs
@@ -77,28 +83,50 @@ class Scrub:
 
     async def __call__(self) -> int:
         count = 0
+        after = outage = None
+        pause = UNREADABLE_PAUSE_SECONDS
         while self.lifetime and (
-            due := await self.scrubs.due(self.clock() - self.lifetime, limit=SCRUB_BATCH_SIZE)
+            due := await self.scrubs.due(
+                self.clock() - self.lifetime, after=after, limit=SCRUB_BATCH_SIZE
+            )
         ):
-            # In random order: servers that scrub at the same time seldom read the same original.
-            faulty, outage = [], None
-            for image in random.sample(due, len(due)):
-                try:
-                    if await self.check_original(image):
-                        faulty.append(image.id)
-                except Unavailable as error:
-                    # A sector that cannot be read must not keep the others from being read.
-                    outage = error
-                await asyncio.sleep(image.byte_size / self.bytes_per_second)
-            if faulty:
-                logger.error(
-                    "%s of %s originals that were read again are missing or damaged, among them "
-                    "that of image %s",
-                    len(faulty),
-                    len(due),
-                    faulty[0],
-                )
-            if outage:
-                raise outage
-            count += len(due)
+            # What could not be read is still due: the next page begins behind it.
+            after = due[-1]
+            read_count, error = await self._read([original.image for original in due])
+            count += read_count
+            outage = error or outage
+            if read_count:
+                pause = UNREADABLE_PAUSE_SECONDS
+            else:
+                # The store may be away. It may also be one disk or bucket of several, whose
+                # originals are due one after another because they were imported together: a run
+                # that ended here would never come to the others.
+                logger.warning("no original of %s could be read (%s)", len(due), error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MAX_UNREADABLE_PAUSE_SECONDS)
+        if outage:
+            raise outage
         return count
+
+    async def _read(self, images: Sequence[Image]) -> tuple[int, Unavailable | None]:
+        """Read originals; return how many could be read, and an outage that kept others from it."""
+        faulty, read_count, outage = [], 0, None
+        # In random order: servers that scrub at the same time seldom read the same original.
+        for image in random.sample(images, len(images)):
+            try:
+                if await self.check_original(image):
+                    faulty.append(image.id)
+                read_count += 1
+            except Unavailable as error:
+                # A sector that cannot be read must not keep the others from being read.
+                outage = error
+            await asyncio.sleep(image.byte_size / self.bytes_per_second)
+        if faulty:
+            logger.error(
+                "%s of %s originals that were read again are missing or damaged, among them "
+                "that of image %s",
+                len(faulty),
+                read_count,
+                faulty[0],
+            )
+        return read_count, outage

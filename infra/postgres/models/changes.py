@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.errors import Misconfigured
+from domain.concurrency import Retry
+from domain.errors import Misconfigured, Overloaded
 from infra.postgres.models.backfill import lock_backfill
 from infra.postgres.models.rows import LOCK_MODELS
 from infra.postgres.models.tasks import ENQUEUE_MISSING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.ports import ModelTransaction
@@ -30,6 +33,9 @@ LOCK_NOT_AVAILABLE = "55P03"
 MAX_LOCK_ATTEMPTS = 100
 LOCK_RETRY_SECONDS = 0.2
 
+CONFLICT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0)
+"""Backoff after a deadlock. The transactions of requests, with which it comes about, are short."""
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresModelChanges:
@@ -38,6 +44,23 @@ class PostgresModelChanges:
     engine: AsyncEngine
 
     async def run(self, change: Callable[[ModelTransaction], Awaitable[T]]) -> T:
+        return await _repeat_conflicts(partial(self._run_unlocked, change))
+
+    def backfill(self, model_id: int) -> AbstractAsyncContextManager[PostgresBackfill | None]:
+        return lock_backfill(self.engine, model_id)
+
+    async def enqueue_missing(self, model_id: int) -> None:
+        await _repeat_conflicts(partial(self._execute, ENQUEUE_MISSING, model_id))
+
+    async def delete_derived(self, model_id: int) -> None:
+        for statement in DELETE_DERIVED:
+            await _repeat_conflicts(partial(self._execute, statement, model_id))
+
+    async def _execute(self, statement: TextClause, model_id: int) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(statement, {"model": model_id})
+
+    async def _run_unlocked(self, change: Callable[[ModelTransaction], Awaitable[T]]) -> T:
         for _ in range(MAX_LOCK_ATTEMPTS):
             try:
                 return await self._run_once(change)
@@ -49,19 +72,12 @@ class PostgresModelChanges:
             "Another program, such as a backup, keeps the tables locked; repeat the command later."
         )
 
-    def backfill(self, model_id: int) -> AbstractAsyncContextManager[PostgresBackfill | None]:
-        return lock_backfill(self.engine, model_id)
-
-    async def enqueue_missing(self, model_id: int) -> None:
-        async with self.engine.begin() as connection:
-            await connection.execute(ENQUEUE_MISSING, {"model": model_id})
-
-    async def delete_derived(self, model_id: int) -> None:
-        for statement in DELETE_DERIVED:
-            async with self.engine.begin() as connection:
-                await connection.execute(statement, {"model": model_id})
-
     async def _run_once(self, change: Callable[[ModelTransaction], Awaitable[T]]) -> T:
         async with AsyncSession(self.engine) as session, session.begin():
             await session.execute(LOCK_MODELS)
             return await change(PostgresModelTransaction(session))
+
+
+async def _repeat_conflicts(transaction: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of a transaction, which is run again where PostgreSQL gave up on it."""
+    return await Retry(CONFLICT_PAUSES_SECONDS, only=Overloaded)(transaction)

@@ -72,16 +72,26 @@ REPROCESS_IMAGES = text("""
     SELECT models.id, reprocessed.id FROM reprocessed JOIN models ON state = 'active'
     ON CONFLICT (model_id, image_id) DO UPDATE SET due_at = now(), attempts = 0, lease = NULL
 """)
-FAIL_IMAGES = text("""
-    WITH failed AS (
-        UPDATE images SET status = 'failed', failure_reason = :reason
-        WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING id
-    ), deleted AS (DELETE FROM embeddings WHERE image_id IN (SELECT id FROM failed)
-    ), deleted_of_trash AS (
-        DELETE FROM deleted_embeddings WHERE image_id IN (SELECT id FROM failed)
-    )
-    DELETE FROM work WHERE image_id IN (SELECT id FROM failed)
+DELETE_TASKS_OF_FAILED = text("""
+    DELETE FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models))
+    AND image_id = ANY(CAST(:ids AS uuid[]))
 """)
+LOCK_FAILED = text("""
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+""")
+# Locked in the order of every transaction: work, images. Each statement after LOCK_FAILED has a new
+# snapshot: it sees the embeddings and tasks of a restore that held the images until then.
+FAIL_IMAGES = (
+    DELETE_TASKS_OF_FAILED,
+    LOCK_FAILED,
+    text("""
+        UPDATE images SET status = 'failed', failure_reason = :reason
+        WHERE id = ANY(CAST(:ids AS uuid[]))
+    """),
+    text("DELETE FROM embeddings WHERE image_id = ANY(CAST(:ids AS uuid[]))"),
+    text("DELETE FROM deleted_embeddings WHERE image_id = ANY(CAST(:ids AS uuid[]))"),
+    DELETE_TASKS_OF_FAILED,
+)
 
 
 # Index scans are not trusted: a damaged unique index is what lets two rows have the same bytes.
@@ -102,7 +112,7 @@ SELECT_UNBOUNDED = """
 
 @dataclass(frozen=True, slots=True)
 class PostgresRepairQueue:
-    """Adds missing tasks and changes the status of images, with one statement per call."""
+    """Adds missing tasks and changes the status of images, each call in one transaction."""
 
     engine: AsyncEngine
 
@@ -117,7 +127,9 @@ class PostgresRepairQueue:
         return await self._change(REPROCESS_IMAGES, ids=list(ids))
 
     async def fail(self, ids: Sequence[UUID], reason: str) -> int:
-        await self._change(FAIL_IMAGES, ids=list(ids), reason=reason)
+        async with self.engine.begin() as connection:
+            for statement in FAIL_IMAGES:
+                await connection.execute(statement, {"ids": list(ids), "reason": reason})
         return len(ids)
 
     async def restore_tasks(self) -> int:

@@ -42,7 +42,10 @@ async def check_model(settings: Settings) -> str:
     """Load the model, and describe it. Raises Misconfigured, as the other checks do."""
     async with open_encoder(settings) as encoder:
         name, dimensions = encoder.model.name, encoder.model.dimensions
-        return f"The model {name} can be loaded. Its embeddings have {dimensions} dimensions."
+        return (
+            f"The model {name} can be loaded. Its embeddings have {dimensions} dimensions. "
+            f"It runs with {encoder.engine.description}."
+        )
 
 
 async def check_database(settings: Settings) -> str:

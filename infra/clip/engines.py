@@ -75,12 +75,13 @@ def _leave_to_torch(name: str, options: EngineOptions, reason: NotRunnableError)
 
 def _runs_on_cpu(options: EngineOptions) -> bool:
     if options.device != "auto":
-        if options.engine == "openvino" and options.device != "cpu":
+        is_cpu = options.device.partition(":")[0] == "cpu"
+        if options.engine == "openvino" and not is_cpu:
             raise Misconfigured(
                 f"OpenVINO runs models on the CPU, not on {options.device}; set PICTOGRAPH_DEVICE "
                 "to cpu, or PICTOGRAPH_ENGINE to torch."
             )
-        return options.device == "cpu"
+        return is_cpu
     return options.engine == "openvino" or not _has_gpu()
 
 

@@ -25,7 +25,7 @@ from infra.clip.engine import (
     refusing_without_memory,
 )
 from infra.clip.model_files import find_files, read_calibration
-from infra.clip.openvino_library import import_openvino, openvino_version
+from infra.clip.openvino_library import import_openvino
 from infra.clip.tokenization import load_tokenizer
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def load_converted(
     files = find_files(name)
     if files is None:
         return None
-    for folder in cache.find(_key(files)):
+    for folder in cache.find(compiler.key(files)):
         try:
             engine = compiler.compile(folder)
         except DamagedError as damage:
@@ -125,7 +125,7 @@ def convert(name: str, dual: DualEncoder, compiler: Compiler, cache: ModelCache)
     converted = conversion.convert(dual)
     files = find_files(name)
     try:
-        with cache.writing(_key(files) if files else None) as folder:
+        with cache.writing(compiler.key(files) if files else None) as folder:
             converted.write(folder)
             return compiler.compile(folder)
     except DamagedError as error:
@@ -140,13 +140,15 @@ class Compiler:
     """Compiles towers for this processor."""
 
     core: Any  # OpenVINO has no types
+    version: str
     dtype: str
     options: dict[str, Any]
 
     @classmethod
     def create(cls, dtype: Precision, threads: int) -> Compiler:
         """Choose the options. Raises NotRunnableError."""
-        core = import_openvino().Core()
+        openvino = import_openvino()
+        core = openvino.Core()
         native = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
         if dtype == "auto":
             dtype = "bfloat16" if INSTRUCTIONS["bfloat16"] in native else "float32"
@@ -160,7 +162,12 @@ class Compiler:
         }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
-        return cls(core, dtype, options)
+        return cls(core, openvino.__version__, dtype, options)
+
+    def key(self, files: ModelFiles) -> str:
+        """Return the name that the conversion of a model has in the cache."""
+        key = f"{FORMAT_VERSION} {self.version} {files.digest}"
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def compile(self, folder: Path) -> OpenVinoEngine:
         """Compile the model in a folder, and compare it with the checkpoint by its probes.
@@ -189,12 +196,6 @@ class Compiler:
 
     def _request(self, tower: Path) -> Any:  # noqa: ANN401 - OpenVINO has no types
         return self.core.compile_model(tower, DEVICE, self.options).create_infer_request()
-
-
-def _key(files: ModelFiles) -> str:
-    """Return the name of the conversion in the cache."""
-    key = f"{FORMAT_VERSION} {openvino_version()} {files.digest}"
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _embeddings(request: Any, inputs: dict[str, NDArray[Any]]) -> list[Embedding]:  # noqa: ANN401 - OpenVINO has no types

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from infra.clip.engine import NotRunnableError
@@ -21,11 +20,3 @@ def import_openvino() -> Any:  # noqa: ANN401 - a module, whose functions have n
         return import_module("openvino")
     except ImportError as error:
         raise NotRunnableError(f"OpenVINO cannot be imported ({error})") from error
-
-
-def openvino_version() -> str:
-    """Return the version of OpenVINO without importing it. Raises NotRunnableError."""
-    try:
-        return version("openvino")
-    except PackageNotFoundError as error:
-        raise NotRunnableError("OpenVINO is not installed") from error

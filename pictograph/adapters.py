@@ -95,10 +95,12 @@ async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
     Only an embedded database is migrated here: others are migrated by `pictograph migrate`.
     """
-    from infra.postgres.migrate import check_current, upgrade
+    from infra.postgres.revision import check_current, is_current
 
     async with open_database(settings) as engine:
-        if settings.database_url is None:
+        if settings.database_url is None and not await is_current(engine):
+            from infra.postgres.migrate import upgrade
+
             await upgrade(engine)
         await check_current(engine)
         yield engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,7 +77,11 @@ class Shared:
                     )
                 bank = self._concept_bank(model, encoder)
                 await bank.check()
-                yield compose(self, model, encoder, bank, loaded_models)
+                try:
+                    yield compose(self, model, encoder, bank, loaded_models)
+                finally:
+                    # A server has exempted it from garbage collection, by which it is now freed.
+                    gc.unfreeze()
                 return
 
     def _concept_bank(self, stored: StoredModel, encoder: ClipEncoder) -> ConceptBank:

@@ -51,7 +51,7 @@ async def check_model(settings: Settings) -> str:
 async def check_database(settings: Settings) -> str:
     """Connect to the database, and describe it. Creates and migrates nothing."""
     from infra.embedded_postgres.account import check_entry  # noqa: PLC0415 - slow to import
-    from infra.postgres.migrate import check_current, is_current  # noqa: PLC0415 - slow to import
+    from infra.postgres.revision import check_current, is_current  # noqa: PLC0415 - slow to import
 
     folder = settings.data_dir.absolute() / "postgres"
     if settings.database_url is None and not folder.exists():

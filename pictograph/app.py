@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from domain import LibraryPorts, LibraryUseCases, build_library_use_cases
 from domain.errors import Misconfigured
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
+
+T = TypeVar("T")
 
 logger = logging.getLogger("pictograph")
 
@@ -170,11 +172,13 @@ async def open_pictograph(
     from graph.http.options import HttpOptions
     from infra.postgres.engine import check_server
     from infra.postgres.events import PostgresEvents
-    from infra.postgres.revision import check_current
     from infra.postgres.models.models import PostgresModels
+    from infra.postgres.revision import check_current
     from infra.postgres.searches import PostgresKeptSearches
 
     async with AsyncExitStack() as stack:
+        pictures = imaging(settings)
+        decoders = await stack.enter_async_context(_entering(pictures))
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
         requests = health = engine
@@ -182,7 +186,6 @@ async def open_pictograph(
             requests = await stack.enter_async_context(open_engine_for_requests(settings, engine))
             health = await stack.enter_async_context(open_engine_for_health(engine))
         events = await stack.enter_async_context(PostgresEvents.open(engine))
-        pictures = await stack.enter_async_context(imaging(settings))
         external_files = await stack.enter_async_context(open_external_files(settings))
         shared = Shared(
             settings, requests, storage, pictures, events, external_files, background=engine
@@ -197,6 +200,7 @@ async def open_pictograph(
                 grace_seconds=settings.operation_seconds,
             )
         )
+        await asyncio.shield(decoders)
         if settings.listens_beyond_loopback and not await _has_key(settings, library):
             raise Misconfigured(
                 f"A server on {settings.host} can be reached by other machines, and there is no "
@@ -227,6 +231,23 @@ async def open_pictograph(
                 },
             ),
         )
+
+
+@asynccontextmanager
+async def _entering(context: AbstractAsyncContextManager[T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Enter a context while the block goes on, which has to await the task; exit it afterwards."""
+    entering = asyncio.create_task(_enter(context))
+    try:
+        yield entering
+    finally:
+        # Never cancelled: a context that is entered by half would not be exited.
+        await asyncio.wait([entering])
+        if entering.exception() is None:
+            await context.__aexit__(None, None, None)
+
+
+async def _enter(context: AbstractAsyncContextManager[T]) -> T:
+    return await context.__aenter__()
 
 
 async def _has_key(settings: Settings, library: LibraryUseCases) -> bool:

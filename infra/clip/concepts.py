@@ -87,8 +87,8 @@ class ConceptBank:
         if not lowest >= MIN_CHECKED_COSINE:  # also where it is NaN
             raise Misconfigured(
                 f"The model {self._encoder.model.name} computes other embeddings than those that "
-                f"the library has of it (a cosine of {lowest:.2f}); set PICTOGRAPH_ENGINE to torch, "
-                "or change to another model with `pictograph models add`."
+                f"the library has of it (a cosine of {lowest:.2f}); set PICTOGRAPH_ENGINE to "
+                "torch, or change to another model with `pictograph models add`."
             )
 
     async def prepare(self) -> None:

@@ -141,5 +141,5 @@ async def test_an_encoder_that_computes_something_else_than_the_store_has_is_ref
     reversed_ = np.frombuffer(stored, np.float32)[::-1]
     for other in (reversed_, np.full_like(reversed_, np.nan)):
         await store.keep(sha256, other.tobytes())
-        with pytest.raises(Misconfigured, match="other embeddings .* PICTOGRAPH_ENGINE to torch"):
+        with pytest.raises(Misconfigured, match=r"other embeddings .* PICTOGRAPH_ENGINE to torch"):
             await bank.check()

@@ -6,7 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from tests.model_cache import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ENCODE = """
 import asyncio, sys
@@ -32,6 +32,7 @@ from infra.clip.converted_model import ModelCache
 from infra.clip.encoder import ClipEncoder
 from infra.clip.engines import EngineOptions
 
+UNWANTED = ("torch", "transformers", "openvino_telemetry.main")
 connections = []
 sys.addaudithook(lambda event, _: event == "socket.connect" and connections.append(event))
 
@@ -42,7 +43,7 @@ async def main(folder, cache):
         await encoder.encode_images([Pixels(2, 1, bytes(6))])
 
 asyncio.run(main(*sys.argv[1:]))
-print([name for name in ("torch", "transformers", "openvino_telemetry.main") if name in sys.modules])
+print([name for name in UNWANTED if name in sys.modules])
 print(connections)
 """
 
@@ -113,7 +114,7 @@ def test_torch_runs_a_model_where_openvino_cannot(
         monkeypatch.setitem(openvino_engine.INSTRUCTIONS, "float32", "those of the future")
 
     assert "torch on cpu in float32" == load(folder, options)[1].description
-    with pytest.raises(Misconfigured, match="OpenVINO cannot run the model .* PICTOGRAPH_ENGINE"):
+    with pytest.raises(Misconfigured, match=r"OpenVINO cannot run the model .* PICTOGRAPH_ENGINE"):
         load(folder, options_with(engine="openvino"))
 
 
@@ -249,7 +250,7 @@ def test_a_conversion_that_computes_something_else_is_not_kept(
 ) -> None:
     folder = str(small_clip(tmp_path / "model"))
     monkeypatch.setattr(openvino_engine, "MIN_COSINE", 1.1)
-    with pytest.raises(Misconfigured, match="computes something else .* cosine of 1.000"):
+    with pytest.raises(Misconfigured, match=r"computes something else .* cosine of 1\.000"):
         load(folder, options_with(tmp_path / "cache", engine="openvino"))
     assert [] == [*(tmp_path / "cache").iterdir()]
 

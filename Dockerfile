@@ -34,6 +34,7 @@ COPY --from=build /app /app
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/models \
+    PICTOGRAPH_MODEL_CACHE=/models/converted \
     PICTOGRAPH_HOST=0.0.0.0 \
     PICTOGRAPH_DATA_DIR=/data
 # Numeric, so that orchestrators can verify that it is not root.

@@ -12,15 +12,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, logging
 
 from domain.entities.images import Pixels
-from infra.clip import checkpoint
 from infra.clip.encoder import ClipEncoder
+from infra.clip.engines import EngineOptions
 from postcards.tokens import caption_words, make_tokenizer
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ async def measure(folder: Path) -> None:
     """Print a line for each kind of input and each number of callers."""
     picture = make_picture()
     texts = captions()
-    async with ClipEncoder.open(str(folder)) as encoder:
-        device, dtype = encoder.device, encoder.dtype
-        print(f"{encoder.model.name} on {device} in {dtype}, {torch.get_num_threads()} threads")
+    async with ClipEncoder.open(str(folder), EngineOptions("torch")) as encoder:
+        dual = cast("DualEncoder", encoder.engine)
+        print(f"{encoder.model.name}: {dual.description}, {torch.get_num_threads()} threads")
         rates = {
             (kind, callers): await rate(call, callers)
             for kind, call in {
@@ -117,7 +117,6 @@ async def measure(folder: Path) -> None:
             "texts": lambda callers: min(callers, encoder.text_queue.batch_size),
             "pictures": lambda callers: min(callers, encoder.image_queue.batch_size),
         }
-    _, dual = checkpoint.load(str(folder), device=device, dtype=dtype)
     print(f"{'':10}{'callers':>8}{'encoder/s':>11}{'forward/s':>11}{'ratio':>7}")
     for (kind, callers), throughput in rates.items():
         batch = batches[kind](callers)

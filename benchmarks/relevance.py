@@ -23,10 +23,10 @@ from benchmarks.labelled_scores import LabelledScores, recorded, score_picture_q
 from benchmarks.real_clip import FOLDER
 from domain.entities import relevance
 from domain.entities.relevance import STRONG, Calibration, Curve
-from infra.clip.checkpoint import CALIBRATION_FILE
 from infra.clip.concepts import read_concepts
 from infra.clip.embedding_space import TextMarginScorer
 from infra.clip.encoder import ClipEncoder
+from infra.clip.model_files import CALIBRATION_FILE
 from postcards import MODEL, queries
 from postcards.evaluate import Evaluation
 from postcards.facts import neighbours

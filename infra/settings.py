@@ -116,12 +116,20 @@ class Settings(BaseSettings):
         "openai/clip-vit-base-patch32",
         description="Name on the hub, or folder, of a CLIP or SigLIP model.",
     )
+    engine: Literal["auto", "openvino", "torch"] = Field(
+        "auto",
+        description="What runs the model: `openvino` on CPUs, else `torch`; `auto` chooses.",
+    )
+    model_cache: Path | None = Field(
+        None,
+        description="Folder of converted models; unset, `pictograph` in the user's cache.",
+    )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`."
     )
     torch_threads: NonNegativeInt = Field(
-        0, description="Threads of a forward pass; 0 leaves it to torch."
+        0, description="Threads of a forward pass; 0 leaves it to the engine."
     )
     encoder_queue: PositiveInt = Field(
         256, description="Texts and pictures that may wait for the model; more are refused."

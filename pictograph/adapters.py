@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+import os
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -94,10 +95,12 @@ async def open_tables(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
     Only an embedded database is migrated here: others are migrated by `pictograph migrate`.
     """
-    from infra.postgres.migrate import check_current, upgrade
+    from infra.postgres.revision import check_current, is_current
 
     async with open_database(settings) as engine:
-        if settings.database_url is None:
+        if settings.database_url is None and not await is_current(engine):
+            from infra.postgres.migrate import upgrade
+
             await upgrade(engine)
         await check_current(engine)
         yield engine
@@ -203,16 +206,33 @@ def _external_buckets(settings: Settings, own_objects: tuple[str, ...]) -> Exter
 @asynccontextmanager
 async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
     """Load the configured model, or the one that is named. Raises Misconfigured."""
+    from infra.clip.converted_model import ModelCache
     from infra.clip.encoder import ClipEncoder
+    from infra.clip.engines import EngineOptions
 
-    async with ClipEncoder.open(
-        name or settings.model,
+    options = EngineOptions(
+        settings.engine,
         device=settings.device,
         dtype=settings.dtype,
         threads=settings.torch_threads,
-        capacity=settings.encoder_queue,
+        cache=ModelCache(model_cache_folders(settings)),
+    )
+    async with ClipEncoder.open(
+        name or settings.model, options, capacity=settings.encoder_queue
     ) as encoder:
         yield encoder
+
+
+def model_cache_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders of converted models: the user's cache, else one of the library."""
+    own = settings.data_dir.absolute() / "models"
+    if settings.model_cache:
+        return (settings.model_cache.expanduser().absolute(), own)
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    # A user without a home directory has no cache.
+    with suppress(RuntimeError):
+        return (Path(cache).expanduser().absolute() / "pictograph", own)
+    return (own,)
 
 
 def source_of(name: str) -> str:

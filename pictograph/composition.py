@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from domain.entities.models import StoredModel
     from domain.ports import Events, Storage
     from domain.runtime.loaded_models import LoadedModels
+    from infra.clip.concepts import ConceptBank
     from infra.clip.encoder import ClipEncoder
     from infra.external_files import ExternalLocations
     from infra.pillow.imaging import PillowImaging
+    from infra.postgres.models.active import ActiveModel
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -72,8 +75,20 @@ class Shared:
                     raise Misconfigured(
                         f"What is at {source} is {encoder.model.name} now; put {model.name} back."
                     )
-                yield compose(self, model, encoder, loaded_models)
+                bank = self._concept_bank(model, encoder)
+                await bank.check()
+                try:
+                    yield compose(self, model, encoder, bank, loaded_models)
+                finally:
+                    # A server has exempted it from garbage collection, by which it is now freed.
+                    gc.unfreeze()
                 return
+
+    def _concept_bank(self, stored: StoredModel, encoder: ClipEncoder) -> ConceptBank:
+        from infra.clip.concepts import ConceptBank, read_concepts
+        from infra.postgres.models.concepts import PostgresConcepts
+
+        return ConceptBank(encoder, PostgresConcepts(self.engine, _active(stored)), read_concepts())
 
     async def _source_of_active(self) -> str:
         from infra.postgres.models.changes import PostgresModelChanges
@@ -88,11 +103,20 @@ class Shared:
         )
 
 
+def _active(stored: StoredModel) -> ActiveModel:
+    from infra.postgres.models.active import ActiveModel
+
+    return ActiveModel(stored.id, stored.name, stored.dimensions)
+
+
 def compose(
-    shared: Shared, stored: StoredModel, encoder: ClipEncoder, loaded_models: LoadedModels
+    shared: Shared,
+    stored: StoredModel,
+    encoder: ClipEncoder,
+    bank: ConceptBank,
+    loaded_models: LoadedModels,
 ) -> LoadedModel:
     """Wire all use cases over the adapters of one model."""
-    from infra.clip.concepts import ConceptBank, read_concepts
     from infra.clip.embedding_space import NumpyEmbeddingSpace
     from infra.filesystem.staging import FolderStaging
     from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
@@ -102,8 +126,6 @@ def compose(
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.identity import PostgresIdentity
     from infra.postgres.keys import PostgresKeys
-    from infra.postgres.models.active import ActiveModel
-    from infra.postgres.models.concepts import PostgresConcepts
     from infra.postgres.models.models import PostgresModels
     from infra.postgres.searches import PostgresKeptSearches
     from infra.postgres.targets import PostgresUploadTargets
@@ -113,10 +135,9 @@ def compose(
     from infra.postgres.work.work import PostgresWorkQueue
 
     settings, engine, storage = shared.settings, shared.engine, shared.storage
-    model = ActiveModel(stored.id, stored.name, stored.dimensions)
+    model = _active(stored)
     catalog = PostgresCatalog(engine)
     vectors = PostgresVectorIndex(engine, model)
-    bank = ConceptBank(encoder, PostgresConcepts(engine, model), read_concepts())
     staging = staging_for(storage, settings)
     use_cases = build_use_cases(
         Ports(

@@ -109,6 +109,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.option.basetemp is None:
         folder = config.stash[FOLDER] = TemporaryDirectory(prefix="pictograph-")
         config.option.basetemp = f"{folder.name}/t"
+        # Workers and the servers that tests start inherit it, and share what one has converted.
+        os.environ["XDG_CACHE_HOME"] = f"{folder.name}/c"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -175,11 +175,9 @@ class MicroBatcher:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, *, max_wait_seconds: float, initializer: Callable[[], object] = lambda: None
-    ) -> AsyncIterator[MicroBatcher]:
-        """Start the thread, which calls ``initializer`` first; stop it after the current batch."""
-        thread = ThreadPoolExecutor(1, thread_name_prefix="model", initializer=initializer)
+    async def open(cls, *, max_wait_seconds: float) -> AsyncIterator[MicroBatcher]:
+        """Start the thread; stop it after the current batch."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         batcher = cls(thread, max_wait_seconds=max_wait_seconds)
         scheduler = asyncio.create_task(batcher._schedule())
         try:
@@ -190,6 +188,10 @@ class MicroBatcher:
             scheduler.cancel()
             await asyncio.gather(scheduler, return_exceptions=True)
             await asyncio.to_thread(thread.shutdown)
+
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """Call a function on the thread that processes batches."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def add_queue(
         self,

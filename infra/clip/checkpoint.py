@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from contextlib import contextmanager
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import huggingface_hub
@@ -16,10 +13,11 @@ from huggingface_hub import errors
 
 from domain.entities.embeddings import EmbeddingModel
 from domain.entities.images import Pixels
-from domain.entities.relevance import CLIP, Calibration, Curve
 from domain.errors import Misconfigured
 from infra.clip.deferred_compiler import deferred_compiler
 from infra.clip.dual_encoder import DualEncoder
+from infra.clip.engine import first_line
+from infra.clip.model_files import EXAMPLE_MODEL, local_folder, local_name, read_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,43 +27,23 @@ if TYPE_CHECKING:
 HUB_TIMEOUT_SECONDS = 10.0
 """The timeout of the request that asks the hub whether a model exists."""
 
-EXAMPLE_MODEL = "openai/clip-vit-base-patch32"
-
-CALIBRATION_FILE = "relevance.json"
-"""The name of the calibration beside the weights, which has a curve for each kind of query:
-``{"text": {"midpoint": 7, "spread": 1.3}, "image": ...}``."""
-
 
 def load(
     name: str, *, device: torch.device, dtype: torch.dtype
 ) -> tuple[EmbeddingModel, DualEncoder]:
     """Load a model by its folder, or by its name on the hub: from the cache, else the network.
 
-    The model of a folder is named by the folder's last part and a digest of its weights. The name
-    survives a move of the folder. Other weights give another name, because embeddings of different
-    weights cannot be compared. Raises Misconfigured.
+    Raises Misconfigured.
     """
-    folder = Path(name).expanduser()
-    with _quiet_libraries(), deferred_compiler():
-        if folder.is_dir():
-            if not (folder / "config.json").is_file():
-                raise Misconfigured(
-                    f"The folder {name} holds no config.json, so it holds no model; "
-                    "give the folder that save_pretrained wrote."
-                )
+    folder = local_folder(name)
+    with quiet_libraries(), deferred_compiler():
+        if folder:
             dual = _load_pretrained(str(folder), dtype, offline=True)
-            model_name = f"{folder.resolve().name}@{weights_digest(folder)}"
-        elif name.startswith((".", "/", "~")) or name.count("/") != 1:
-            raise Misconfigured(
-                f"There is no folder {name}; give a model's folder, "
-                f"or its name on the Hugging Face hub, such as {EXAMPLE_MODEL}."
-            )
         else:
             dual = _load_from_hub(name, dtype)
-            model_name = name
-    dimensions = _check_forward_pass(dual, name, device)
-    calibration = _read_calibration(folder) if folder.is_dir() else CLIP
-    return EmbeddingModel(model_name, dimensions, dual.logit_scale, calibration), dual
+    dimensions = check_forward_pass(dual, name, device)
+    model_name = local_name(folder) if folder else name
+    return EmbeddingModel(model_name, dimensions, dual.logit_scale, read_calibration(name)), dual
 
 
 def _load_from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
@@ -77,32 +55,6 @@ def _load_from_hub(name: str, dtype: torch.dtype) -> DualEncoder:
             raise
     _check_hub(name)
     return _load_pretrained(name, dtype, offline=False)
-
-
-def _read_calibration(folder: Path) -> Calibration:
-    """Return the calibration beside the weights, or CLIP's if the file is missing."""
-    file = folder / CALIBRATION_FILE
-    if not file.exists():
-        return CLIP
-    try:
-        content = dict(json.loads(file.read_bytes()))
-        background = content.pop("background", CLIP.background)
-        curves = {kind: Curve(**curve) for kind, curve in content.items()}
-        return Calibration(**curves, background=background)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Misconfigured(
-            f"The file {file} is no calibration ({error}); write it again with `python -m "
-            "benchmarks.relevance`, or remove it to use the calibration of CLIP."
-        ) from error
-
-
-def weights_digest(folder: Path) -> str:
-    """Return the first eight hexadecimal digits of a SHA-256 over a model's weights."""
-    sha256 = hashlib.sha256()
-    for weights in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
-        with weights.open("rb") as file:
-            sha256.update(hashlib.file_digest(file, "sha256").digest())
-    return sha256.hexdigest()[:8]
 
 
 def _load_pretrained(name: str, dtype: torch.dtype, *, offline: bool) -> DualEncoder:
@@ -124,7 +76,10 @@ def _load_pretrained(name: str, dtype: torch.dtype, *, offline: bool) -> DualEnc
             raise FileNotFoundError(message)
     with _translating_errors(f"The image processor of the model {name} cannot be read"):
         image_processor = transformers.AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            name, local_files_only=offline
+            # Pillow, also where torchvision is installed: their pixels differ.
+            name,
+            backend="pil",
+            local_files_only=offline,
         )
     with _translating_errors(f"The weights of the model {name} cannot be read"):
         model, report = transformers.AutoModel.from_pretrained(
@@ -139,7 +94,7 @@ def _load_pretrained(name: str, dtype: torch.dtype, *, offline: bool) -> DualEnc
     return DualEncoder(model, tokenizer, image_processor)
 
 
-def _check_forward_pass(dual: DualEncoder, name: str, device: torch.device) -> int:
+def check_forward_pass(dual: DualEncoder, name: str, device: torch.device) -> int:
     """Encode a text and a picture on the device, and return the number of dimensions."""
     with _translating_errors(
         f"The model {name} does not run on {device}", "choose another model or device"
@@ -183,7 +138,7 @@ def _check_hub(name: str) -> None:
         # Networks fail with many exceptions, and the advice is the same for all of them.
         raise Misconfigured(
             f"The model {name} is not in the cache, and the Hugging Face hub cannot be reached "
-            f"({_first_line(error)}); connect once, or give the folder of a model."
+            f"({first_line(error)}); connect once, or give the folder of a model."
         ) from error
 
 
@@ -193,15 +148,11 @@ def _translating_errors(sentence: str, advice: str = "fetch it again") -> Iterat
     try:
         yield
     except Exception as error:
-        raise Misconfigured(f"{sentence} ({_first_line(error)}); {advice}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise Misconfigured(f"{sentence} ({first_line(error)}); {advice}.") from error
 
 
 @contextmanager
-def _quiet_libraries() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Silence progress bars and warnings of the libraries: problems are raised as Misconfigured."""
     loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
     levels = [logger.level for logger in loggers]

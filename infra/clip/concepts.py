@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.errors import Overloaded, Unavailable
+from domain.errors import Misconfigured, Overloaded, Unavailable
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 CONCEPT_BATCH_SIZE = 64
 """Concepts per call of the encoder. Searches run between two calls."""
 
+CHECKED_CONCEPTS = 4
+MIN_CHECKED_COSINE = 0.99
+"""Of a concept's embedding with the stored one. Precisions and engines differ by less."""
+
 
 def read_concepts() -> tuple[str, ...]:
     """Return about two thousand things that pictures show, each as a text: "a boat"."""
@@ -56,6 +60,7 @@ class ConceptBank:
         self._encoder = encoder
         self._store = store
         self._concepts = concepts
+        self._sha256 = hashlib.sha256("\n".join(concepts).encode()).hexdigest()
         self._loading: asyncio.Task[NDArray[np.float32]] | None = None
 
     async def __call__(self) -> NDArray[np.float32]:
@@ -65,6 +70,26 @@ class ConceptBank:
             self._loading.add_done_callback(self._forget_failure)
         # Shielded: the cancellation of one caller must not cancel the load that others await.
         return await asyncio.shield(self._loading)
+
+    async def check(self) -> None:
+        """Compare the stored embeddings of a few concepts with what the encoder computes now.
+
+        Vectors of an engine that computes something else must not be mixed with those of the
+        library. Raises Misconfigured.
+        """
+        stored = await self._store.find(self._sha256)
+        if stored is None:
+            return
+        sample = slice(0, None, max(1, len(self._concepts) // CHECKED_CONCEPTS))
+        computed = await self._encoder.encode_texts(self._concepts[sample])
+        cosines = (self._array(stored)[sample] * np.array(computed, np.float32)).sum(axis=1)
+        lowest = float(cosines.min())
+        if not lowest >= MIN_CHECKED_COSINE:  # also where it is NaN
+            raise Misconfigured(
+                f"The model {self._encoder.model.name} computes other embeddings than those that "
+                f"the library has of it (a cosine of {lowest:.2f}); set PICTOGRAPH_ENGINE to "
+                "torch, or change to another model with `pictograph models add`."
+            )
 
     async def prepare(self) -> None:
         """Load the bank ahead of the first search; does nothing when the model is overloaded."""
@@ -76,8 +101,7 @@ class ConceptBank:
             self._loading = None
 
     async def _load(self) -> NDArray[np.float32]:
-        sha256 = hashlib.sha256("\n".join(self._concepts).encode()).hexdigest()
-        stored = await self._store.find(sha256)
+        stored = await self._store.find(self._sha256)
         if stored is None:
             model = self._encoder.model.name
             logger.info("Encoding %d concepts with %s, once", len(self._concepts), model)
@@ -87,7 +111,10 @@ class ConceptBank:
                 embeddings += await self._encoder.encode_texts(batch)
             stored = np.array(embeddings, np.float32).tobytes()
             try:
-                await self._store.keep(sha256, stored)
+                await self._store.keep(self._sha256, stored)
             except (Overloaded, Unavailable) as outage:
                 logger.warning("the concepts are kept in memory only: %s", outage)
+        return self._array(stored)
+
+    def _array(self, stored: bytes) -> NDArray[np.float32]:
         return np.frombuffer(stored, np.float32).reshape(len(self._concepts), -1)

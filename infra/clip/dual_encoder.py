@@ -1,60 +1,63 @@
-"""A CLIP or SigLIP model as blocking functions: batches in, embeddings of length 1 out."""
+"""The engine torch: runs a CLIP or SigLIP model of transformers."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 
-from domain.errors import Overloaded
+from infra.clip.engine import ModelInput, refusing_without_memory, without_surrogates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Pixels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelInput:
-    """A preprocessed picture: the keyword arguments of the image tower, as a batch of one."""
-
-    tensors: Mapping[str, torch.Tensor]
+GPU_IMAGE_BATCH_SIZE = 32
+CPU_IMAGE_BATCH_SIZE = 4
+"""Larger batches are hardly faster on a CPU, and a search waits for the batch that runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class DualEncoder:
-    """A model with its tokenizer and its image processor. Every method blocks.
-
-    The two that embed raise Overloaded where memory is short.
-    """
+    """A model with its tokenizer and its image processor."""
 
     # Any: transformers chooses the classes when it reads the checkpoint.
     model: Any
     tokenizer: Any
     image_processor: Any
 
-    def encode_texts(self, texts: list[str]) -> list[Embedding]:
-        """Embed texts in one forward pass. Texts are truncated to the model's context length."""
+    @property
+    def description(self) -> str:
+        return f"torch on {self.model.device} in {str(self.model.dtype).removeprefix('torch.')}"
+
+    @property
+    def image_batch_size(self) -> int:
+        on_cpu = self.model.device.type == "cpu"
+        return CPU_IMAGE_BATCH_SIZE if on_cpu else GPU_IMAGE_BATCH_SIZE
+
+    def tokenize(self, texts: list[str]) -> Any:  # noqa: ANN401 - a class of transformers
+        """Return the keyword arguments of the text tower."""
         tokens = self.tokenizer(
-            # Tokenizers reject lone surrogates, which JSON can contain.
-            [text.encode("utf-8", "replace").decode() for text in texts],
-            padding="max_length" if self._attends_to_padding else True,
+            [without_surrogates(text) for text in texts],
+            padding="max_length" if self.attends_to_padding else True,
             truncation=True,
-            max_length=self._context_length,
+            max_length=self.context_length,
             return_tensors="pt",
         )
-        if self._attends_to_padding:
+        if self.attends_to_padding:
             tokens.pop("attention_mask", None)
-        with torch.inference_mode(), _refusing_without_memory():
+        return tokens
+
+    def encode_texts(self, texts: list[str]) -> list[Embedding]:
+        tokens = self.tokenize(texts)
+        with torch.inference_mode(), refusing_without_memory(_is_shortage):
             output = self.model.get_text_features(**tokens.to(self.model.device))
             return _embeddings(output.pooler_output)
 
     def preprocess(self, pixels: Pixels) -> ModelInput:
-        """Resize, crop and normalise a picture as in the model's training."""
         image = Image.frombuffer("RGB", (pixels.width, pixels.height), pixels.rgb)
         features = self.image_processor(images=image, return_tensors="pt")
         return ModelInput(
@@ -65,8 +68,7 @@ class DualEncoder:
         )
 
     def encode_images(self, inputs: list[ModelInput]) -> list[Embedding]:
-        """Embed pictures in one forward pass."""
-        with torch.inference_mode(), _refusing_without_memory():
+        with torch.inference_mode(), refusing_without_memory(_is_shortage):
             batch = {
                 name: torch.cat([each.tensors[name] for each in inputs]).to(self.model.device)
                 for name in inputs[0].tensors
@@ -76,7 +78,6 @@ class DualEncoder:
 
     @property
     def input_side(self) -> int:
-        """The shorter side, in pixels, to which the image processor resizes a picture."""
         processor = self.image_processor
         if processor.size is None:  # SigLIP 2 NaFlex keeps the aspect ratio and limits the patches
             return int(processor.max_num_patches**0.5 * processor.patch_size)
@@ -84,7 +85,6 @@ class DualEncoder:
 
     @property
     def takes_centre_crop(self) -> bool:
-        """Whether the image processor crops a picture to its middle square."""
         return bool(getattr(self.image_processor, "do_center_crop", False))
 
     @property
@@ -93,7 +93,7 @@ class DualEncoder:
         return float(self.model.logit_scale.detach().float().exp())
 
     @property
-    def _attends_to_padding(self) -> bool:
+    def attends_to_padding(self) -> bool:
         """Whether the model was trained on padded texts, as SigLIP was (Zhai et al., 2023).
 
         SigLIP takes texts padded to the context length, without an attention mask. Unpadded texts
@@ -102,7 +102,8 @@ class DualEncoder:
         return str(self.model.config.model_type).startswith("siglip")
 
     @property
-    def _context_length(self) -> int:
+    def context_length(self) -> int:
+        """The maximum number of tokens of a text."""
         positions = self.model.config.text_config.max_position_embeddings
         return int(min(self.tokenizer.model_max_length, positions))
 
@@ -113,16 +114,6 @@ def _embeddings(features: torch.Tensor) -> list[Embedding]:
     return [tuple(vector) for vector in vectors.tolist()]
 
 
-@contextmanager
-def _refusing_without_memory() -> Iterator[None]:
-    """Raise Overloaded where memory cannot be allocated, of the processor or of the device."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        # torch has an exception for the memory of a device, and none for that of the processor.
-        is_shortage = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not (is_shortage or "can't allocate memory" in str(error)):
-            raise
-        raise Overloaded(
-            "The server has too little free memory for the model; try again in a moment."
-        ) from error
+def _is_shortage(error: Exception) -> bool:
+    # torch has an exception for the memory of a device, and none for that of the processor.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

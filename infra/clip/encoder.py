@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-import torch
-
-from domain.errors import Misconfigured
-from infra.clip import checkpoint
+from infra.clip import engines
 from infra.clip.batching import MicroBatcher
+from infra.clip.engines import EngineOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -22,16 +21,11 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, EmbeddingModel
     from domain.entities.images import Pixels
     from infra.clip.batching import BatchQueue
-    from infra.clip.dual_encoder import DualEncoder, ModelInput
+    from infra.clip.engine import Engine, ModelInput
 
-Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+TEXT_BATCH_SIZE = 32
 
-BATCH_SIZE = 32
-CPU_IMAGE_BATCH_SIZE = 4
-"""Larger batches are hardly faster on a CPU, and a search waits for the batch that runs."""
-
-BFLOAT16_CPU_CAPABILITIES = ("avx512_bf16", "amx_bf16", "bf16")
-"""The names of the x86 and ARM instruction sets for bfloat16 in ``torch.cpu``."""
+logger = logging.getLogger(__name__)
 
 
 class ClipEncoder:
@@ -44,7 +38,7 @@ class ClipEncoder:
     def __init__(  # noqa: PLR0913 - ``open`` builds the parts
         self,
         model: EmbeddingModel,
-        dual: DualEncoder,
+        engine: Engine,
         *,
         text_queue: BatchQueue[str, Embedding],
         image_queue: BatchQueue[ModelInput, Embedding],
@@ -52,15 +46,9 @@ class ClipEncoder:
         cache_size: int,
     ) -> None:
         self.model = model
-        self.input_side = dual.input_side
-        """The shorter side to which the model resizes a picture, in pixels."""
-        self.takes_centre_crop = dual.takes_centre_crop
-        """Whether the model sees the middle square of a picture only."""
-        self.device: torch.device = dual.model.device
-        self.dtype: torch.dtype = dual.model.dtype
+        self.engine = engine
         self.text_queue = text_queue
         self.image_queue = image_queue
-        self._dual = dual
         self._preprocessing = preprocessing
         self._cache_size = cache_size
         self._cache: OrderedDict[str, Embedding] = OrderedDict()
@@ -70,10 +58,8 @@ class ClipEncoder:
     async def open(  # noqa: PLR0913 - each has a default and a setting or a test that needs it
         cls,
         name: str,
+        options: EngineOptions = EngineOptions(),  # noqa: B008 - frozen
         *,
-        device: str = "auto",
-        dtype: Precision = "auto",
-        threads: int = 0,
         capacity: int = 256,
         cache_size: int = 1024,
         max_wait_seconds: float = 0.002,
@@ -81,43 +67,48 @@ class ClipEncoder:
     ) -> AsyncIterator[ClipEncoder]:
         """Load the model, by its folder or its name on the hub. Raises Misconfigured.
 
-        A forward pass runs on ``threads`` threads; 0 leaves their number to torch. At most
-        ``capacity`` texts and ``capacity`` pictures are admitted at a time. A batch that is not
-        full starts after ``max_wait_seconds``.
+        At most ``capacity`` texts and ``capacity`` pictures are admitted at a time. A batch that is
+        not full starts after ``max_wait_seconds``.
         """
-        torch_device = _device(device)
-        torch_dtype = _dtype(dtype, torch_device)
-        model, dual = await asyncio.to_thread(
-            checkpoint.load, name, device=torch_device, dtype=torch_dtype
-        )
-        if image_batch_size is None:
-            on_cpu = torch_device.type == "cpu"
-            image_batch_size = CPU_IMAGE_BATCH_SIZE if on_cpu else BATCH_SIZE
         async with AsyncExitStack() as stack:
             batcher = await stack.enter_async_context(
-                MicroBatcher.open(
-                    max_wait_seconds=max_wait_seconds, initializer=lambda: _set_threads(threads)
-                )
+                MicroBatcher.open(max_wait_seconds=max_wait_seconds)
             )
+            # On the thread that is to run it.
+            model, engine = await batcher.run(lambda: engines.load(name, options))
+            logger.info("The model %s runs with %s", model.name, engine.description)
             preprocessing = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "preprocessing")
             stack.push_async_callback(
                 asyncio.to_thread, preprocessing.shutdown, cancel_futures=True
             )
             # Texts first: the first queue has priority, and searches wait for texts.
             text_queue = batcher.add_queue(
-                "texts", dual.encode_texts, batch_size=BATCH_SIZE, capacity=capacity
+                "texts", engine.encode_texts, batch_size=TEXT_BATCH_SIZE, capacity=capacity
             )
             image_queue = batcher.add_queue(
-                "pictures", dual.encode_images, batch_size=image_batch_size, capacity=capacity
+                "pictures",
+                engine.encode_images,
+                batch_size=image_batch_size or engine.image_batch_size,
+                capacity=capacity,
             )
             yield cls(
                 model,
-                dual,
+                engine,
                 text_queue=text_queue,
                 image_queue=image_queue,
                 preprocessing=preprocessing,
                 cache_size=cache_size,
             )
+
+    @property
+    def input_side(self) -> int:
+        """The shorter side, in pixels, to which the model resizes a picture."""
+        return self.engine.input_side
+
+    @property
+    def takes_centre_crop(self) -> bool:
+        """Whether the model sees the middle square of a picture only."""
+        return self.engine.takes_centre_crop
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
         embeddings = {text: self._cache[text] for text in texts if text in self._cache}
@@ -137,7 +128,7 @@ class ClipEncoder:
         with self.image_queue.admit(len(pictures)):
             inputs = await asyncio.gather(
                 *(
-                    loop.run_in_executor(self._preprocessing, self._dual.preprocess, pixels)
+                    loop.run_in_executor(self._preprocessing, self.engine.preprocess, pixels)
                     for pixels in pictures
                 )
             )
@@ -149,35 +140,3 @@ class ClipEncoder:
             self._cache.move_to_end(text)
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise Misconfigured(
-            f"torch finds no device {name} on this machine; "
-            "set PICTOGRAPH_DEVICE to auto or to cpu."
-        ) from error
-
-
-def _dtype(name: Precision, device: torch.device) -> torch.dtype:
-    if name != "auto":
-        return {
-            "float32": torch.float32,
-            "bfloat16": torch.bfloat16,
-            "float16": torch.float16,
-        }[name]
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities = torch.cpu.get_capabilities()
-        native = any(capabilities.get(name) for name in BFLOAT16_CPU_CAPABILITIES)
-    return torch.bfloat16 if native else torch.float32
-
-
-def _set_threads(count: int) -> None:
-    if count:
-        torch.set_num_threads(count)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from rich.console import Console
 
-from infra.settings import Settings, read_settings
-
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+    from infra.settings import Settings
 
 T = TypeVar("T")
 
@@ -26,6 +26,8 @@ err = Console(stderr=True)
 
 def settings_of(**options: object) -> Settings:
     """Read the settings, and set up logging. An option that is not None overrides its variable."""
+    from infra.settings import read_settings  # noqa: PLC0415 - slow to import, and not for --help
+
     given = {name: value for name, value in options.items() if value is not None}
     settings = read_settings(**given)
     logging.basicConfig(

@@ -19,7 +19,7 @@ from domain.entities.images import ImageChanges
 from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
-from infra.clip.checkpoint import weights_digest
+from infra.clip.model_files import weights_digest
 from infra.settings import read_settings
 from pictograph import app
 from postcards import MODEL

@@ -42,13 +42,16 @@ async def check_model(settings: Settings) -> str:
     """Load the model, and describe it. Raises Misconfigured, as the other checks do."""
     async with open_encoder(settings) as encoder:
         name, dimensions = encoder.model.name, encoder.model.dimensions
-        return f"The model {name} can be loaded. Its embeddings have {dimensions} dimensions."
+        return (
+            f"The model {name} can be loaded. Its embeddings have {dimensions} dimensions. "
+            f"It runs with {encoder.engine.description}."
+        )
 
 
 async def check_database(settings: Settings) -> str:
     """Connect to the database, and describe it. Creates and migrates nothing."""
     from infra.embedded_postgres.account import check_entry  # noqa: PLC0415 - slow to import
-    from infra.postgres.migrate import check_current, is_current  # noqa: PLC0415 - slow to import
+    from infra.postgres.revision import check_current, is_current  # noqa: PLC0415 - slow to import
 
     folder = settings.data_dir.absolute() / "postgres"
     if settings.database_url is None and not folder.exists():

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.clip.checkpoint import weights_digest
+from infra.clip.model_files import weights_digest
 from pictograph.cli.demo import seeds
 from postcards import MODEL
 from postcards.metadata import PostcardMetadata

@@ -11,12 +11,14 @@ from domain.entities.images import Pixels
 from infra.clip.encoder import ClipEncoder
 from tests.checkpoints import small_clip, small_siglip, small_siglip2
 from tests.fakes.encoder import FakeEncoder
+from tests.model_cache import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from domain.ports import Encoder
+    from infra.clip.engine import EngineName
 
 RED, BLUE = (bytes((255, 0, 0)), bytes((0, 0, 255)))
 RED_PICTURE = Pixels(40, 30, RED * 1200)
@@ -24,14 +26,21 @@ FLAG = Pixels(40, 30, RED * 600 + BLUE * 600)
 TEXTS = ["a red boat on the sea", "snow", "two blue owls, sitting"]
 
 
-@pytest.fixture(params=["fake", "clip", "siglip", "siglip2"])
+CHECKPOINTS = {"clip": small_clip, "siglip": small_siglip, "siglip2": small_siglip2}
+ENGINES: tuple[EngineName, ...] = ("torch", "openvino")
+
+
+@pytest.fixture(
+    params=["fake", *(f"{engine} {name}" for engine in ENGINES for name in CHECKPOINTS)]
+)
 async def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Encoder]:
     if request.param == "fake":
         yield FakeEncoder()
         return
-    make = {"clip": small_clip, "siglip": small_siglip, "siglip2": small_siglip2}[request.param]
+    engine, name = request.param.split()
+    options = engine_options(engine, dtype="float32")
     # No cache: it would return equal embeddings without running the model.
-    async with ClipEncoder.open(str(make(tmp_path)), dtype="float32", cache_size=0) as encoder:
+    async with ClipEncoder.open(str(CHECKPOINTS[name](tmp_path)), options, cache_size=0) as encoder:
         yield encoder
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.pictures import picture
-from tests.e2e.process import KEY, Server, ServerProcess, typed_url
+from tests.e2e.process import KEY, Server, ServerProcess, environment, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,35 @@ def test_a_server_with_nothing_configured_is_ready(server: Server, model: Path) 
     name = service["model"].pop("name")
     assert name.startswith(f"{model.name}@")
     assert service["model"] == {"dimensions": 192, "state": "ACTIVE", "embeddedCount": 0}
+
+
+IMPORTED = """
+import asyncio, sys
+from infra.settings import read_settings
+from pictograph.app import open_pictograph
+
+async def main():
+    async with open_pictograph(read_settings(), serving=True) as pictograph:
+        pictograph.use_cases
+
+asyncio.run(main())
+print([name for name in ("torch", "transformers", "alembic", "aiobotocore") if name in sys.modules])
+"""
+
+
+def test_a_second_server_imports_no_library_that_it_can_do_without(
+    server: Server, settings: dict[str, object]
+) -> None:
+    # The first one has converted the model, and migrated the database.
+    assert server.http.get("/readyz").status_code == 200
+    printed = subprocess.run(
+        [sys.executable, "-c", IMPORTED],
+        env=environment(settings | {"device": "cpu"}),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "[]" == printed.strip()
 
 
 def test_a_picture_is_findable_as_soon_as_its_upload_returns(server: Server) -> None:

@@ -225,15 +225,12 @@ async def test_closing_fails_pending_and_later_calls(doubler: BlockableDoubler) 
     assert [["a"]] == doubler.batches
 
 
-async def test_the_initializer_runs_on_the_thread_before_its_first_batch() -> None:
-    names: list[str] = []
-
-    def initializer() -> None:
-        names.append(threading.current_thread().name)
-
+async def test_a_function_runs_on_the_thread_of_the_batches() -> None:
     def process(items: list[str]) -> list[str]:
         return [threading.current_thread().name for _ in items]
 
-    async with MicroBatcher.open(max_wait_seconds=0, initializer=initializer) as batcher:
+    async with MicroBatcher.open(max_wait_seconds=0) as batcher:
         queue: BatchQueue[str, str] = batcher.add_queue("texts", process, batch_size=1, capacity=1)
-        assert names == await queue.submit(["a"])
+        assert [await batcher.run(lambda: threading.current_thread().name)] == await queue.submit(
+            ["a"]
+        )

@@ -10,7 +10,8 @@ import torch
 
 from domain.entities.relevance import CLIP, Calibration, Curve
 from domain.errors import Misconfigured
-from infra.clip.checkpoint import CALIBRATION_FILE, load
+from infra.clip.checkpoint import load
+from infra.clip.model_files import CALIBRATION_FILE
 from postcards import MODEL
 from tests.checkpoints import small_clip
 

@@ -16,17 +16,23 @@ from transformers import AutoModel, AutoProcessor, CLIPModel
 from domain.entities.images import Pixels
 from domain.errors import Misconfigured, Overloaded
 from infra.clip import checkpoint
-from infra.clip.encoder import ClipEncoder, Precision
+from infra.clip.encoder import ClipEncoder
 from tests.checkpoints import full_size_clip, small_clip, small_naflex, small_siglip, small_siglip2
+from tests.model_cache import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from domain.entities.embeddings import Embedding
+    from infra.clip.engine import EngineName, Precision
 
 TEXTS = ["a red boat on the sea", "snow", "", "many words " * 100]
-LAYOUTS = [small_clip, small_siglip, small_siglip2, small_naflex]
+FIXED_SIZES = [small_clip, small_siglip, small_siglip2]
+ENGINES = [
+    *((engine, make) for engine in ("torch", "openvino") for make in FIXED_SIZES),
+    ("torch", small_naflex),
+]
 
 
 def photo(width: int = 90, height: int = 60, *, seed: int = 0) -> Pixels:
@@ -64,19 +70,23 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("make", LAYOUTS)
+@pytest.mark.parametrize(("engine", "make"), ENGINES)
 async def test_embeddings_equal_those_of_transformers_normalized(
-    make: Callable[[Path], Path], tmp_path: Path
+    engine: EngineName, make: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     pictures = [photo(), photo(30, 200, seed=1), photo(64, 64, seed=2)]
     texts, images = reference(make(tmp_path), texts=TEXTS, pictures=pictures)
 
-    async with ClipEncoder.open(str(tmp_path), dtype="float32") as encoder:
+    options = engine_options(engine, dtype="float32")
+    async with ClipEncoder.open(str(tmp_path), options) as encoder:
         assert pytest.approx(texts, abs=1e-5) == await encoder.encode_texts(TEXTS)
         assert pytest.approx(images, abs=1e-5) == await encoder.encode_images(pictures)
 
 
-async def test_siglip_texts_are_padded_to_the_context_length(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+async def test_siglip_texts_are_padded_to_the_context_length(
+    engine: EngineName, tmp_path: Path
+) -> None:
     small_siglip(tmp_path)
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         tmp_path
@@ -86,7 +96,8 @@ async def test_siglip_texts_are_padded_to_the_context_length(tmp_path: Path) -> 
         bare = model.get_text_features(**processor(text=["snow"], return_tensors="pt"))
     unpadded = torch.nn.functional.normalize(bare.pooler_output, dim=-1).numpy()
 
-    async with ClipEncoder.open(str(tmp_path), dtype="float32") as encoder:
+    options = engine_options(engine, dtype="float32")
+    async with ClipEncoder.open(str(tmp_path), options) as encoder:
         padded = await encoder.encode_texts(["snow"])
 
     assert cosines(padded, unpadded) < 0.99
@@ -96,19 +107,25 @@ async def test_siglip_texts_are_padded_to_the_context_length(tmp_path: Path) -> 
     )
 
 
-async def test_dimensions_are_those_of_the_checkpoint(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path, dimensions=96))) as encoder:
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+async def test_dimensions_are_those_of_the_checkpoint(engine: EngineName, tmp_path: Path) -> None:
+    folder = small_clip(tmp_path, dimensions=96)
+    async with ClipEncoder.open(str(folder), engine_options(engine)) as encoder:
         assert encoder.model.dimensions == 96
 
 
-async def test_the_logit_scale_is_read_from_the_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+async def test_the_logit_scale_is_read_from_the_checkpoint(
+    engine: EngineName, tmp_path: Path
+) -> None:
     folder = small_clip(tmp_path)
     trained = CLIPModel.from_pretrained(folder)
     with torch.no_grad():
         trained.logit_scale.fill_(math.log(37))
     trained.save_pretrained(folder)
     # float32, because bfloat16 keeps only three digits.
-    async with ClipEncoder.open(str(folder), dtype="float32") as encoder:
+    options = engine_options(engine, dtype="float32")
+    async with ClipEncoder.open(str(folder), options) as encoder:
         assert pytest.approx(37) == encoder.model.logit_scale
         assert encoder.input_side == 64
         assert encoder.takes_centre_crop
@@ -117,21 +134,26 @@ async def test_the_logit_scale_is_read_from_the_checkpoint(tmp_path: Path) -> No
 async def test_the_input_side_of_naflex_follows_from_its_number_of_patches(
     tmp_path: Path,
 ) -> None:
-    async with ClipEncoder.open(str(small_naflex(tmp_path))) as encoder:
+    async with ClipEncoder.open(str(small_naflex(tmp_path)), engine_options()) as encoder:
         assert encoder.input_side == 256
         assert not encoder.takes_centre_crop
 
 
-@pytest.mark.parametrize("make", [*LAYOUTS, full_size_clip])
-async def test_bfloat16_embeddings_are_close_to_float32(
-    make: Callable[[Path], Path], tmp_path: Path
+@pytest.mark.parametrize(
+    ("engine", "make"), [*ENGINES, ("torch", full_size_clip), ("openvino", full_size_clip)]
+)
+async def test_bfloat16_embeddings_are_close_to_float32_of_torch(
+    engine: EngineName, make: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     make(tmp_path)
     pictures = [photo(seed=seed) for seed in range(4)]
     embeddings: list[list[Embedding]] = []
-    precisions: list[Precision] = ["float32", "bfloat16"]
-    for dtype in precisions:
-        async with ClipEncoder.open(str(tmp_path), dtype=dtype) as encoder:
+    for options in (
+        engine_options("torch", dtype="float32"),
+        # On processors without instructions for bfloat16, OpenVINO leaves it to torch.
+        engine_options("auto" if engine == "openvino" else engine, device="cpu", dtype="bfloat16"),
+    ):
+        async with ClipEncoder.open(str(tmp_path), options) as encoder:
             embeddings.append(
                 [*await encoder.encode_texts(TEXTS), *await encoder.encode_images(pictures)]
             )
@@ -148,18 +170,20 @@ async def test_the_default_dtype_depends_on_the_cpu(
         monkeypatch.setattr(
             torch.cpu, "get_capabilities", lambda capability=capability: {capability: True}
         )
-        async with ClipEncoder.open(str(tmp_path), device="cpu") as encoder:
+        options = engine_options("torch", device="cpu")
+        async with ClipEncoder.open(str(tmp_path), options) as encoder:
             embeddings[capability] = await encoder.encode_texts(["snow"])
     expected: dict[str, Precision] = {"avx512_bf16": "bfloat16", "avx2": "float32"}
     for capability, dtype in expected.items():
-        async with ClipEncoder.open(str(tmp_path), device="cpu", dtype=dtype) as encoder:
+        options = engine_options("torch", device="cpu", dtype=dtype)
+        async with ClipEncoder.open(str(tmp_path), options) as encoder:
             assert embeddings[capability] == await encoder.encode_texts(["snow"])
 
 
 async def test_an_unavailable_device_is_refused(tmp_path: Path) -> None:
     for device in ("cuda:99", "abacus"):
         with pytest.raises(Misconfigured, match=f"no device {device} .* PICTOGRAPH_DEVICE"):
-            async with ClipEncoder.open(str(tmp_path), device=device):
+            async with ClipEncoder.open(str(tmp_path), engine_options(device=device)):
                 pass
 
 
@@ -171,14 +195,17 @@ async def test_the_number_of_threads_is_set_on_the_thread_of_the_model(
         torch, "set_num_threads", lambda count: calls.append((current_thread().name, count))
     )
     for threads in (0, 1):
-        async with ClipEncoder.open(str(small_clip(tmp_path)), threads=threads) as encoder:
+        options = engine_options("torch", threads=threads)
+        async with ClipEncoder.open(str(small_clip(tmp_path)), options) as encoder:
             await encoder.encode_texts(["snow"])
 
     assert [("model_0", 1)] == calls
 
 
 async def test_concurrent_searches_share_forward_passes(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), max_wait_seconds=0.1) as encoder:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), engine_options(), max_wait_seconds=0.1
+    ) as encoder:
         await asyncio.gather(*(encoder.encode_texts([f"boat {n}"]) for n in range(16)))
 
         assert encoder.text_queue.batch_count == 1
@@ -186,7 +213,7 @@ async def test_concurrent_searches_share_forward_passes(tmp_path: Path) -> None:
 
 async def test_concurrent_uploads_share_forward_passes(tmp_path: Path) -> None:
     async with ClipEncoder.open(
-        str(small_clip(tmp_path)), max_wait_seconds=10, image_batch_size=8
+        str(small_clip(tmp_path)), engine_options(), max_wait_seconds=10, image_batch_size=8
     ) as encoder:
         await asyncio.gather(*(encoder.encode_images([photo(seed=n)]) for n in range(16)))
 
@@ -194,7 +221,9 @@ async def test_concurrent_uploads_share_forward_passes(tmp_path: Path) -> None:
 
 
 async def test_recent_texts_come_from_an_lru_cache(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), cache_size=2) as encoder:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), engine_options(), cache_size=2
+    ) as encoder:
         first = await encoder.encode_texts(["snow", "sand"])
         assert first == await encoder.encode_texts(["snow", "sand"])
         assert encoder.text_queue.batch_count == 1
@@ -209,7 +238,9 @@ async def test_recent_texts_come_from_an_lru_cache(tmp_path: Path) -> None:
 
 
 async def test_concurrent_calls_for_one_text_are_coalesced(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=100) as encoder:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), engine_options(), capacity=100
+    ) as encoder:
         answers = await asyncio.gather(*(encoder.encode_texts(["snow"]) for _ in range(50)))
 
         assert [answers[0]] * 50 == answers
@@ -217,7 +248,7 @@ async def test_concurrent_calls_for_one_text_are_coalesced(tmp_path: Path) -> No
 
 
 async def test_a_full_queue_refuses_calls_but_not_cached_texts(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), engine_options(), capacity=4) as encoder:
         await encoder.encode_texts(["snow"])
         with encoder.text_queue.admit(4), encoder.image_queue.admit(3):
             with pytest.raises(Overloaded, match="Too many texts"):
@@ -229,13 +260,13 @@ async def test_a_full_queue_refuses_calls_but_not_cached_texts(tmp_path: Path) -
 
 
 async def test_an_upload_beyond_the_capacity_is_admitted_to_an_empty_queue(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), capacity=4) as encoder:
+    async with ClipEncoder.open(str(small_clip(tmp_path)), engine_options(), capacity=4) as encoder:
         assert len(await encoder.encode_images([photo(seed=n) for n in range(9)])) == 9
 
 
 async def test_a_cancelled_upload_leaves_the_queue(tmp_path: Path) -> None:
     async with ClipEncoder.open(
-        str(small_clip(tmp_path)), max_wait_seconds=10, image_batch_size=64
+        str(small_clip(tmp_path)), engine_options(), max_wait_seconds=10, image_batch_size=64
     ) as encoder:
         upload = asyncio.create_task(encoder.encode_images([photo(), photo(seed=1)]))
         await until(lambda: encoder.image_queue.has_waiting_items)
@@ -248,7 +279,9 @@ async def test_a_cancelled_upload_leaves_the_queue(tmp_path: Path) -> None:
 
 
 async def test_a_search_has_priority_over_a_bulk_upload(tmp_path: Path) -> None:
-    async with ClipEncoder.open(str(small_clip(tmp_path)), image_batch_size=1) as encoder:
+    async with ClipEncoder.open(
+        str(small_clip(tmp_path)), engine_options(), image_batch_size=1
+    ) as encoder:
         upload = asyncio.create_task(encoder.encode_images([photo(seed=n) for n in range(200)]))
         await until(lambda: encoder.image_queue.batch_count > 0)
         before = encoder.image_queue.batch_count

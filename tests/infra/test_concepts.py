@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from domain.errors import Overloaded
-from infra.clip.concepts import CONCEPT_BATCH_SIZE, ConceptBank, read_concepts
+from domain.errors import Misconfigured, Overloaded
+from infra.clip.concepts import CHECKED_CONCEPTS, CONCEPT_BATCH_SIZE, ConceptBank, read_concepts
 from tests.fakes.concepts import MemoryConceptStore
 from tests.fakes.encoder import FakeEncoder
 
@@ -122,3 +123,23 @@ async def test_preparing_does_nothing_while_the_model_is_overloaded() -> None:
     await bank.prepare()
     await bank()
     assert list(CONCEPTS) == encoder.texts
+
+
+async def test_an_encoder_that_computes_something_else_than_the_store_has_is_refused() -> None:
+    encoder, store = FakeEncoder(), MemoryConceptStore()
+    bank = ConceptBank(encoder, store, CONCEPTS)
+    await bank.check()
+    assert encoder.texts == []
+    await bank()
+    encoder.texts.clear()
+
+    await bank.check()
+    assert CHECKED_CONCEPTS <= len(encoder.texts) <= 2 * CHECKED_CONCEPTS
+    sha256 = hashlib.sha256("\n".join(CONCEPTS).encode()).hexdigest()
+    stored = await store.find(sha256)
+    assert stored
+    reversed_ = np.frombuffer(stored, np.float32)[::-1]
+    for other in (reversed_, np.full_like(reversed_, np.nan)):
+        await store.keep(sha256, other.tobytes())
+        with pytest.raises(Misconfigured, match=r"other embeddings .* PICTOGRAPH_ENGINE to torch"):
+            await bank.check()

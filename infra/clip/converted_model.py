@@ -1,0 +1,125 @@
+"""The files of a converted model, which say all that the engine needs to know of the checkpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from infra.clip.preprocessing import Preprocessing
+from infra.clip.tokenization import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT_VERSION = 1
+"""Part of the key of a converted model. Change it when older conversions have to be repeated."""
+
+FACTS_FILE = "model.json"
+TEXT_TOWER, IMAGE_TOWER = "text.xml", "image.xml"
+
+logger = logging.getLogger(__name__)
+
+
+class DamagedError(Exception):
+    """The files of a converted model are incomplete, or are not as they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Embeddings by the checkpoint itself, in float32, of ``probes.TEXTS`` and its pictures."""
+
+    texts: list[list[float]]
+    pictures: list[list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a converted model is, beside its towers and its vocabulary."""
+
+    dimensions: int
+    logit_scale: float
+    tokens: Tokens
+    preprocessing: Preprocessing
+    probes: Probes
+
+    def write(self, folder: Path) -> None:
+        """Write them beside the other files, with the size of each."""
+        sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
+        (folder / FACTS_FILE).write_text(json.dumps({"sizes": sizes, "facts": asdict(self)}))
+
+    @classmethod
+    def read(cls, folder: Path) -> Facts:
+        """Read them. Raises DamagedError, also if another file has another size than it had."""
+        try:
+            content: dict[str, Any] = json.loads((folder / FACTS_FILE).read_bytes())
+            for name, size in content["sizes"].items():
+                if (folder / name).stat().st_size != size:
+                    raise DamagedError(f"{folder / name} has another size than it had")
+            facts = content["facts"]
+            return cls(
+                dimensions=facts["dimensions"],
+                logit_scale=facts["logit_scale"],
+                tokens=Tokens(**facts["tokens"]),
+                preprocessing=Preprocessing.from_json(facts["preprocessing"]),
+                probes=Probes(**facts["probes"]),
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DamagedError(f"{folder / FACTS_FILE} cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCache:
+    """Folders of converted models, each by a key. Several processes may share them.
+
+    The first folder that can be written gets new models.
+    """
+
+    folders: tuple[Path, ...]
+
+    def find(self, key: str) -> Iterator[Path]:
+        """Return the folders that the model with this key has, of which some may be damaged."""
+        for folder in self.folders:
+            with suppress(OSError):  # a folder that may not be entered
+                if (folder / key).is_dir():
+                    yield folder / key
+
+    @contextmanager
+    def writing(self, key: str | None) -> Iterator[Path]:
+        """Have a model written into an empty folder, which becomes that of the key if there is one.
+
+        A model appears with all its files. It replaces a damaged one. Where no folder of the cache
+        can be written, it is only there for the block. Raises OSError.
+        """
+        parent = next(filter(_is_writable, self.folders), None) if key else None
+        with TemporaryDirectory(prefix=".writing-", dir=parent) as temporary:
+            new = Path(temporary, "new")
+            new.mkdir()
+            yield new
+            if parent and key:
+                with suppress(FileNotFoundError):
+                    (parent / key).rename(Path(temporary, "damaged"))
+                _appear(new, parent / key)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".writing-", dir=folder):
+            return True
+    except OSError as error:
+        logger.warning("converted models cannot be kept in %s: %s", folder, error)
+        return False
+
+
+def _appear(new: Path, final: Path) -> None:
+    try:
+        new.rename(final)
+    except OSError:
+        # Another process was faster, and its conversion is as good as this one.
+        if not final.is_dir():
+            raise

@@ -1,0 +1,211 @@
+"""The engine OpenVINO: runs converted towers on the CPU, without torch and transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from domain.entities.embeddings import EmbeddingModel
+from infra.clip import probes
+from infra.clip.converted_model import (
+    FORMAT_VERSION,
+    IMAGE_TOWER,
+    TEXT_TOWER,
+    DamagedError,
+    Facts,
+)
+from infra.clip.engine import (
+    ModelInput,
+    NotRunnableError,
+    first_line,
+    refusing_without_memory,
+)
+from infra.clip.model_files import find_files, read_calibration
+from infra.clip.openvino_library import import_openvino
+from infra.clip.tokenization import load_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Pixels
+    from infra.clip.converted_model import ModelCache
+    from infra.clip.dual_encoder import DualEncoder
+    from infra.clip.engine import Precision
+    from infra.clip.model_files import ModelFiles
+    from infra.clip.tokenization import Tokenizer
+
+IMAGE_BATCH_SIZE = 4
+"""Larger batches are hardly faster, and a search waits for the batch that runs."""
+
+MIN_COSINE = 0.99
+"""Of a converted model in any precision with its checkpoint in float32."""
+
+DEVICE = "CPU"
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+INSTRUCTIONS = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
+"""OpenVINO's names of the precisions, and of a processor's instructions for them."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoEngine:
+    """The compiled towers, with the tokenizer and the preprocessing."""
+
+    facts: Facts
+    precision: str
+    tokenizer: Tokenizer
+    # Any: OpenVINO's requests have no types.
+    text_request: Any
+    image_request: Any
+
+    @property
+    def description(self) -> str:
+        return f"OpenVINO on the CPU in {self.precision}"
+
+    @property
+    def image_batch_size(self) -> int:
+        return IMAGE_BATCH_SIZE
+
+    @property
+    def input_side(self) -> int:
+        return self.facts.preprocessing.input_side
+
+    @property
+    def takes_centre_crop(self) -> bool:
+        return self.facts.preprocessing.crop is not None
+
+    def encode_texts(self, texts: list[str]) -> list[Embedding]:
+        return _embeddings(self.text_request, self.tokenizer(texts))
+
+    def preprocess(self, pixels: Pixels) -> ModelInput:
+        return ModelInput({"pixel_values": self.facts.preprocessing(pixels)})
+
+    def encode_images(self, inputs: list[ModelInput]) -> list[Embedding]:
+        names = inputs[0].tensors
+        batch = {name: np.concatenate([each.tensors[name] for each in inputs]) for name in names}
+        return _embeddings(self.image_request, batch)
+
+
+def load_converted(
+    name: str, compiler: Compiler, cache: ModelCache
+) -> tuple[EmbeddingModel, OpenVinoEngine] | None:
+    """Load a model that is in the cache. Raises Misconfigured where there can be no such model."""
+    files = find_files(name)
+    if files is None:
+        return None
+    for folder in cache.find(compiler.key(files)):
+        try:
+            engine = compiler.compile(folder)
+        except DamagedError as damage:
+            logger.warning("The model %s is converted again: %s", name, damage)
+            continue
+        facts, calibration = engine.facts, read_calibration(name)
+        model = EmbeddingModel(files.name, facts.dimensions, facts.logit_scale, calibration)
+        return model, engine
+    return None
+
+
+def convert(name: str, dual: DualEncoder, compiler: Compiler, cache: ModelCache) -> OpenVinoEngine:
+    """Convert a model that torch runs on the CPU in float32, into the cache.
+
+    Raises NotRunnableError.
+    """
+    # It imports torch and transformers, which a converted model does without.
+    from infra.clip import conversion  # noqa: PLC0415
+
+    logger.info("Converting the model %s for OpenVINO, once", name)
+    converted = conversion.convert(dual)
+    files = find_files(name)
+    try:
+        with cache.writing(compiler.key(files) if files else None) as folder:
+            converted.write(folder)
+            return compiler.compile(folder)
+    except DamagedError as error:
+        raise NotRunnableError(f"its conversion computes something else ({error})") from error
+    # OpenVINO has no exception of its own for a full disk.
+    except (OSError, RuntimeError) as error:
+        raise NotRunnableError(f"its conversion cannot be written ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Compiles towers for this processor."""
+
+    core: Any  # OpenVINO has no types
+    version: str
+    dtype: str
+    options: dict[str, Any]
+
+    @classmethod
+    def create(cls, dtype: Precision, threads: int) -> Compiler:
+        """Choose the options. Raises NotRunnableError."""
+        openvino = import_openvino()
+        core = openvino.Core()
+        native = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        if dtype == "auto":
+            dtype = "bfloat16" if INSTRUCTIONS["bfloat16"] in native else "float32"
+        elif INSTRUCTIONS[dtype] not in native:
+            raise NotRunnableError(f"this processor has no instructions for {dtype}")
+        options = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[dtype],
+            "PERFORMANCE_HINT": "LATENCY",
+            # Pinned threads of two servers would share processors while others are idle.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        return cls(core, openvino.__version__, dtype, options)
+
+    def key(self, files: ModelFiles) -> str:
+        """Return the name that the conversion of a model has in the cache."""
+        key = f"{FORMAT_VERSION} {self.version} {files.digest}"
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    def compile(self, folder: Path) -> OpenVinoEngine:
+        """Compile the model in a folder, and compare it with the checkpoint by its probes.
+
+        Raises DamagedError.
+        """
+        facts = Facts.read(folder)
+        try:
+            engine = OpenVinoEngine(
+                facts,
+                self.dtype,
+                load_tokenizer(folder, facts.tokens),
+                *(self._request(folder / tower) for tower in (TEXT_TOWER, IMAGE_TOWER)),
+            )
+            texts, pictures = probes.embed(engine)
+        # Neither OpenVINO nor the tokenizers document what they raise for a damaged file.
+        except Exception as error:
+            raise DamagedError(f"{folder} cannot be read ({first_line(error)})") from error
+        cosine = min(
+            probes.lowest_cosine(facts.probes.texts, texts),
+            probes.lowest_cosine(facts.probes.pictures, pictures),
+        )
+        if not cosine >= MIN_COSINE:  # also where it is NaN
+            raise DamagedError(f"{folder} has a cosine of {cosine:.3f} to its checkpoint")
+        return engine
+
+    def _request(self, tower: Path) -> Any:  # noqa: ANN401 - OpenVINO has no types
+        return self.core.compile_model(tower, DEVICE, self.options).create_infer_request()
+
+
+def _embeddings(request: Any, inputs: dict[str, NDArray[Any]]) -> list[Embedding]:  # noqa: ANN401 - OpenVINO has no types
+    """Run a tower, and return its features at length 1."""
+    with refusing_without_memory(_is_shortage):
+        features = next(iter(request.infer(inputs).values()))
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        return [tuple(vector) for vector in (features / np.maximum(lengths, 1e-12)).tolist()]
+
+
+def _is_shortage(error: Exception) -> bool:
+    # OpenVINO reports everything as a RuntimeError.
+    return "bad_alloc" in str(error) or "allocate" in str(error)

@@ -1,0 +1,310 @@
+"""The choice of an engine, and the cache of converted models."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from domain.errors import Misconfigured
+from infra.clip import engines, openvino_engine
+from infra.clip.converted_model import ModelCache
+from infra.clip.engines import EngineOptions, load
+from postcards import MODEL
+from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2
+from tests.model_cache import engine_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ENCODE = """
+import asyncio, sys
+from pathlib import Path
+from domain.entities.images import Pixels
+from infra.clip.converted_model import ModelCache
+from infra.clip.encoder import ClipEncoder
+from infra.clip.engines import EngineOptions
+
+UNWANTED = ("torch", "transformers", "openvino_telemetry.main")
+connections = []
+sys.addaudithook(lambda event, _: event == "socket.connect" and connections.append(event))
+
+async def main(folder, cache):
+    options = EngineOptions("openvino", cache=ModelCache((Path(cache),)))
+    async with ClipEncoder.open(folder, options) as encoder:
+        await encoder.encode_texts(["a red boat"])
+        await encoder.encode_images([Pixels(2, 1, bytes(6))])
+
+asyncio.run(main(*sys.argv[1:]))
+print([name for name in UNWANTED if name in sys.modules])
+print(connections)
+"""
+
+
+def encode_in_a_process(folder: Path, cache: Path) -> list[str]:
+    """Load a model and encode, and return the lines that ENCODE prints."""
+    command = [sys.executable, "-W", "ignore", "-c", ENCODE, str(folder), str(cache)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def options_with(*folders: Path, engine: Any = "auto") -> EngineOptions:  # noqa: ANN401 - also none that there is
+    return EngineOptions(engine, device="cpu", dtype="float32", cache=ModelCache(folders))
+
+
+def converted_folder(cache: Path) -> Path:
+    [folder] = (path for path in cache.iterdir() if not path.name.startswith("."))
+    return folder
+
+
+@pytest.mark.parametrize("make", [small_clip, small_siglip, small_siglip2])
+def test_a_converted_model_runs_without_torch_and_transformers_and_connects_to_nothing(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = make(tmp_path / "model")
+
+    # Conversion needs both libraries, and sends nothing either.
+    assert ["['torch', 'transformers']", "[]"] == encode_in_a_process(folder, tmp_path / "cache")
+    assert ["[]", "[]"] == encode_in_a_process(folder, tmp_path / "cache")
+
+
+def test_openvino_is_chosen_on_a_cpu_and_torch_elsewhere_or_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(small_clip(tmp_path))
+    for options, expected in [
+        (engine_options(device="cpu", dtype="float32"), "OpenVINO on the CPU in float32"),
+        (engine_options("torch", device="cpu", dtype="float32"), "torch on cpu in float32"),
+        (engine_options("openvino", dtype="float32"), "OpenVINO on the CPU in float32"),
+        (engine_options(device="cpu:0", dtype="float32"), "OpenVINO on the CPU in float32"),
+    ]:
+        assert expected == load(folder, options)[1].description
+    monkeypatch.setattr(engines, "GPU_DEVICES", ("null",))
+    # There may be a GPU, so torch is asked.
+    gpu = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.cuda.is_available())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.startswith("True")
+    expected = "torch on cuda" if gpu else "OpenVINO"
+    assert load(folder, engine_options())[1].description.startswith(expected)
+
+
+def test_openvino_for_another_device_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="not on cuda; set PICTOGRAPH_DEVICE"):
+        load(str(small_clip(tmp_path)), EngineOptions("openvino", device="cuda"))
+
+
+@pytest.mark.parametrize("missing", ["package", "instructions"])
+def test_torch_runs_a_model_where_openvino_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    folder = str(small_clip(tmp_path))
+    options = options_with()
+    if missing == "package":
+        monkeypatch.setitem(sys.modules, "openvino", None)
+    else:
+        monkeypatch.setitem(openvino_engine.INSTRUCTIONS, "float32", "those of the future")
+
+    assert "torch on cpu in float32" == load(folder, options)[1].description
+    with pytest.raises(Misconfigured, match=r"OpenVINO cannot run the model .* PICTOGRAPH_ENGINE"):
+        load(folder, options_with(engine="openvino"))
+
+
+def test_torch_runs_a_model_that_cannot_be_converted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    folder = str(small_naflex(tmp_path))
+    with pytest.raises(Misconfigured, match="Siglip2ImageProcessorPil has steps of its own"):
+        load(folder, engine_options("openvino"))
+    _, engine = load(folder, EngineOptions(device="cpu", dtype="bfloat16"))
+    assert "torch on cpu in bfloat16" == engine.description
+    assert "is left to torch" in caplog.text
+    assert 1 == len(engine.encode_texts(["snow"]))
+
+
+def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, options = str(small_clip(tmp_path / "model")), options_with(tmp_path / "cache")
+    model, engine = load(folder, options)
+    files = {file.name for file in converted_folder(tmp_path / "cache").iterdir()}
+    assert {"model.json", "tokenizer.json", "text.xml", "text.bin", "image.xml", "image.bin"} == (
+        files
+    )
+
+    monkeypatch.setattr(engines, "_convert", None)
+    again, same = load(folder, options)
+    assert model == again
+    assert np.allclose(engine.encode_texts(["snow"]), same.encode_texts(["snow"]), atol=1e-6)
+
+
+@pytest.mark.parametrize("change", ["weights", "tokenizer.json", "format"])
+def test_a_changed_model_or_format_is_converted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    folder, cache = small_clip(tmp_path / "model"), tmp_path / "cache"
+    load(str(folder), options_with(cache))
+    if change == "weights":
+        small_clip(folder, seed=1)
+    elif change == "format":
+        monkeypatch.setattr(openvino_engine, "FORMAT_VERSION", 0)
+    else:
+        content = json.loads((folder / change).read_text())
+        (folder / change).write_text(json.dumps(content, indent=4))
+    load(str(folder), options_with(cache))
+    assert 2 == len([*cache.iterdir()])
+
+
+def truncate(folder: Path) -> None:
+    file = folder / "image.bin"
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def zero(folder: Path) -> None:
+    file = folder / "image.bin"
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def garble_tower(folder: Path) -> None:
+    file = folder / "text.xml"
+    file.write_text("x" * file.stat().st_size)
+
+
+def garble_vocabulary(folder: Path) -> None:
+    file = folder / "tokenizer.json"
+    file.write_text("x" * file.stat().st_size)
+
+
+def empty_facts(folder: Path) -> None:
+    (folder / "model.json").write_text("{}")
+
+
+def remove_facts(folder: Path) -> None:
+    (folder / "model.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage", [truncate, zero, garble_tower, garble_vocabulary, empty_facts, remove_facts]
+)
+def test_a_damaged_conversion_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
+    folder, cache = str(small_clip(tmp_path / "model")), tmp_path / "cache"
+    _, engine = load(folder, options_with(cache))
+    expected = engine.encode_texts(["snow"])
+    damage(converted_folder(cache))
+
+    _, engine = load(folder, options_with(cache))
+    assert np.allclose(expected, engine.encode_texts(["snow"]), atol=1e-6)
+    assert "is converted again" in caplog.text
+    caplog.clear()
+    load(folder, options_with(cache))
+    assert "" == caplog.text
+
+
+def test_the_second_folder_of_the_cache_is_used_where_the_first_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    folder, second = str(small_clip(tmp_path / "model")), tmp_path / "library" / "models"
+    # Root may write into any folder, but not into a file.
+    first = tmp_path / "file" / "cache"
+    first.parent.touch()
+    load(folder, options_with(first, second))
+    assert converted_folder(second).is_dir()
+
+
+def test_without_a_cache_a_model_is_converted_at_each_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = str(small_clip(tmp_path / "model"))
+    for _ in range(2):
+        _, engine = load(folder, options_with(tmp_path / "file"))
+        assert "OpenVINO on the CPU in float32" == engine.description
+        assert 1 == len(engine.encode_texts(["snow"]))
+
+
+def test_threads_that_convert_at_once_leave_one_conversion(tmp_path: Path) -> None:
+    cache = ModelCache((tmp_path,))
+    # Each looks for a model before any of them has written one.
+    writers = [cache.writing("key") for _ in range(3)]
+    folders = [writer.__enter__() for writer in writers]
+    for number, folder in enumerate(folders):
+        (folder / "file").write_text(str(number))
+    threads = [Thread(target=writer.__exit__, args=(None, None, None)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "file" in {file.name for file in (tmp_path / "key").iterdir()}
+    assert [tmp_path / "key"] == [*tmp_path.iterdir()]
+
+
+def test_a_conversion_that_computes_something_else_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(small_clip(tmp_path / "model"))
+    monkeypatch.setattr(openvino_engine, "MIN_COSINE", 1.1)
+    with pytest.raises(Misconfigured, match=r"computes something else .* cosine of 1\.000"):
+        load(folder, options_with(tmp_path / "cache", engine="openvino"))
+    assert [] == [*(tmp_path / "cache").iterdir()]
+
+
+def test_a_conversion_that_the_disk_cannot_hold_is_left_to_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_: object, __: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("infra.clip.conversion.Conversion.write", write)
+    folder = str(small_clip(tmp_path / "model"))
+    with pytest.raises(Misconfigured, match=r"cannot be written \(.* No space left"):
+        load(folder, options_with(tmp_path / "cache", engine="openvino"))
+    assert "torch on cpu in float32" == (
+        load(folder, options_with(tmp_path / "cache"))[1].description
+    )
+
+
+def test_the_bundled_model_can_be_converted(tmp_path: Path) -> None:
+    assert "OpenVINO on the CPU in float32" == (
+        load(str(MODEL), options_with(tmp_path, engine="openvino"))[1].description
+    )
+
+
+SHORTAGE = """
+import resource, sys
+from dataclasses import replace
+from domain.errors import Overloaded
+from infra.clip.engines import load
+from tests.model_cache import engine_options
+_, engine = load(sys.argv[1], engine_options("openvino", dtype="float32"))
+# The tokenizer aborts the process where it has no memory.
+inputs = engine.tokenizer(["a red boat"] * 20000)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+limits = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**22, limits[1]))
+try:
+    replace(engine, tokenizer=lambda _: inputs).encode_texts([])
+except Overloaded as refusal:
+    outcome = str(refusal)
+resource.setrlimit(resource.RLIMIT_AS, limits)
+print(outcome, len(engine.encode_texts(["a red boat"])))
+"""
+
+
+def test_a_forward_pass_without_memory_is_an_overload_and_the_next_one_works(
+    tmp_path: Path,
+) -> None:
+    folder = small_clip(tmp_path)
+    load(str(folder), engine_options("openvino", dtype="float32"))
+    printed = subprocess.run(
+        [sys.executable, "-c", SHORTAGE, str(folder)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "The server has too little free memory for the model; try again in a moment. 1" == (
+        printed.strip()
+    )

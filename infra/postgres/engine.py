@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy import URL
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 MIN_SERVER_VERSION = 14
 MIN_PGVECTOR_VERSION = (0, 8, 4)
@@ -132,6 +132,11 @@ async def open_engine(
 def autocommit(engine: AsyncEngine) -> AsyncSession:
     """Return a session that commits each statement by itself."""
     return AsyncSession(engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+def autocommitting(engine: AsyncEngine) -> AsyncConnection:
+    """Return a connection that commits each statement by itself, for an ``async with``."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
 async def check_server(engine: AsyncEngine) -> None:

@@ -7,21 +7,25 @@ from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, insert, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.images import uuid7
 from domain.entities.searches import KeptSearch
 from domain.errors import SearchExpired
-from infra.postgres.rows import search_of, search_row
+from infra.postgres.engine import autocommitting
+from infra.postgres.rows import search_of, search_values
 from infra.postgres.tables import SearchRow
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+DEEPENED = ("image_ids", "scores", "exact", "relevances", "stand_for", "depth")
+"""The columns that change when a search is deepened."""
 
 PROBE_NUMBERS = 2_000
 """The size of a search that checks whether searches can be saved: 16 kB."""
@@ -34,8 +38,21 @@ class PostgresKeptSearches:
     engine: AsyncEngine
 
     async def save(self, search: KeptSearch) -> None:
-        async with AsyncSession(self.engine) as session, session.begin():
-            session.add(search_row(search))
+        async with autocommitting(self.engine) as connection:
+            await connection.execute(insert(SearchRow), search_values(search))
+
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+        row = upsert(SearchRow)
+        statement = row.on_conflict_do_update(
+            index_elements=["id"],
+            set_={name: row.excluded[name] for name in DEEPENED},
+            where=col(SearchRow.depth) == known_depth,
+        ).returning(col(SearchRow.id))
+        async with autocommitting(self.engine) as connection:
+            is_stored = await connection.scalar(statement, search_values(search))
+        if is_stored is None:
+            return await self.load(search.id, since=search.created_at)
+        return search
 
     async def check(self) -> None:
         """Raise Unavailable unless a search can be saved: save one, and roll it back."""
@@ -45,17 +62,16 @@ class PostgresKeptSearches:
         probe = KeptSearch(
             uuid7(), now, "", Query(numbers, QueryKind.TEXT), "", "", hits=(), exact=True
         )
-        async with AsyncSession(self.engine) as session:
-            session.add(search_row(probe))
-            await session.flush()
-            await session.rollback()
+        async with self.engine.connect() as connection:
+            await connection.execute(insert(SearchRow), search_values(probe))
+            await connection.rollback()
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         statement = select(SearchRow).where(
             col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
         )
-        async with AsyncSession(self.engine) as session:
-            row = await session.scalar(statement)
+        async with autocommitting(self.engine) as connection:
+            row = (await connection.execute(statement)).one_or_none()
         if row is None:
             raise SearchExpired("This search has expired; search again.")
         return search_of(row)

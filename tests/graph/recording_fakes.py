@@ -25,6 +25,7 @@ class RecordingCatalog(MemoryCatalog):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[str] = []
+        self.ranked_depths: list[int] = []
         self.get_calls = 0
         self.count_calls = 0
         self.error: Exception | None = None
@@ -46,6 +47,7 @@ class RecordingCatalog(MemoryCatalog):
         self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
     ) -> Ranking:
         self.calls.append("search")
+        self.ranked_depths.append(limit)
         return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:

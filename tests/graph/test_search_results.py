@@ -45,6 +45,35 @@ async def test_relevance_facets_and_explanations_are_computed_only_when_selected
     assert 2 == catalog.calls.count("search")
 
 
+PAGE_FRAGMENT = "fragment Page on ImageSearchConnection { searchId nodes { id } }"
+COUNT_FRAGMENTS = """
+fragment Outer on ImageSearchConnection { ...Inner ...Inner }
+fragment Inner on ImageSearchConnection { relevantCount }
+"""
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize(
+    ("fields", "fragments", "depth"),
+    [
+        ("edges { relevance node { similarImages { searchId } } }", "", 120),
+        ("explain { exact plan }", "", 120),
+        ("...Page", PAGE_FRAGMENT, 120),
+        ("relevantCount", "", 1_000),
+        ("count: relevantCount", "", 1_000),
+        ("facets { tags { count } }", "", 1_000),
+        ("... on ImageSearchConnection { searchId ... { relevantCount } }", "", 1_000),
+        ("...Outer", COUNT_FRAGMENTS, 1_000),
+    ],
+)
+async def test_counts_over_all_hits_rank_them_at_once_and_pages_do_not(
+    client: Client, catalog: RecordingCatalog, fields: str, fragments: str, depth: int
+) -> None:
+    search = f'searchImages(by: {{text: "red"}}, first: 1) {{ {fields} }}'
+    await client.data(f"{{ {search} }} {fragments}")
+    assert {depth} == set(catalog.ranked_depths)
+
+
 @pytest.mark.usefixtures("ids")
 async def test_relevance_and_band_are_scored_once_for_a_page(
     client: Client, backend: FakeBackend

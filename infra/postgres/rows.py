@@ -44,7 +44,7 @@ def search_values(search: KeptSearch) -> dict[str, object]:
     }
 
 
-def search_of(row: SearchRow | Row[Any]) -> KeptSearch:
+def search_of(row: SearchRow | Row[*tuple[Any, ...]]) -> KeptSearch:
     """Return the search of a row, by the names of its columns."""
     return KeptSearch(
         id=row.id,
@@ -67,7 +67,7 @@ def search_of(row: SearchRow | Row[Any]) -> KeptSearch:
     )
 
 
-def _parts_of(row: SearchRow | Row[Any]) -> tuple[QueryPart, ...]:
+def _parts_of(row: SearchRow | Row[*tuple[Any, ...]]) -> tuple[QueryPart, ...]:
     kinds = map(QueryKind, row.part_kinds)
     return tuple(map(QueryPart, row.part_embeddings, kinds, row.part_weights))
 
@@ -84,8 +84,8 @@ def key_row(key: ApiKey) -> ApiKeyRow:
     )
 
 
-def key_of(row: ApiKeyRow) -> ApiKey:
-    """Return the key of a row."""
+def key_of(row: ApiKeyRow | Row[*tuple[Any, ...]]) -> ApiKey:
+    """Return the key of a row, by the names of its columns."""
     return ApiKey(
         id=row.id,
         name=row.name,

@@ -15,7 +15,7 @@ from domain.entities.embeddings import Query, QueryKind
 from domain.entities.images import uuid7
 from domain.entities.searches import KeptSearch
 from domain.errors import SearchExpired
-from infra.postgres.engine import autocommitting
+from infra.postgres.repeatable import fetch_rows
 from infra.postgres.rows import search_of, search_values
 from infra.postgres.tables import SearchRow
 
@@ -38,21 +38,20 @@ class PostgresKeptSearches:
     engine: AsyncEngine
 
     async def save(self, search: KeptSearch) -> None:
-        async with autocommitting(self.engine) as connection:
-            await connection.execute(insert(SearchRow), search_values(search))
+        # Done twice, the second time changes nothing.
+        row = upsert(SearchRow).values(search_values(search))
+        await fetch_rows(self.engine, row.on_conflict_do_nothing().returning(col(SearchRow.id)))
 
     async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
-        row = upsert(SearchRow)
+        row = upsert(SearchRow).values(search_values(search))
         statement = row.on_conflict_do_update(
             index_elements=["id"],
             set_={name: row.excluded[name] for name in DEEPENED},
             where=col(SearchRow.depth) == known_depth,
         ).returning(col(SearchRow.id))
-        async with autocommitting(self.engine) as connection:
-            is_stored = await connection.scalar(statement, search_values(search))
-        if is_stored is None:
-            return await self.load(search.id, since=search.created_at)
-        return search
+        # Done twice, the second time finds what the first has stored.
+        stored = await fetch_rows(self.engine, statement)
+        return search if stored else await self.load(search.id, since=search.created_at)
 
     async def check(self) -> None:
         """Raise Unavailable unless a search can be saved: save one, and roll it back."""
@@ -70,11 +69,10 @@ class PostgresKeptSearches:
         statement = select(SearchRow).where(
             col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
         )
-        async with autocommitting(self.engine) as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        if row is None:
+        rows = await fetch_rows(self.engine, statement)
+        if not rows:
             raise SearchExpired("This search has expired; search again.")
-        return search_of(row)
+        return search_of(rows[0])
 
     async def delete_expired(self, before: datetime, *, keep: int) -> int:
         surplus = select(col(SearchRow.id)).order_by(col(SearchRow.created_at).desc()).offset(keep)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from typing import cast as cast_type
 
 from pgvector.sqlalchemy import HALFVEC, VECTOR
@@ -14,10 +15,10 @@ from sqlmodel import col
 
 from domain.entities.embeddings import Hit, Ranking
 from infra.postgres.catalog.filters import conditions_of_embedded
-from infra.postgres.engine import autocommit
 from infra.postgres.images import ImageRow
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
+from infra.postgres.repeatable import fetch_rows, repeatable
 from infra.postgres.tables import EmbeddingRow
 from infra.postgres.vectors.planner import (
     EXACT_BELOW,
@@ -29,17 +30,18 @@ from infra.postgres.vectors.planner import (
 from infra.postgres.vectors.points import cosines, count_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, FromClause, Select
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from domain.entities.embeddings import Embedding, Query
     from domain.entities.facets import Selection
     from domain.entities.filters import ImageFilter
     from infra.postgres.models.active import ActiveModel
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +76,8 @@ class PostgresVectorIndex:
         PostgreSQL's planner estimates how many match. An index scan that finds fewer than ``limit``
         is followed by an exact scan.
         """
-        async with self._session() as session:
-            connection = await session.connection()
+
+        async def work(connection: AsyncConnection) -> Ranking:
             if not exact:
                 estimate = await self.planner.estimate(connection, criteria)
                 breadth = search_breadth(query.kind, estimate, limit=limit)
@@ -90,9 +92,10 @@ class PostgresVectorIndex:
             logger.debug("exact scan: %s hits", len(ranking.hits))
             return ranking
 
+        return await self._read(work)
+
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
-        async with self._session() as session:
-            connection = await session.connection()
+        async def work(connection: AsyncConnection) -> str:
             if exact:
                 statement = _exact_scan(self.model, query, criteria, limit=limit)
             else:
@@ -101,9 +104,10 @@ class PostgresVectorIndex:
                 statement = _index_scan(self.model, query, criteria, breadth, limit=limit)
             return await self.planner.explain(connection, statement)
 
+        return await self._read(work)
+
     async def sample(self, size: int) -> Sequence[Embedding]:
-        async with self._session() as session:
-            return await _sample_embeddings(await session.connection(), self.model, size)
+        return await self._read(partial(_sample_embeddings, model=self.model, size=size))
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
         vector: Any = cast(col(EmbeddingRow.embedding), array((), REAL()).type)
@@ -111,23 +115,24 @@ class PostgresVectorIndex:
             col(EmbeddingRow.image_id) == func.any(array(ids, Uuid())),
             col(EmbeddingRow.model_id) == self.model.id,
         )
-        async with self._session() as session:
-            return {row[0]: row[1] for row in await session.execute(statement)}
+        with dropped_models_refused(self.model):
+            return {row[0]: row[1] for row in await fetch_rows(self.engine, statement)}
 
     async def cosines(
         self, ids: Sequence[UUID], points: Sequence[Embedding]
     ) -> dict[UUID, Sequence[float]]:
-        async with self._session() as session:
-            return await cosines(session, self.model, ids, points=points)
+        return await self._read(partial(cosines, model=self.model, ids=ids, points=points))
 
     async def count_nearest(
         self, selection: Selection, points: Sequence[Embedding]
     ) -> Sequence[int]:
-        async with self._session() as session:
-            return await count_nearest(session, self.model, selection, points=points)
+        return await self._read(
+            partial(count_nearest, model=self.model, selection=selection, points=points)
+        )
 
-    def _session(self) -> AbstractAsyncContextManager[AsyncSession]:
-        return dropped_models_refused(autocommit(self.engine), self.model)
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        with dropped_models_refused(self.model):
+            return await repeatable(self.engine, work)
 
 
 async def _execute_scan(
@@ -140,7 +145,7 @@ async def _execute_scan(
 
 
 async def _sample_embeddings(
-    connection: AsyncConnection, model: ActiveModel, size: int
+    connection: AsyncConnection, *, model: ActiveModel, size: int
 ) -> list[Embedding]:
     """Return ``size`` embeddings, or a few less, or all where there are fewer.
 

@@ -37,10 +37,16 @@ class CountingCatalog(MemoryCatalog):
         self.ranked_depths: list[int] = []
 
     async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,
+        images: int = 0,
     ) -> Ranking:
         self.ranked_depths.append(limit)
-        return await super().search(query, criteria, limit=limit, exact=exact)
+        return await super().search(query, criteria, limit=limit, exact=exact, images=images)
 
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         self.queries += 1

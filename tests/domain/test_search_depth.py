@@ -142,9 +142,17 @@ class PausingCatalog(CountingCatalog):
         return await self._pause(super().get(ids))
 
     async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,
+        images: int = 0,
     ) -> Ranking:
-        return await self._pause(super().search(query, criteria, limit=limit, exact=exact))
+        return await self._pause(
+            super().search(query, criteria, limit=limit, exact=exact, images=images)
+        )
 
 
 class PausingSearches(MemoryKeptSearches):

@@ -197,10 +197,12 @@ class SearchImages:
             depth=0,
         )
         with stopwatch("search"):
-            search = await self._ranked(unranked, options, number=wanted.number)
+            search, images = await self._ranked(
+                unranked, options, number=wanted.number, images=wanted.first + 1
+            )
         with stopwatch("fetch"):
             async with beside(self.searches.save(search)):
-                images = await self._images(search.hits[: wanted.first + 1], NO_IMAGES)
+                images = await self._images(search.hits[: wanted.first + 1], images)
         return await self._page(search, options, wanted, stopwatch, images)
 
     async def _page(
@@ -256,23 +258,28 @@ class SearchImages:
     ) -> KeptSearch:
         """Return a kept search with at least this number of hits, or all. What is new is kept."""
         while len(search.hits) < number and not search.is_complete:
-            deeper = await self._ranked(search, options, number=number)
+            deeper, _ = await self._ranked(search, options, number=number)
             # Another caller may have deepened the search meanwhile: then its hits are the answer.
             search = await self.searches.deepen(deeper, known_depth=search.depth)
         return search
 
     async def _ranked(
-        self, search: KeptSearch, options: SearchOptions, *, number: int
-    ) -> KeptSearch:
-        """Return a search with at least this number of hits, or all."""
+        self, search: KeptSearch, options: SearchOptions, *, number: int, images: int = 0
+    ) -> tuple[KeptSearch, Mapping[UUID, Image]]:
+        """Return a search with at least this number of hits, or all.
+
+        Also returns images that were read with the ranking: those of the nearest, so many.
+        """
+        known = NO_IMAGES
         while len(search.hits) < number and not search.is_complete:
             depth = self._next_depth(search, options, number)
-            hits, ranking = await self._rank(search.query, options, depth=depth)
+            hits, ranking = await self._rank(search.query, options, depth=depth, images=images)
+            known = {**known, **ranking.images}
             is_complete = len(ranking.hits) < depth
             search = search.deepened(
                 hits, depth=MAX_SEARCH_DEPTH if is_complete else depth, exact=ranking.exact
             )
-        return search
+        return search, known
 
     def _next_depth(self, search: KeptSearch, options: SearchOptions, number: int) -> int:
         # The groups of duplicates, and the count of each, depend on all hits. A minimum relevance
@@ -287,11 +294,11 @@ class SearchImages:
         )
 
     async def _rank(
-        self, query: Query, options: SearchOptions, *, depth: int
+        self, query: Query, options: SearchOptions, *, depth: int, images: int = 0
     ) -> tuple[Sequence[Hit], Ranking]:
         """Return the hits among the nearest images, and the ranking of these."""
         ranking = await self.vectors.search(
-            query, options.criteria, limit=depth, exact=options.exact
+            query, options.criteria, limit=depth, exact=options.exact, images=images
         )
         hits: Sequence[Hit] = ranking.hits
         if options.min_relevance is not None:

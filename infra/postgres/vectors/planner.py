@@ -19,6 +19,8 @@ from infra.postgres.catalog.filters import conditions_of_embedded
 from infra.postgres.images import ImageRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -115,9 +117,14 @@ class Planner:
             del self._cache[next(iter(self._cache))]
         return estimate
 
-    async def explain(self, connection: AsyncConnection, statement: Select[Any]) -> str:
+    async def explain(
+        self,
+        connection: AsyncConnection,
+        statement: Select[Any],
+        parameters: Mapping[str, object],
+    ) -> str:
         """Return the plan of a statement as text."""
-        lines = await connection.scalars(_Explain(statement, "TEXT"))
+        lines = await connection.scalars(_Explain(statement, "TEXT"), dict(parameters))
         return EMBEDDING_LITERAL.sub(r"\1,…]'\2", "\n".join(lines))
 
 

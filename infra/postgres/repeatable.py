@@ -78,11 +78,13 @@ async def repeatable(engine: AsyncEngine, work: Callable[[AsyncConnection], Awai
         return await work(connection)
 
 
-async def fetch_rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[*tuple[Any, ...]]]:
+async def fetch_rows(
+    engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None = None
+) -> Sequence[Row[*tuple[Any, ...]]]:
     """Return the rows of a statement that may be executed twice."""
 
     async def work(connection: AsyncConnection) -> Sequence[Row[*tuple[Any, ...]]]:
-        return (await connection.execute(statement)).all()
+        return (await connection.execute(statement, parameters)).all()
 
     return await repeatable(engine, work)
 

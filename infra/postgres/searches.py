@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import Integer, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.images import uuid7
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 DEEPENED = ("image_ids", "scores", "exact", "relevances", "stand_for", "depth")
 """The columns that change when a search is deepened."""
 
+SEARCHES = SQLModel.metadata.tables[SearchRow.__tablename__]
+IS_KNOWN_DEPTH = SEARCHES.c.depth == bindparam("known_depth", type_=Integer())
+
+# Built once: building a statement takes longer than executing it.
+INSERT = upsert(SEARCHES)
+SAVE = INSERT.on_conflict_do_nothing().returning(SEARCHES.c.id)
+DEEPEN = INSERT.on_conflict_do_update(
+    index_elements=["id"],
+    set_={name: INSERT.excluded[name] for name in DEEPENED},
+    where=IS_KNOWN_DEPTH,
+).returning(SEARCHES.c.id)
+
 PROBE_NUMBERS = 2_000
 """The size of a search that checks whether searches can be saved: 16 kB."""
 
@@ -39,18 +51,12 @@ class PostgresKeptSearches:
 
     async def save(self, search: KeptSearch) -> None:
         # Done twice, the second time changes nothing.
-        row = upsert(SearchRow).values(search_values(search))
-        await fetch_rows(self.engine, row.on_conflict_do_nothing().returning(col(SearchRow.id)))
+        await fetch_rows(self.engine, SAVE, search_values(search))
 
     async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
-        row = upsert(SearchRow).values(search_values(search))
-        statement = row.on_conflict_do_update(
-            index_elements=["id"],
-            set_={name: row.excluded[name] for name in DEEPENED},
-            where=col(SearchRow.depth) == known_depth,
-        ).returning(col(SearchRow.id))
+        parameters = search_values(search) | {"known_depth": known_depth}
         # Done twice, the second time finds what the first has stored.
-        stored = await fetch_rows(self.engine, statement)
+        stored = await fetch_rows(self.engine, DEEPEN, parameters)
         return search if stored else await self.load(search.id, since=search.created_at)
 
     async def check(self) -> None:
@@ -62,7 +68,7 @@ class PostgresKeptSearches:
             uuid7(), now, "", Query(numbers, QueryKind.TEXT), "", "", hits=(), exact=True
         )
         async with self.engine.connect() as connection:
-            await connection.execute(insert(SearchRow), search_values(probe))
+            await connection.execute(INSERT, search_values(probe))
             await connection.rollback()
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:

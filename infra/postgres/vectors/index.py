@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import Uuid, cast, column, func, select, table, tablesample
-from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy import Uuid, column, func, select, table, tablesample
 from sqlmodel import col
 
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
 from infra.postgres.repeatable import fetch_rows, repeatable
 from infra.postgres.tables import EmbeddingRow
+from infra.postgres.vectors.binary import embedding_of
 from infra.postgres.vectors.planner import (
     EXACT_BELOW,
     Planner,
@@ -102,13 +102,14 @@ class PostgresVectorIndex:
         return await self._read(partial(_sample_embeddings, model=self.model, size=size))
 
     async def embeddings(self, ids: Sequence[UUID]) -> dict[UUID, Embedding]:
-        vector: Any = cast(col(EmbeddingRow.embedding), array((), REAL()).type)
+        vector = func.vector_send(col(EmbeddingRow.embedding))
         statement = select(col(EmbeddingRow.image_id), vector).where(
             col(EmbeddingRow.image_id) == func.any(array(ids, Uuid())),
             col(EmbeddingRow.model_id) == self.model.id,
         )
         with dropped_models_refused(self.model):
-            return {row[0]: row[1] for row in await fetch_rows(self.engine, statement)}
+            rows = await fetch_rows(self.engine, statement)
+        return {row[0]: embedding_of(row[1]) for row in rows}
 
     async def cosines(
         self, ids: Sequence[UUID], points: Sequence[Embedding]
@@ -139,6 +140,7 @@ async def _sample_embeddings(
     count = await connection.scalar(select(func.count()).select_from(partition)) or 0
     percentage = min(100.0, 100.0 * SAMPLE_OVERSAMPLING_FACTOR * size / max(count, 1))
     sampled = tablesample(partition, func.system(percentage))
-    vectors: Any = cast(sampled.c.embedding, array((), REAL()).type)
+    vectors = select(func.vector_send(sampled.c.embedding))
     # Without a random order, LIMIT would keep the oldest images of the sampled blocks.
-    return list(await connection.scalars(select(vectors).order_by(func.random()).limit(size)))
+    rows = await connection.scalars(vectors.order_by(func.random()).limit(size))
+    return [embedding_of(each) for each in rows]

@@ -185,6 +185,24 @@ def test_an_index_scan_is_cheaper_where_many_match_and_few_hits_are_wanted(
     assert for_texts == search_breadth(QueryKind.TEXT, estimate, limit=limit).is_cheaper
 
 
+@pytest.mark.parametrize(
+    ("kind", "limit", "ef_search"),
+    [
+        (QueryKind.IMAGE, 120, 100),
+        (QueryKind.IMAGE, 1_000, 100),
+        (QueryKind.TEXT, 120, 600),
+        (QueryKind.TEXT, 400, 600),
+        (QueryKind.TEXT, 401, 450),
+        (QueryKind.TEXT, 2_000, 450),
+    ],
+)
+def test_the_breadth_of_an_index_scan_depends_on_the_kind_of_query_and_the_hits(
+    kind: QueryKind, limit: int, ef_search: int
+) -> None:
+    everything = Estimate(200_000, 200_000)
+    assert ef_search == search_breadth(kind, everything, limit=limit).ef_search
+
+
 async def test_the_settings_of_an_index_scan_end_with_it(recorder: StatementRecorder) -> None:
     await recorder.search(EVERYTHING)
     async with recorder.library.engine.connect() as connection:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Awaitable,
         Callable,
         Collection,
+        Coroutine,
         Iterable,
         Sequence,
     )
@@ -291,6 +292,19 @@ class SubscriberBuffer:
         if not self._is_closed:
             self._ready.clear()
         return ids
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run work while the block runs, and wait for it at the end. An error of the block ends it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    except BaseException:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    await task
 
 
 async def periodically(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +11,8 @@ from domain.entities.relevance import CLIP, Calibration
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from domain.entities.images import Image
 
 Embedding: TypeAlias = Sequence[float]
 """A vector of length 1 with ``EmbeddingModel.dimensions`` entries."""
@@ -82,3 +84,5 @@ class Ranking:
 
     hits: tuple[Hit, ...]
     exact: bool
+    images: Mapping[UUID, Image] = field(default_factory=dict)
+    """The images of the best hits, as many as were asked for."""

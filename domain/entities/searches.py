@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -17,15 +19,31 @@ if TYPE_CHECKING:
 MAX_SEARCH_DEPTH = 1_000
 """How many hits of a search can be paged through."""
 
+SEARCH_DEPTHS = (120, 400, MAX_SEARCH_DEPTH)
+"""How many of the nearest images a search ranks: the first depth at once, the others where a page
+needs them. The first is enough for the largest page, and a few images deleted meanwhile."""
+
 SEARCH_LIFETIME = timedelta(hours=1)
 
 MAX_KEPT_SEARCHES = 20_000
 """The most searches that are kept at a time, about a gigabyte."""
 
 
+class SearchDepth(Enum):
+    """How deep an answer needs a search to be ranked."""
+
+    PAGE = auto()
+    """For one page."""
+    ALL = auto()
+    """For counts over all hits: MAX_SEARCH_DEPTH."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptSearch:
-    """An embedded query with its hits, best first."""
+    """An embedded query with its hits, best first.
+
+    Hits are only ever appended, so a rank means the same hit as long as the search is kept.
+    """
 
     id: UUID
     created_at: datetime
@@ -37,6 +55,25 @@ class KeptSearch:
     """Tells options apart, on which the hits and their order depend, too."""
     hits: tuple[Hit, ...]
     exact: bool
+    """Whether every candidate was compared, at each depth."""
+    depth: int = MAX_SEARCH_DEPTH
+    """How many of the nearest images were ranked; MAX_SEARCH_DEPTH where there are no more."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no deeper hits can be found."""
+        return self.depth >= MAX_SEARCH_DEPTH
+
+    def deepened(self, hits: Sequence[Hit], *, depth: int, exact: bool) -> KeptSearch:
+        """Return the search with the new ones of these hits behind its own."""
+        known = {hit.image_id for hit in self.hits}
+        new = [hit for hit in hits if hit.image_id not in known]
+        return replace(
+            self,
+            hits=(*self.hits, *new)[:MAX_SEARCH_DEPTH],
+            depth=depth,
+            exact=self.exact and exact,
+        )
 
 
 @dataclass(frozen=True, slots=True)

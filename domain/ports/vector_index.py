@@ -17,9 +17,18 @@ class VectorIndex(Protocol):
     """The embeddings of READY images by one model."""
 
     async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,
+        images: int = 0,
     ) -> Ranking:
-        """Return the nearest images among those that match. ``exact`` compares every vector."""
+        """Return the nearest images among those that match. ``exact`` compares every vector.
+
+        The facts of so many ``images`` come with the ranking, those of the best hits.
+        """
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         """Return the database's plan of such a search."""

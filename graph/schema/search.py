@@ -24,7 +24,7 @@ from graph.schema.context import Info
 from graph.schema.ids import uuid_of
 from graph.schema.image import Filter, criteria_of
 from graph.schema.pagination import decode_search_cursor, search_uuid
-from graph.schema.search_results import ImageSearchConnection
+from graph.schema.search_results import ImageSearchConnection, depth_for
 
 
 def _term_of(
@@ -153,7 +153,7 @@ class SearchQuery:
     ) -> ImageSearchConnection:
         """Finds images by what they show, best first.
 
-        The 1,000 best hits of a search are kept for an hour. Its pages are cut from them, so no
+        The hits of a search are kept for an hour, up to 1,000. Its pages are cut from them, so no
         image is repeated or skipped while images are added or deleted.
         """
         use_cases = info.context.authorize(Scope.READ)
@@ -165,5 +165,6 @@ class SearchQuery:
             SearchOptions(criteria_of(criteria), none_if_unset(min_relevance), collapse, exact),
             first=first,
             after=None if cursor is None else decode_search_cursor(cursor, location=("after",)),
+            depth=depth_for(info),
         )
         return ImageSearchConnection.of(page, info)

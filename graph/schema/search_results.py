@@ -7,7 +7,7 @@ import strawberry
 from domain.entities.keys import Scope
 from domain.entities.labels import Candidates
 from domain.entities.relevance import RelevanceBand, band_of
-from domain.entities.searches import FoundImage, SearchPage
+from domain.entities.searches import FoundImage, SearchDepth, SearchPage
 from domain.use_cases.search.watch_matches import Match
 from graph.schema.arguments import (
     DEFAULT_PAGE_SIZE,
@@ -22,11 +22,23 @@ from graph.schema.ids import Node, global_id
 from graph.schema.image import Filter, ImageFields, criteria_of
 from graph.schema.lazy import Lazy
 from graph.schema.pagination import PageInfo, decode_search_cursor, encode_search_cursor
+from graph.schema.selection import selects_any
+
+COUNTS_OF_ALL_HITS = frozenset({"facets", "relevantCount"})
+"""The fields of ImageSearchConnection that need all hits of a search."""
 
 strawberry.enum(
     RelevanceBand,
     description="Relevance in three bands: STRONG from 0.9, LIKELY from 0.5, WEAK below 0.5.",
 )
+
+
+def depth_for(info: Info) -> SearchDepth:
+    """Return how deep a search has to be for the fields that are selected on its connection.
+
+    A count that this overlooks is right as well, and slower: it ranks the search again.
+    """
+    return SearchDepth.ALL if selects_any(info, COUNTS_OF_ALL_HITS) else SearchDepth.PAGE
 
 
 @strawberry.type
@@ -50,6 +62,7 @@ class Image(ImageFields, Node):
             criteria=criteria_of(criteria),
             first=first,
             after=None if cursor is None else decode_search_cursor(cursor, location=("after",)),
+            depth=depth_for(info),
         )
         return ImageSearchConnection.of(page, info)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from domain.concurrency import Capacity
 from domain.errors import Misconfigured, Unavailable
 from infra.postgres.outages import ASYNCPG_OUTAGES, raise_outages
 from infra.postgres.pool import ReservingPool
+from infra.postgres.repeatable import autocommitting, listen_for_pings
 from infra.postgres.url import connect_arguments, parse_url, without_secrets
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 MIN_SERVER_VERSION = 14
 MIN_PGVECTOR_VERSION = (0, 8, 4)
 """Vacuum can corrupt the HNSW indexes of earlier versions."""
-
-PING_TIMEOUT_SECONDS = 3.0
-"""How long a connection from the pool may take to answer before it is replaced."""
 
 CLIENT_MARGIN_SECONDS = 2.0
 """How much longer than the server the client waits for a statement: a frozen server ends none."""
@@ -118,7 +116,7 @@ async def open_engine(
         max_wait_seconds=limits.wait_seconds if limits else UNLIMITED_WAIT_SECONDS,
         refusal=POOL_IS_BUSY,
     )
-    event.listen(engine.sync_engine, "checkout", _ping)
+    listen_for_pings(engine.sync_engine)
     event.listen(
         engine.sync_engine, "handle_error", partial(raise_outages, is_limited=bool(limits))
     )
@@ -131,7 +129,7 @@ async def open_engine(
 
 def autocommit(engine: AsyncEngine) -> AsyncSession:
     """Return a session that commits each statement by itself."""
-    return AsyncSession(engine.execution_options(isolation_level="AUTOCOMMIT"))
+    return AsyncSession(autocommitting(engine))
 
 
 async def check_server(engine: AsyncEngine) -> None:
@@ -186,18 +184,6 @@ async def _connect(url: URL, limits: RequestLimits | None) -> asyncpg.Connection
         raise Unavailable(
             "The server cannot reach its database at the moment; try again later."
         ) from error
-
-
-def _ping(connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter, untyped
-    """Check a connection that leaves the pool. SQLAlchemy replaces it where this raises."""
-    try:
-        connection.run_async(_select_one)
-    except ASYNCPG_OUTAGES as error:
-        raise InvalidatePoolError from error
-
-
-async def _select_one(connection: asyncpg.Connection) -> object:
-    return await connection.execute("SELECT 1", timeout=PING_TIMEOUT_SECONDS)
 
 
 def _parse_version(version: str | None) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Computed, Index, SQLColumnExpression, Text, text
+from sqlalchemy import Column, Computed, Index, Row, SQLColumnExpression, Text, text
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
@@ -132,8 +132,8 @@ def ready_values(image: Image, *, columns: Collection[str] | None = None) -> dic
     return row | {"ready_at": text("now()"), "failure_reason": None}
 
 
-def image_of(row: ImageRow) -> Image:
-    """Return the image of a row."""
+def image_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Image:
+    """Return the image of a row, by the names of its columns."""
     return Image(
         id=row.id,
         filename=row.filename,
@@ -157,7 +157,7 @@ def image_of(row: ImageRow) -> Image:
     )
 
 
-def _exif_of(row: ImageRow) -> Exif | None:
+def _exif_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Exif | None:
     if row.exif is None:
         return None
     location = None

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from infra.postgres.repeatable import fetch_rows
 from infra.postgres.rows import key_of, key_row
 from infra.postgres.tables import ApiKeyRow
 
@@ -34,9 +35,8 @@ class PostgresKeys:
 
     async def find(self, sha256: str) -> ApiKey | None:
         statement = select(ApiKeyRow).where(col(ApiKeyRow.sha256) == sha256)
-        async with AsyncSession(self.engine) as session:
-            row = await session.scalar(statement)
-        return key_of(row) if row else None
+        rows = await fetch_rows(self.engine, statement)
+        return key_of(rows[0]) if rows else None
 
     async def list(self) -> Sequence[ApiKey]:
         statement = select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))

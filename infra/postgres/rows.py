@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 from domain.entities.embeddings import Hit, Query, QueryKind, QueryPart
 from domain.entities.images import Source
@@ -11,36 +12,40 @@ from domain.entities.searches import KeptSearch
 from domain.entities.work import FoundObject
 from infra.postgres.tables import ApiKeyRow, ObjectRow, SearchRow
 
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
 
 def object_of(row: ObjectRow) -> FoundObject:
     """Return the object of a row."""
     return FoundObject(row.id, Source(row.location, row.version), row.byte_size, tuple(row.tags))
 
 
-def search_row(search: KeptSearch) -> SearchRow:
-    """Return the row of a search."""
-    return SearchRow(
-        id=search.id,
-        created_at=search.created_at,
-        model=search.model,
-        kind=search.query.kind,
-        embedding=list(search.query.embedding),
-        question=search.query_digest,
-        conditions=search.options_digest,
-        image_ids=[hit.image_id for hit in search.hits],
-        scores=[hit.score for hit in search.hits],
-        exact=search.exact,
-        part_embeddings=[list(part.embedding) for part in search.query.blended],
-        part_kinds=[part.kind for part in search.query.blended],
-        part_weights=[part.weight for part in search.query.blended],
+def search_values(search: KeptSearch) -> dict[str, object]:
+    """Return the values of the row of a search."""
+    return {
+        "id": search.id,
+        "created_at": search.created_at,
+        "model": search.model,
+        "kind": search.query.kind,
+        "embedding": list(search.query.embedding),
+        "question": search.query_digest,
+        "conditions": search.options_digest,
+        "image_ids": [hit.image_id for hit in search.hits],
+        "scores": [hit.score for hit in search.hits],
+        "exact": search.exact,
+        "part_embeddings": [list(part.embedding) for part in search.query.blended],
+        "part_kinds": [part.kind for part in search.query.blended],
+        "part_weights": [part.weight for part in search.query.blended],
         # All hits have a relevance, or no hit has one.
-        relevances=[hit.relevance for hit in search.hits if hit.relevance is not None] or None,
-        stand_for=[hit.collapsed_count for hit in search.hits],
-    )
+        "relevances": [hit.relevance for hit in search.hits if hit.relevance is not None] or None,
+        "stand_for": [hit.collapsed_count for hit in search.hits],
+        "depth": search.depth,
+    }
 
 
-def search_of(row: SearchRow) -> KeptSearch:
-    """Return the search of a row."""
+def search_of(row: SearchRow | Row[*tuple[Any, ...]]) -> KeptSearch:
+    """Return the search of a row, by the names of its columns."""
     return KeptSearch(
         id=row.id,
         created_at=row.created_at,
@@ -58,10 +63,11 @@ def search_of(row: SearchRow) -> KeptSearch:
             )
         ),
         exact=row.exact,
+        depth=row.depth,
     )
 
 
-def _parts_of(row: SearchRow) -> tuple[QueryPart, ...]:
+def _parts_of(row: SearchRow | Row[*tuple[Any, ...]]) -> tuple[QueryPart, ...]:
     kinds = map(QueryKind, row.part_kinds)
     return tuple(map(QueryPart, row.part_embeddings, kinds, row.part_weights))
 
@@ -78,8 +84,8 @@ def key_row(key: ApiKey) -> ApiKeyRow:
     )
 
 
-def key_of(row: ApiKeyRow) -> ApiKey:
-    """Return the key of a row."""
+def key_of(row: ApiKeyRow | Row[*tuple[Any, ...]]) -> ApiKey:
+    """Return the key of a row, by the names of its columns."""
     return ApiKey(
         id=row.id,
         name=row.name,

@@ -7,21 +7,37 @@ from datetime import UTC, datetime
 from random import random
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlalchemy import Integer, bindparam, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import SQLModel, col
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.images import uuid7
 from domain.entities.searches import KeptSearch
 from domain.errors import SearchExpired
-from infra.postgres.rows import search_of, search_row
+from infra.postgres.repeatable import fetch_rows
+from infra.postgres.rows import search_of, search_values
 from infra.postgres.tables import SearchRow
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+DEEPENED = ("image_ids", "scores", "exact", "relevances", "stand_for", "depth")
+"""The columns that change when a search is deepened."""
+
+SEARCHES = SQLModel.metadata.tables[SearchRow.__tablename__]
+IS_KNOWN_DEPTH = SEARCHES.c.depth == bindparam("known_depth", type_=Integer())
+
+# Built once: building a statement takes longer than executing it.
+INSERT = upsert(SEARCHES)
+SAVE = INSERT.on_conflict_do_nothing().returning(SEARCHES.c.id)
+DEEPEN = INSERT.on_conflict_do_update(
+    index_elements=["id"],
+    set_={name: INSERT.excluded[name] for name in DEEPENED},
+    where=IS_KNOWN_DEPTH,
+).returning(SEARCHES.c.id)
 
 PROBE_NUMBERS = 2_000
 """The size of a search that checks whether searches can be saved: 16 kB."""
@@ -34,8 +50,14 @@ class PostgresKeptSearches:
     engine: AsyncEngine
 
     async def save(self, search: KeptSearch) -> None:
-        async with AsyncSession(self.engine) as session, session.begin():
-            session.add(search_row(search))
+        # Done twice, the second time changes nothing.
+        await fetch_rows(self.engine, SAVE, search_values(search))
+
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+        parameters = search_values(search) | {"known_depth": known_depth}
+        # Done twice, the second time finds what the first has stored.
+        stored = await fetch_rows(self.engine, DEEPEN, parameters)
+        return search if stored else await self.load(search.id, since=search.created_at)
 
     async def check(self) -> None:
         """Raise Unavailable unless a search can be saved: save one, and roll it back."""
@@ -45,20 +67,18 @@ class PostgresKeptSearches:
         probe = KeptSearch(
             uuid7(), now, "", Query(numbers, QueryKind.TEXT), "", "", hits=(), exact=True
         )
-        async with AsyncSession(self.engine) as session:
-            session.add(search_row(probe))
-            await session.flush()
-            await session.rollback()
+        async with self.engine.connect() as connection:
+            await connection.execute(INSERT, search_values(probe))
+            await connection.rollback()
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         statement = select(SearchRow).where(
             col(SearchRow.id) == search_id, col(SearchRow.created_at) >= since
         )
-        async with AsyncSession(self.engine) as session:
-            row = await session.scalar(statement)
-        if row is None:
+        rows = await fetch_rows(self.engine, statement)
+        if not rows:
             raise SearchExpired("This search has expired; search again.")
-        return search_of(row)
+        return search_of(rows[0])
 
     async def delete_expired(self, before: datetime, *, keep: int) -> int:
         surplus = select(col(SearchRow.id)).order_by(col(SearchRow.created_at).desc()).offset(keep)

@@ -15,7 +15,7 @@ from domain.entities.images import ImageStatus, Variant
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByUpload
 from domain.entities.relevance import LIKELY
-from domain.entities.searches import MAX_SEARCH_DEPTH
+from domain.entities.searches import MAX_SEARCH_DEPTH, SearchDepth
 from domain.errors import InvalidArgument, UploadRefusal
 from pictograph.cli.tables import UUID_WIDTH, relevance_cell, thumbnail
 
@@ -39,7 +39,8 @@ async def search_and_render(
 ) -> RenderableType:
     """Search, and return the output. A refusal of a picture names its file."""
     try:
-        page = await use_cases.search(by, options, first=first)
+        # The summary counts the relevant hits of the whole search.
+        page = await use_cases.search(by, options, first=first, depth=SearchDepth.ALL)
     except UploadRefusal as refusal:
         raise InvalidArgument((), f"{_filenames(by)}: {refusal.message}") from None
     if not page.found:

@@ -14,7 +14,14 @@ import pytest
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import ImageFilter
-from domain.entities.images import Exif, GeoPoint, ImageChanges, ImageStatus, Source, uuid7
+from domain.entities.images import (
+    Exif,
+    GeoPoint,
+    ImageChanges,
+    ImageStatus,
+    Source,
+    uuid7,
+)
 from domain.errors import ImageNotFound
 from tests.fakes.images import image_with
 
@@ -126,6 +133,37 @@ async def test_hits_of_equal_score_are_sorted_by_id(catalog: ImageLibrary) -> No
     ranking = await catalog.search(query_at(EAST), EVERYTHING, limit=3, exact=True)
     assert [1, 2, 3] == [hit.image_id.int for hit in ranking.hits]
     assert ranking.exact
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("criteria", [EVERYTHING, ImageFilter(tags_any=("sea",))])
+@pytest.mark.parametrize(("limit", "number", "known"), [(9, 0, 0), (9, 2, 2), (3, 9, 3), (9, 9, 5)])
+async def test_the_images_of_the_best_hits_come_with_a_ranking(  # noqa: PLR0913
+    catalog: ImageLibrary,
+    *,
+    exact: bool,
+    criteria: ImageFilter,
+    limit: int,
+    number: int,
+    known: int,
+) -> None:
+    photo = Exif(camera_model="Lens", location=GeoPoint(1.5, -2.5), all={"Make": "Maker"})
+    images = {}
+    for point in (SOUTH, NORTH, EAST, NORTH, BETWEEN):
+        image = await catalog.add(image_with(tags=("sea",), exif=photo), point)
+        images[image.id] = image
+    await catalog.delete([(await catalog.add(image_with(tags=("sea",)), NORTH)).id])
+    ranking = await catalog.search(
+        query_at(NORTH), criteria, limit=limit, exact=exact, images=number
+    )
+    assert min(limit, 5) == len(ranking.hits)
+    best = [hit.image_id for hit in ranking.hits[:known]]
+    assert {id_: images[id_] for id_ in best} == ranking.images
+
+
+async def test_a_ranking_of_no_hits_has_no_images(catalog: ImageLibrary) -> None:
+    ranking = await catalog.search(query_at(NORTH), EVERYTHING, limit=9, images=9)
+    assert ((), {}) == (ranking.hits, ranking.images)
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.embeddings import Ranking
 from domain.entities.filters import ImageFilter
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, BySearch, ByText, SearchOptions, WeightedTerm
@@ -23,7 +22,7 @@ from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
-    from domain.entities.embeddings import Query
+    from domain.entities.embeddings import Query, Ranking
     from domain.entities.images import Image
     from domain.entities.searches import SearchPage
     from tests.fakes.embedding_space import FakeEmbeddingSpace
@@ -188,16 +187,22 @@ class ApproximateCatalog(MemoryCatalog):
     missed: frozenset[str] = frozenset()
 
     async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,
+        images: int = 0,
     ) -> Ranking:
-        truth = await super().search(query, criteria, limit=limit)
+        truth = await super().search(query, criteria, limit=limit, images=images)
         here = await self.get([hit.image_id for hit in truth.hits])
         hits = [
             hit
             for hit in truth.hits
             if exact or here[hit.image_id].filename.removesuffix(".png") not in self.missed
         ]
-        return Ranking(tuple(hits), exact=exact)
+        return replace(truth, hits=tuple(hits), exact=exact)
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         plan = await super().explain(query, criteria, limit=limit, exact=exact)

@@ -147,6 +147,7 @@ class MemoryCatalog:
         *,
         limit: int,
         exact: bool = False,  # noqa: ARG002 - every search is exact
+        images: int = 0,
     ) -> Ranking:
         hits = [
             Hit(image.id, _dot(query.embedding, self._embeddings[image.id]))
@@ -154,7 +155,10 @@ class MemoryCatalog:
             if image.status is ImageStatus.READY and image.deleted_at is None
         ]
         hits.sort(key=lambda hit: (-hit.score, hit.image_id))
-        return Ranking(tuple(hits[:limit]), exact=True)
+        best = [hit.image_id for hit in hits[: min(images, limit)]]
+        return Ranking(
+            tuple(hits[:limit]), exact=True, images={id_: self._images[id_] for id_ in best}
+        )
 
     async def explain(
         self,

@@ -26,6 +26,14 @@ class MemoryKeptSearches:
             raise self.error
         self._searches[search.id] = search
 
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+        if self.error:
+            raise self.error
+        stored = self._searches.get(search.id)
+        if stored is None or stored.depth == known_depth:
+            self._searches[search.id] = search
+        return self._searches[search.id]
+
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         search = self._searches.get(search_id)
         if search is None or search.created_at < since:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domain.entities.embeddings import Embedding, Query, Ranking
@@ -25,6 +26,7 @@ class RecordingCatalog(MemoryCatalog):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[str] = []
+        self.ranked_depths: list[int] = []
         self.get_calls = 0
         self.count_calls = 0
         self.error: Exception | None = None
@@ -43,10 +45,18 @@ class RecordingCatalog(MemoryCatalog):
         return await super().get(ids)
 
     async def search(
-        self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool = False
+        self,
+        query: Query,
+        criteria: ImageFilter,
+        *,
+        limit: int,
+        exact: bool = False,
+        images: int = 0,
     ) -> Ranking:
         self.calls.append("search")
-        return Ranking((await super().search(query, criteria, limit=limit)).hits, exact)
+        self.ranked_depths.append(limit)
+        ranking = await super().search(query, criteria, limit=limit, images=images)
+        return replace(ranking, exact=exact)
 
     async def explain(self, query: Query, criteria: ImageFilter, *, limit: int, exact: bool) -> str:
         self.calls.append("explain")

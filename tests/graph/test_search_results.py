@@ -41,8 +41,36 @@ async def test_relevance_facets_and_explanations_are_computed_only_when_selected
     )
     await search(client, "explain { model exact stages { name milliseconds } }")
     assert 0 == backend.space.judged
-    assert {"search", "get"} == set(catalog.calls)
-    assert 2 == catalog.calls.count("search")
+    assert ["search", "search"] == catalog.calls
+
+
+PAGE_FRAGMENT = "fragment Page on ImageSearchConnection { searchId nodes { id } }"
+COUNT_FRAGMENTS = """
+fragment Outer on ImageSearchConnection { ...Inner ...Inner }
+fragment Inner on ImageSearchConnection { relevantCount }
+"""
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize(
+    ("fields", "fragments", "depth"),
+    [
+        ("edges { relevance node { similarImages { searchId } } }", "", 120),
+        ("explain { exact plan }", "", 120),
+        ("...Page", PAGE_FRAGMENT, 120),
+        ("relevantCount", "", 1_000),
+        ("count: relevantCount", "", 1_000),
+        ("facets { tags { count } }", "", 1_000),
+        ("... on ImageSearchConnection { searchId ... { relevantCount } }", "", 1_000),
+        ("...Outer", COUNT_FRAGMENTS, 1_000),
+    ],
+)
+async def test_counts_over_all_hits_rank_them_at_once_and_pages_do_not(
+    client: Client, catalog: RecordingCatalog, fields: str, fragments: str, depth: int
+) -> None:
+    search = f'searchImages(by: {{text: "red"}}, first: 1) {{ {fields} }}'
+    await client.data(f"{{ {search} }} {fragments}")
+    assert {depth} == set(catalog.ranked_depths)
 
 
 @pytest.mark.usefixtures("ids")
@@ -129,7 +157,7 @@ async def test_an_explanation_has_model_stages_recall_and_plan(
     client: Client, catalog: RecordingCatalog
 ) -> None:
     explained = (await search(client, EXPLAIN, "first: 3"))["explain"]
-    assert ["search", "get", "search", "explain"] == catalog.calls
+    assert ["search", "search", "explain"] == catalog.calls
     stages = explained.pop("stages")
     assert {
         "model": "fake",

@@ -88,8 +88,10 @@ class StatementRecorder:
             return "\n".join(row[0] for row in await raw.fetch(f"EXPLAIN {statement}", *parameters))
 
     async def search(
-        self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False
+        self, criteria: ImageFilter, *, limit: int = 20, exact: bool = False, images: int = 0
     ) -> Ranking:
         """Search by QUERY, recorded."""
         with self.recording():
-            return await self.library.search(QUERY, criteria, limit=limit, exact=exact)
+            return await self.library.search(
+                QUERY, criteria, limit=limit, exact=exact, images=images
+            )

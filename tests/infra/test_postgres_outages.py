@@ -20,6 +20,7 @@ from domain.errors import Misconfigured, Unavailable
 from domain.use_cases.search.keep_searches import KeepSearches
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres import engine as engine_module
+from infra.postgres import repeatable as repeatable_module
 from infra.postgres.engine import RequestLimits, check_server, open_engine
 from infra.postgres.searches import PostgresKeptSearches
 from tests.fakes.clock import SettableClock
@@ -80,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def outages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outages]:
-    monkeypatch.setattr(engine_module, "PING_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(repeatable_module, "PING_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(engine_module, "CLIENT_MARGIN_SECONDS", 0.5)
     monkeypatch.setattr(engine_module, "MAX_CONNECT_SECONDS", 2.0)
     async with (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,8 +21,8 @@ from domain.entities.embeddings import EmbeddingModel
 from domain.entities.filters import ImageFilter, SortField
 from domain.entities.images import Exif
 from domain.entities.listing import Sort, Window, position_of
-from domain.entities.queries import ByText, SearchOptions
-from domain.entities.searches import MAX_SEARCH_DEPTH
+from domain.entities.queries import BySearch, ByText, SearchOptions
+from domain.entities.searches import MAX_SEARCH_DEPTH, SEARCH_DEPTHS, SearchDepth
 from domain.use_cases.library.browse import ListImages
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Image
+    from domain.entities.queries import SearchBy
 
 MODEL = EmbeddingModel("tests/pages", 2)
 ANYTHING = ByText("anything")
@@ -53,6 +55,9 @@ PAGING_SETTINGS = settings(
 # Angles from the query. Few values, so that many images tie and are ordered by id.
 DEGREES = st.integers(0, 12).map(lambda number: 15 * number)
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+DEPTHS = st.lists(st.integers(1, 40), max_size=5, unique=True).map(
+    lambda depths: (*sorted(depths), MAX_SEARCH_DEPTH)
+)
 EXISTING = st.lists(DEGREES, min_size=1, max_size=40)
 DELETED_INDICES = st.sets(st.integers(0, 39), max_size=20)
 
@@ -70,6 +75,7 @@ class SearchableLibrary:
 
     engine: AsyncEngine
     catalog: PostgresLibrary
+    depths: Sequence[int] = SEARCH_DEPTHS
 
     @property
     def search(self) -> SearchImages:
@@ -82,6 +88,7 @@ class SearchableLibrary:
             PostgresDuplicates(self.engine, self.catalog.model),
             PostgresKeptSearches(self.engine),
             lambda: datetime.now(UTC),
+            depths=self.depths,
         )
 
     async def fill(self, degrees: Sequence[int]) -> list[Image]:
@@ -117,14 +124,14 @@ async def library(postgres_url: str) -> AsyncIterator[SearchableLibrary]:
 
 
 async def search_by_page(
-    search: SearchImages, options: SearchOptions, sizes: list[int]
+    search: SearchImages, options: SearchOptions, sizes: list[int], by: SearchBy = ANYTHING
 ) -> list[UUID]:
     """Return the ids on all pages of a search."""
     read: list[UUID] = []
     after, page_number = None, 0
     while True:
         size = sizes[page_number % len(sizes)]
-        page = await search(ANYTHING, options, first=size, after=after)
+        page = await search(by, options, first=size, after=after)
         read += [found.image.id for found in page.found]
         assert len(page.found) == size or not page.has_next
         if not page.has_next:
@@ -141,6 +148,7 @@ async def search_by_page(
     options=st.sampled_from(
         [SearchOptions(), SearchOptions(exact=True), SearchOptions(ImageFilter(keywords="jpg"))]
     ),
+    depths=DEPTHS,
 )
 async def test_a_search_returns_every_kept_image_once_and_in_order(  # noqa: PLR0913
     library: SearchableLibrary,
@@ -150,12 +158,13 @@ async def test_a_search_returns_every_kept_image_once_and_in_order(  # noqa: PLR
     inserted: list[int],
     sizes: list[int],
     options: SearchOptions,
+    depths: Sequence[int],
 ) -> None:
     images = await library.fill(existing)
     angles = dict(zip((image.id for image in images), existing, strict=True))
     deleted = [image for index, image in enumerate(images) if index in deleted_indices]
     read, *_ = await asyncio.gather(
-        search_by_page(library.search, options, sizes),
+        search_by_page(replace(library, depths=depths).search, options, sizes),
         library.delete_all(deleted),
         library.insert_all(inserted),
     )
@@ -163,6 +172,42 @@ async def test_a_search_returns_every_kept_image_once_and_in_order(  # noqa: PLR
     kept = angles.keys() - {image.id for image in deleted}
     expected = sorted(kept, key=lambda id_: (angles[id_], id_))
     assert expected == [id_ for id_ in read if id_ in kept]
+
+
+@PAGING_SETTINGS
+@given(
+    existing=EXISTING,
+    deleted_indices=DELETED_INDICES,
+    inserted=st.lists(DEGREES, max_size=15),
+    readers=st.lists(SIZES, min_size=2, max_size=3),
+    depths=DEPTHS,
+)
+async def test_readers_that_deepen_one_search_at_once_read_the_same_answer(  # noqa: PLR0913
+    library: SearchableLibrary,
+    *,
+    existing: list[int],
+    deleted_indices: set[int],
+    inserted: list[int],
+    readers: list[list[int]],
+    depths: Sequence[int],
+) -> None:
+    images = await library.fill(existing)
+    deleted = [image for index, image in enumerate(images) if index in deleted_indices]
+    search = replace(library, depths=depths).search
+    start = await search(ANYTHING, first=1)
+    by = BySearch(start.search_id)
+    reads, _, _ = await asyncio.gather(
+        asyncio.gather(*(search_by_page(search, SearchOptions(), sizes, by) for sizes in readers)),
+        library.delete_all(deleted),
+        library.insert_all(inserted),
+    )
+    kept = await search.searches.load(start.search_id, since=start.search.created_at)
+    order = [hit.image_id for hit in kept.hits]
+    assert len(set(order)) == len(order)
+    existing_throughout = {image.id for image in images} - {image.id for image in deleted}
+    for read in reads:
+        assert read == [id_ for id_ in order if id_ in set(read)]
+        assert set(read) >= existing_throughout
 
 
 SORTS = st.builds(Sort, st.sampled_from(SortField), st.booleans())
@@ -251,14 +296,19 @@ FILL = (
 )
 
 
-async def test_an_approximate_search_has_stable_pages_too(library: SearchableLibrary) -> None:
+@pytest.mark.parametrize("depth", SearchDepth)
+async def test_an_approximate_search_has_stable_pages_too(
+    library: SearchableLibrary, depth: SearchDepth
+) -> None:
     async with library.engine.begin() as connection:
         for statement in FILL:
             await connection.execute(statement)
     indexed = replace(library, catalog=replace(library.catalog, planner=LargeLibraryPlanner()))
-    page = await indexed.search(ANYTHING, first=1)
-    ranked = [hit.image_id for hit in page.search.hits]
-    assert (False, MAX_SEARCH_DEPTH) == (page.search.exact, len(ranked))
+    page = await indexed.search(ANYTHING, first=1, depth=depth)
+    kept = page.search
+    ranked = [hit.image_id for hit in kept.hits]
+    number = MAX_SEARCH_DEPTH if depth is SearchDepth.ALL else SEARCH_DEPTHS[0]
+    assert (False, number) == (kept.exact, len(ranked))
     deleted_ids = set(ranked[1::7])
 
     async def read_pages() -> list[UUID]:
@@ -275,6 +325,9 @@ async def test_an_approximate_search_has_stable_pages_too(library: SearchableLib
     await asyncio.gather(paging, *changes)
     read = paging.result()
     assert len(read) == len(set(read))
-    assert [id_ for id_ in ranked if id_ not in deleted_ids] == [
+    kept = await indexed.search.searches.load(kept.id, since=kept.created_at)
+    assert ranked == [hit.image_id for hit in kept.hits][: len(ranked)]
+    assert MAX_SEARCH_DEPTH == len(kept.hits)
+    assert [hit.image_id for hit in kept.hits if hit.image_id not in deleted_ids] == [
         id_ for id_ in read if id_ not in deleted_ids
     ]

@@ -24,6 +24,28 @@ async def test_a_search_of_many_candidates_scans_the_index(
     assert 2 == len(recorder.statements)
 
 
+@pytest.mark.parametrize(
+    ("criteria", "exact"),
+    [(EVERYTHING, False), (EVERYTHING, True), (ImageFilter(tags_none=("rare",)), False)],
+)
+async def test_images_come_with_the_ranking_in_the_same_statement(
+    recorder: StatementRecorder,
+    criteria: ImageFilter,
+    exact: bool,  # noqa: FBT001
+) -> None:
+    ranking = await recorder.search(criteria, limit=120, exact=exact, images=21)
+    assert 1 + (not exact) == len(recorder.statements)
+    plan = await recorder.plan()
+    assert exact == ("hnsw" not in plan)
+    # The rows of the page are looked up one by one.
+    assert "Index Scan using images_pkey" in plan
+    alone = await recorder.search(criteria, limit=120, exact=exact)
+    assert alone.hits == ranking.hits
+    best = [hit.image_id for hit in ranking.hits[:21]]
+    assert await recorder.library.get(best) == ranking.images
+    assert best == list(ranking.images)
+
+
 async def test_an_index_scan_is_ranked_again_in_full_precision(recorder: StatementRecorder) -> None:
     approximate = await recorder.search(EVERYTHING, limit=100)
     exact = await recorder.search(EVERYTHING, limit=100, exact=True)
@@ -161,6 +183,24 @@ def test_an_index_scan_is_cheaper_where_many_match_and_few_hits_are_wanted(
     estimate = Estimate(matching, 200_000)
     assert for_pictures == search_breadth(QueryKind.IMAGE, estimate, limit=limit).is_cheaper
     assert for_texts == search_breadth(QueryKind.TEXT, estimate, limit=limit).is_cheaper
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "ef_search"),
+    [
+        (QueryKind.IMAGE, 120, 100),
+        (QueryKind.IMAGE, 1_000, 100),
+        (QueryKind.TEXT, 120, 600),
+        (QueryKind.TEXT, 400, 600),
+        (QueryKind.TEXT, 401, 450),
+        (QueryKind.TEXT, 2_000, 450),
+    ],
+)
+def test_the_breadth_of_an_index_scan_depends_on_the_kind_of_query_and_the_hits(
+    kind: QueryKind, limit: int, ef_search: int
+) -> None:
+    everything = Estimate(200_000, 200_000)
+    assert ef_search == search_breadth(kind, everything, limit=limit).ef_search
 
 
 async def test_the_settings_of_an_index_scan_end_with_it(recorder: StatementRecorder) -> None:

@@ -43,10 +43,23 @@ class KeepSearches:
             async with asyncio.timeout(self.save_seconds):
                 await self.searches.save(search)
         except (Unavailable, Overloaded, TimeoutError) as outage:
-            logger.warning("a search is kept in memory: %s", outage or "saving took too long")
-            self._in_memory[search.id] = search
-            if len(self._in_memory) > MAX_SEARCHES_IN_MEMORY:
-                self._in_memory.popitem(last=False)
+            self._keep_in_memory(search, outage)
+
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+        """Save a deepened search, unless another caller deepened it first; return what is kept."""
+        if stored := self._in_memory.get(search.id):
+            if stored.depth == known_depth:
+                self._in_memory[search.id] = search
+            return self._in_memory[search.id]
+        try:
+            async with asyncio.timeout(self.save_seconds):
+                return await self.searches.deepen(search, known_depth=known_depth)
+        except (Unavailable, Overloaded, TimeoutError) as outage:
+            # Another caller may have deepened it while this one waited.
+            if stored := self._in_memory.get(search.id):
+                return stored
+            self._keep_in_memory(search, outage)
+            return search
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
         """Return a search. Raises SearchExpired for one that was made before ``since``."""
@@ -56,6 +69,12 @@ class KeepSearches:
         if search.created_at < since:
             raise SearchExpired("This search has expired; search again.")
         return search
+
+    def _keep_in_memory(self, search: KeptSearch, outage: Exception) -> None:
+        logger.warning("a search is kept in memory: %s", str(outage) or "saving took too long")
+        self._in_memory[search.id] = search
+        if len(self._in_memory) > MAX_SEARCHES_IN_MEMORY:
+            self._in_memory.popitem(last=False)
 
     async def delete_expired(self, before: datetime, *, keep: int) -> int:
         """Delete searches made before then, and all but the newest; return the count."""

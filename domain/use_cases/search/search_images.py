@@ -6,34 +6,40 @@ import hashlib
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from domain.concurrency import beside
 from domain.entities.images import uuid7
 from domain.entities.listing import check_page_size
 from domain.entities.near_duplicates import Collapse, collapsed
 from domain.entities.queries import BySearch, SearchOptions
 from domain.entities.searches import (
     MAX_SEARCH_DEPTH,
+    SEARCH_DEPTHS,
     SEARCH_LIFETIME,
     FoundImage,
     KeptSearch,
     SearchCursor,
+    SearchDepth,
     SearchPage,
     Stage,
 )
 from domain.errors import InvalidArgument, SearchExpired, locating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from domain.entities.embeddings import Hit, Query
+    from domain.entities.embeddings import Hit, Query, Ranking
+    from domain.entities.images import Image
     from domain.entities.queries import SearchBy
     from domain.ports import Catalog, Clock, Duplicates, KeptSearches, VectorIndex
     from domain.use_cases.search.query_encoder import QueryEncoder
     from domain.use_cases.search.relevance_scorer import RelevanceScorer
 
 NO_OPTIONS = SearchOptions()
+NO_IMAGES: Mapping[UUID, Image] = MappingProxyType({})
 
 
 def no_other_model(name: str) -> None:
@@ -45,9 +51,10 @@ def no_other_model(name: str) -> None:
 class SearchImages:
     """Finds the images nearest to a text, an example, an image or a blend, best first.
 
-    The hits of a search, at most MAX_SEARCH_DEPTH, are kept for SEARCH_LIFETIME, and its pages are
-    cut from them: nothing repeats or is skipped while images come and go. Deleted images are left
-    out. A kept search is continued by the model that made it, even when another one is active.
+    The hits of a search are kept for SEARCH_LIFETIME, and its pages are cut from them: nothing
+    repeats or is skipped while images come and go. Deleted images are left out. A search is ranked
+    as deep as its pages need; it is deepened by ranking again, and by appending the hits that are
+    new. A kept search is continued by the model that made it, even when another one is active.
     """
 
     encode_query: QueryEncoder
@@ -59,6 +66,8 @@ class SearchImages:
     clock: Clock
     search_of: Callable[[str], SearchImages | None] = no_other_model
     """Returns the search of another loaded model by the model's name."""
+    depths: Sequence[int] = SEARCH_DEPTHS
+    """The depths in which a search is ranked; the last is MAX_SEARCH_DEPTH."""
 
     async def __call__(
         self,
@@ -67,8 +76,9 @@ class SearchImages:
         *,
         first: int = 20,
         after: SearchCursor | None = None,
+        depth: SearchDepth = SearchDepth.PAGE,
     ) -> SearchPage:
-        """Return the ``first`` hits after a cursor.
+        """Return the ``first`` hits after a cursor. ``depth`` is what else the caller needs.
 
         Raises InvalidArgument, ImageNotFound, SearchExpired, UploadRefusal or Overloaded.
         """
@@ -76,16 +86,16 @@ class SearchImages:
         if after is not None:
             with locating("after"):
                 kept, maker = await self._load(after.search_id)
-            return await maker._next_page(by, options, kept, first=first, after=after)  # noqa: SLF001 - same class
+            wanted = _Wanted(first, after.rank, depth)
+            return await maker._next_page(by, options, kept, wanted)  # noqa: SLF001 - same class
         if isinstance(by, BySearch):
             with locating("search_id"):
                 kept, maker = await self._load(by.search_id)
-            return await maker._run_again(kept, options, first=first)  # noqa: SLF001 - same class
+            return await maker._run_again(kept, options, _Wanted(first, 0, depth))  # noqa: SLF001 - same class
         stopwatch = Stopwatch()
         with stopwatch("encode"):
             digest, query = await self.encode_query(by)
-        search = await self._search(digest, query, options, stopwatch)
-        return await self._page(search, options, stopwatch, first=first)
+        return await self._search(digest, query, options, _Wanted(first, 0, depth), stopwatch)
 
     def of(self, kept: KeptSearch) -> SearchImages:
         """Return the search of the model that made a kept search. Raises SearchExpired."""
@@ -105,7 +115,8 @@ class SearchImages:
         if (maker := self.of(page.search)) is not self:
             return await maker.relevant(page)
         least = page.options.min_relevance
-        relevant = await self.score.relevant(page.search.query, page.search.hits, least=least)
+        search = await self._deepen(page.search, page.options, number=MAX_SEARCH_DEPTH)
+        relevant = await self.score.relevant(search.query, search.hits, least=least)
         if least is None:
             return relevant
         # These were scored when they were found, and some may have been deleted since.
@@ -129,7 +140,7 @@ class SearchImages:
         return await self.of(page.search).vectors.explain(
             page.search.query,
             page.options.criteria,
-            limit=MAX_SEARCH_DEPTH,
+            limit=page.search.depth,
             exact=page.search.exact,
         )
 
@@ -142,7 +153,8 @@ class SearchImages:
             return None
         if (maker := self.of(page.search)) is not self:
             return await maker.recall(page)
-        hits, _ = await self._find(page.search.query, replace(page.options, exact=True))
+        options = replace(page.options, exact=True)
+        hits, _ = await self._rank(page.search.query, options, depth=MAX_SEARCH_DEPTH)
         exact = [hit.image_id for hit in hits]
         before = page.search.hits[: page.found[0].cursor.rank - 1]
         # Deleted images before the page do not count: the exact search does not find them.
@@ -152,67 +164,141 @@ class SearchImages:
         return len(found) / len(expected) if expected else None
 
     async def _next_page(
-        self,
-        by: SearchBy,
-        options: SearchOptions,
-        search: KeptSearch,
-        *,
-        first: int,
-        after: SearchCursor,
+        self, by: SearchBy, options: SearchOptions, search: KeptSearch, wanted: _Wanted
     ) -> SearchPage:
-        await self._check_cursor(after, search, by, options)
-        return await self._page(search, options, Stopwatch(), first=first, rank=after.rank)
+        await self._check_cursor(wanted.rank, search, by, options)
+        return await self._page(search, options, wanted, Stopwatch())
 
     async def _run_again(
-        self, kept: KeptSearch, options: SearchOptions, *, first: int
+        self, kept: KeptSearch, options: SearchOptions, wanted: _Wanted
     ) -> SearchPage:
-        stopwatch, search = Stopwatch(), kept
-        if kept.options_digest != _digest(options):
-            search = await self._search(kept.query_digest, kept.query, options, stopwatch)
-        return await self._page(search, options, stopwatch, first=first)
-
-    async def _page(
-        self,
-        search: KeptSearch,
-        options: SearchOptions,
-        stopwatch: Stopwatch,
-        *,
-        first: int,
-        rank: int = 0,
-    ) -> SearchPage:
-        with stopwatch("fetch"):
-            found, has_next = await self._fetch(search, first=first, rank=rank)
-        return SearchPage(
-            search=search,
-            options=options,
-            found=found,
-            has_next=has_next,
-            has_previous=rank > 0,
-            stages=stopwatch.stages("encode", "search", "fetch"),
-        )
+        stopwatch = Stopwatch()
+        if kept.options_digest == _digest(options):
+            return await self._page(kept, options, wanted, stopwatch)
+        return await self._search(kept.query_digest, kept.query, options, wanted, stopwatch)
 
     async def _search(
-        self, query_digest: str, query: Query, options: SearchOptions, stopwatch: Stopwatch
-    ) -> KeptSearch:
-        with stopwatch("search"):
-            hits, exact = await self._find(query, options)
-        search = KeptSearch(
+        self,
+        query_digest: str,
+        query: Query,
+        options: SearchOptions,
+        wanted: _Wanted,
+        stopwatch: Stopwatch,
+    ) -> SearchPage:
+        unranked = KeptSearch(
             id=uuid7(),
             created_at=self.clock(),
             model=self.score.model.name,
             query=query,
             query_digest=query_digest,
             options_digest=_digest(options),
-            hits=tuple(hits),
-            exact=exact,
+            hits=(),
+            exact=True,
+            depth=0,
         )
-        await self.searches.save(search)
+        with stopwatch("search"):
+            search, images = await self._ranked(
+                unranked, options, number=wanted.number, images=wanted.first + 1
+            )
+        with stopwatch("fetch"):
+            async with beside(self.searches.save(search)):
+                images = await self._images(search.hits[: wanted.first + 1], images)
+        return await self._page(search, options, wanted, stopwatch, images)
+
+    async def _page(
+        self,
+        search: KeptSearch,
+        options: SearchOptions,
+        wanted: _Wanted,
+        stopwatch: Stopwatch,
+        images: Mapping[UUID, Image] = NO_IMAGES,
+    ) -> SearchPage:
+        """Return the page behind a rank. ``images`` are known already."""
+        if wanted.depth is SearchDepth.ALL:
+            with stopwatch("search"):
+                search = await self._deepen(search, options, number=MAX_SEARCH_DEPTH)
+        found: list[FoundImage] = []
+        start, count = wanted.rank, wanted.first + 1
+        # One image more than the page has tells whether there is a next page.
+        while (missing := wanted.first + 1 - len(found)) > 0:
+            if start >= len(search.hits):
+                if search.is_complete:
+                    break
+                with stopwatch("search"):
+                    search = await self._deepen(search, options, number=start + missing)
+                continue
+            hits = search.hits[start : start + count]
+            with stopwatch("fetch"):
+                images = await self._images(hits, images)
+            found += [
+                FoundImage(images[hit.image_id], hit, SearchCursor(search.id, after))
+                for after, hit in enumerate(hits, start + 1)
+                if hit.image_id in images
+            ]
+            # The steps double, so that few are needed where most hits were deleted.
+            start, count = start + len(hits), 2 * count
+        return SearchPage(
+            search=search,
+            options=options,
+            found=tuple(found[: wanted.first]),
+            has_next=len(found) > wanted.first,
+            has_previous=wanted.rank > 0,
+            stages=stopwatch.stages("encode", "search", "fetch"),
+        )
+
+    async def _images(
+        self, hits: Sequence[Hit], known: Mapping[UUID, Image]
+    ) -> Mapping[UUID, Image]:
+        """Return the images of hits that exist, by id. Those that are known are not read again."""
+        unknown = [hit.image_id for hit in hits if hit.image_id not in known]
+        return {**known, **await self.catalog.get(unknown)} if unknown else known
+
+    async def _deepen(
+        self, search: KeptSearch, options: SearchOptions, *, number: int
+    ) -> KeptSearch:
+        """Return a kept search with at least this number of hits, or all. What is new is kept."""
+        while len(search.hits) < number and not search.is_complete:
+            deeper, _ = await self._ranked(search, options, number=number)
+            # Another caller may have deepened the search meanwhile: then its hits are the answer.
+            search = await self.searches.deepen(deeper, known_depth=search.depth)
         return search
 
-    async def _find(self, query: Query, options: SearchOptions) -> tuple[Sequence[Hit], bool]:
-        """Return the hits, and whether every candidate was compared."""
+    async def _ranked(
+        self, search: KeptSearch, options: SearchOptions, *, number: int, images: int = 0
+    ) -> tuple[KeptSearch, Mapping[UUID, Image]]:
+        """Return a search with at least this number of hits, or all.
+
+        Also returns images that were read with the ranking: those of the nearest, so many.
+        """
+        known = NO_IMAGES
+        while len(search.hits) < number and not search.is_complete:
+            depth = self._next_depth(search, options, number)
+            hits, ranking = await self._rank(search.query, options, depth=depth, images=images)
+            known = {**known, **ranking.images}
+            is_complete = len(ranking.hits) < depth
+            search = search.deepened(
+                hits, depth=MAX_SEARCH_DEPTH if is_complete else depth, exact=ranking.exact
+            )
+        return search, known
+
+    def _next_depth(self, search: KeptSearch, options: SearchOptions, number: int) -> int:
+        # The groups of duplicates, and the count of each, depend on all hits. A minimum relevance
+        # that left too few hits of one depth may leave few of the next.
+        if options.collapse is not Collapse.NONE or (
+            options.min_relevance is not None and search.depth > 0
+        ):
+            return MAX_SEARCH_DEPTH
+        return next(
+            (depth for depth in self.depths if depth > search.depth and depth >= number),
+            MAX_SEARCH_DEPTH,
+        )
+
+    async def _rank(
+        self, query: Query, options: SearchOptions, *, depth: int, images: int = 0
+    ) -> tuple[Sequence[Hit], Ranking]:
+        """Return the hits among the nearest images, and the ranking of these."""
         ranking = await self.vectors.search(
-            query, options.criteria, limit=MAX_SEARCH_DEPTH, exact=options.exact
+            query, options.criteria, limit=depth, exact=options.exact, images=images
         )
         hits: Sequence[Hit] = ranking.hits
         if options.min_relevance is not None:
@@ -223,12 +309,13 @@ class SearchImages:
             hits = [
                 replace(best.hit, collapsed_count=best.count) for best in collapsed(hits, pairs)
             ]
-        return hits, ranking.exact
+        return hits, ranking
 
     async def _check_cursor(
-        self, after: SearchCursor, search: KeptSearch, by: SearchBy, options: SearchOptions
+        self, rank: int, search: KeptSearch, by: SearchBy, options: SearchOptions
     ) -> None:
-        if not 0 <= after.rank <= len(search.hits):
+        # A search that is not complete may have been deepened by a server that could not save it.
+        if not 0 <= rank <= (len(search.hits) if search.is_complete else MAX_SEARCH_DEPTH):
             raise InvalidArgument(("after",), "The cursor is made up; take one from a page.")
         if search.options_digest != _digest(options) or not await self._is_query_of(by, search):
             raise InvalidArgument(
@@ -250,24 +337,21 @@ class SearchImages:
         kept = await self.searches.load(search_id, since=self.clock() - SEARCH_LIFETIME)
         return kept, self.of(kept)
 
-    async def _fetch(
-        self, search: KeptSearch, *, first: int, rank: int
-    ) -> tuple[tuple[FoundImage, ...], bool]:
-        """Return the images after a rank, and whether there are more."""
-        found: list[FoundImage] = []
-        start, count = rank, first + 1
-        # One image more than the page has tells whether there is a next page.
-        while len(found) <= first and start < len(search.hits):
-            hits = search.hits[start : start + count]
-            images = await self.catalog.get([hit.image_id for hit in hits])
-            found += [
-                FoundImage(images[hit.image_id], hit, SearchCursor(search.id, after))
-                for after, hit in enumerate(hits, start + 1)
-                if hit.image_id in images
-            ]
-            # The steps double, so that few are needed where most hits were deleted.
-            start, count = start + count, 2 * count
-        return tuple(found[:first]), len(found) > first
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The page that is asked for, and how deep a search is to be ranked for it."""
+
+    first: int
+    rank: int
+    depth: SearchDepth
+
+    @property
+    def number(self) -> int:
+        """How many hits are needed at least."""
+        if self.depth is SearchDepth.ALL:
+            return MAX_SEARCH_DEPTH
+        return self.rank + self.first + 1
 
 
 class Stopwatch:
@@ -279,10 +363,10 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Measure a stage."""
+        """Measure a stage, or a part of it."""
         start = time.perf_counter()
         yield
-        self._seconds[name] = time.perf_counter() - start
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
 
     def stages(self, *names: str) -> tuple[Stage, ...]:
         """Return these stages in order, with zero for a stage that was not needed."""

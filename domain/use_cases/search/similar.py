@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.filters import EVERYTHING
 from domain.entities.queries import ByImage, SearchOptions
+from domain.entities.searches import SearchDepth
 from domain.errors import ImageNotFound
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ class SimilarImages:
         criteria: ImageFilter = EVERYTHING,
         first: int = 20,
         after: SearchCursor | None = None,
+        depth: SearchDepth = SearchDepth.PAGE,
     ) -> SearchPage:
         others = replace(criteria, ids_not_in=(*(criteria.ids_not_in or ()), image_id))
         try:
             return await self.search(
-                ByImage(image_id), SearchOptions(others), first=first, after=after
+                ByImage(image_id), SearchOptions(others), first=first, after=after, depth=depth
             )
         except ImageNotFound as refusal:
             # The id is not part of the caller's input.

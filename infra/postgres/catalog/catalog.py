@@ -9,13 +9,14 @@ from sqlalchemy import Uuid, and_, func, select, text, update
 from sqlmodel import col
 
 from domain.errors import ImageNotFound
-from infra.postgres.catalog.facets import count_facets
+from infra.postgres.catalog.facets import facets_of, facets_statement
 from infra.postgres.catalog.filters import conditions
-from infra.postgres.catalog.listing import read_page
+from infra.postgres.catalog.listing import page_of, page_statement
 from infra.postgres.catalog.ready_feed import matching_ids, positions_after
 from infra.postgres.engine import autocommit
 from infra.postgres.images import IS_LIVE_IMAGE, ImageRow, image_of
 from infra.postgres.parameters import array
+from infra.postgres.repeatable import fetch_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,33 +71,32 @@ class PostgresCatalog:
     async def get(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
         is_given = col(ImageRow.id) == func.any(array(ids, Uuid()))
         statement = select(ImageRow).where(is_given, IS_LIVE_IMAGE)
-        async with autocommit(self.engine) as session:
-            return {row.id: image_of(row) for row in await session.scalars(statement)}
+        return {row.id: image_of(row) for row in await fetch_rows(self.engine, statement)}
 
     async def existing_ids(self, ids: Sequence[UUID]) -> set[UUID]:
         statement = select(col(ImageRow.id)).where(col(ImageRow.id) == func.any(array(ids, Uuid())))
-        async with autocommit(self.engine) as session:
-            return set(await session.scalars(statement))
+        return {row.id for row in await fetch_rows(self.engine, statement)}
 
     async def find_by_digest(self, sha256s: Sequence[str]) -> dict[str, Image]:
         statement = select(ImageRow).where(col(ImageRow.sha256) == func.any(array(sha256s)))
-        async with autocommit(self.engine) as session:
-            return {row.sha256: image_of(row) for row in await session.scalars(statement)}
+        return {row.sha256: image_of(row) for row in await fetch_rows(self.engine, statement)}
 
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
-        async with autocommit(self.engine) as session:
-            return await read_page(session, criteria, sort, window=window)
+        return page_of(
+            await fetch_rows(self.engine, page_statement(criteria, sort, window)), window
+        )
 
     async def count(self, criteria: ImageFilter) -> int:
         statement = select(func.count()).select_from(ImageRow).where(*conditions(criteria))
-        async with autocommit(self.engine) as session:
-            return int(await session.scalar(statement) or 0)
+        [[count]] = await fetch_rows(self.engine, statement)
+        return int(count)
 
     async def facets(
         self, selection: Selection, most: Mapping[Facet, int | None]
     ) -> dict[Facet, tuple[FacetValue, ...]]:
-        async with autocommit(self.engine) as session:
-            return await count_facets(session, selection, most)
+        if not most:
+            return {}
+        return facets_of(await fetch_rows(self.engine, facets_statement(selection, most)), most)
 
     async def update(self, image_id: UUID, changes: ImageChanges) -> Image:
         is_image = and_(col(ImageRow.id) == image_id, IS_LIVE_IMAGE)
@@ -133,10 +133,8 @@ class PostgresCatalog:
             return set(await session.scalars(DELETE_IMAGES, {"ids": list(ids)}))
 
     async def ready_after(self, position: ReadyPosition, *, limit: int) -> Sequence[ReadyPosition]:
-        async with autocommit(self.engine) as session:
-            rows = await session.execute(positions_after(position, limit=limit))
-            return [(row[0], row[1]) for row in rows]
+        rows = await fetch_rows(self.engine, positions_after(position, limit=limit))
+        return [(row[0], row[1]) for row in rows]
 
     async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
-        async with autocommit(self.engine) as session:
-            return set(await session.scalars(matching_ids(ids, criteria)))
+        return {row[0] for row in await fetch_rows(self.engine, matching_ids(ids, criteria))}

@@ -14,10 +14,9 @@ from infra.postgres.images import IS_LIVE_IMAGE, ImageRow
 from infra.postgres.parameters import array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from sqlalchemy import CTE, ColumnElement, Select, SQLColumnExpression
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy import CTE, ColumnElement, CompoundSelect, Row, Select, SQLColumnExpression
 
     from domain.entities.facets import Selection
 
@@ -28,14 +27,12 @@ MONTH: ColumnElement[Any] = literal_column("'month'")
 MONTH_FORMAT: ColumnElement[Any] = literal_column("'YYYY-MM'")
 
 
-async def count_facets(
-    session: AsyncSession, selection: Selection, most: Mapping[Facet, int | None]
+def facets_of(
+    rows: Iterable[Row[*tuple[Any, ...]]], most: Mapping[Facet, int | None]
 ) -> dict[Facet, tuple[FacetValue, ...]]:
-    """Count the values of facets in one statement."""
-    if not most:
-        return {}
+    """Return the values that the rows of ``facets_statement`` have."""
     counted: dict[Facet, list[FacetValue]] = {facet: [] for facet in most}
-    for facet, value, count in await session.execute(_statement(selection, most)):
+    for facet, value, count in rows:
         counted[Facet(facet)].append(FacetValue(value, count))
     return {facet: tuple(_ordered(facet, values)) for facet, values in counted.items()}
 
@@ -49,7 +46,8 @@ def selection_conditions(selection: Selection) -> Iterator[ColumnElement[bool]]:
         yield IS_LIVE_IMAGE
 
 
-def _statement(selection: Selection, most: Mapping[Facet, int | None]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+def facets_statement(selection: Selection, most: Mapping[Facet, int | None]) -> CompoundSelect[Any]:
+    """Return the statement that counts the values of at least one facet."""
     facts: list[ColumnElement[Any]] = [_fact(facet).label(facet.value) for facet in most]
     images = select(*facts).where(*selection_conditions(selection)).cte("selected")
     if selection == EVERYTHING:

@@ -42,15 +42,17 @@ class PostgresIngestion:
 
     async def make_ready(self, image: Image, embedding: Embedding) -> None:
         statement = _with_embedding(self.model, image, embedding, new=_updated(image))
-        async with dropped_models_refused(autocommit(self.engine), self.model) as session:
-            await session.execute(statement)
+        with dropped_models_refused(self.model):
+            async with autocommit(self.engine) as session:
+                await session.execute(statement)
 
     async def _run(self, statement: Select[Any], image: Image) -> Image:
         while True:
-            async with dropped_models_refused(autocommit(self.engine), self.model) as session:
-                # The insert waits for any transaction that has inserted the same sha256.
-                if await session.scalar(statement):
-                    return image
+            with dropped_models_refused(self.model):
+                async with autocommit(self.engine) as session:
+                    # The insert waits for any transaction that has inserted the same sha256.
+                    if await session.scalar(statement):
+                        return image
             if existing := await self.existing(image.sha256):
                 return existing
             # The image with this sha256 was deleted between the two statements: retry.

@@ -16,8 +16,9 @@ from infra.postgres.images import ImageRow, image_of
 from infra.postgres.parameters import whole
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Select, SQLColumnExpression
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression
 
     from domain.entities.filters import ImageFilter, SortValue
     from domain.entities.listing import Sort, Window
@@ -38,14 +39,11 @@ GREATEST: dict[SortType, ColumnElement[Any]] = {
 """What stands for a missing value, so that it comes last. The indexes have the same constants."""
 
 
-async def read_page(
-    session: AsyncSession, criteria: ImageFilter, sort: Sort, *, window: Window
-) -> Page:
-    """Read a window of the images that match, and whether the listing goes on at either side."""
-    rows = (await session.execute(page_statement(criteria, sort, window))).all()
-    images = [image_of(row[0]) for row in rows if row[0] is not None]
-    behind = bool(rows[0][1])
-    ahead = len(images) > window.size or bool(rows[0][2])
+def page_of(rows: Sequence[Row[*tuple[Any, ...]]], window: Window) -> Page:
+    """Return the page that the rows of ``page_statement`` have."""
+    images = [image_of(row) for row in rows if row.id is not None]
+    behind = bool(rows[0].behind)
+    ahead = len(images) > window.size or bool(rows[0].ahead)
     images = images[: window.size]
     if window.from_end:
         return Page(tuple(reversed(images)), has_next=behind, has_previous=ahead)

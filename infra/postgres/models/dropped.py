@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -10,9 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from domain.errors import Overloaded, SearchExpired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from collections.abc import Iterator
 
     from infra.postgres.models.active import ActiveModel
 
@@ -20,17 +18,14 @@ UNDEFINED_TABLE = "42P01"
 CHECK_VIOLATION = "23514"
 
 
-@asynccontextmanager
-async def dropped_models_refused(
-    session: AsyncSession, model: ActiveModel
-) -> AsyncIterator[AsyncSession]:
+@contextmanager
+def dropped_models_refused(model: ActiveModel) -> Iterator[None]:
     """Translate the errors of a missing partition.
 
     Raises SearchExpired for a read, and Overloaded for an insert, which a client can repeat.
     """
     try:
-        async with session:
-            yield session
+        yield
     except DBAPIError as error:
         message, sqlstate = str(error.orig), getattr(error.orig, "sqlstate", None)
         if sqlstate == UNDEFINED_TABLE and f'"{model.partition}"' in message:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from domain.entities.embeddings import Embedding
     from domain.entities.facets import Selection
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 async def cosines(
-    session: AsyncSession, model: ActiveModel, ids: Sequence[UUID], *, points: Sequence[Embedding]
+    connection: AsyncConnection,
+    *,
+    model: ActiveModel,
+    ids: Sequence[UUID],
+    points: Sequence[Embedding],
 ) -> dict[UUID, Sequence[float]]:
     """Return the cosine similarities of images to points, by image."""
     if not points:
@@ -37,15 +41,15 @@ async def cosines(
     statement = select(partition.c.image_id, _distances(points)).where(
         partition.c.image_id == func.any(array(ids, Uuid()))
     )
-    rows = await session.execute(statement)
+    rows = await connection.execute(statement)
     return {image_id: [-distance for distance in distances] for image_id, distances in rows}
 
 
 async def count_nearest(
-    session: AsyncSession,
+    connection: AsyncConnection,
+    *,
     model: ActiveModel,
     selection: Selection,
-    *,
     points: Sequence[Embedding],
 ) -> list[int]:
     """Count for each point the images that are nearest to it.
@@ -74,7 +78,7 @@ async def count_nearest(
     distances: Any = type_coerce(measured.c.distances, ARRAY(Double()))
     least = func.least(*(distances[index] for index in range(1, len(points) + 1)))
     nearest = func.array_position(distances, least)
-    for index, count in await session.execute(select(nearest, func.count()).group_by(nearest)):
+    for index, count in await connection.execute(select(nearest, func.count()).group_by(nearest)):
         counts[index - 1] = count
     return counts
 

@@ -10,9 +10,11 @@ from PIL import Image, ImageCms
 
 from infra.pillow.thumbhash import thumbhash
 
-# Measured on a 12-megapixel photo: method 4 takes twice as long as 2 and saves 4 % of the bytes.
-_WEBP_METHOD = 2
-_WEBP_QUALITY = 80
+# Measured on eight photos of up to 1600 x 1200 pixels. Method 1 at quality 79 has the bytes (+1 %)
+# and the PSNR (+.05 dB) of method 2 at 80, in 76 % of the time; method 4 takes twice as long as 2
+# and saves 3 % of the bytes; method 0 needs 12 % more bytes than 1 at the same PSNR.
+_WEBP_METHOD = 1
+_WEBP_QUALITY = 79
 _PLACEHOLDER_SIDE = 32
 _TRANSPOSE_OF_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -51,17 +53,28 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
+def factor(image: Image.Image, longest: int, shortest: int) -> float:
+    """Return what scales a picture to both bounds: the larger result is meant."""
+    return max(longest / max(image.size), shortest / min(image.size))
+
+
 def fit(image: Image.Image, *, longest: int = 0, shortest: int = 0) -> Image.Image:
     """Downscale to a longer side of ``longest`` or a shorter side of ``shortest``, never upscale.
 
     If both are given, the result is the larger of the two.
     """
-    factor = max(longest / max(image.size), shortest / min(image.size))
-    if factor >= 1:
+    scale = factor(image, longest, shortest)
+    if scale >= 1:
         return image
-    width, height = (max(1, round(side * factor)) for side in image.size)
-    # Bicubic, because CLIP was trained with it; reducing_gap averages blocks of pixels before.
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    # Bicubic, because CLIP was trained with it; reducing_gap averages blocks of pixels before. At
+    # 2 the result is hard to tell from that of bicubic alone, which takes twice as long.
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+
+
+def reduce(image: Image.Image, scale: float) -> Image.Image:
+    """Average blocks of pixels: downscale by the largest whole number that keeps to ``scale``."""
+    return image.reduce(int(1 / scale)) if scale <= 1 / 2 else image
 
 
 def crop_to_ratio(image: Image.Image, ratio: int) -> Image.Image:

@@ -44,7 +44,11 @@ class PictureDecoder:
     """Whether the encoder takes the middle square of a picture, or all of it."""
 
     def decode(
-        self, data: bytes, *, on_pixels: Callable[[Pixels], object] = lambda _: None
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
     ) -> Picture:
         """Decode a file once, and derive everything that the library stores of it.
 
@@ -54,11 +58,9 @@ class PictureDecoder:
         decoded = self._load(opened, data, longest=LARGE_SIDE)
         middle = decoded.finish(_reduce_to_middle(decoded.image))
         pixels = self._pixels(middle) if self._suffices(middle) else self._pixels_of(decoded)
-        on_pixels(pixels)
+        if on_pixels:
+            on_pixels(pixels)
         thumbnail = renditions.fit(middle, longest=THUMBNAIL_SIDE)
-        large = middle
-        if max(decoded.image.size) > LARGE_SIDE:
-            large = decoded.finish(renditions.fit(decoded.image, longest=LARGE_SIDE))
         size = decoded.upright_size((opened.width, opened.height))
         return Picture(
             content_type=opened.content_type,
@@ -69,9 +71,14 @@ class PictureDecoder:
             pixel_sha256=pixel_sha256(middle, size),
             exif=read_exif(decoded.tags),
             pixels=pixels,
-            large=renditions.encode_webp(large),
             thumbnail=renditions.encode_webp(thumbnail),
+            large=_render_large(decoded, middle) if with_large else None,
         )
+
+    def render_large(self, data: bytes) -> bytes:
+        """Decode a file, and return LARGE alone. Raises UploadRefusal."""
+        decoded = self._load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
+        return _render_large(decoded)
 
     def decode_pixels(self, data: bytes) -> Pixels:
         """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
@@ -141,6 +148,13 @@ class _Decoded:
         """Return the size of the upright picture, by the one in its file."""
         width, height = size
         return (height, width) if self.orientation in _TRANSPOSED_ORIENTATIONS else size
+
+
+def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes:
+    """Return LARGE. ``middle`` is the finished picture if it is not reduced."""
+    if middle is None or max(decoded.image.size) > LARGE_SIDE:
+        middle = decoded.finish(renditions.fit(decoded.image, longest=LARGE_SIDE))
+    return renditions.encode_webp(middle)
 
 
 def _reduce_to_middle(image: Image.Image) -> Image.Image:

@@ -37,7 +37,7 @@ RED = picture_file((255, 0, 0))
 BLUE = picture_file((0, 0, 255))
 NEW_IMAGE_POINTS = [
     f"{when} {what}"
-    for what in ("find_by_digest", "write original", "write large", "write thumbnail", "add")
+    for what in ("find_by_digest", "write original", "write thumbnail", "add")
     for when in ("before", "after")
 ]
 LOST_RACE_POINTS = ["before delete bytes", "after delete bytes", "before tag", "after tag"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -129,9 +129,9 @@ async def test_leases_are_extended_while_a_task_is_processed(
         if tasks:
             extended.set()
 
-    async def slow(data: bytes) -> object:
+    async def slow(data: bytes, **options: Any) -> object:  # Any: passed through
         await extended.wait()
-        return await decode(data)
+        return await decode(data, **options)
 
     monkeypatch.setattr(library.work_queue, "extend", extend_and_record)
     monkeypatch.setattr(imaging, "decode", slow)

@@ -103,7 +103,7 @@ def _transform(
         kept = [column for column in range(across) if column * down < across * (down - row)]
         # In a picture of one colour, AC coefficients are rounding errors, which the scale
         # magnifies. To hash it like the reference implementation, products and sums keep its
-        # order: no matrix products, no sum for each row, and cumsum() instead of the pairwise sum().
+        # order: no matrix products, no sum for each row, and cumsum(), as sum() adds in pairs.
         products = pixels * columns[kept, None, :] * wave[:, None]
         totals = products.reshape(len(kept), -1).cumsum(axis=1)[:, -1]
         coefficients += (totals / channel.size).tolist()

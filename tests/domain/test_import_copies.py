@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.filters import ImageFilter
-from domain.entities.images import Variant
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument, UnsupportedFormat
 from domain.use_cases.imports.import_copies import UPLOAD_CONCURRENCY

@@ -43,7 +43,7 @@ class Album:
         self.decoded = self.read = 0
         decode, open_file = imaging.decode, listing.external_files.open
 
-        async def count_decoded(data: bytes, **options: Any) -> object:  # Any: passed through
+        async def count_decoded(data: bytes, **options: Any) -> object:  # noqa: ANN401 - passed through
             self.decoded += 1
             return await decode(data, **options)
 

@@ -180,7 +180,7 @@ async def test_an_image_whose_decoding_was_interrupted_stays_processing_and_is_t
 ) -> None:
     image = await library.add_pending()
 
-    async def interrupt(_: bytes) -> None:
+    async def interrupt(_: bytes, **__: object) -> None:
         raise Overloaded("The server could not finish decoding this picture.")
 
     with monkeypatch.context() as patch:

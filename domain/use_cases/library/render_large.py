@@ -68,7 +68,7 @@ class RenderLarge:
                 raise files_missing(image) from None
         key = Variant.LARGE.key_of(image.id)
         await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
-        # Deleted meanwhile, with the files that there were. A sweep collects this one after a crash.
+        # Deleted meanwhile, with the files of then. After a crash, a sweep collects this one.
         if not await self.catalog.existing_ids([image.id]):
             await self.storage.delete([key])
             raise files_missing(image)

@@ -71,7 +71,7 @@ class PictureDecoder:
             pixel_sha256=pixel_sha256(middle, size),
             exif=read_exif(decoded.tags),
             pixels=pixels,
-            thumbnail=renditions.encode_webp(thumbnail),
+            thumbnail=renditions.encode_webp(thumbnail, renditions.THUMBNAIL_EFFORT),
             large=_render_large(decoded, middle) if with_large else None,
         )
 
@@ -154,7 +154,7 @@ def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes
     """Return LARGE. ``middle`` is the finished picture if it is not reduced."""
     if middle is None or max(decoded.image.size) > LARGE_SIDE:
         middle = decoded.finish(renditions.fit(decoded.image, longest=LARGE_SIDE))
-    return renditions.encode_webp(middle)
+    return renditions.encode_webp(middle, renditions.LARGE_EFFORT)
 
 
 def _reduce_to_middle(image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ import pytest
 
 from domain.entities.facets import Facet, FacetRequest
 from domain.entities.filters import DELETED, EVERYTHING
-from domain.entities.images import ImageStatus, Variant
+from domain.entities.images import ImageStatus
 from domain.entities.listing import Sort, Window
 from domain.entities.queries import ByText, SearchOptions
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME

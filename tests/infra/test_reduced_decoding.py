@@ -136,11 +136,14 @@ def test_hash_and_placeholder_hardly_differ_from_those_at_full_size(
 def test_renditions_hardly_differ_from_those_at_full_size(photo: bytes) -> None:
     reference = derived_at_full_size(photo)
     picture = PictureDecoder(PictureLimits(50_000_000, 1), 224).decode(photo)
-    for data in (picture.large, picture.thumbnail):
+    for data, effort in (
+        (picture.large, renditions.LARGE_EFFORT),
+        (picture.thumbnail, renditions.THUMBNAIL_EFFORT),
+    ):
         rendition = opened(data)
         small = reference.resize(rendition.size, Image.Resampling.LANCZOS, reducing_gap=3)
         # WebP blurs the colours of noise: what it makes of the reference is as far from it.
-        lossy = opened(renditions.encode_webp(small))
+        lossy = opened(renditions.encode_webp(small, effort))
         assert difference(rendition, small) < difference(lossy, small) + 2
 
 

@@ -31,6 +31,7 @@ from domain.use_cases.library.edit import (
 from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.read import ReadImage
+from domain.use_cases.library.render_large import RenderLarge
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
 from domain.use_cases.maintenance.claim_storage import ClaimStorage
@@ -188,7 +189,8 @@ def build_use_cases(
         max_bytes,
         limits.max_files_per_request,
     )
-    read = ReadImage(on.storage, on.external_files)
+    render_large = RenderLarge(imaging[Priority.EXAMPLE], on.catalog, on.storage)
+    read = ReadImage(on.storage, on.external_files, render_large)
     index = IndexImages(
         on.encoder,
         imaging[Priority.BACKGROUND],

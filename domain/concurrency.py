@@ -195,7 +195,7 @@ class Priority(IntEnum):
     UPLOAD = 0
     """A client waits for the result of a change."""
     EXAMPLE = 16
-    """A client waits for a search by an example picture, for which it may need no key."""
+    """A client waits for a search by an example picture, or for LARGE. It may need no key."""
     BACKGROUND = 128
     """Indexing, imports and backfills."""
 

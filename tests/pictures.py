@@ -41,7 +41,8 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes | None) -> Image.Image:
+    assert data is not None
     return Image.open(io.BytesIO(data))
 
 

@@ -143,6 +143,16 @@ class Image:
         """Whether the image is replaced when the same bytes arrive again."""
         return self.status in REPLACEABLE
 
+    @property
+    def required_variants(self) -> frozenset[Variant]:
+        """The variants that are in storage while the image is READY.
+
+        LARGE is rendered at its first request, from an original in storage. An original elsewhere
+        may vanish.
+        """
+        of_original = Variant.ORIGINAL if self.source is None else Variant.LARGE
+        return frozenset({of_original, Variant.THUMBNAIL})
+
     def with_picture(self, picture: Picture) -> Image:
         """Return the image as READY, with the facts of its decoded file."""
         return replace(
@@ -238,8 +248,9 @@ class Picture:
     differ only in compression or metadata."""
     exif: Exif | None
     pixels: Pixels
-    large: bytes
     thumbnail: bytes
+    large: bytes | None = None
+    """None where it is rendered at its first request."""
 
 
 def check_dimensions(width: int, height: int, *, max_pixels: int) -> None:

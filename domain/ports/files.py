@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from uuid import UUID
 
     from domain.concurrency import Priority
@@ -26,8 +26,21 @@ class Imaging(Protocol):
     def with_priority(self, priority: Priority) -> Self:
         """Return the same imaging, whose calls wait with another priority."""
 
-    async def decode(self, data: bytes) -> Picture:
-        """Check the format and the limits, decode once, and return the facts and the renditions."""
+    async def decode(
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Picture:
+        """Check the format and the limits, decode once, and return the facts and the renditions.
+
+        ``on_pixels`` is called once, with the pixels, before the renditions are made. Not making
+        LARGE takes about half of the time.
+        """
+
+    async def render_large(self, data: bytes) -> bytes:
+        """Check the format and the limits, and return LARGE alone, equal to that of ``decode``."""
 
     async def decode_pixels(self, data: bytes) -> Pixels:
         """Check the format and the limits, and decode at the size that an encoder needs."""

@@ -14,6 +14,7 @@ from domain.entities.uploads import Upload, sha256_of
 from domain.entities.work import FoundObject, IndexedImage
 from domain.errors import BytesMissing, ImageNotFound, Overloaded, Refusal, UploadRefusal
 from domain.use_cases.library.read import read_all
+from domain.use_cases.uploads.decode_and_embed import decode_and_embed
 from domain.use_cases.uploads.renditions import store
 
 if TYPE_CHECKING:
@@ -123,8 +124,10 @@ class IndexImages:
         return await self._decode_and_embed(task, image, data)
 
     async def _decode_and_embed(self, task: Task, image: Image, data: bytes) -> IndexedImage:
-        picture = await self.imaging.decode(data)
-        embedding = await self._embed(picture.pixels)
+        with_large = Variant.LARGE in image.required_variants
+        picture, embedding = await decode_and_embed(
+            self.imaging, self._embed, data, with_large=with_large
+        )
         await store(self.storage, image, picture)
         return IndexedImage(task, image.with_picture(picture), embedding)
 

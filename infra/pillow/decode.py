@@ -13,7 +13,7 @@ from infra.pillow.picture_files import PictureLimits, open_picture, translating_
 from infra.pillow.tiff_tags import read_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from PIL import Image
 
@@ -29,6 +29,7 @@ _MAX_CROPPED_RATIO = 8
 _MAX_RATIO = 32
 # A JPEG scaled by the decoder is blurrier than one resized afterwards: decode at twice the size.
 _DRAFT_OVERSAMPLING = 2
+_MIDDLE_SIDE = LARGE_SIDE // 2
 # The EXIF orientations that swap width and height.
 _TRANSPOSED_ORIENTATIONS = range(5, 9)
 
@@ -42,33 +43,46 @@ class PictureDecoder:
     takes_centre_crop: bool = False
     """Whether the encoder takes the middle square of a picture, or all of it."""
 
-    def decode(self, data: bytes) -> Picture:
+    def decode(
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Picture:
         """Decode a file once, and derive everything that the library stores of it.
 
-        Raises UploadRefusal.
+        ``on_pixels`` gets the pixels before the renditions are made. Raises UploadRefusal.
         """
         opened = open_picture(data, self.limits)
-        image, tags, transposed = self._decode_upright(opened, data, longest=LARGE_SIDE)
-        large = renditions.fit(image, longest=LARGE_SIDE)
-        thumbnail = renditions.fit(large, longest=THUMBNAIL_SIDE)
-        size = (opened.height, opened.width) if transposed else (opened.width, opened.height)
+        decoded = self._load(opened, data, longest=LARGE_SIDE)
+        middle = decoded.finish(_reduce_to_middle(decoded.image))
+        pixels = self._pixels(middle) if self._suffices(middle) else self._pixels_of(decoded)
+        if on_pixels:
+            on_pixels(pixels)
+        thumbnail = renditions.fit(middle, longest=THUMBNAIL_SIDE)
+        size = decoded.upright_size((opened.width, opened.height))
         return Picture(
             content_type=opened.content_type,
             width=size[0],
             height=size[1],
             placeholder=renditions.placeholder(thumbnail),
-            perceptual_hash=perceptual_hash(large),
-            pixel_sha256=pixel_sha256(large, size),
-            exif=read_exif(tags),
-            pixels=self._pixels(image),
-            large=renditions.encode_webp(large),
-            thumbnail=renditions.encode_webp(thumbnail),
+            perceptual_hash=perceptual_hash(thumbnail),
+            pixel_sha256=pixel_sha256(middle, size),
+            exif=read_exif(decoded.tags),
+            pixels=pixels,
+            thumbnail=renditions.encode_webp(thumbnail, renditions.THUMBNAIL_EFFORT),
+            large=_render_large(decoded, middle) if with_large else None,
         )
+
+    def render_large(self, data: bytes) -> bytes:
+        """Decode a file, and return LARGE alone. Raises UploadRefusal."""
+        decoded = self._load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
+        return _render_large(decoded)
 
     def decode_pixels(self, data: bytes) -> Pixels:
         """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
-        image, _, _ = self._decode_upright(open_picture(data, self.limits), data)
-        return self._pixels(image)
+        return self._pixels_of(self._load(open_picture(data, self.limits), data))
 
     def inspect(self, data: bytes) -> str:
         """Return the media type of a file by its header. Raises UploadRefusal."""
@@ -79,6 +93,12 @@ class PictureDecoder:
         """The shorter side of ``Pixels``."""
         return round(self.encoder_side * _ENCODER_OVERSAMPLING)
 
+    def _suffices(self, image: Image.Image) -> bool:
+        return min(image.size) >= self._shortest
+
+    def _pixels_of(self, decoded: _Decoded) -> Pixels:
+        return self._pixels(decoded.finish(renditions.fit(decoded.image, shortest=self._shortest)))
+
     def _pixels(self, image: Image.Image) -> Pixels:
         reduced = renditions.fit(image, shortest=self._shortest)
         if self.takes_centre_crop:
@@ -88,35 +108,66 @@ class PictureDecoder:
         reduced = renditions.on_white(reduced)
         return Pixels(reduced.width, reduced.height, reduced.tobytes())
 
-    def _decode_upright(
-        self, opened: OpenedPicture, data: bytes, *, longest: int = 0
-    ) -> tuple[Image.Image, Mapping[str, TagValue], bool]:
-        """Return the picture upright and in sRGB, its EXIF tags, and whether its sides swapped.
+    def _load(self, opened: OpenedPicture, data: bytes, *, longest: int = 0) -> _Decoded:
+        """Decode a picture, and reduce it by whole factors as far as two bounds allow.
 
-        The picture is reduced, but no further than ``longest`` and the encoder's input allow.
+        Its longer side stays above ``longest``, and the encoder's input is not touched.
         """
         image = opened.image
         with translating_errors():
+            shortest = _DRAFT_OVERSAMPLING * self._shortest
             if opened.content_type == "image/jpeg":
-                _set_draft_scale(
-                    image, longest=longest, shortest=_DRAFT_OVERSAMPLING * self._shortest
-                )
+                _set_draft_scale(image, renditions.factor(image, longest, shortest))
             image.load()
             tags = _read_tags(opened, data)
             profile = image.info.get("icc_profile")
             image = renditions.to_eight_bits(image)
-            image = renditions.fit(image, longest=longest, shortest=self._shortest)
-            image = renditions.to_srgb(image, profile)
+            image = renditions.reduce(image, renditions.factor(image, longest, shortest))
         # Pillow's HEIC and TIFF decoders apply the orientation themselves.
         is_upright = opened.content_type in {"image/heic", "image/tiff"}
         orientation = UPRIGHT if is_upright else orientation_of(tags)
-        transposed = orientation in _TRANSPOSED_ORIENTATIONS
-        return renditions.apply_orientation(image, orientation), tags, transposed
+        return _Decoded(image, tags, profile, orientation)
 
 
-def _set_draft_scale(image: Image.Image, *, longest: int, shortest: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A picture as its file stores it, of eight bits a channel, with what makes it upright sRGB."""
+
+    image: Image.Image
+    tags: Mapping[str, TagValue]
+    profile: bytes | None
+    orientation: int
+
+    def finish(self, reduced: Image.Image) -> Image.Image:
+        """Return a reduction of the picture upright and in sRGB."""
+        with translating_errors():
+            converted = renditions.to_srgb(reduced, self.profile)
+            return renditions.apply_orientation(converted, self.orientation)
+
+    def upright_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of the upright picture, by the one in its file."""
+        width, height = size
+        return (height, width) if self.orientation in _TRANSPOSED_ORIENTATIONS else size
+
+
+def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes:
+    """Return LARGE. ``middle`` is the finished picture if it is not reduced."""
+    if middle is None or max(decoded.image.size) > LARGE_SIDE:
+        middle = decoded.finish(renditions.fit(decoded.image, longest=LARGE_SIDE))
+    return renditions.encode_webp(middle, renditions.LARGE_EFFORT)
+
+
+def _reduce_to_middle(image: Image.Image) -> Image.Image:
+    """Return what all but LARGE is made of: a picture of 800 to 1,600 pixels, or a smaller file.
+
+    It does not depend on the encoder, except for long pictures, so that the digest does not.
+    """
+    longest = max(image.size)
+    return renditions.reduce(image, _MIDDLE_SIDE / longest) if longest > LARGE_SIDE else image
+
+
+def _set_draft_scale(image: Image.Image, factor: float) -> None:
     """Make the decoder scale a JPEG to 1/2, 1/4 or 1/8 in the DCT, if that is large enough."""
-    factor = max(longest / max(image.size), shortest / min(image.size))
     if factor < 1:
         width, height = image.size
         image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from domain.concurrency import AgeingQueue, Priority
+from domain.entities.images import Pixels
 from domain.errors import InvalidContent, Misconfigured, Overloaded
 from infra.pillow.decoder_protocol import (
     LENGTH_PREFIX,
@@ -24,7 +25,7 @@ from infra.pillow.decoder_protocol import (
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from infra.pillow.decoder_protocol import Response
 
@@ -98,8 +99,17 @@ class DecoderPool:
         self._is_closed = True
         await asyncio.gather(*(slot.close() for slot in self._slots))
 
-    async def run(self, task: object, data: bytes, *, priority: Priority) -> Response:
+    async def run(
+        self,
+        task: object,
+        data: bytes,
+        *,
+        priority: Priority,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Response:
         """Return the response to a task.
+
+        ``on_pixels`` gets the pixels that come before it: again, where the task runs again.
 
         Raises InvalidContent for a picture that exceeds a limit or crashes the process. Raises
         Overloaded where too many tasks wait, or no process lasted long enough to decode it.
@@ -110,7 +120,7 @@ class DecoderPool:
                 async with self._acquire(priority) as slot:
                     if self._is_closed:
                         break
-                    return await slot.run(pack_message(task, data))
+                    return await slot.run(pack_message(task, data), on_pixels)
             except _Interrupted as interruption:
                 log.warning("A picture was not decoded: %s", interruption)
         raise Overloaded("The server could not finish decoding this picture; send it again later.")
@@ -193,10 +203,10 @@ class _ProcessSlot:
         async with asyncio.timeout(_START_TIMEOUT_SECONDS):
             await self._receive()
 
-    async def run(self, message: bytes) -> Response:
+    async def run(self, message: bytes, on_pixels: Callable[[Pixels], object] | None) -> Response:
         """Return the response to a message. Raises InvalidContent, Overloaded or _Interrupted."""
         async with self._is_running:
-            return await self._run(message)
+            return await self._run(message, on_pixels)
 
     async def close(self) -> None:
         """Kill the process, and wait for the end of a task that runs."""
@@ -206,7 +216,7 @@ class _ProcessSlot:
         async with self._is_running:
             await self.kill()
 
-    async def _run(self, message: bytes) -> Response:
+    async def _run(self, message: bytes, on_pixels: Callable[[Pixels], object] | None) -> Response:
         try:
             await self.start()
         except (asyncio.IncompleteReadError, OSError) as error:
@@ -219,7 +229,11 @@ class _ProcessSlot:
         try:
             async with asyncio.timeout(self.limits.seconds + _MAX_IDLE_SECONDS):
                 await self._send(message)
-                return unpack_response(*await self._receive())
+                response = unpack_response(*await self._receive())
+                if on_pixels and isinstance(response, Pixels):
+                    on_pixels(response)
+                    return unpack_response(*await self._receive(), pixels=response)
+                return response
         except TimeoutError:
             await self.kill()
             raise Overloaded(

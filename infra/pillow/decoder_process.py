@@ -22,8 +22,10 @@ from infra.pillow.decoder_protocol import LENGTH_PREFIX, pack_message, pack_resp
 from infra.pillow.picture_files import PictureLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
+    from domain.entities.images import Pixels
     from infra.pillow.decoder_protocol import Response
 
 _IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,11 +41,17 @@ def serve(tasks: BinaryIO, responses: BinaryIO, *, cpu_seconds: float) -> None:
     while lengths := tasks.read(LENGTH_PREFIX.size):
         head, body = (tasks.read(length) for length in LENGTH_PREFIX.unpack(lengths))
         _extend_cpu_limit(cpu_seconds)
-        responses.write(pack_response(_run_task(json.loads(head), body)))
-        responses.flush()
+
+        def respond(response: Response) -> None:
+            responses.write(pack_response(response))
+            responses.flush()
+
+        respond(_run_task(json.loads(head), body, on_pixels=respond))
 
 
-def _run_task(task: dict[str, int | str], data: bytes) -> Response:
+def _run_task(
+    task: dict[str, int | str], data: bytes, *, on_pixels: Callable[[Pixels], None]
+) -> Response:
     decoder = PictureDecoder(
         PictureLimits(int(task["max_pixels"]), int(task["max_frames"])),
         int(task["encoder_side"]),
@@ -52,7 +60,11 @@ def _run_task(task: dict[str, int | str], data: bytes) -> Response:
     try:
         match task["name"]:
             case "decode":
-                return decoder.decode(data)
+                return decoder.decode(
+                    data, with_large=bool(task["with_large"]), on_pixels=on_pixels
+                )
+            case "render_large":
+                return decoder.render_large(data)
             case "inspect":
                 return decoder.inspect(data)
         return decoder.decode_pixels(data)

@@ -9,15 +9,11 @@ import json
 import struct
 from dataclasses import asdict
 from datetime import datetime
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from domain import errors
 from domain.entities.images import Exif, GeoPoint, Picture, Pixels
 from domain.errors import UploadRefusal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LENGTH_PREFIX = struct.Struct(">II")
 """The prefix of each message: the lengths of its head (JSON) and of its body, in bytes."""
@@ -25,8 +21,11 @@ LENGTH_PREFIX = struct.Struct(">II")
 MAX_HEAD_BYTES = 1 << 20
 MAX_BODY_BYTES = 1 << 28
 
-Response: TypeAlias = Picture | Pixels | str | UploadRefusal
-"""A string is the media type that ``inspect`` returns."""
+Response: TypeAlias = Picture | Pixels | bytes | str | UploadRefusal
+"""Bytes are the rendition of ``render_large``, a string is the media type of ``inspect``.
+
+The pixels of a Picture are a message before it, so that the encoder can begin.
+"""
 
 
 def pack_message(head: object, *parts: bytes) -> bytes:
@@ -42,13 +41,13 @@ def pack_response(response: Response) -> bytes:
         case UploadRefusal():
             return pack_message({"refusal": type(response).__name__, "message": response.message})
         case str():
-            return pack_message({"content_type": response})
+            return pack_message({"inspected": response})
+        case bytes():
+            return pack_message({"rendition": "large"}, response)
         case Pixels(width, height, rgb):
-            return pack_message({"pixels": [width, height], "lengths": [len(rgb)]}, rgb)
-    parts = response.pixels.rgb, response.large, response.thumbnail
+            return pack_message({"pixels": [width, height]}, rgb)
     head = {
-        "pixels": [response.pixels.width, response.pixels.height],
-        "lengths": [len(part) for part in parts],
+        "thumbnail_bytes": len(response.thumbnail),
         "content_type": response.content_type,
         "size": [response.width, response.height],
         "placeholder": response.placeholder,
@@ -56,25 +55,28 @@ def pack_response(response: Response) -> bytes:
         "pixel_sha256": response.pixel_sha256,
         "exif": response.exif and _pack_exif(response.exif),
     }
-    return pack_message(head, *parts)
+    return pack_message(head, response.thumbnail, response.large or b"")
 
 
-def unpack_response(head: bytes, body: bytes) -> Response:
-    """Return the response of a message: the inverse of ``pack_response``."""
+def unpack_response(head: bytes, body: bytes, *, pixels: Pixels | None = None) -> Response:
+    """Return the response of a message: the inverse of ``pack_response``.
+
+    ``pixels`` are those of the message before.
+    """
     fields: dict[str, Any] = json.loads(head)  # Any: each kind of response has other types
     if "refusal" in fields:
         error_class = getattr(errors, fields["refusal"])
         refusal: UploadRefusal = error_class(fields["message"])
         return refusal
-    if "pixels" not in fields:
-        return str(fields["content_type"])
-    rgb, *renditions = _split(body, fields["lengths"])
-    width, height = fields["pixels"]
-    pixels = Pixels(width, height, rgb)
-    if not renditions:
-        return pixels
+    if "inspected" in fields:
+        return str(fields["inspected"])
+    if "rendition" in fields:
+        return body
+    if pixels is None:
+        width, height = fields["pixels"]
+        return Pixels(width, height, body)
     width, height = fields["size"]
-    large, thumbnail = renditions
+    thumbnail_bytes = fields["thumbnail_bytes"]
     return Picture(
         content_type=fields["content_type"],
         width=width,
@@ -84,14 +86,9 @@ def unpack_response(head: bytes, body: bytes) -> Response:
         pixel_sha256=fields["pixel_sha256"],
         exif=_unpack_exif(fields["exif"]) if fields["exif"] else None,
         pixels=pixels,
-        large=large,
-        thumbnail=thumbnail,
+        thumbnail=body[:thumbnail_bytes],
+        large=body[thumbnail_bytes:] or None,
     )
-
-
-def _split(body: bytes, lengths: Sequence[int]) -> list[bytes]:
-    ends = accumulate(lengths)
-    return [body[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 def _pack_exif(exif: Exif) -> dict[str, object]:

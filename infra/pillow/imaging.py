@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from domain.concurrency import Priority
 from domain.entities.images import Picture, Pixels
 from domain.errors import UploadRefusal
 from infra.pillow.decoder_pool import DecoderLimits, DecoderPool
 from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ACCEPTED_CONTENT_TYPES", "PillowImaging"]
 
@@ -67,10 +70,29 @@ class PillowImaging:
         other._priority = priority  # noqa: SLF001 - a copy
         return other
 
-    async def decode(self, data: bytes) -> Picture:
-        picture = await self._run("decode", data)
+    async def decode(
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Picture:
+        announced: list[Pixels] = []
+
+        def announce(pixels: Pixels) -> None:
+            # A task that runs again, in another process, sends its pixels again.
+            if on_pixels and not announced:
+                on_pixels(pixels)
+            announced.append(pixels)
+
+        picture = await self._run("decode", data, on_pixels=announce, with_large=with_large)
         assert isinstance(picture, Picture)  # noqa: S101 - the result type of this task
         return picture
+
+    async def render_large(self, data: bytes) -> bytes:
+        rendition = await self._run("render_large", data)
+        assert isinstance(rendition, bytes)  # noqa: S101 - the result type of this task
+        return rendition
 
     async def decode_pixels(self, data: bytes) -> Pixels:
         pixels = await self._run("decode_pixels", data)
@@ -82,9 +104,16 @@ class PillowImaging:
         assert isinstance(content_type, str)  # noqa: S101 - the result type of this task
         return content_type
 
-    async def _run(self, name: str, data: bytes) -> Picture | Pixels | str:
-        task = {"name": name} | self._options
-        response = await self._pool.run(task, data, priority=self._priority)
+    async def _run(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        on_pixels: Callable[[Pixels], object] | None = None,
+        **options: bool,
+    ) -> Picture | Pixels | bytes | str:
+        task = {"name": name} | self._options | options
+        response = await self._pool.run(task, data, priority=self._priority, on_pixels=on_pixels)
         if isinstance(response, UploadRefusal):
             raise response
         return response

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 MAX_SIDE_PIXELS = 100
 _LUMINANCE_FREQUENCIES = 7
 _COLOUR_FREQUENCIES = 3
 # Not value / 255, which rounds otherwise than the reference implementation.
-_INTENSITIES = [1 / 255 * value for value in range(256)]
+_INTENSITIES = np.array([1 / 255 * value for value in range(256)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +49,17 @@ def thumbhash(width: int, height: int, rgb: bytes) -> bytes:
         raise ValueError(f"{width}x{height} does not fit in {MAX_SIDE_PIXELS}x{MAX_SIDE_PIXELS}")
     if len(rgb) != 3 * width * height:
         raise ValueError(f"{len(rgb)} bytes are not {width}x{height} pixels of RGB")
-    red, green, blue = ([_INTENSITIES[value] for value in rgb[channel::3]] for channel in range(3))
-    pixels = list(zip(red, green, blue, strict=True))
+    red, green, blue = _INTENSITIES[np.frombuffer(rgb, np.uint8)].reshape(-1, 3).T
 
     longest = max(width, height)
     across = max(1, round(_LUMINANCE_FREQUENCIES * width / longest))
     down = max(1, round(_LUMINANCE_FREQUENCIES * height / longest))
-    columns = _column_waves(width, height, frequencies=max(_COLOUR_FREQUENCIES, across))
-    rows = _row_waves(width, height, frequencies=max(_COLOUR_FREQUENCIES, down))
-    luminance = _transform([(r + g + b) / 3 for r, g, b in pixels], columns, rows)
+    columns = _waves(width, frequencies=max(_COLOUR_FREQUENCIES, across))
+    rows = _waves(height, frequencies=max(_COLOUR_FREQUENCIES, down))
+    luminance = _transform((red + green + blue) / 3, columns, rows)
     columns, rows = columns[:_COLOUR_FREQUENCIES], rows[:_COLOUR_FREQUENCIES]
-    yellow_blue = _transform([(r + g) / 2 - b for r, g, b in pixels], columns, rows)
-    red_green = _transform([r - g for r, g, _ in pixels], columns, rows)
+    yellow_blue = _transform((red + green) / 2 - blue, columns, rows)
+    red_green = _transform(red - green, columns, rows)
 
     is_landscape = width > height
     head = (
@@ -78,43 +81,31 @@ def thumbhash(width: int, height: int, rgb: bytes) -> bytes:
     return head.to_bytes(3, "little") + tail.to_bytes(2, "little") + coefficients
 
 
-def _column_waves(width: int, height: int, *, frequencies: int) -> list[list[float]]:
-    """Return a cosine across the picture for each frequency, by pixel."""
-    return [
-        [cos(pi / width * frequency * (x + 0.5)) for x in range(width)] * height
-        for frequency in range(frequencies)
-    ]
-
-
-def _row_waves(width: int, height: int, *, frequencies: int) -> list[list[float]]:
-    """Return a cosine down the picture for each frequency, by pixel."""
-    waves = []
-    for frequency in range(frequencies):
-        cosines = (cos(pi / height * frequency * (y + 0.5)) for y in range(height))
-        waves.append([cosine for cosine in cosines for _ in range(width)])
-    return waves
+def _waves(length: int, *, frequencies: int) -> NDArray[np.float64]:
+    """Return a cosine along a side of the picture for each frequency."""
+    return np.array(
+        [
+            # By the C library, whose rounding the hashes of single colours show.
+            [cos(pi / length * frequency * (position + 0.5)) for position in range(length)]
+            for frequency in range(frequencies)
+        ]
+    )
 
 
 def _transform(
-    channel: list[float], columns: list[list[float]], rows: list[list[float]]
+    channel: NDArray[np.float64], columns: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> _Spectrum:
     """Return the coefficients of a channel whose frequencies fall below the diagonal."""
     across, down = len(columns), len(rows)
-    # One list for each column frequency, as every row frequency needs it again.
-    modulated = [
-        [value * cosine for value, cosine in zip(channel, wave, strict=True)] for wave in columns
-    ]
-    coefficients = []
+    pixels = channel.reshape(rows.shape[1], columns.shape[1])
+    coefficients: list[float] = []
     for row, wave in enumerate(rows):
-        for column, values in enumerate(modulated):
-            if column * down >= across * (down - row):
-                break
-            # In a picture of one colour, AC coefficients are rounding errors, which the scale
-            # magnifies. To hash it like the reference implementation, products and sums keep its
-            # order: not sum(), which compensates since Python 3.12, and no sum for each row.
-            total = 0.0
-            for value, cosine in zip(values, wave, strict=True):
-                total += value * cosine
-            coefficients.append(total / len(channel))
+        kept = [column for column in range(across) if column * down < across * (down - row)]
+        # In a picture of one colour, AC coefficients are rounding errors, which the scale
+        # magnifies. To hash it like the reference implementation, products and sums keep its
+        # order: no matrix products, no sum for each row, and cumsum(), as sum() adds in pairs.
+        products = pixels * columns[kept, None, :] * wave[:, None]
+        totals = products.reshape(len(kept), -1).cumsum(axis=1)[:, -1]
+        coefficients += (totals / channel.size).tolist()
     dc, *ac = coefficients
     return _Spectrum(dc, ac, scale=max(map(abs, ac)))

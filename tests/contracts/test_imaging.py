@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +17,7 @@ from tests.fakes.imaging import FakeImaging, picture_file
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from domain.entities.images import Pixels
     from domain.ports import Imaging
 
 RED = (200, 30, 40)
@@ -82,8 +83,24 @@ async def test_renditions_are_files_that_are_downscaled_but_never_upscaled(
         (small_file.large, (40, 30)),
         (small_file.thumbnail, (40, 30)),
     ]:
+        assert data
         rendition = await subject.imaging.decode(data)
         assert expected == (rendition.width, rendition.height)
+
+
+async def test_the_pixels_are_announced_once_before_the_picture(subject: Subject) -> None:
+    announced: list[Pixels] = []
+    data = subject.file(RED, (800, 400))
+    picture = await subject.imaging.decode(data, on_pixels=announced.append)
+    assert [picture.pixels] == announced
+
+
+async def test_large_is_made_on_request_alone_and_equals_that_of_decode(subject: Subject) -> None:
+    for size in ((2000, 1000), (40, 30)):
+        data = subject.file(RED, size)
+        whole = await subject.imaging.decode(data)
+        assert whole.large == await subject.imaging.render_large(data)
+        assert replace(whole, large=None) == await subject.imaging.decode(data, with_large=False)
 
 
 async def test_equal_bytes_are_decoded_to_equal_pictures(subject: Subject) -> None:
@@ -104,6 +121,8 @@ async def _assert_too_many_pixels(imaging: Imaging, data: bytes) -> None:
     with pytest.raises(TooManyPixels, match="pixels"):
         await imaging.decode_pixels(data)
     with pytest.raises(TooManyPixels, match="pixels"):
+        await imaging.render_large(data)
+    with pytest.raises(TooManyPixels, match="pixels"):
         await imaging.inspect(data)
 
 
@@ -114,6 +133,8 @@ async def test_files_of_other_formats_are_refused(subject: Subject, data: bytes)
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
         await subject.imaging.decode_pixels(data)
     with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
+        await subject.imaging.render_large(data)
+    with pytest.raises(UnsupportedFormat, match=r"\w+.*[.]$"):
         await subject.imaging.inspect(data)
 
 
@@ -123,3 +144,5 @@ async def test_a_truncated_picture_is_refused(subject: Subject) -> None:
         await subject.imaging.decode(broken)
     with pytest.raises(InvalidContent, match=r"damaged.*xport it again"):
         await subject.imaging.decode_pixels(broken)
+    with pytest.raises(InvalidContent, match=r"damaged.*xport it again"):
+        await subject.imaging.render_large(broken)

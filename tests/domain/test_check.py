@@ -79,21 +79,45 @@ async def test_a_complete_library_has_no_faults(check: CheckLibrary, by_colour: 
     assert not report.counts
 
 
-@pytest.mark.parametrize("variant", [Variant.LARGE, Variant.THUMBNAIL])
-async def test_a_missing_rendition_is_made_again(
+async def indexed_object(index: IndexImages, library: LibraryWithTasks) -> Image:
+    found = library.add_object()
+    assert [1] == [ended async for ended in index()]
+    return await library.image(found.id)
+
+
+@pytest.mark.parametrize(
+    ("is_external", "variant"),
+    [(False, Variant.THUMBNAIL), (True, Variant.THUMBNAIL), (True, Variant.LARGE)],
+)
+async def test_a_missing_rendition_is_made_again(  # noqa: PLR0913 - one parameter for each part
     check: CheckLibrary,
     use_cases: UseCases,
     index: IndexImages,
-    storage: MemoryStorage,
+    library: LibraryWithTasks,
+    *,
+    is_external: bool,
     variant: Variant,
 ) -> None:
-    image = await upload_picture(use_cases)
-    await storage.delete([variant.key_of(image.id)])
+    upload_or_import = indexed_object(index, library) if is_external else upload_picture(use_cases)
+    image = await upload_or_import
+    await library.storage.delete([variant.key_of(image.id)])
     assert {Fault.NO_RENDITION: [image.id]} == (await check()).examples
     assert 1 == (await check(repair=True)).repaired
     assert [1] == [ended async for ended in index()]
     assert not (await check()).counts
-    assert image == (await use_cases.get([image.id]))[image.id]
+    repaired = (await use_cases.get([image.id]))[image.id]
+    assert (image.status, image.perceptual_hash) == (repaired.status, repaired.perceptual_hash)
+
+
+async def test_large_of_an_original_in_storage_may_be_missing_and_is_no_orphan(
+    check: CheckLibrary, use_cases: UseCases, library: LibraryWithTasks
+) -> None:
+    image = await upload_picture(use_cases)
+    assert Variant.LARGE.key_of(image.id) not in library.storage.objects
+    assert not (await check()).counts
+    await use_cases.read(image, Variant.LARGE)
+    assert Variant.LARGE.key_of(image.id) in library.storage.objects
+    assert not (await check()).counts
 
 
 async def test_an_image_without_its_original_is_failed_until_it_is_uploaded_again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,9 +43,9 @@ class Album:
         self.decoded = self.read = 0
         decode, open_file = imaging.decode, listing.external_files.open
 
-        async def count_decoded(data: bytes) -> object:
+        async def count_decoded(data: bytes, **options: Any) -> object:  # noqa: ANN401 - passed through
             self.decoded += 1
-            return await decode(data)
+            return await decode(data, **options)
 
         async def count_read(*arguments: object) -> object:
             self.read += 1

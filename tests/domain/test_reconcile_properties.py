@@ -18,6 +18,7 @@ from domain.use_cases.imports.reconcile import ReconcileObjects
 from domain.use_cases.indexing import IndexImages
 from domain.use_cases.library.edit import DeleteImages
 from domain.use_cases.library.read import ReadImage, read_all
+from domain.use_cases.library.render_large import RenderLarge
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.clock import SettableClock
 from tests.fakes.encoder import FakeEncoder
@@ -62,12 +63,17 @@ class Scenario:
         self.catalog = MemoryCatalog()
         self.work_queue = MemoryWorkQueue(self.catalog, self.clock)
         external_files = self.object_listing.external_files
+        self.read_image = ReadImage(
+            self.storage,
+            external_files,
+            RenderLarge(FakeImaging(), self.catalog, self.storage),
+        )
         self.index_images = IndexImages(
             FakeEncoder(),
             FakeImaging(),
             self.storage,
             external_files,
-            ReadImage(self.storage, external_files),
+            self.read_image,
             self.work_queue,
             self.clock,
             1_000,
@@ -144,8 +150,7 @@ class Scenario:
     async def check(self) -> None:
         files = set(self.object_listing.external_files.files.values())
         images = self.catalog.all()
-        read = ReadImage(self.storage, self.object_listing.external_files)
-        here = [await read_all(await read(image, Variant.ORIGINAL)) for image in images]
+        here = [await read_all(await self.read_image(image, Variant.ORIGINAL)) for image in images]
         assert [image.sha256 for image in images] == [await sha256_of(data) for data in here]
         assert not self.deleted & {image.sha256 for image in images}
         assert len(here) == len(set(here))
@@ -153,8 +158,7 @@ class Scenario:
         for data in files - set(here):
             pixels = (await FakeImaging().decode(data)).pixel_sha256
             assert await sha256_of(data) in self.deleted or pixels in self.deleted_pixels
-        renditions = (Variant.LARGE, Variant.THUMBNAIL)
-        keys = {variant.key_of(image.id) for image in images for variant in renditions}
+        keys = {variant.key_of(image.id) for image in images for variant in image.required_variants}
         assert keys == set(self.storage.objects)
         assert {} == self.work_queue.entries
 

@@ -68,7 +68,9 @@ async def test_uploading_a_picture_that_waits_for_a_worker_indexes_it(
     assert (ImageStatus.READY, ("mine",)) == (outcome.image.status, outcome.image.tags)
     assert await library.image(waiting.id) == outcome.image
     assert {waiting.id} == set(await library.catalog.embeddings([waiting.id]))
-    assert {variant.key_of(waiting.id) for variant in Variant} == set(library.storage.objects)
+    assert {variant.key_of(waiting.id) for variant in waiting.required_variants} == set(
+        library.storage.objects
+    )
     assert [1] == [ended async for ended in index()]
     assert await library.image(waiting.id) == outcome.image
 
@@ -100,4 +102,5 @@ async def test_a_picture_that_stops_waiting_while_it_is_uploaded_again_is_found(
     assert (is_same, is_same) == (outcome.image.id == waiting.id, outcome.is_duplicate)
     assert ImageStatus.READY is outcome.image.status
     assert [outcome.image] == library.catalog.all()
-    assert {variant.key_of(outcome.image.id) for variant in Variant} == set(library.storage.objects)
+    kept = {variant.key_of(outcome.image.id) for variant in outcome.image.required_variants}
+    assert kept == set(library.storage.objects)

@@ -27,8 +27,10 @@ from tests.fakes.files import upload
 from tests.fakes.imaging import FakeImaging, picture_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from domain import UseCases
-    from domain.entities.images import Picture
+    from domain.entities.images import Picture, Pixels
     from domain.errors import Refusal
     from tests.fakes.catalog import MemoryCatalog
     from tests.fakes.clock import SettableClock
@@ -63,7 +65,7 @@ async def test_an_uploaded_picture_is_an_image_with_its_facts(
     assert (image.alt_text, image.failure_reason) == (None, None)
 
 
-async def test_the_original_and_two_renditions_of_an_upload_are_stored(
+async def test_the_original_and_the_thumbnail_of_an_upload_are_stored(
     use_cases: UseCases, imaging: FakeImaging, storage: MemoryStorage
 ) -> None:
     [outcome] = await use_cases.upload([upload(RED)])
@@ -72,7 +74,6 @@ async def test_the_original_and_two_renditions_of_an_upload_are_stored(
     picture = await imaging.decode(RED)
     assert {
         Variant.ORIGINAL.key_of(image_id): RED,
-        Variant.LARGE.key_of(image_id): picture.large,
         Variant.THUMBNAIL.key_of(image_id): picture.thumbnail,
     } == storage.objects
 
@@ -85,7 +86,7 @@ async def test_the_same_bytes_again_are_the_same_image(
 
     assert UploadedImage(uploaded(first).image, is_duplicate=True) == again
     assert encoder.calls == 1
-    assert len(storage.objects) == 3
+    assert len(storage.objects) == 2
 
 
 async def test_tags_are_added_to_an_existing_image(use_cases: UseCases) -> None:
@@ -105,7 +106,7 @@ async def test_the_same_bytes_twice_in_one_request_are_encoded_once(
     assert len({outcome.image.id for outcome in outcomes}) == 1
     assert sorted(outcome.is_duplicate for outcome in outcomes) == [False, True, True, True, True]
     assert encoder.calls == 1
-    assert len(storage.objects) == 3
+    assert len(storage.objects) == 2
 
 
 async def test_a_refused_file_does_not_block_the_others_and_outcomes_keep_the_order(
@@ -155,7 +156,7 @@ async def test_a_file_refused_by_an_overloaded_encoder_leaves_nothing(
 
     assert uploaded(existing).is_duplicate
     assert isinstance(new, Overloaded)
-    assert len(storage.objects) == 3
+    assert len(storage.objects) == 2
 
 
 async def test_no_files_have_no_outcomes(use_cases: UseCases) -> None:
@@ -200,9 +201,15 @@ class CountingImaging(FakeImaging):
 
         return Upload("picture.png", 1, read)
 
-    async def decode(self, data: bytes) -> Picture:
+    async def decode(
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Picture:
         await self.is_full.wait()
-        picture = await super().decode(data)
+        picture = await super().decode(data, with_large=with_large, on_pixels=on_pixels)
         self.files -= 1
         return picture
 

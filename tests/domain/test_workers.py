@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,7 +38,7 @@ async def test_a_stopped_worker_returns_its_tasks_to_the_queue(
     image = await library.add_pending()
     never, begun = asyncio.Event(), asyncio.Event()
 
-    async def hang(_: bytes) -> None:
+    async def hang(_: bytes, **__: object) -> None:
         begun.set()
         await never.wait()
 
@@ -74,7 +74,7 @@ async def test_a_worker_that_cannot_return_its_tasks_stops_nevertheless(
     await library.add_pending()
     begun = asyncio.Event()
 
-    async def hang(_: bytes) -> None:
+    async def hang(_: bytes, **__: object) -> None:
         begun.set()
         await asyncio.Event().wait()
 
@@ -129,9 +129,9 @@ async def test_leases_are_extended_while_a_task_is_processed(
         if tasks:
             extended.set()
 
-    async def slow(data: bytes) -> object:
+    async def slow(data: bytes, **options: Any) -> object:  # noqa: ANN401 - passed through
         await extended.wait()
-        return await decode(data)
+        return await decode(data, **options)
 
     monkeypatch.setattr(library.work_queue, "extend", extend_and_record)
     monkeypatch.setattr(imaging, "decode", slow)

@@ -56,7 +56,8 @@ def test_a_library_is_checked_and_repaired_by_a_separate_worker(
         ids = [node["id"] for node in server.ask(IMAGES)["images"]["nodes"]]
         folders = sorted((tmp_path / "files").glob("*/*"))
         assert len(ids) == len(folders)
-        (folders[0] / "large").unlink()
+        assert not (folders[0] / "large").exists()
+        (folders[0] / "thumbnail").unlink()
         shutil.rmtree(folders[1])
         (folders[2] / "original").write_bytes(b"rot")
         ill = pictograph("check", settings=settings)

@@ -19,6 +19,8 @@ from domain.entities.images import (
 from domain.errors import InvalidContent, UnsupportedFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from domain.concurrency import Priority
     from domain.entities.images import Exif
 
@@ -51,8 +53,17 @@ class FakeImaging:
     def with_priority(self, priority: Priority) -> Self:  # noqa: ARG002 - nothing waits here
         return self
 
-    async def decode(self, data: bytes) -> Picture:
+    async def decode(
+        self,
+        data: bytes,
+        *,
+        with_large: bool = True,
+        on_pixels: Callable[[Pixels], object] | None = None,
+    ) -> Picture:
         width, height, colour = self._read(data)
+        pixels = _flat(width, height, colour)
+        if on_pixels:
+            on_pixels(pixels)
         return Picture(
             content_type="image/png",
             width=width,
@@ -61,10 +72,14 @@ class FakeImaging:
             perceptual_hash=FLAT if len(set(colour)) == 1 else hashlib.sha256(colour).digest(),
             pixel_sha256=hashlib.sha256(b"%d %d " % (width, height) + colour).hexdigest(),
             exif=self.exif.get(data),
-            pixels=_flat(width, height, colour),
-            large=_rendition(width, height, LARGE_SIDE, colour=colour),
+            pixels=pixels,
             thumbnail=_rendition(width, height, THUMBNAIL_SIDE, colour=colour),
+            large=await self.render_large(data) if with_large else None,
         )
+
+    async def render_large(self, data: bytes) -> bytes:
+        width, height, colour = self._read(data)
+        return _rendition(width, height, LARGE_SIDE, colour=colour)
 
     async def decode_pixels(self, data: bytes) -> Pixels:
         return _flat(*self._read(data))

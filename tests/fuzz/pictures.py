@@ -122,6 +122,7 @@ def check(picture: Picture) -> None:
     assert len(pixels.rgb) == 3 * pixels.width * pixels.height
     assert picture.content_type in ACCEPTED_CONTENT_TYPES
     for rendition in (picture.large, picture.thumbnail):
+        assert rendition
         assert rendition[8:12] == b"WEBP"
     for text in picture.exif.all.values() if picture.exif else ():
         assert "\0" not in text

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,9 +49,12 @@ def responses_to(*tasks: bytes) -> Iterator[Response]:
     output.seek(0)
     head, body = LENGTH_PREFIX.unpack(output.read(LENGTH_PREFIX.size))
     assert (json.loads(output.read(head)), body) == ("ready", 0)
+    pixels = None
     while lengths := output.read(LENGTH_PREFIX.size):
         head, body = LENGTH_PREFIX.unpack(lengths)
-        yield unpack_response(output.read(head), output.read(body))
+        response = unpack_response(output.read(head), output.read(body), pixels=pixels)
+        yield response
+        pixels = response if isinstance(response, Pixels) else None
 
 
 def test_a_decoder_process_responds_to_one_task_after_another(
@@ -58,26 +62,33 @@ def test_a_decoder_process_responds_to_one_task_after_another(
 ) -> None:
     data = encoded(flag((90, 60)), "JPEG", exif=some_exif(6))
     decoder = PictureDecoder(PictureLimits(10_000, 5), encoder_side=16, takes_centre_crop=True)
-    assert [decoder.decode(data), decoder.decode_pixels(data)] == list(
+    picture = decoder.decode(data)
+    expected = [picture.large, picture.pixels, replace(picture, large=None), picture.pixels]
+    assert expected == list(
         responses_to(
-            pack_message({"name": "decode", **OPTIONS}, data),
+            pack_message({"name": "render_large", **OPTIONS}, data),
+            pack_message({"name": "decode", "with_large": False, **OPTIONS}, data),
             pack_message({"name": "decode_pixels", **OPTIONS}, data),
         )
     )
-    assert len(cpu_limit) == 2
+    assert len(cpu_limit) == 3
 
 
 def test_a_refusal_is_a_response_and_the_next_task_runs() -> None:
     data = encoded(flag((90, 60)), "PNG")
-    no_picture, too_large, picture = responses_to(
-        pack_message({"name": "decode", **OPTIONS}, b"no picture"),
-        pack_message({"name": "decode", **OPTIONS}, encoded(flag((900, 60)), "PNG")),
-        pack_message({"name": "decode", **OPTIONS}, data),
+    no_picture, too_large, pixels, picture = responses_to(
+        pack_message({"name": "decode", "with_large": True, **OPTIONS}, b"no picture"),
+        pack_message(
+            {"name": "decode", "with_large": True, **OPTIONS}, encoded(flag((900, 60)), "PNG")
+        ),
+        pack_message({"name": "decode", "with_large": True, **OPTIONS}, data),
     )
     assert isinstance(no_picture, UnsupportedFormat)
     assert isinstance(too_large, TooManyPixels)
     assert "900 x 60 pixels" in too_large.message
     assert isinstance(picture, Picture)
+    assert picture.large
+    assert pixels == picture.pixels
     assert picture.exif is None
 
 
@@ -112,4 +123,4 @@ def test_a_decoder_process_sets_its_limits_and_redirects_the_output_of_decoders(
     assert {signal.SIG_IGN} == {actions[each] for each in (signal.SIGTERM, signal.SIGINT)}
     assert signal.SIG_DFL is actions[signal.SIGXCPU]
     assert "1000" == oom_score.read_text()
-    assert (tmp_path / "1").read_bytes().count(b"lengths") == 1
+    assert (tmp_path / "1").read_bytes().count(b"pixels") == 1

@@ -23,6 +23,7 @@ from domain.use_cases.imports.reconcile import ReconcileObjects
 from domain.use_cases.indexing import IndexImages
 from domain.use_cases.library.edit import DeleteImages
 from domain.use_cases.library.read import ReadImage, read_all
+from domain.use_cases.library.render_large import RenderLarge
 from infra.external_files import ExternalLocations
 from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of
@@ -163,12 +164,14 @@ class ImportedPlace:
         self.forget = ForgetMissing(
             PostgresMissingObjects(self.engine), self.storage, MISSING_GRACE_PERIOD
         )
+        render_large = RenderLarge(FakeImaging(), self.catalog, self.storage)
+        self.read_image = ReadImage(self.storage, self.listing, render_large)
         self.index = IndexImages(
             self.encoder,
             FakeImaging(),
             self.storage,
             self.reads,
-            ReadImage(self.storage, self.listing),
+            self.read_image,
             PostgresWorkQueue(self.engine, model),
             SettableClock(),
             1_000,
@@ -268,8 +271,8 @@ async def test_files_that_are_renamed_touched_swapped_or_rewritten_keep_their_im
     }
     assert (0, 0) == await imported.run()
     for name, image in touched.items():
-        read = ReadImage(imported.storage, imported.listing)
-        assert await place.read(name) == await read_all(await read(image, Variant.ORIGINAL))
+        blob = await imported.read_image(image, Variant.ORIGINAL)
+        assert await place.read(name) == await read_all(blob)
 
     await place.put("b/0", picture(0, "rated"))
     await place.move("b/2", "b/swap")

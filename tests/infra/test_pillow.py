@@ -320,7 +320,7 @@ async def test_output_of_decoders_reaches_neither_responses_nor_log(
 async def test_decoder_processes_load_no_large_library() -> None:
     program = (
         "import sys, infra.pillow.decoder_process;"
-        "print({'torch', 'numpy', 'pydantic'} & {*sys.modules})"
+        "print({'torch', 'scipy', 'pydantic'} & {*sys.modules})"
     )
     python = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE

@@ -55,7 +55,7 @@ class HashImages:
     async def _hash(self, image_id: UUID) -> None:
         try:
             blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
-            picture = await self.imaging.decode(await read_all(blob))
+            picture = await self.imaging.decode(await read_all(blob), with_large=False)
         except (UploadRefusal, Overloaded, BytesMissing) as error:
             logger.warning("image %s is not compared with others: %r", image_id, error)
             return

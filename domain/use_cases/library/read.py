@@ -10,6 +10,8 @@ from domain.entities.images import Variant
 from domain.errors import BytesMissing, ImageNotFound, InvalidContent
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from domain.entities.images import Image
     from domain.entities.storage import Blob, ByteRange
     from domain.ports import ExternalFiles, Storage
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
 class ReadImage:
     """Opens a variant of an image. An original that was not copied is opened at its source.
 
+    LARGE is rendered where it is missing and can be made of the original.
     Raises ImageNotFound where the bytes are gone, also while the image is being deleted, or where
     the source has changed since it was indexed. Raises ValueError for a range past the end.
     """
 
     storage: Storage
     external_files: ExternalFiles
+    render_large: Callable[[Image], Awaitable[None]]
+    """Stores LARGE. Raises ImageNotFound where it cannot be made."""
 
     async def __call__(
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
@@ -37,12 +42,24 @@ class ReadImage:
                     f"The original of image {image.id} is missing at its source, or has changed "
                     "there; import it again."
                 ) from None
+        key = variant.key_of(image.id)
         try:
-            return await self.storage.open(variant.key_of(image.id), byte_range)
+            return await self.storage.open(key, byte_range)
         except BytesMissing:
-            raise ImageNotFound(
-                f"The file of image {image.id} is missing; the image may have been deleted."
-            ) from None
+            if variant is not Variant.LARGE:
+                raise files_missing(image) from None
+        await self.render_large(image)
+        try:
+            return await self.storage.open(key, byte_range)
+        except BytesMissing:
+            raise files_missing(image) from None
+
+
+def files_missing(image: Image) -> ImageNotFound:
+    """Return the refusal for an image without a file."""
+    return ImageNotFound(
+        f"The file of image {image.id} is missing; the image may have been deleted."
+    )
 
 
 async def read_all(blob: Blob) -> bytes:

@@ -250,8 +250,9 @@ class CheckLibrary:
 
 def _missing_variant(image: Image, stored: frozenset[Variant]) -> Fault | None:
     """Return what is missing. A PROCESSING image has no renditions yet."""
-    if image.source is None and Variant.ORIGINAL not in stored:
+    missing = image.required_variants - stored
+    if Variant.ORIGINAL in missing:
         return Fault.NO_ORIGINAL
-    if image.status is ImageStatus.READY and not {Variant.LARGE, Variant.THUMBNAIL} <= stored:
+    if image.status is ImageStatus.READY and missing:
         return Fault.NO_RENDITION
     return None

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 async def store(
     storage: Storage, image: Image, picture: Picture, *, original: bytes | None = None
 ) -> None:
-    """Write LARGE and THUMBNAIL concurrently, and the original where it is given."""
-    variants = [
-        (Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE),
-        (Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE),
-    ]
+    """Write the renditions that were made concurrently, and the original where it is given."""
+    variants = [(Variant.THUMBNAIL, picture.thumbnail, RENDITION_CONTENT_TYPE)]
+    if picture.large is not None:
+        variants.append((Variant.LARGE, picture.large, RENDITION_CONTENT_TYPE))
     if original is not None:
         variants.append((Variant.ORIGINAL, original, picture.content_type))
     try:

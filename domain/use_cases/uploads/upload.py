@@ -12,12 +12,15 @@ from domain.entities.images import Image, ImageStatus, Variant, uuid7
 from domain.entities.tags import clean_tags
 from domain.entities.uploads import UploadedImage, all_outcomes, sha256_of, without_traceback
 from domain.errors import Refusal, TooManyFiles
+from domain.use_cases.uploads.decode_and_embed import decode_and_embed
 from domain.use_cases.uploads.renditions import store
 from domain.use_cases.uploads.reupload import reupload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from domain.entities.embeddings import Embedding
+    from domain.entities.images import Picture, Pixels
     from domain.entities.uploads import Upload
     from domain.ports import Catalog, Clock, Encoder, Imaging, Ingestion, Storage, Trash
 
@@ -84,8 +87,7 @@ class UploadImages:
 
     async def _index(self, image: Image, data: bytes) -> Image | None:
         """Index an image that waits for a worker; return None if it does not exist any more."""
-        picture = await self.imaging.decode(data)
-        [embedding] = await self.encoder.encode_images([picture.pixels])
+        picture, embedding = await self._decode_and_embed(data)
         await store(self.storage, image, picture)
         await self.ingestion.make_ready(image.with_picture(picture), embedding)
         indexed = (await self.catalog.get([image.id])).get(image.id)
@@ -98,11 +100,18 @@ class UploadImages:
             return await self._reupload(indexed, data, ())
         return indexed
 
+    async def _decode_and_embed(self, data: bytes) -> tuple[Picture, Embedding]:
+        async def embed(pixels: Pixels) -> Embedding:
+            [embedding] = await self.encoder.encode_images([pixels])
+            return embedding
+
+        # The original is stored here, so that LARGE can be rendered of it.
+        return await decode_and_embed(self.imaging, embed, data, with_large=False)
+
     async def _insert(
         self, data: bytes, sha256: str, *, filename: str, tags: tuple[str, ...]
     ) -> UploadedImage:
-        picture = await self.imaging.decode(data)
-        [embedding] = await self.encoder.encode_images([picture.pixels])
+        picture, embedding = await self._decode_and_embed(data)
         image = Image(
             id=uuid7(),
             filename=filename,

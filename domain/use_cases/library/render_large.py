@@ -1,0 +1,74 @@
+"""Renders LARGE of an image at its first request, from the original."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.concurrency import AdmissionLimit
+from domain.entities.images import RENDITION_CONTENT_TYPE, ImageStatus, Variant
+from domain.errors import BytesMissing, UploadRefusal
+from domain.use_cases.library.read import files_missing, read_all
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.entities.images import Image
+    from domain.ports import Catalog, Imaging, Storage
+
+RENDERING_CONCURRENCY = 4
+"""How many originals are in memory at once: one more than the decoders of most machines take."""
+
+MAX_RENDERINGS_WAITING = 256
+"""How many more images may wait for LARGE. Further requests are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderLarge:
+    """Renders and stores LARGE of a READY image whose original is in storage.
+
+    An upload does not wait for LARGE, which takes longer than all else. Concurrent requests for an
+    image share one rendering. It is idempotent, and a crash leaves all of LARGE, or none of it.
+    """
+
+    imaging: Imaging
+    catalog: Catalog
+    storage: Storage
+    _admission: AdmissionLimit = field(
+        default_factory=lambda: AdmissionLimit(
+            RENDERING_CONCURRENCY, max_waiting=MAX_RENDERINGS_WAITING
+        )
+    )
+    _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def __call__(self, image: Image) -> None:
+        """Store LARGE. Raises ImageNotFound where it cannot be made, and Overloaded."""
+        task = self._running.get(image.id)
+        if task is None:
+            task = asyncio.create_task(self._render(image))
+            self._running[image.id] = task
+            task.add_done_callback(lambda ended: self._forget(image.id, ended))
+        # A caller that goes away does not end the rendering for the others.
+        await asyncio.shield(task)
+
+    def _forget(self, image_id: UUID, ended: asyncio.Task[None]) -> None:
+        del self._running[image_id]
+        # Retrieved, so that a failure for which no caller waits any more is not logged as a bug.
+        _ = ended.cancelled() or ended.exception()
+
+    async def _render(self, image: Image) -> None:
+        if image.status is not ImageStatus.READY or Variant.LARGE in image.required_variants:
+            raise files_missing(image)
+        async with self._admission:
+            try:
+                blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))
+                large = await self.imaging.render_large(await read_all(blob))
+            except (BytesMissing, UploadRefusal):
+                raise files_missing(image) from None
+        key = Variant.LARGE.key_of(image.id)
+        await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
+        # Deleted meanwhile, with the files of then. After a crash, a sweep collects this one.
+        if not await self.catalog.existing_ids([image.id]):
+            await self.storage.delete([key])
+            raise files_missing(image)

@@ -1,0 +1,181 @@
+"""LARGE of uploads, which is rendered at its first request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.entities.images import ImageStatus, Variant
+from domain.entities.storage import ByteRange
+from domain.errors import ImageNotFound, Overloaded
+from domain.use_cases.library.read import read_all
+from domain.use_cases.library.render_large import (
+    MAX_RENDERINGS_WAITING,
+    RENDERING_CONCURRENCY,
+    RenderLarge,
+)
+from tests.fakes.files import upload
+from tests.fakes.images import image_with
+from tests.fakes.imaging import FakeImaging, picture_file
+
+if TYPE_CHECKING:
+    from domain import UseCases
+    from domain.entities.images import Image
+    from domain.entities.uploads import UploadedImage
+    from domain.use_cases.indexing import IndexImages
+    from tests.domain.library_with_tasks import LibraryWithTasks
+    from tests.fakes.catalog import MemoryCatalog
+    from tests.fakes.storage import MemoryStorage
+
+RED = picture_file((255, 0, 0), (3200, 1600))
+
+
+@dataclass
+class GatedImaging(FakeImaging):
+    """Counts the renderings, which wait until the gate is open."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    renderings: int = 0
+
+    async def render_large(self, data: bytes) -> bytes:
+        self.renderings += 1
+        self.started.set()
+        await self.gate.wait()
+        return await super().render_large(data)
+
+
+@pytest.fixture
+def gated() -> GatedImaging:
+    return GatedImaging()
+
+
+@pytest.fixture
+def render(gated: GatedImaging, catalog: MemoryCatalog, storage: MemoryStorage) -> RenderLarge:
+    return RenderLarge(gated, catalog, storage)
+
+
+async def upload_red(use_cases: UseCases) -> Image:
+    [outcome] = await use_cases.upload([upload(RED)])
+    uploaded: UploadedImage = outcome  # type: ignore[assignment]  # not refused
+    return uploaded.image
+
+
+async def test_large_is_rendered_and_stored_at_its_first_request(
+    use_cases: UseCases, storage: MemoryStorage, imaging: FakeImaging
+) -> None:
+    image = await upload_red(use_cases)
+    key = Variant.LARGE.key_of(image.id)
+    assert key not in storage.objects
+    large = await read_all(await use_cases.read(image, Variant.LARGE))
+    assert await imaging.render_large(RED) == large == storage.objects[key]
+    written = storage.modified[key]
+    part = await use_cases.read(image, Variant.LARGE, byte_range=ByteRange(2, 4))
+    assert large[2:5] == await read_all(part)
+    assert written == storage.modified[key]
+
+
+async def test_concurrent_requests_share_one_rendering_and_none_of_them_ends_it(
+    use_cases: UseCases, render: RenderLarge, gated: GatedImaging, storage: MemoryStorage
+) -> None:
+    image = await upload_red(use_cases)
+    requests = [asyncio.create_task(render(image)) for _ in range(3)]
+    await gated.started.wait()
+    requests[0].cancel()
+    await asyncio.gather(requests[0], return_exceptions=True)
+    gated.gate.set()
+    await asyncio.gather(*requests[1:])
+    assert 1 == gated.renderings
+    assert Variant.LARGE.key_of(image.id) in storage.objects
+
+
+async def test_a_rendering_for_which_nobody_waits_any_more_is_finished(
+    use_cases: UseCases, render: RenderLarge, gated: GatedImaging, storage: MemoryStorage
+) -> None:
+    image = await upload_red(use_cases)
+    request = asyncio.create_task(render(image))
+    await gated.started.wait()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    gated.gate.set()
+    await render(image)
+    assert 1 == gated.renderings
+    assert Variant.LARGE.key_of(image.id) in storage.objects
+
+
+@pytest.mark.parametrize("is_in_trash", [False, True])
+async def test_an_image_that_is_deleted_while_large_is_rendered_leaves_no_bytes(
+    use_cases: UseCases,
+    render: RenderLarge,
+    gated: GatedImaging,
+    storage: MemoryStorage,
+    *,
+    is_in_trash: bool,
+) -> None:
+    image = await upload_red(use_cases)
+    request = asyncio.create_task(render(image))
+    await gated.started.wait()
+    lifetime = timedelta(days=1) if is_in_trash else timedelta(0)
+    await replace(use_cases.delete, trash_lifetime=lifetime)([image.id])
+    gated.gate.set()
+    if is_in_trash:
+        await request
+        assert Variant.LARGE.key_of(image.id) in storage.objects
+    else:
+        with pytest.raises(ImageNotFound):
+            await request
+        assert {} == storage.objects
+
+
+async def test_large_is_not_rendered_of_a_missing_or_undecodable_original(
+    use_cases: UseCases, storage: MemoryStorage
+) -> None:
+    image = await upload_red(use_cases)
+    original = Variant.ORIGINAL.key_of(image.id)
+    await storage.write(original, b"rot", content_type="image/png")
+    with pytest.raises(ImageNotFound, match=str(image.id)):
+        await use_cases.read(image, Variant.LARGE)
+    await storage.delete([original])
+    with pytest.raises(ImageNotFound, match=str(image.id)):
+        await use_cases.read(image, Variant.LARGE)
+    # A failure is not remembered.
+    await storage.write(original, RED, content_type="image/png")
+    assert await use_cases.read(image, Variant.LARGE)
+
+
+async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(
+    use_cases: UseCases, index: IndexImages, library: LibraryWithTasks
+) -> None:
+    pending = await library.add_pending()
+    with pytest.raises(ImageNotFound):
+        await use_cases.read(pending, Variant.LARGE)
+    found = library.add_object(picture_file((0, 0, 255)))
+    _ = [ended async for ended in index()]
+    external = await library.image(found.id)
+    assert await use_cases.read(external, Variant.LARGE)
+    await library.storage.delete([Variant.LARGE.key_of(external.id)])
+    with pytest.raises(ImageNotFound):
+        await use_cases.read(external, Variant.LARGE)
+
+
+async def test_renderings_past_the_limit_are_refused(
+    render: RenderLarge, gated: GatedImaging, storage: MemoryStorage, catalog: MemoryCatalog
+) -> None:
+    most = RENDERING_CONCURRENCY + MAX_RENDERINGS_WAITING
+    images = [image_with(status=ImageStatus.READY) for _ in range(most + 1)]
+    for image in images:
+        catalog.put(image)
+        key = Variant.ORIGINAL.key_of(image.id)
+        await storage.write(key, RED, content_type="image/png")
+    waiting = [asyncio.create_task(render(image)) for image in images[:most]]
+    await gated.started.wait()
+    with pytest.raises(Overloaded):
+        await render(images[most])
+    assert RENDERING_CONCURRENCY == gated.renderings
+    gated.gate.set()
+    await asyncio.gather(*waiting)
+    assert most == gated.renderings

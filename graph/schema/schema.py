@@ -33,6 +33,7 @@ from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
 from graph.schema.document_cache import DocumentCache
 from graph.schema.errors import MAX_ERRORS, mask_errors
+from graph.schema.executor import PlainFieldExecutor
 from graph.schema.mutations import Mutation
 from graph.schema.queries import Query
 from graph.schema.scalars import SCALARS
@@ -74,7 +75,12 @@ class Schema(strawberry.Schema):
         """Build the types once; all requests share them."""
         config = StrawberryConfig(scalar_map=SCALARS)
         super().__init__(
-            Query, Mutation, Subscription, extensions=[OperationTimeout], config=config
+            Query,
+            Mutation,
+            Subscription,
+            extensions=[OperationTimeout],
+            config=config,
+            execution_context_class=PlainFieldExecutor,
         )
         add_descriptions(self._schema)
         self.pricing = Pricing(self._schema)

@@ -10,6 +10,7 @@ import strawberry
 from graphql import (
     DocumentNode,
     GraphQLError,
+    OperationDefinitionNode,
     get_operation_ast,
     parse,
     specified_rules,
@@ -209,7 +210,9 @@ class Schema(strawberry.Schema):
             raise InvalidOperationTypeError(kind)
         if context.tells_cost:
             context.cost = self.pricing.cost(document, variables, operation_name)
-        if error := self.pricing.limit_error(document, variables):
+        # The size of a valid document without variables was within the limits, and stays there.
+        may_exceed = cached is None or _has_variables(document)
+        if may_exceed and (error := self.pricing.limit_error(document, variables)):
             raise _RequestError(error)
         if cached is None:
             errors = validate(self._schema, document, VALIDATION_RULES, max_errors=MAX_ERRORS)
@@ -248,6 +251,13 @@ def _parsed(query: str) -> DocumentNode:
         return parse(query, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
         raise _RequestError(error) from None
+
+
+def _has_variables(document: DocumentNode) -> bool:
+    return any(
+        isinstance(each, OperationDefinitionNode) and each.variable_definitions
+        for each in document.definitions
+    )
 
 
 def _timeout_error(seconds: float) -> GraphQLError:

@@ -77,6 +77,10 @@ class Promise:
             yield from asyncio.sleep(0).__await__()
         return self._make()
 
+    def __str__(self) -> str:
+        """Return the same text for each of them, as strings are completed to their text."""
+        return "promise"
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:

@@ -1,18 +1,25 @@
-"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, compared with raw JSON."""
+"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, beside the stock executor."""
 
 import asyncio
 import json
+import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from unittest.mock import patch
 
 import httpx
+from starlette.applications import Starlette
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from domain.entities.filters import EVERYTHING
+from domain.entities.listing import Sort, Window
 from domain.entities.uploads import Upload
 from graph.http.app import create_app
+from graph.schema import schema
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import FakeBackend
 
-NODES, ROUNDS = 50, 200
+NODES, ROUNDS, BLOCKS, WARM_UP = 50, 20, 15, 2
 FIELDS = "id filename contentType byteSize sha256 width height createdAt"
 PAGE = f"images(first: {NODES})"
 QUERY = f"{{ {PAGE} {{ nodes {{ {FIELDS} }} }} }}"
@@ -23,46 +30,63 @@ PATHS = {
 }
 
 
-async def measured(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the CPU milliseconds per round after a warm-up."""
-    for _ in range(ROUNDS // 10):
-        await work()
-    began = time.process_time()
-    for _ in range(ROUNDS):
-        await work()
-    return (time.process_time() - began) / ROUNDS * 1_000
+async def measured(works: Mapping[str, Callable[[], Awaitable[object]]]) -> dict[str, float]:
+    """Return the median CPU milliseconds of each work. They run alternately, after a warm-up."""
+    spent: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(WARM_UP + BLOCKS):
+        for name, work in works.items():
+            began = time.process_time()
+            for _ in range(ROUNDS):
+                await work()
+            if number >= WARM_UP:
+                spent[name].append((time.process_time() - began) / ROUNDS * 1_000)
+    return {name: statistics.median(values) for name, values in spent.items()}
 
 
 async def main() -> None:
-    backend = FakeBackend()
-    use_cases = backend.use_cases()
+    use_cases = FakeBackend().use_cases()
     for number in range(NODES):
         data = picture_file(words=str(number))
         await use_cases.upload([Upload(f"{number}.png", len(data), lambda data=data: _read(data))])  # type: ignore[misc]
-    transport = httpx.ASGITransport(app=create_app(lambda: use_cases))
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    app = create_app(lambda: use_cases)
+    with patch.object(schema, "PlainFieldExecutor", StrawberryGraphQLCoreExecutionContext):
+        stock_app = create_app(lambda: use_cases)
+    async with _client(app) as client, _client(stock_app) as stock_client:
 
-        async def send(query: str) -> bytes:
-            answer = await client.post("/graphql", json={"query": query})
+        async def send(to: httpx.AsyncClient, query: str) -> bytes:
+            answer = await to.post("/graphql", json={"query": query})
             return answer.content
 
-        answer = json.loads(await send(QUERY))
+        answer = json.loads(await send(client, QUERY))
 
         async def raw() -> str:
             return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
-        async def healthz() -> object:
-            return await client.get("/healthz")
-
-        raw_json, empty_request = await measured(raw), await measured(healthz)
+        parts = await measured(
+            {
+                "raw JSON": raw,
+                "an empty request": lambda: client.get("/healthz"),
+                "the fake library": lambda: use_cases.list(EVERYTHING, Sort(), Window(NODES)),
+            }
+        )
         print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
-        print(f"raw JSON                 {raw_json:6.2f} ms")
-        print(f"an empty request         {empty_request:6.2f} ms")
+        for name, milliseconds in parts.items():
+            print(f"{name:24} {milliseconds:6.2f} ms")
         for name, query in PATHS.items():
-            spent = await measured(lambda query=query: send(query))  # type: ignore[misc]
-            print(
-                f"{name:24} {spent:6.2f} ms  {(spent - empty_request) / raw_json:5.1f} x raw JSON"
+            spent = await measured(
+                {
+                    "stock": lambda query=query: send(stock_client, query),  # type: ignore[misc]
+                    "ours": lambda query=query: send(client, query),  # type: ignore[misc]
+                }
             )
+            print(
+                f"{name:24} {spent['ours']:6.2f} ms, stock executor {spent['stock']:6.2f} ms, "
+                f"ratio {spent['ours'] / spent['stock']:.2f}"
+            )
+
+
+def _client(app: Starlette) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
 
 
 async def _read(data: bytes) -> bytes:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -48,6 +49,9 @@ from graph.schema.schema import Schema
 
 CONNECTION_INIT_TIMEOUT_SECONDS = 10
 """How long a WebSocket may stay open before it sends ``connection_init``."""
+
+ACCEPT_CACHE_SIZE = 100
+"""How many values of the header Accept are kept parsed. A request needs its own three times."""
 
 _OPERATION_TYPES = {
     "GET": {OperationType.QUERY},
@@ -284,14 +288,19 @@ def _base_url(connection: HTTPConnection) -> str:
     return f"{connection.scope['scheme'].replace('ws', 'http')}://{host}"
 
 
-def _accepted(request: HTTPConnection) -> list[tuple[str, float]]:
+def _accepted(request: HTTPConnection) -> Sequence[tuple[str, float]]:
     """Return the media types of the Accept header with their weights, in order."""
+    return _weighted_types(request.headers.get("accept", ""))
+
+
+@lru_cache(maxsize=ACCEPT_CACHE_SIZE)
+def _weighted_types(accept: str) -> Sequence[tuple[str, float]]:
     found = []
-    for entry in request.headers.get("accept", "").lower().split(","):
+    for entry in accept.lower().split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))
         weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         found.append((name, float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 0))
-    return found
+    return tuple(found)
 
 
 def _media_type(request: HTTPConnection) -> str:

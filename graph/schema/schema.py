@@ -10,6 +10,7 @@ import strawberry
 from graphql import (
     DocumentNode,
     GraphQLError,
+    OperationDefinitionNode,
     get_operation_ast,
     parse,
     specified_rules,
@@ -33,6 +34,7 @@ from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
 from graph.schema.document_cache import DocumentCache
 from graph.schema.errors import MAX_ERRORS, mask_errors
+from graph.schema.executor import PlainFieldExecutor
 from graph.schema.mutations import Mutation
 from graph.schema.queries import Query
 from graph.schema.scalars import SCALARS
@@ -74,7 +76,12 @@ class Schema(strawberry.Schema):
         """Build the types once; all requests share them."""
         config = StrawberryConfig(scalar_map=SCALARS)
         super().__init__(
-            Query, Mutation, Subscription, extensions=[OperationTimeout], config=config
+            Query,
+            Mutation,
+            Subscription,
+            extensions=[OperationTimeout],
+            config=config,
+            execution_context_class=PlainFieldExecutor,
         )
         add_descriptions(self._schema)
         self.pricing = Pricing(self._schema)
@@ -203,7 +210,9 @@ class Schema(strawberry.Schema):
             raise InvalidOperationTypeError(kind)
         if context.tells_cost:
             context.cost = self.pricing.cost(document, variables, operation_name)
-        if error := self.pricing.limit_error(document, variables):
+        # The size of a valid document without variables was within the limits, and stays there.
+        may_exceed = cached is None or _has_variables(document)
+        if may_exceed and (error := self.pricing.limit_error(document, variables)):
             raise _RequestError(error)
         if cached is None:
             errors = validate(self._schema, document, VALIDATION_RULES, max_errors=MAX_ERRORS)
@@ -242,6 +251,13 @@ def _parsed(query: str) -> DocumentNode:
         return parse(query, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
         raise _RequestError(error) from None
+
+
+def _has_variables(document: DocumentNode) -> bool:
+    return any(
+        isinstance(each, OperationDefinitionNode) and each.variable_definitions
+        for each in document.definitions
+    )
 
 
 def _timeout_error(seconds: float) -> GraphQLError:

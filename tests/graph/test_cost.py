@@ -375,3 +375,13 @@ def test_measuring_ends_for_every_document(
         f"fragment {name} on X {{ {body} }}" for name, body in zip("abc", fragments, strict=True)
     )
     PRICING.limit_error(parse(f"{{ {selection} }} {named}"), variables)
+
+
+async def test_a_repeated_query_is_measured_with_its_own_variables(client: Client) -> None:
+    query = (
+        "query ($first: Int) { images(first: $first) { nodes { similarImages { nodes { id } } } } }"
+    )
+    assert "errors" not in await client.ask(query, first=1)
+    refused = await client.error(query, first=100)
+    assert "QUERY_TOO_LARGE" == refused["extensions"]["code"]
+    assert "errors" not in await client.ask(query, first=1)

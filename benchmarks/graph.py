@@ -1,7 +1,11 @@
-"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, compared with raw JSON."""
+"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, compared with raw JSON.
+
+With ``--json`` it prints the milliseconds as JSON.
+"""
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -13,6 +17,7 @@ from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import FakeBackend
 
 NODES, ROUNDS = 50, 200
+RAW, EMPTY = "raw JSON", "an empty request"
 FIELDS = "id filename contentType byteSize sha256 width height createdAt"
 PAGE = f"images(first: {NODES})"
 QUERY = f"{{ {PAGE} {{ nodes {{ {FIELDS} }} }} }}"
@@ -33,7 +38,8 @@ async def measured(work: Callable[[], Awaitable[object]]) -> float:
     return (time.process_time() - began) / ROUNDS * 1_000
 
 
-async def main() -> None:
+async def measure() -> dict[str, float]:
+    """Return the CPU milliseconds of raw JSON, of an empty request, and of each query."""
     backend = FakeBackend()
     use_cases = backend.use_cases()
     for number in range(NODES):
@@ -54,15 +60,22 @@ async def main() -> None:
         async def healthz() -> object:
             return await client.get("/healthz")
 
-        raw_json, empty_request = await measured(raw), await measured(healthz)
-        print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
-        print(f"raw JSON                 {raw_json:6.2f} ms")
-        print(f"an empty request         {empty_request:6.2f} ms")
-        for name, query in PATHS.items():
-            spent = await measured(lambda query=query: send(query))  # type: ignore[misc]
-            print(
-                f"{name:24} {spent:6.2f} ms  {(spent - empty_request) / raw_json:5.1f} x raw JSON"
-            )
+        return {RAW: await measured(raw), EMPTY: await measured(healthz)} | {
+            name: await measured(lambda query=query: send(query))  # type: ignore[misc]
+            for name, query in PATHS.items()
+        }
+
+
+async def main() -> None:
+    spent = await measure()
+    if "--json" in sys.argv:
+        print(json.dumps(spent))
+        return
+    print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
+    for name, milliseconds in spent.items():
+        times = (milliseconds - spent[EMPTY]) / spent[RAW]
+        compared = f"{times:5.1f} x raw JSON" if name in PATHS else ""
+        print(f"{name:24} {milliseconds:6.2f} ms  {compared}")
 
 
 async def _read(data: bytes) -> bytes:

@@ -76,15 +76,20 @@ async def run(budget: Budget, console: Console) -> Report:
         os.getloadavg()[2],
         tuple(figures),
         tuple(growth),
+        tuple(bench.skipped),
     )
 
 
 async def _measure_all(bench: Bench) -> list[Figure]:
     """Measure everything with one database server."""
     async with embedded_postgres(bench.folder / "postgres") as server:
-        served = await _measure_servers(bench, server)
-        imports = await measure_imports(bench, server)
-    return [*served, *imports, *await measure_starts(bench), *await measure_listing(bench)]
+        figures = await _measure_servers(bench, server)
+        if bench.has_time_for("imports"):
+            figures += await measure_imports(bench, server)
+    for name, measure in (("starts", measure_starts), ("listing", measure_listing)):
+        if bench.has_time_for(name):
+            figures += await measure(bench)
+    return figures
 
 
 async def _measure_servers(bench: Bench, server: str) -> list[Figure]:
@@ -103,9 +108,10 @@ async def _measure_servers(bench: Bench, server: str) -> list[Figure]:
         ours = stack.enter_context(run_pictograph(settings))
         plain = stack.enter_context(run_plain(bench.checkpoint, database, bench.folder / "plain"))
         bare = await stack.enter_async_context(BareSearch.connect(database, points[::97]))
-        searches = SearchStage(bench, (ours, plain), engine, bare)
-        uploads = UploadStage(bench, (ours, plain), engine)
-        return [*await searches.measure(), *await uploads.measure(), *encoders]
+        figures = await SearchStage(bench, (ours, plain), engine, bare).measure()
+        if bench.has_time_for("uploads"):
+            figures += await UploadStage(bench, (ours, plain), engine).measure()
+        return [*figures, *encoders]
 
 
 async def _measure_encoders(bench: Bench, engine: EncoderProcess) -> list[Figure]:
@@ -121,7 +127,9 @@ async def _measure_growth(bench: Bench) -> list[Growth]:
     rows: list[Growth] = []
     took = 0.0
     for size in bench.budget.growth:
-        if rows and took * (size / rows[-1].vectors) ** GROWTH_COST_EXPONENT > bench.budget.left:
+        expected = took * (size / rows[-1].vectors) ** GROWTH_COST_EXPONENT if rows else 0
+        if expected > bench.budget.left or bench.budget.left <= 0:
+            bench.skipped.append(f"growth to {size:,} vectors")
             break
         began = time.perf_counter()
         rows += await measure_growth([size], bench.show)

@@ -31,6 +31,15 @@ class Bench:
     photos: Sequence[Path]
     progress: Progress
     bar: TaskID
+    skipped: list[str] = field(default_factory=list)
+    """What was not measured, because the time was over."""
+
+    def has_time_for(self, stage: str) -> bool:
+        """Whether a stage may begin. It is noted as skipped otherwise."""
+        if self.budget.left > 0:
+            return True
+        self.skipped.append(stage)
+        return False
 
     def show(self, step: str) -> None:
         """Show what is measured now, and how much of the time is over."""

@@ -122,7 +122,7 @@ def measure(checkpoint: Path, device: str, sizes: Sizes) -> GpuFigures:
 
 
 def tiny_checkpoint(folder: Path) -> Path:
-    """Write a checkpoint of a few thousand parameters without a tokenizer, and return its folder."""
+    """Write a checkpoint of a tiny model without a tokenizer, and return its folder."""
     CLIPModel(CLIPConfig(text_config=TINY, vision_config=TINY)).save_pretrained(folder)
     return folder
 
@@ -167,7 +167,7 @@ def report(figures: GpuFigures, name: str, console: Console) -> None:
         table.add_row(str(batch), number(pictures), number(figures.texts_by_batch[batch]))
     console.print(table)
     console.print(
-        f"Best batch {figures.best_batch}; {figures.share_of_limit:.2f} of the measured matrix "
+        f"Best batch {figures.best_batch}; {number(figures.share_of_limit)} of the measured matrix "
         f"limit ({number(figures.matrix_limit)} pictures/s); "
         f"{number(figures.pictures_from_jpeg)} pictures/s from JPEG."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,6 +86,8 @@ class Connection:
             yield cls(parts.netloc, reader, writer)
         finally:
             writer.close()
+            with suppress(OSError):  # the server may have closed it first
+                await writer.wait_closed()
 
     async def send(self, request: Request) -> bytes:
         """Return the body of the answer. Raises ValueError unless the status is 200."""

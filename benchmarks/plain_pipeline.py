@@ -24,7 +24,7 @@ import torch
 import uvicorn
 from pgvector.sqlalchemy import VECTOR
 from PIL import Image
-from sqlalchemy import select, text
+from sqlalchemy import DateTime, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from starlette.applications import Starlette
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 SCHEMA = "plain"
-DIMENSIONS = 512
 HITS = 20
 
 
@@ -59,8 +58,8 @@ class PictureRow(Base):
     sha256: Mapped[str]
     width: Mapped[int]
     height: Mapped[int]
-    created_at: Mapped[datetime]
-    embedding: Mapped[Any] = mapped_column(VECTOR(DIMENSIONS))  # Any: pgvector's own array type
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    embedding: Mapped[Any] = mapped_column(VECTOR())  # Any: pgvector's own array type
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class Report:
     """The mean number of running tasks in the quarter of an hour before the end of the run."""
     figures: tuple[Figure, ...]
     growth: tuple[Growth, ...]
+    skipped: tuple[str, ...] = ()
+    """What was not measured, because the time was over."""
 
     def json(self) -> str:
         """Return the report with every round, the medians and the ratios."""
@@ -109,10 +111,12 @@ class Report:
         """The conditions of the run, in a sentence or two."""
         machine = self.machine
         rounds = max((len(figure.ours) for figure in self.figures), default=0)
+        skipped = f" Not measured for lack of time: {', '.join(self.skipped)}."
         return (
             f"{machine.cores} cores ({machine.processor}), {machine.memory_gigabytes:.0f} GB of "
             f"memory, {self.library_size:,} pictures, medians of up to {rounds} alternating "
             f"rounds, in {self.seconds:.0f} s. Load average at the end: {self.load_average:.1f}."
+            f"{skipped if self.skipped else ''}"
         )
 
 

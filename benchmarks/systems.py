@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from benchmarks.encoder_process import CACHE
 from benchmarks.http_load import Request
 from benchmarks.process_tree import ProcessTree
 from infra.settings import ENV_PREFIX
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS = 120.0
+PLAIN_LOG = CACHE / "plain-pipeline.log"
 POLL_SECONDS = 0.1
 HITS = 20
 SEARCH = f"""
@@ -104,13 +106,12 @@ def run_plain(checkpoint: Path, database: str, files: Path) -> Iterator[System]:
     """Run the plain pipeline."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "benchmarks.plain_pipeline", "--model", str(checkpoint)),
-            *("--database", database, "--files", str(files), "--port", str(port)),
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    command = [
+        *(sys.executable, "-m", "benchmarks.plain_pipeline", "--model", str(checkpoint)),
+        *("--database", database, "--files", str(files), "--port", str(port)),
+    ]
+    with PLAIN_LOG.open("w") as log:
+        process = subprocess.Popen(command, stderr=log)
     try:
         _wait_for_port(process, port)
         yield System(
@@ -133,4 +134,4 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
                 return
         except OSError:
             time.sleep(POLL_SECONDS)
-    raise RuntimeError(f"The plain pipeline did not start within {START_SECONDS:.0f} s.")
+    raise RuntimeError(f"The plain pipeline did not start; {PLAIN_LOG} has its messages.")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHARE_OF_TIME = 0.15
 TOKENS = 16
 BATCH = 16
+PLAIN_PICTURES = 2
+"""Pictures of one measured call of the plain pipeline, which encodes one after another."""
 
 
 async def measure_encoders(
@@ -34,8 +36,9 @@ async def measure_encoders(
             _values(texts, encoder).append(rate.milliseconds)
         for encoder in in_turn([ours, plain], number):
             bench.show(f"model: pictures, {encoder.name}")
-            rate = await asyncio.to_thread(encoder.images, BATCH, seconds)
-            _values(towers, encoder).append(1_000 * BATCH / rate.milliseconds)
+            batch = BATCH if encoder is ours else PLAIN_PICTURES
+            rate = await asyncio.to_thread(encoder.images, batch, seconds)
+            _values(towers, encoder).append(1_000 * batch / rate.milliseconds)
         bench.show("model: multiplication of matrices")
         towers.floor.append(await asyncio.to_thread(best_cpu_rate) / operations)
     return [

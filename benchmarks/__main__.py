@@ -132,7 +132,7 @@ async def _measure_growth(bench: Bench) -> list[Growth]:
             bench.skipped.append(f"growth to {size:,} vectors")
             break
         began = time.perf_counter()
-        rows += await measure_growth([size], bench.show)
+        rows.append(await measure_growth(size, bench.show))
         took = time.perf_counter() - began
     return rows
 

@@ -79,11 +79,31 @@ class Growth:
     """The median of adding an image with its vector."""
 
 
-async def measure_growth(
-    sizes: Iterable[int], show: Callable[[str], None] = lambda _: None
-) -> list[Growth]:
-    """Measure libraries of these sizes, each in a database server of its own."""
-    return [await _measure(size, show) for size in sizes]
+async def measure_growth(size: int, show: Callable[[str], None] = lambda _: None) -> Growth:
+    """Measure a library of this size in a database server of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with embedded_postgres(Path(folder) / "postgres") as url:
+            async with open_engine(url) as engine:
+                await upgrade(engine)
+            return await measure_in(url, size, show)
+
+
+async def measure_in(url: str, size: int, show: Callable[[str], None] = lambda _: None) -> Growth:
+    """Measure a library of this size in an empty database."""
+    show(f"growth: {size:,} vectors are made")
+    points, queries = await asyncio.to_thread(_vectors, size)
+    async with open_engine(url) as engine:
+        show(f"growth: {size:,} vectors are loaded and indexed")
+        began = time.perf_counter()
+        await load(engine, points, lambda line: show(f"growth: {line.strip()}"), model=MODEL)
+        load_seconds = time.perf_counter() - began
+        show(f"growth: searches among {size:,} vectors")
+        async with BareSearch.connect(url, queries) as bare:
+            milliseconds, width, recall = await _search(bare, _nearest(points, queries))
+        show(f"growth: additions to {size:,} vectors")
+        size_in_bytes = await _bytes_of_vectors(engine)
+        added = await _add(engine, size)
+    return Growth(size, milliseconds, width, recall, size_in_bytes / size, load_seconds, added)
 
 
 def growth_table(rows: Iterable[Growth]) -> tuple[list[str], list[list[str]]]:
@@ -103,30 +123,14 @@ def growth_table(rows: Iterable[Growth]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-async def _measure(size: int, show: Callable[[str], None]) -> Growth:
-    show(f"growth: {size:,} vectors are made")
+def _vectors(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the vectors of pictures and of the texts that are searched for."""
     geometry = ClipGeometry(size)
-    points = np.concatenate(
-        [
-            geometry.picture_vectors(start, min(start + POINTS_PER_CHUNK, size))
-            for start in range(0, size, POINTS_PER_CHUNK)
-        ]
-    )
-    queries = geometry.text_vectors(QUERIES)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with embedded_postgres(Path(folder) / "postgres") as url, open_engine(url) as engine:
-            await upgrade(engine)
-            show(f"growth: {size:,} vectors are loaded and indexed")
-            began = time.perf_counter()
-            await load(engine, points, lambda line: show(f"growth: {line.strip()}"), model=MODEL)
-            load_seconds = time.perf_counter() - began
-            show(f"growth: searches among {size:,} vectors")
-            async with BareSearch.connect(url, queries) as bare:
-                milliseconds, width, recall = await _search(bare, _nearest(points, queries))
-            show(f"growth: additions to {size:,} vectors")
-            size_in_bytes = await _bytes_of_vectors(engine)
-            add = await _add(engine, size)
-    return Growth(size, milliseconds, width, recall, size_in_bytes / size, load_seconds, add)
+    points = [
+        geometry.picture_vectors(start, min(start + POINTS_PER_CHUNK, size))
+        for start in range(0, size, POINTS_PER_CHUNK)
+    ]
+    return np.concatenate(points), geometry.text_vectors(QUERIES)
 
 
 def _nearest(points: NDArray[np.float32], queries: NDArray[np.float32]) -> list[frozenset[int]]:
@@ -180,7 +184,7 @@ def main() -> None:
     sizes = [*options.sizes, *([MILLION] if options.million else [])]
     console = Console()
     with console.status("growth") as status:
-        rows = asyncio.run(measure_growth(sizes, status.update))
+        rows = [asyncio.run(measure_growth(size, status.update)) for size in sizes]
     head, lines = growth_table(rows)
     table = Table(*head, title=f"Growth, on {os.cpu_count()} cores")
     for line in lines:

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser test-crash test-kills soak fuzz screenshots check format bench graphiql pins train-postcards eval-postcards clean
+.PHONY: help demo serve test test-clients test-browser test-crash test-kills soak fuzz screenshots check format bench bench-docs bench-gpu graphiql pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -64,8 +64,14 @@ fuzz: $(READY)  ## Decode 1,000 mutated photos (FUZZ_FLAGS="--mutations 3000"), 
 	$(BIN)/python -m tests.fuzz.pictures $(FUZZ_FLAGS)
 	$(BIN)/python -m tests.fuzz.operations --operations $(FUZZ_OPERATIONS)
 
-bench: $(READY)  ## Run the benchmarks on this machine.
+bench: $(READY)  ## Measure the speed beside a plain pipeline, in ten minutes at most (BENCH=quick: two).
 	$(BIN)/python -m benchmarks
+
+bench-docs: $(READY)  ## Run the benchmarks, and write table and chart into docs/. Needs a quiet machine.
+	$(BIN)/python -m benchmarks --json docs/performance.json --svg docs/performance.svg --into docs/performance.md
+
+bench-gpu: $(READY)  ## Measure the model on a GPU with CUDA.
+	$(BIN)/python -m benchmarks.gpu
 
 graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql

@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from domain.entities.embeddings import EmbeddingModel
     from infra.postgres.models.active import ActiveModel
 
 ROWS_PER_COPY = 10_000
 REPORT_INTERVAL_SECONDS = 20.0
 SELECT_INDEXED_COUNT = text("SELECT tuples_done FROM pg_stat_progress_create_index")
 
-# Image n has the id n. Tags, times, cameras and places have many selectivities, and none
-# correlates with the embedding.
+# Image n has the id n, and a hash, so that no server looks for its file. Tags, times, cameras and
+# places have many selectivities, and none correlates with the embedding.
 INSERT_IMAGES = text("""
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, width,
-        height, alt_text, tags, taken_at, camera_make, camera_model, latitude, longitude)
+        height, alt_text, tags, taken_at, camera_make, camera_model, latitude, longitude,
+        perceptual_hash, pixel_sha256)
     SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 64, '0'), n || '.jpg', 'image/jpeg', n,
         now(), 'ready', 640, 480, CASE WHEN n % 10 = 1 THEN 'a red boat' ELSE 'a photo' END,
         array_remove(ARRAY[CASE WHEN n % 2 = 0 THEN 'half' END,
@@ -38,37 +40,42 @@ INSERT_IMAGES = text("""
             CASE WHEN n % 1000 = 0 THEN 'thousandth' END], NULL),
         '2020-01-01'::timestamptz + n::bigint * 7919 % 100000 * interval '1 minute',
         'Maker ' || n % 7, 'Camera ' || n % 20,
-        n::bigint * 104729 % 18000 / 100.0 - 90, n::bigint * 15485863 % 36000 / 100.0 - 180
+        n::bigint * 104729 % 18000 / 100.0 - 90, n::bigint * 15485863 % 36000 / 100.0 - 180,
+        sha256(n::text::bytea), encode(sha256(n::text::bytea), 'hex')
     FROM generate_series(0, :last) AS n
 """)
 
 
 async def load(
-    engine: AsyncEngine, points: NDArray[np.float32], report: Callable[[str], None] = lambda _: None
+    engine: AsyncEngine,
+    points: NDArray[np.float32],
+    report: Callable[[str], None] = lambda _: None,
+    *,
+    model: EmbeddingModel = MODEL,
 ) -> PostgresLibrary:
     """Open a catalog and fill it. Calls ``report`` with lines of progress.
 
     The index is built at the end, as PostgreSQL advises for bulk loads, by as many workers as the
     server permits.
     """
-    catalog = await PostgresLibrary.open(engine, MODEL)
-    model = catalog.model
-    assert model is not None  # noqa: S101 - just opened with one
+    catalog = await PostgresLibrary.open(engine, model)
+    active = catalog.model
+    assert active is not None  # noqa: S101 - just opened with one
     async with engine.begin() as connection:
-        await connection.execute(text(f"DROP INDEX IF EXISTS {model.partition}_hnsw"))
+        await connection.execute(text(f"DROP INDEX IF EXISTS {active.partition}_hnsw"))
         await connection.execute(INSERT_IMAGES, {"last": len(points) - 1})
         # Any: asyncpg ships no types.
         driver: Any = (await connection.get_raw_connection()).driver_connection
         for start in range(0, len(points), ROWS_PER_COPY):
             await driver.copy_to_table(
                 "embeddings",
-                source=_file(start, points[start : start + ROWS_PER_COPY], model),
+                source=_file(start, points[start : start + ROWS_PER_COPY], active),
                 columns=["image_id", "model_id", "embedding"],
                 format="binary",
             )
     report(f"{len(points):,} images loaded; building the index")
     async with report_index_progress(engine, report), engine.begin() as connection:
-        await connection.execute(text(create_index(model.id, model.dimensions)))
+        await connection.execute(text(create_index(active.id, active.dimensions)))
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
     return catalog

@@ -1,8 +1,12 @@
-"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, beside the stock executor."""
+"""``python -m benchmarks.graph``: CPU time of a listing over GraphQL, beside the stock executor.
+
+With ``--json`` it prints the milliseconds as JSON.
+"""
 
 import asyncio
 import json
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from unittest.mock import patch
@@ -20,6 +24,8 @@ from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import FakeBackend
 
 NODES, ROUNDS, BLOCKS, WARM_UP = 50, 20, 15, 2
+RAW, EMPTY, LIBRARY = "raw JSON", "an empty request", "the fake library"
+STOCK = ", stock executor"
 FIELDS = "id filename contentType byteSize sha256 width height createdAt"
 PAGE = f"images(first: {NODES})"
 QUERY = f"{{ {PAGE} {{ nodes {{ {FIELDS} }} }} }}"
@@ -43,7 +49,11 @@ async def measured(works: Mapping[str, Callable[[], Awaitable[object]]]) -> dict
     return {name: statistics.median(values) for name, values in spent.items()}
 
 
-async def main() -> None:
+async def measure() -> dict[str, float]:
+    """Return the CPU milliseconds of raw JSON, an empty request, the library, and each query.
+
+    A query has a second value, that of the stock executor.
+    """
     use_cases = FakeBackend().use_cases()
     for number in range(NODES):
         data = picture_file(words=str(number))
@@ -62,27 +72,33 @@ async def main() -> None:
         async def raw() -> str:
             return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
-        parts = await measured(
+        spent = await measured(
             {
-                "raw JSON": raw,
-                "an empty request": lambda: client.get("/healthz"),
-                "the fake library": lambda: use_cases.list(EVERYTHING, Sort(), Window(NODES)),
+                RAW: raw,
+                EMPTY: lambda: client.get("/healthz"),
+                LIBRARY: lambda: use_cases.list(EVERYTHING, Sort(), Window(NODES)),
             }
         )
-        print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
-        for name, milliseconds in parts.items():
-            print(f"{name:24} {milliseconds:6.2f} ms")
         for name, query in PATHS.items():
-            spent = await measured(
+            spent |= await measured(
                 {
-                    "stock": lambda query=query: send(stock_client, query),  # type: ignore[misc]
-                    "ours": lambda query=query: send(client, query),  # type: ignore[misc]
+                    name: lambda query=query: send(client, query),  # type: ignore[misc]
+                    name + STOCK: lambda query=query: send(stock_client, query),  # type: ignore[misc]
                 }
             )
-            print(
-                f"{name:24} {spent['ours']:6.2f} ms, stock executor {spent['stock']:6.2f} ms, "
-                f"ratio {spent['ours'] / spent['stock']:.2f}"
-            )
+        return spent
+
+
+async def main() -> None:
+    spent = await measure()
+    if "--json" in sys.argv:
+        print(json.dumps(spent))
+        return
+    print(f"{NODES} nodes x {len(FIELDS.split())} fields, CPU per request")
+    for name, milliseconds in spent.items():
+        stock = spent.get(name + STOCK)
+        ratio = f"  {milliseconds / stock:.2f} of the stock executor" if stock else ""
+        print(f"{name:40} {milliseconds:6.2f} ms{ratio}")
 
 
 def _client(app: Starlette) -> httpx.AsyncClient:

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from benchmarks.encoder import make_b32_checkpoint
-from benchmarks.end_to_end import make_file
+from benchmarks.photos import make_photo
 from benchmarks.postcard_files import render_files
+from benchmarks.true_size_model import make_checkpoint
 from domain.entities.filters import EVERYTHING, SortField
 from domain.entities.images import Pixels
 from domain.entities.listing import Sort, Window, position_of
@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
     from domain import UseCases
 
-PICTURES = 300
+PICTURES = 40
+"""Of 12 megapixels each."""
+
 BATCH_SIZE = 64
 KILLS = 3
 MEBIBYTE = 1 << 20
@@ -128,7 +130,7 @@ def fill_folder(folder: Path, files: list[bytes]) -> Path:
 async def compare_rates(model: Path, url: str, count: int) -> None:
     """Measure the encoder, then imports of a folder and of a bucket, then the encoder again."""
     with tempfile.TemporaryDirectory() as folder:
-        files = [make_file(number) for number in range(3 * count)]
+        files = [make_photo(number) for number in range(3 * count)]
         pictures = fill_folder(Path(folder, "pictures"), files[:count])
         bucket = await asyncio.to_thread(create_bucket, url)
         named = ((f"{number}.jpg", data) for number, data in enumerate(files[count : 2 * count]))
@@ -273,7 +275,7 @@ async def main() -> None:
             print(f"{options.kill} postcards in a bucket, killed {KILLS} times by kill -9")
             await kill_imports(url, options.postcards, options.kill, seed=options.seed)
             return
-        make_b32_checkpoint(Path(folder, "b32"))
+        make_checkpoint(Path(folder, "b32"))
         for model in (Path(folder, "b32"), MODEL):
             await compare_rates(model, url, options.pictures)
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from PIL import Image
 
-from benchmarks.encoder import captions
 from benchmarks.postcard_files import render_files
+from benchmarks.texts import TYPICAL_TOKENS, texts_of
 from domain.entities.images import Pixels
 from infra.settings import read_settings
 from pictograph.adapters import open_encoder
@@ -89,7 +89,7 @@ class SearchLoad:
         return taken
 
     async def _search(self, stop: threading.Event) -> None:
-        texts = captions()
+        texts = texts_of(TYPICAL_TOKENS)
         due = time.perf_counter()
         async with (
             httpx.AsyncClient(base_url=self.url, timeout=60) as http,

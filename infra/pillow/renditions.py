@@ -72,9 +72,8 @@ def fit(image: Image.Image, *, longest: int = 0, shortest: int = 0) -> Image.Ima
     if scale >= 1:
         return image
     width, height = (max(1, round(side * scale)) for side in image.size)
-    # Bicubic, because CLIP was trained with it; reducing_gap averages blocks of pixels before. At
-    # 2 the result is hard to tell from that of bicubic alone, which takes twice as long.
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+    # Bicubic, because CLIP was trained with it; reducing_gap averages blocks of pixels before.
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
 
 
 def reduce(image: Image.Image, scale: float) -> Image.Image:

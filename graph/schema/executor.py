@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from graphql import (
@@ -10,7 +11,6 @@ from graphql import (
     ExperimentalIncrementalExecutionResults,
     GraphQLBoolean,
     GraphQLError,
-    GraphQLField,
     GraphQLID,
     GraphQLIncludeDirective,
     GraphQLList,
@@ -38,6 +38,9 @@ LEAF_CLASSES = JSON_CLASSES | {datetime}
 UNCHANGED_CLASSES = {GraphQLString: {str}, GraphQLID: {str}, GraphQLBoolean: {bool}}
 """The classes of values that a scalar completes to themselves."""
 
+CACHE_SIZE = 1_000
+"""How many fields and leaf types are remembered. The schema has fewer."""
+
 COLLECTED_DIRECTIVES = {GraphQLSkipDirective.name, GraphQLIncludeDirective.name}
 """Directives that are applied before fields are executed."""
 
@@ -53,6 +56,16 @@ class UnusualValue(Exception):  # noqa: N818 - no error: the stock executor comp
     """A value of a plain field that only the stock executor can complete."""
 
 
+class PlainAttribute(NamedTuple):
+    """An attribute that is the value of a field."""
+
+    name: str
+    field_type: GraphQLOutputType
+    is_nullable: bool
+    unchanged: frozenset[type]
+    """Classes of values that need no completion."""
+
+
 class PlainField(NamedTuple):
     """A selected field whose value is an attribute of its object."""
 
@@ -60,7 +73,6 @@ class PlainField(NamedTuple):
     attribute: str
     is_nullable: bool
     unchanged: frozenset[type]
-    """Classes of values that need no completion."""
     complete: Completer
 
 
@@ -87,6 +99,7 @@ class PlainFieldExecutor(StrawberryGraphQLCoreExecutionContext):
         them would grow until the subscription ends.
         """
         self._relevant_sub_fields = {}
+        self._has_middleware = bool(self.middleware_manager and self.middleware_manager.middlewares)
         self._selections: RefMap[GroupedFieldSet, Selection] = RefMap()
         # Keyed by the identities of the type and of the list, which the value keeps alive.
         self._completers: dict[
@@ -156,19 +169,13 @@ class PlainFieldExecutor(StrawberryGraphQLCoreExecutionContext):
     def _plain_field(
         self, parent_type: GraphQLObjectType, response_name: str, fields: FieldDetailsList
     ) -> PlainField | None:
-        node = fields[0].node
-        definition = parent_type.fields.get(node.name.value)
-        attribute = _plain_attribute(definition) if definition else None
-        has_middleware = self.middleware_manager and self.middleware_manager.middlewares
-        if definition is None or attribute is None or has_middleware:
+        plain = _plain_attribute(parent_type, fields[0].node.name.value)
+        if plain is None or self._has_middleware:
             return None
-        complete = self._completer(definition.type, fields)
+        complete = self._completer(plain.field_type, fields)
         if complete is None:
             return None
-        type_ = get_nullable_type(definition.type)
-        is_nullable = type_ is definition.type
-        unchanged = frozenset(UNCHANGED_CLASSES.get(type_, ()))  # type: ignore[call-overload]
-        return PlainField(response_name, attribute, is_nullable, unchanged, complete)
+        return PlainField(response_name, plain.name, plain.is_nullable, plain.unchanged, complete)
 
     def _completer(
         self, return_type: GraphQLOutputType, fields: FieldDetailsList
@@ -183,9 +190,8 @@ class PlainFieldExecutor(StrawberryGraphQLCoreExecutionContext):
         self, return_type: GraphQLOutputType, fields: FieldDetailsList
     ) -> Completer | None:
         """Return what completes a value that is not null; None where that needs a path."""
-        if any(
-            each.name.value not in COLLECTED_DIRECTIVES for each in fields[0].node.directives or ()
-        ):
+        directives = fields[0].node.directives
+        if directives and any(d.name.value not in COLLECTED_DIRECTIVES for d in directives):
             return None
         type_ = get_nullable_type(return_type)
         if isinstance(type_, GraphQLScalarType | CustomGraphQLEnumType):
@@ -222,14 +228,20 @@ class PlainFieldExecutor(StrawberryGraphQLCoreExecutionContext):
         return complete
 
 
-def _plain_attribute(definition: GraphQLField) -> str | None:
+@lru_cache(maxsize=CACHE_SIZE)
+def _plain_attribute(parent_type: GraphQLObjectType, field_name: str) -> PlainAttribute | None:
     """Return the attribute that Strawberry's default resolver reads; None for other resolvers."""
-    field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    definition = parent_type.fields.get(field_name)
+    field = definition and definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     # A subclass may read its value in another way.
-    if type(field) is not StrawberryField:
+    if definition is None or type(field) is not StrawberryField:
         return None
-    is_plain = field.is_basic_field and field.default_resolver is getattr
-    return field.python_name if is_plain else None
+    if not field.is_basic_field or field.default_resolver is not getattr:
+        return None
+    type_ = get_nullable_type(definition.type)
+    unchanged = frozenset(UNCHANGED_CLASSES.get(type_, ()))  # type: ignore[call-overload]
+    is_nullable = type_ is definition.type
+    return PlainAttribute(field.python_name, definition.type, is_nullable, unchanged)
 
 
 def _completed_fields(fields: Sequence[PlainField], source: object) -> dict[str, Any]:
@@ -246,6 +258,7 @@ def _completed_fields(fields: Sequence[PlainField], source: object) -> dict[str,
     return values
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _leaf_completer(type_: GraphQLLeafType) -> Completer:
     classes, convert = LEAF_CLASSES, type_.coerce_output_value
     if isinstance(type_, CustomGraphQLEnumType):

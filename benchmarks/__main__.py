@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,9 @@ def main() -> None:
         default=os.environ.get("BENCH") == "quick",
         help="Two minutes: one short round, and a smaller library.",
     )
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="The longest time, for a slow or busy machine."
+    )
     parser.add_argument("--json", type=Path, default=CACHE / "report.json", metavar="FILE")
     parser.add_argument("--svg", type=Path, default=CACHE / "report.svg", metavar="FILE")
     parser.add_argument(
@@ -157,7 +161,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     console = Console()
-    report = asyncio.run(run(QUICK if options.quick else FULL, console))
+    budget = QUICK if options.quick else FULL
+    if options.seconds:
+        budget = replace(budget, seconds=options.seconds)
+    report = asyncio.run(run(budget, console))
     report.print(console)
     for file, content in ((options.json, report.json()), (options.svg, chart(report.figures))):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,13 @@ def make_photo(number: int, size: tuple[int, int] = SIZE) -> bytes:
     return file.getvalue()
 
 
+def with_comment(data: bytes, words: str) -> bytes:
+    """Return a JPEG file with a comment right after its start, which changes no pixel."""
+    comment = words.encode()
+    length = (len(comment) + 2).to_bytes(2)
+    return data[:2] + b"\xff\xfe" + length + comment + data[2:]
+
+
 def write_photo(folder: Path, number: int) -> Path:
     """Write the file of a picture unless it exists, and return its path."""
     file = folder / f"photo-{number:05}.jpg"

@@ -94,10 +94,10 @@ class Report:
         return "\n".join(["", *lines, "", ""])
 
     def print(self, console: Console) -> None:
-        """Print the report as tables."""
-        table = Table(*HEAD, title=self.summary)
+        """Print the report as tables. What a floor consists of is in the document."""
+        table = Table(*HEAD[:-1], title=self.summary)
         for figure in self.figures:
-            table.add_row(*_cells(figure))
+            table.add_row(*_cells(figure)[:-1])
         console.print(table)
         if self.growth:
             head, rows = growth_table(self.growth)

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.bare_engine import operations_of_image, random_pixels, random_tokens
 from benchmarks.bench import CORES, in_turn, split
 from benchmarks.clip_vectors import ClipGeometry
-from benchmarks.photos import make_photo
+from benchmarks.photos import make_photo, with_comment
 from benchmarks.stages.imports import Sample, rates
 from benchmarks.texts import texts_of
 from postcards.tokens import caption_words, make_tokenizer
@@ -41,6 +41,15 @@ def test_pictures_are_the_same_in_every_run_and_different_from_each_other() -> N
     assert one != other
     with Image.open(io.BytesIO(one)) as picture:
         assert ((400, 300), "JPEG") == (picture.size, picture.format)
+
+
+def test_a_comment_makes_another_file_with_the_same_pixels() -> None:
+    photo = make_photo(1, (40, 30))
+    files = [photo, with_comment(photo, "upload 1"), with_comment(photo, "upload 2")]
+    assert 3 == len(set(files))
+    pictures = [Image.open(io.BytesIO(data)) for data in files]
+    assert b"upload 1" == pictures[1].info["comment"]
+    assert 1 == len({picture.tobytes() for picture in pictures})
 
 
 def test_synthetic_vectors_have_the_geometry_of_clip() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Pixels
 
-STEPS = frozenset(
+DECISIVE_METHODS = frozenset(
     {"preprocess", "process_image", "_preprocess", "resize", "center_crop", "rescale", "normalize"}
 )
 """The methods of an image processor of transformers that decide what the model sees."""
@@ -49,7 +49,11 @@ class Preprocessing:
     def of(cls, processor: Any) -> Preprocessing:  # noqa: ANN401 - any image processor
         """Read the parameters of an image processor of transformers. Raises NotRunnableError."""
         kind = type(processor)
-        own_steps = {step for each in _own_classes(kind) for step in STEPS.intersection(vars(each))}
+        own_steps = {
+            step
+            for each in _own_classes(kind)
+            for step in DECISIVE_METHODS.intersection(vars(each))
+        }
         size = processor.size
         side = size and size.shortest_edge and not size.longest_edge
         square = size and size.height and size.width

@@ -43,7 +43,7 @@ async def measure_encoders(
         towers.floor.append(await asyncio.to_thread(best_cpu_rate) / operations)
     return [
         Figure(
-            f"text of {TOKENS} tokens, encoded",
+            f"text of {TOKENS} tokens encoded",
             "ms",
             tuple(texts.ours),
             tuple(texts.plain),
@@ -51,7 +51,7 @@ async def measure_encoders(
             f"the text tower alone ({engine.name})",
         ),
         Figure(
-            f"pictures in memory, encoded in batches of {BATCH}",
+            f"pictures encoded, batches of {BATCH}",
             "/s",
             tuple(towers.ours),
             tuple(towers.plain),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHARE_OF_TIME = 0.12
 POLL_SECONDS = 0.05
 MAX_SECONDS = 120.0
-SELECT_READY_COUNT = "SELECT count(*) FROM images WHERE status = 'ready'"
+SELECT_COUNTS = "SELECT count(*), count(*) FILTER (WHERE status = 'ready') FROM images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Sample:
     """How far an import is: the time, the pictures and the CPU seconds until now."""
 
     seconds: float
+    listed: int
     pictures: int
+    """The pictures that can be found."""
     cpu_seconds: float
 
 
@@ -69,15 +71,14 @@ async def measure_imports(bench: Bench, server: str) -> list[Figure]:
 def rates(samples: Sequence[Sample]) -> tuple[float, float]:
     """Return the pictures per second, and those that the used CPU time would allow.
 
-    Both are from the first picture that is ready to the last one, so that the start of the command
-    does not count.
+    Both are from the first picture that is listed to the last one that is ready, so that the start
+    of the command does not count.
     """
-    begun = [sample for sample in samples if sample.pictures]
-    first = begun[0]
-    last = next(sample for sample in begun if sample.pictures == begun[-1].pictures)
+    first = next((sample for sample in samples if sample.listed), samples[-1])
+    last = next(sample for sample in samples if sample.pictures == samples[-1].pictures)
     pictures = last.pictures - first.pictures
-    if not pictures:
-        raise ValueError("All pictures were ready at the same moment: import more of them.")
+    if pictures <= 0:
+        raise ValueError("The import ended without a picture that can be found.")
     cpu_of_picture = (last.cpu_seconds - first.cpu_seconds) / pictures
     return pictures / (last.seconds - first.seconds), CORES / cpu_of_picture
 
@@ -94,8 +95,8 @@ async def _import(settings: dict[str, object], folder: Path, count: int) -> list
     try:
         tree, samples, began = ProcessTree(process.pid), list[Sample](), time.perf_counter()
         while process.poll() is None and time.perf_counter() < began + MAX_SECONDS:
-            ready = await connection.fetchval(SELECT_READY_COUNT)
-            samples.append(Sample(time.perf_counter(), ready, tree.cpu_seconds()))
+            listed, ready = await connection.fetchrow(SELECT_COUNTS)
+            samples.append(Sample(time.perf_counter(), listed, ready, tree.cpu_seconds()))
             if ready == count:
                 break
             await asyncio.sleep(POLL_SECONDS)

@@ -96,20 +96,20 @@ def test_pictures_are_split_into_consecutive_parts() -> None:
     assert ["ab", "c", "de"] == list(split("abcde", (2, 1, 2)))
 
 
-def test_the_rate_of_an_import_counts_from_the_first_to_the_last_picture() -> None:
+def test_the_rate_of_an_import_counts_from_the_listing_to_the_last_picture() -> None:
     samples = [
-        Sample(0, 0, 0),
-        Sample(5, 0, 4),  # the start of the command
-        Sample(6, 2, 5),
-        Sample(8, 8, 8),
-        Sample(10, 12, 10),
-        Sample(14, 12, 11),  # what is done after the last picture
+        Sample(0, 0, 0, 0),
+        Sample(5, 0, 0, 4),  # the start of the command
+        Sample(6, 12, 0, 5),
+        Sample(8, 12, 8, 8),
+        Sample(10, 12, 12, 11),
+        Sample(14, 12, 12, 13),  # what is done after the last picture
     ]
     rate, floor = rates(samples)
-    assert 10 / 4 == rate
-    assert CORES / (5 / 10) == floor
+    assert 12 / 4 == rate
+    assert CORES / (6 / 12) == floor
 
 
-def test_an_import_of_one_batch_has_no_rate() -> None:
-    with pytest.raises(ValueError, match="import more"):
-        rates([Sample(0, 0, 0), Sample(5, 4, 4)])
+def test_an_import_without_pictures_has_no_rate() -> None:
+    with pytest.raises(ValueError, match="without a picture"):
+        rates([Sample(0, 0, 0, 0), Sample(5, 4, 0, 4)])

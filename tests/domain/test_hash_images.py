@@ -12,14 +12,16 @@ from domain.entities.images import Image, Variant
 from domain.entities.uploads import UploadedImage
 from domain.runtime.periodic import compare_new_images
 from domain.use_cases.duplicates import hash_images as module
-from domain.use_cases.duplicates.hash_images import HashImages
+from tests.domain.imports import put
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
     from domain import UseCases
+    from tests.domain.imports import Importer
     from tests.fakes.catalog import MemoryCatalog
+    from tests.fakes.object_listing import MemoryObjectListing
     from tests.fakes.storage import MemoryStorage
 
 
@@ -50,6 +52,20 @@ async def test_backfilled_hashes_equal_those_of_a_new_upload(
     assert 0 == await use_cases.hash_images()
 
 
+async def test_an_image_with_an_external_source_is_hashed_from_there(
+    use_cases: UseCases,
+    catalog: MemoryCatalog,
+    importer: Importer,
+    object_listing: MemoryObjectListing,
+) -> None:
+    put(object_listing, 1)
+    await importer()
+    [image] = (await importer.images()).values()
+    catalog.put(replace(image, perceptual_hash=None, pixel_sha256=None))
+    await use_cases.hash_images()
+    assert [image] == await current(catalog, [image])
+
+
 async def test_a_run_hashes_a_bounded_number_of_images(
     use_cases: UseCases, earlier: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +94,7 @@ async def test_an_unreadable_file_is_logged_once_and_skipped(
     await storage.write(
         Variant.ORIGINAL.key_of(missing.id), picture_file((1, 2, 3)), content_type="image/png"
     )
-    again = HashImages(use_cases.hash_images.imaging, storage, use_cases.hash_images.duplicates)
+    again = replace(use_cases.hash_images, _after=[])
     assert 2 == await again()
     [here] = await current(catalog, [missing])
     assert here.perceptual_hash is not None

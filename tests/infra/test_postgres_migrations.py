@@ -26,6 +26,13 @@ INSERT_IMAGE_OF_0001 = """
     VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
 """
 
+INSERT_HASHED_IMAGE = """
+    INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags,
+        width, height, perceptual_hash, pixel_sha256)
+    VALUES (gen_random_uuid(), gen_random_uuid(), 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}',
+        :w, :h, '\x0000000000000000', 'digest')
+"""
+
 
 async def test_the_migrations_create_the_declared_tables(postgres_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
@@ -51,6 +58,21 @@ async def test_images_from_before_migration_0002_are_kept_without_a_hash(
         async with engine.connect() as connection:
             [row] = await connection.execute(text("SELECT * FROM images"))
     assert (row.filename, row.perceptual_hash, row.pixel_sha256) == ("a.jpg", None, None)
+
+
+async def test_migration_0009_forgets_the_hashes_of_large_pictures_only(postgres_url: str) -> None:
+    async with open_engine(postgres_url) as engine:
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0008"))
+            for size in ((4000, 3000), (900, 1601), (1600, 1200)):
+                await connection.execute(
+                    text(INSERT_HASHED_IMAGE), dict(zip("wh", size, strict=True))
+                )
+        await upgrade(engine)
+        async with engine.connect() as connection:
+            rows = await connection.execute(text("SELECT * FROM images ORDER BY width"))
+            hashes = {row.width: (row.perceptual_hash, row.pixel_sha256) for row in rows}
+    assert {4000: (None, None), 900: (None, None), 1600: (bytes(32), "digest")} == hashes
 
 
 async def test_concurrent_upgrades_run_one_at_a_time(postgres_url: str) -> None:

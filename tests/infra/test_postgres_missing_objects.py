@@ -14,6 +14,7 @@ from sqlalchemy import text
 from domain.entities.external_objects import KeyRange
 from domain.entities.images import first_uuid7
 from infra.postgres.catalog.trash import LOCK_LIVE, MARK_DELETED, MOVE_EMBEDDINGS_OUT, PostgresTrash
+from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.missing_objects import PostgresMissingObjects
@@ -111,3 +112,15 @@ async def test_images_that_are_changed_while_they_are_reunited_stay_apart(
     assert [] == await reuniting
     for each in found.values():
         assert each.id == await fixture.became(each)
+
+
+async def test_the_objects_of_an_image_remember_the_digest_that_is_computed_again(
+    fixture: PostgresWorkFixture,
+) -> None:
+    found = await index(fixture, "a", pixels="before")
+    other = await index(fixture, "b", pixels="other")
+    duplicates = PostgresDuplicates(fixture.catalog.engine, fixture.queue.model)
+    await duplicates.set_hash(found.id, perceptual_hash=bytes(32), pixel_sha256="after")
+    async with fixture.catalog.engine.connect() as connection:
+        rows = await connection.execute(text("SELECT id, pixel_sha256 FROM objects"))
+        assert {found.id: "after", other.id: "other"} == {row.id: row.pixel_sha256 for row in rows}

@@ -1,4 +1,4 @@
-"""Backfills the perceptual hashes of images that an earlier version indexed without them."""
+"""Backfills the hashes of images that an earlier version indexed without them, or with others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
-from domain.errors import BytesMissing, Overloaded, UploadRefusal
+from domain.errors import ImageNotFound, Overloaded, UploadRefusal
 from domain.use_cases.library.read import read_all
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.ports import Duplicates, Imaging, Storage
+    from domain.ports import Catalog, Duplicates, Imaging
+    from domain.use_cases.library.read import ReadImage
 
 HASH_BATCH_SIZE = 20
 """How many ids are read at a time."""
@@ -33,7 +34,8 @@ class HashImages:
     """
 
     imaging: Imaging
-    storage: Storage
+    catalog: Catalog
+    read: ReadImage
     duplicates: Duplicates
     _after: list[UUID] = field(default_factory=list)
     """The keyset cursor: the id of the last image that was tried, or empty at the start."""
@@ -53,10 +55,13 @@ class HashImages:
         return count
 
     async def _hash(self, image_id: UUID) -> None:
+        image = (await self.catalog.get([image_id])).get(image_id)
+        if image is None:
+            return
         try:
-            blob = await self.storage.open(Variant.ORIGINAL.key_of(image_id))
+            blob = await self.read(image, Variant.ORIGINAL)
             picture = await self.imaging.decode(await read_all(blob), with_large=False)
-        except (UploadRefusal, Overloaded, BytesMissing) as error:
+        except (UploadRefusal, Overloaded, ImageNotFound) as error:
             logger.warning("image %s is not compared with others: %r", image_id, error)
             return
         await self.duplicates.set_hash(

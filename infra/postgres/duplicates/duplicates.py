@@ -125,9 +125,13 @@ SELECT_UNHASHED = text("""
     AND id > CAST(:after AS uuid)
     ORDER BY id LIMIT :limit
 """)
+# Objects remember the digest, also after a user has deleted the image.
 UPDATE_HASHES = text("""
-    UPDATE images SET perceptual_hash = :perceptual_hash, pixel_sha256 = :pixel_sha256
-    WHERE id = :id
+    WITH hashed AS (
+        UPDATE images SET perceptual_hash = :perceptual_hash, pixel_sha256 = :pixel_sha256
+        WHERE id = :id RETURNING id
+    )
+    UPDATE objects SET pixel_sha256 = :pixel_sha256 WHERE image_id IN (SELECT id FROM hashed)
 """)
 
 

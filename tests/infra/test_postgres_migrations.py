@@ -12,9 +12,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import make_url, text
 
 from domain.errors import Misconfigured
+from infra.postgres.catalog.trash import PostgresTrash, move_in
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import alembic_config, check_current, is_current, upgrade
 from infra.postgres.tables import metadata
+from infra.postgres.work.repair_queue import PostgresRepairQueue
+from tests.contracts.conftest import MODEL
+from tests.contracts.work_fixtures import EAST
+from tests.fakes.images import NOON, image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,6 +29,7 @@ INSERT_IMAGE_OF_0001 = """
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
     VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
 """
+DELETE_EMBEDDING = text("DELETE FROM embeddings WHERE image_id = :id")
 
 
 async def test_the_migrations_create_the_declared_tables(postgres_url: str) -> None:
@@ -44,6 +51,29 @@ async def test_images_from_before_migration_0002_are_kept_without_a_hash(
         async with engine.connect() as connection:
             [row] = await connection.execute(text("SELECT * FROM images"))
     assert (row.filename, row.perceptual_hash, row.pixel_sha256) == ("a.jpg", None, None)
+
+
+async def test_before_migration_0008_missing_images_are_in_the_library_with_their_embeddings(
+    postgres_url: str,
+) -> None:
+    async with open_engine(postgres_url) as engine:
+        library = await PostgresLibrary.open(engine, MODEL)
+        whole, unembedded, deleted = [await library.add(image_with(), EAST) for _ in range(3)]
+        trash = PostgresTrash(engine)
+        async with engine.begin() as connection:
+            await connection.execute(DELETE_EMBEDDING, {"id": unembedded.id})
+            await move_in(connection, [whole.id, unembedded.id], NOON, is_missing=True)
+        await trash.add([deleted.id], NOON)
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0007"))
+        await upgrade(engine)
+        ids = [each.id for each in (whole, unembedded, deleted)]
+        assert {whole.id: whole, unembedded.id: unembedded} == await library.get(ids)
+        assert {whole.id} == set(await library.embeddings(ids))
+        repairs = PostgresRepairQueue(engine)
+        assert ({}, []) == (await repairs.violations(), await repairs.unembedded())
+        assert {deleted.id: deleted} == await trash.restore(ids)
+        assert {whole.id, deleted.id} == set(await library.embeddings(ids))
 
 
 async def test_concurrent_upgrades_run_one_at_a_time(postgres_url: str) -> None:

@@ -108,7 +108,7 @@ class Limits:
     configured_key: str | None = None
     """A key with every scope, beside those in the database."""
     missing_grace_period: timedelta = MISSING_GRACE_PERIOD
-    """How long an image is kept after its last file went missing."""
+    """How long an image stays in the trash after its last file went missing."""
     trash_lifetime: timedelta = DEFAULT_TRASH_LIFETIME
     """How long deleted images can be restored; zero: not at all."""
 
@@ -227,7 +227,9 @@ def build_use_cases(
             on.encoder, imaging[Priority.BACKGROUND], on.external_files, max_bytes
         ),
         index_found=IndexFound(index, on.external_objects),
-        forget_missing=ForgetMissing(on.missing_objects, on.storage, limits.missing_grace_period),
+        forget_missing=ForgetMissing(
+            on.missing_objects, on.storage, on.clock, limits.missing_grace_period
+        ),
         list=ListImages(on.catalog),
         facets=CountFacets(on.catalog),
         label=LabelImages(on.encoder, on.vectors),

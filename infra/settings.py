@@ -185,7 +185,8 @@ class Settings(BaseSettings):
     )
 
     import_grace_days: NonNegativeFloat = Field(
-        30.0, description="Days that an imported image is kept after its last file went missing."
+        30.0,
+        description="Days that an imported image stays in the trash after its last file vanished.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

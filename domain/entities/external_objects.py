@@ -16,7 +16,7 @@ HIGHEST_CODE_POINT = "\U0010ffff"
 """An upper bound of every location."""
 
 MISSING_GRACE_PERIOD = timedelta(days=30)
-"""How long an image whose last file is missing is kept by default."""
+"""How long an image whose last file is missing stays in the trash by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ImportCounts:
     """Objects added since an instant whose bytes or pixels were known: of images that moved, were
     copied or touched, or that a user deleted."""
     missing: int = 0
-    """Images whose last file is missing."""
+    """Images whose last file is missing, those in the trash as missing included."""
     unlisted: int = 0
     """Images whose last file is in a folder that could not be listed."""
 

@@ -1,4 +1,7 @@
-"""The trash: how long deleted images can be restored."""
+"""The trash: how long deleted images can be restored.
+
+Missing images are in the trash, too, for MISSING_GRACE_PERIOD instead.
+"""
 
 from __future__ import annotations
 

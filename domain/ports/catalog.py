@@ -75,13 +75,15 @@ class LibraryIdentity(Protocol):
 class Trash(Protocol):
     """Deleted images that can be restored: with all facts and embeddings, and in no answer.
 
-    Their digests stay taken: no second image has the same bytes.
+    Their digests stay taken: no second image has the same bytes. Images whose files are all missing
+    are in the trash, too. They come back with a file, and do not expire here.
     """
 
     async def add(self, ids: Sequence[UUID], at: datetime) -> set[UUID]:
         """Move images into the trash with their embeddings, and return the ids that were moved.
 
-        Their tasks are deleted. Unknown ids, and images in the trash already, are left out.
+        Their tasks are deleted. An image that is in the trash as missing counts as deleted from now
+        on. Unknown ids, and images that were deleted before, are left out.
         """
 
     async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
@@ -91,7 +93,7 @@ class Trash(Protocol):
         """
 
     async def delete_expired(self, before: datetime, *, limit: int) -> Sequence[UUID]:
-        """Delete up to ``limit`` images for good that were moved here by then; return their ids."""
+        """Delete up to ``limit`` images for good that were deleted by then; return their ids."""
 
 
 class Ingestion(Protocol):

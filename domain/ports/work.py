@@ -38,17 +38,18 @@ class WorkQueue(Protocol):
         """Finish a task on an object whose bytes are known, and return whether they are.
 
         They are known as those of an image, which gets the object as a file of it, or as those of
-        an image that a user deleted, which stays deleted. A FAILED image gets another chance: its
-        bytes are not known.
+        an image that a user deleted, which stays deleted. An image that is in the trash as missing
+        comes back. A FAILED image gets another chance: its bytes are not known.
         """
 
     async def finish(self, done: Sequence[IndexedImage]) -> Sequence[UUID]:
         """Store results in one transaction, with tasks of the other models for new images.
 
         An object with the pixels of an image whose files are all missing becomes the file of that
-        image, which keeps its id, embedding and what people edit. Returns the ids that did not
-        become images: deleted in the meantime, lease lost, or known by bytes or pixels; and FAILED
-        images that were replaced by the same bytes. Their stored bytes can be deleted.
+        image, which keeps its id, embedding and what people edit, and comes back from the trash if
+        it is there as missing. Returns the ids that did not become images: deleted in the meantime,
+        lease lost, or known by bytes or pixels; and FAILED images that were replaced by the same
+        bytes. Their stored bytes can be deleted.
         """
 
     async def release(self, tasks: Sequence[Task], error: str, *, seconds: float) -> None:
@@ -99,7 +100,7 @@ class RepairQueue(Protocol):
 class Scrubs(Protocol):
     """When each original was last read to its end, and with which result.
 
-    Images in the trash are among them, FAILED ones are not.
+    Images in the trash are among them, FAILED ones and missing ones are not.
     """
 
     async def due(
@@ -146,7 +147,7 @@ class ExternalObjects(Protocol):
         """
 
     async def mark_present(self, ids: Sequence[UUID]) -> None:
-        """Mark missing objects as present."""
+        """Mark missing objects as present. Images that are in the trash as missing come back."""
 
     async def reassign(self, key_range: KeyRange) -> None:
         """Take over the tasks of other models on waiting objects of a range.
@@ -177,11 +178,19 @@ class MissingObjects(Protocol):
         that people have described are kept. Returns the ids of the deleted images.
         """
 
-    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
-        """Delete objects that are missing for longer, and images that have no other object.
+    async def trash(self, key_range: KeyRange, at: datetime) -> Sequence[UUID]:
+        """Move images into the trash as missing whose objects are all missing for certain.
 
-        Returns the ids of the deleted images. Uploaded images are kept, and so are objects whose
-        image a user deleted.
+        They come back with all facts as soon as one of their files is found again, and no expiry of
+        the trash deletes them. Uploaded images, and images with an object in a folder that could
+        not be listed, are kept. Returns the ids of the moved images.
+        """
+
+    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
+        """Delete images that are missing, and in the trash as such, for longer than that.
+
+        Their objects are deleted with them, and so are those of uploaded images, which are kept. An
+        image with another object is kept, too. Returns the ids of the deleted images.
         """
 
 

@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Computed, Index, Row, SQLColumnExpression, Text, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Computed,
+    Index,
+    Row,
+    SQLColumnExpression,
+    Text,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
@@ -55,6 +65,10 @@ class ImageRow(SQLModel, table=True):
     ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     deleted_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     """Since when the image is in the trash."""
+    is_missing: bool = Field(
+        default=False, sa_column=Column(Boolean, server_default=false(), nullable=False)
+    )
+    """An import moved it into the trash, since all of its files are missing; no user deleted it."""
     original_read_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     original_fault: str | None = Field(default=None, sa_type=Text)
 
@@ -202,6 +216,7 @@ Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_has
 Index("images_by_ready_at", _images.c.ready_at)
 Index(
     "images_by_deleted_at",
+    _images.c.is_missing,
     _images.c.deleted_at,
     postgresql_where=text("deleted_at IS NOT NULL"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, literal, select, tuple_, update
+from sqlalchemy import and_, func, literal, select, tuple_, update
 from sqlmodel import col
 
 from domain.entities.faults import DueOriginal
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from domain.entities.images import Image
 
 LAST_READ = func.coalesce(col(ImageRow.original_read_at), col(ImageRow.created_at))
-IS_CHECKED = col(ImageRow.status) != ImageStatus.FAILED.value
+IS_CHECKED = and_(
+    col(ImageRow.status) != ImageStatus.FAILED.value, col(ImageRow.is_missing).is_(False)
+)
 
 
 @dataclass(frozen=True, slots=True)

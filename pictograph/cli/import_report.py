@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChange
+from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.console import err, out
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from domain.entities.external_objects import RefusedObject
+
+
+NOTHING_MISSING = MissingReport()
 
 
 class RateColumn(ProgressColumn):
@@ -87,7 +91,7 @@ def report(
     refused_count: int,
     refused: Sequence[RefusedObject],
     *,
-    forgotten: int = 0,
+    missing: MissingReport = NOTHING_MISSING,
 ) -> None:
     """Print the counts, and a table of refused objects and folders. Exits with 1 if there are any.
 
@@ -110,8 +114,14 @@ def report(
             "read.",
             soft_wrap=True,
         )
-    if forgotten:
-        out.print(f"{forgotten:,} pictures were missing for too long, and were forgotten.")
+    if missing.trashed:
+        out.print(
+            f"{missing.trashed:,} pictures were moved into the trash, because their files are "
+            "missing. They come back with their files.",
+            soft_wrap=True,
+        )
+    if missing.forgotten:
+        out.print(f"{missing.forgotten:,} pictures were missing for too long, and were forgotten.")
     shown = [*summary.unlisted, *summary.missing, *refused]
     more = summary.unlisted_count + summary.missing_count + refused_count - len(shown)
     if shown:

@@ -10,6 +10,7 @@ import typer
 
 from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured
+from domain.use_cases.imports.forget_missing import MissingReport
 from infra.filesystem.manifest import read_manifest
 from infra.locations import root_of
 from pictograph import app
@@ -122,12 +123,12 @@ async def _import(  # noqa: PLR0913 - each is an option
             report_dry_run(summary, rate)
             return
         # A manifest does not tell what is missing elsewhere.
-        forgotten = 0 if root is None else await use_cases.forget_missing(summary)
+        missing = MissingReport() if root is None else await use_cases.forget_missing(summary)
         report(
             summary,
             await use_cases.forget_missing.count(summary),
             *await use_cases.index_found.refused(summary.key_range),
-            forgotten=forgotten,
+            missing=missing,
         )
 
 

@@ -13,6 +13,7 @@ from domain.entities.external_objects import (
     RefusedObject,
     UnlistedFolder,
 )
+from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.import_report import report, report_dry_run
 
@@ -40,10 +41,13 @@ def test_pictures_that_moved_are_missing_or_are_forgotten_are_counted_in_words(
 ) -> None:
     counts = Counter({ObjectChange.NEW: 3, ObjectChange.CHANGED: 2, ObjectChange.RETURNED: 1})
     became = ImportCounts(recognised=4, missing=5, unlisted=6_000)
-    report(ImportSummary(counts=counts), became, 0, [], forgotten=7)
+    missing = MissingReport(trashed=3, forgotten=7)
+    report(ImportSummary(counts=counts), became, 0, [], missing=missing)
     assert (
         "6 found: 1 indexed, 1 unchanged, 4 moved, copied or touched; 5 missing, 0 refused.\n"
         "6,000 pictures are kept, although their folders are empty or cannot be read.\n"
+        "3 pictures were moved into the trash, because their files are missing. They come back "
+        "with their files.\n"
         "7 pictures were missing for too long, and were forgotten.\n"
     ) == capsys.readouterr().out
 

@@ -16,14 +16,20 @@ from domain.entities.external_objects import (
     KeyRange,
     ObjectState,
 )
+from domain.entities.filters import DELETED, EVERYTHING
 from domain.entities.images import Exif, ImageChanges, ImageStatus, Source, first_uuid7, uuid7
+from domain.entities.listing import Sort, Window
 from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, WorkCounts
+from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.work.external_objects import PostgresExternalObjects
 from infra.postgres.work.missing_objects import PostgresMissingObjects
+from infra.postgres.work.repair_queue import PostgresRepairQueue
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.images import image_with
+from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import MemoryWorkQueue
 from tests.postgres_library import PostgresLibrary
 
@@ -32,13 +38,14 @@ if TYPE_CHECKING:
 
     from domain.entities.images import Image
     from domain.entities.work import Task
-    from domain.ports import ExternalObjects, MissingObjects, WorkQueue
+    from domain.ports import ExternalObjects, MissingObjects, RepairQueue, Trash, WorkQueue
     from tests.postgres_library import ImageLibrary
 
 ROOT = "s3://photos/"
 PHOTOS = KeyRange.below(ROOT)
 EMBEDDING = (1.0, 0.0, 0.0)
 TAKEN_AT = datetime(2024, 6, 15, 14, tzinfo=UTC)
+NOW = datetime(2025, 1, 31, tzinfo=UTC)
 
 
 @dataclass
@@ -49,6 +56,8 @@ class ImportedLibrary:
     objects: ExternalObjects
     work: WorkQueue
     missing_objects: MissingObjects
+    trash: Trash
+    repair_queue: RepairQueue
 
     async def add_objects(self, *names: str, version: str = "1") -> dict[str, FoundObject]:
         """Add objects by name, and return them."""
@@ -71,7 +80,12 @@ class ImportedLibrary:
     async def forgotten(
         self, key_range: KeyRange = PHOTOS, *, grace_period: timedelta = timedelta()
     ) -> Sequence[UUID]:
+        """Move missing images into the trash, then forget them, as the end of an import does."""
+        await self.trashed(key_range)
         return await self.missing_objects.forget(key_range, grace_period=grace_period)
+
+    async def trashed(self, key_range: KeyRange = PHOTOS) -> Sequence[UUID]:
+        return await self.missing_objects.trash(key_range, NOW)
 
     async def states(self, key_range: KeyRange = PHOTOS) -> dict[str, ObjectState]:
         known = await self.objects.list_known(key_range, after="", limit=1_000)
@@ -123,7 +137,8 @@ def library(catalog: ImageLibrary) -> ImportedLibrary:
     if isinstance(catalog, MemoryCatalog):
         work = MemoryWorkQueue(catalog)
         objects = MemoryExternalObjects(work)
-        return ImportedLibrary(catalog, objects, work, objects)
+        repair_queue = MemoryRepairQueue(catalog, work)
+        return ImportedLibrary(catalog, objects, work, objects, MemoryTrash(catalog), repair_queue)
     assert isinstance(catalog, PostgresLibrary)
     assert catalog.model
     work_of_model = PostgresWorkQueue(catalog.engine, catalog.model)
@@ -132,6 +147,8 @@ def library(catalog: ImageLibrary) -> ImportedLibrary:
         PostgresExternalObjects(catalog.engine, catalog.model),
         work_of_model,
         PostgresMissingObjects(catalog.engine),
+        PostgresTrash(catalog.engine),
+        PostgresRepairQueue(catalog.engine),
     )
 
 
@@ -389,6 +406,213 @@ async def test_the_same_pixels_in_another_file_beside_the_first_are_another_imag
     assert 2 == len(await library.catalog.get([each.id for each in found.values()]))
 
 
+async def missing_image(library: ImportedLibrary, found: FoundObject) -> Image:
+    """Index an object, describe its image, and move it into the trash as missing."""
+    await library.objects.add([found])
+    await library.index_all(contents="plain", pixels="the same")
+    changes = ImageChanges(alt_text="A quay", rating=4)
+    image = await library.catalog.update(found.id, changes)
+    await library.objects.mark_missing([found.id])
+    assert [image.id] == await library.trashed()
+    return image
+
+
+async def bring_file_back(library: ImportedLibrary, found: FoundObject, how: str) -> FoundObject:
+    """Let an import find the file of a missing object again, and return its object."""
+    if how == "same version":
+        await library.objects.mark_present([found.id])
+        return found
+    again = found_object("a" if how == "same pixels" else "moved", version="2", tags=("sea",))
+    await library.objects.add([again])
+    [task] = await library.work.lease(10, seconds=60)
+    contents = "rated" if how == "same pixels" else "plain"
+    is_known = await library.work.recognise(task, digest(contents))
+    assert is_known == (how == "same bytes")
+    if not is_known:
+        assert [again.id] == await library.work.finish([indexed(task, contents, "the same")])
+    return again
+
+
+@pytest.mark.parametrize("how", ["same version", "same bytes", "same pixels"])
+async def test_a_missing_image_is_in_the_trash_until_its_file_comes_back(
+    library: ImportedLibrary, how: str
+) -> None:
+    before = await missing_image(library, found := found_object("a", tags=("mine",)))
+    assert {} == await library.catalog.get([before.id])
+    assert {} == await library.catalog.embeddings([before.id])
+    assert (0, 1) == (
+        await library.catalog.count(EVERYTHING),
+        await library.catalog.count(DELETED),
+    )
+    assert [] == await library.trashed()
+    assert ImportCounts(missing=1) == await library.counts()
+    assert {"a": ObjectState.INDEXED} == await library.states()
+    assert {} == await library.repair_queue.violations()
+    assert [] == await library.repair_queue.unembedded()
+
+    again = await bring_file_back(library, found, how)
+    [after] = (await library.catalog.get([before.id])).values()
+    tags = ("mine",) if how == "same version" else ("mine", "sea")
+    assert (before.created_at, "A quay", 4, tags) == (
+        after.created_at,
+        after.alt_text,
+        after.rating,
+        after.tags,
+    )
+    assert (again.source, None) == (after.source, after.deleted_at)
+    assert {before.id} == set(await library.catalog.embeddings([before.id]))
+    assert [] == await library.repair_queue.unembedded()
+    assert ImportCounts() == await library.counts()
+    assert ([], []) == (await library.trashed(), await library.forgotten())
+
+
+@pytest.mark.parametrize("how", ["same version", "same bytes", "same pixels"])
+@pytest.mark.parametrize("is_missing_first", [False, True])
+async def test_an_image_that_a_user_deleted_stays_deleted_when_its_file_comes_back(
+    library: ImportedLibrary, how: str, *, is_missing_first: bool
+) -> None:
+    found = found_object("a")
+    if is_missing_first:
+        await missing_image(library, found)
+        assert {found.id} == await library.trash.add([found.id], NOW + timedelta(days=1))
+    else:
+        await library.objects.add([found])
+        await library.index_all(contents="plain", pixels="the same")
+        assert {found.id} == await library.trash.add([found.id], NOW)
+        await library.objects.mark_missing([found.id])
+    assert ([], []) == (await library.trashed(), await library.forgotten())
+    assert ImportCounts() == await library.counts()
+    assert {"a": ObjectState.DELETED} == await library.states()
+    again = await bring_file_back(library, found, how)
+    assert ObjectState.DELETED is (await library.states())[again.source.location[len(ROOT) :]]
+    assert 0 == await library.catalog.count(EVERYTHING)
+    assert [found.id] == await library.trash.delete_expired(NOW + timedelta(days=2), limit=9)
+
+
+async def test_only_the_import_forgets_a_missing_image(library: ImportedLibrary) -> None:
+    image = await missing_image(library, found_object("a"))
+    assert [] == await library.trash.delete_expired(NOW + timedelta(days=999), limit=9)
+    assert [] == await library.forgotten(grace_period=MISSING_GRACE_PERIOD)
+    assert {image.id} == await library.catalog.existing_ids([image.id])
+    assert [image.id] == await library.forgotten()
+    assert set() == await library.catalog.existing_ids([image.id])
+    assert {} == await library.states()
+
+
+async def test_an_image_is_forgotten_only_after_it_was_in_the_trash_for_the_grace_period(
+    library: ImportedLibrary,
+) -> None:
+    image = await missing_image(library, found_object("a"))
+    await library.trash.restore([image.id])
+    grace_period = timedelta()
+    assert [] == await library.missing_objects.forget(PHOTOS, grace_period=grace_period)
+    assert {image.id: image} == await library.catalog.get([image.id])
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert [image.id] == await library.missing_objects.trash(PHOTOS, tomorrow)
+    assert [] == await library.missing_objects.forget(PHOTOS, grace_period=grace_period)
+    await library.trash.restore([image.id])
+    assert [image.id] == await library.forgotten()
+
+
+async def test_a_missing_image_that_a_user_restores_is_missing_again_for_the_next_import(
+    library: ImportedLibrary,
+) -> None:
+    image = await missing_image(library, found_object("a"))
+    assert {image.id: image} == await library.trash.restore([image.id])
+    assert {image.id} == set(await library.catalog.embeddings([image.id]))
+    assert [image.id] == await library.trashed()
+    await library.trash.restore([image.id])
+    assert await library.catalog.mark_copied(image.id)
+    assert ([], []) == (await library.trashed(), await library.forgotten())
+    assert {image.id} == set(await library.catalog.get([image.id]))
+
+
+async def test_an_image_is_not_missing_while_a_file_of_it_may_exist(
+    library: ImportedLibrary,
+) -> None:
+    found = await library.add_objects("a", "b")
+    await library.index_all(contents="the same")
+    [image_id] = await library.catalog.get([each.id for each in found.values()])
+    await library.objects.mark_missing([found["a"].id, found["b"].id])
+    await library.objects.mark_missing([found["b"].id], is_certain=False)
+    assert [] == await library.trashed()
+    await library.objects.mark_missing([found["b"].id])
+    assert [] == await library.trashed(KeyRange.below("s3://others/"))
+    assert [image_id] == await library.trashed(KeyRange(f"{ROOT}b", f"{ROOT}c"))
+    await library.objects.mark_missing([found["a"].id], is_certain=False)
+    assert ImportCounts(missing=1, unlisted=1) == await library.counts()
+    assert {image_id} == await library.catalog.existing_ids([image_id])
+
+
+async def test_an_older_object_of_a_location_that_could_not_be_listed_may_still_exist(
+    library: ImportedLibrary,
+) -> None:
+    old = (await library.add_objects("a"))["a"]
+    await library.index_all()
+    new = found_object("a", version="2")
+    await library.objects.add([new], replacing=[old.id])
+    await library.index_all()
+    await library.objects.mark_missing([new.id], is_certain=False)
+    assert [] == await library.trashed()
+    await library.objects.mark_present([new.id])
+    assert [old.id] == await library.trashed()
+
+
+@pytest.mark.parametrize("contents", ["plain", "rated"])
+async def test_a_missing_image_that_failed_is_replaced_when_its_bytes_come_back(
+    library: ImportedLibrary, contents: str
+) -> None:
+    found = (await library.add_objects("a"))["a"]
+    await library.index_all(contents="plain", pixels="the same")
+    await library.repair_queue.fail([found.id], "No.")
+    await library.objects.mark_missing([found.id])
+    assert [found.id] == await library.trashed()
+    assert {"a": ObjectState.REFUSED} == await library.states()
+    moved = found_object("moved")
+    await library.objects.add([moved])
+    [task] = await library.work.lease(10, seconds=60)
+    assert not await library.work.recognise(task, digest(contents))
+    replaced = [found.id] if contents == "plain" else []
+    assert replaced == await library.work.finish([indexed(task, contents, "the same")])
+    assert {moved.id} == set(await library.catalog.get([found.id, moved.id]))
+    assert {found.id, moved.id} - set(replaced) == await library.catalog.existing_ids(
+        [found.id, moved.id]
+    )
+    assert ObjectState.INDEXED is (await library.states())["moved"]
+
+
+async def test_a_missing_image_that_was_to_be_indexed_again_gets_its_task_back(
+    library: ImportedLibrary,
+) -> None:
+    found = (await library.add_objects("a"))["a"]
+    await library.index_all()
+    await library.repair_queue.reprocess([found.id])
+    await library.objects.mark_missing([found.id])
+    assert [found.id] == await library.trashed()
+    assert ([], []) == (
+        await library.work.lease(10, seconds=60),
+        await library.repair_queue.unembedded(),
+    )
+    await library.objects.mark_present([found.id])
+    [task] = await library.work.lease(10, seconds=60)
+    assert found.id == task.image_id
+
+
+async def test_an_image_in_the_trash_as_missing_gets_the_file_of_a_new_image_with_its_pixels(
+    library: ImportedLibrary,
+) -> None:
+    since = first_uuid7()
+    await library.add_objects("new")
+    await library.index_all(contents="rated", pixels="the same")
+    [other] = (await library.catalog.list(EVERYTHING, Sort(), Window(9))).images
+    old = found_object("a")
+    await missing_image(library, old)
+    assert [other.id] == await library.missing_objects.reunite(PHOTOS, since=since)
+    [after] = (await library.catalog.list(EVERYTHING, Sort(), Window(9))).images
+    assert (old.id, other.source, "A quay") == (after.id, after.source, after.alt_text)
+    assert {old.id} == set(await library.catalog.embeddings([old.id]))
+
+
 @pytest.mark.parametrize("contents", ["deleted", "rated"])
 @pytest.mark.parametrize("name", ["a", "moved"])
 async def test_a_deleted_image_stays_deleted_while_its_file_is_touched_moved_or_rewritten(
@@ -472,7 +696,7 @@ async def test_a_missing_object_keeps_an_uploaded_image_of_the_same_bytes(
     await library.index_all(contents="the same")
     assert {"a": ObjectState.INDEXED} == await library.states()
     await library.objects.mark_missing([found["a"].id])
-    assert [] == await library.forgotten()
+    assert ([], []) == (await library.trashed(), await library.forgotten())
     assert own == (await library.catalog.get([own.id]))[own.id]
 
 

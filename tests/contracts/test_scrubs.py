@@ -12,6 +12,7 @@ from domain.entities.faults import DueOriginal, Fault
 from domain.entities.images import ImageStatus, uuid7
 from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.scrubs import PostgresScrubs
+from tests.contracts.work_fixtures import move_in_as_missing
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import NOON, image_with
 from tests.fakes.scrubs import MemoryScrubs
@@ -88,3 +89,14 @@ async def test_a_fault_is_kept_until_the_original_is_read_without_one(
     assert {image.id: image} == await catalog.get([image.id])
     await scrubs.record(image.id, NOON, None)
     assert [] == await scrubs.faulty()
+
+
+async def test_missing_images_are_not_read_until_they_come_back(
+    catalog: ImageLibrary, scrubs: Scrubs, trash: Trash
+) -> None:
+    image = await catalog.add(image_with(), EAST)
+    await scrubs.record(image.id, NOON, Fault.NO_SOURCE)
+    await move_in_as_missing(catalog, [image.id], NOON)
+    assert ([], []) == (await scrubs.due(NOON + HOUR, limit=9), await scrubs.faulty())
+    await trash.restore([image.id])
+    assert ([image], [image]) == (await scrubs.due(NOON + HOUR, limit=9), await scrubs.faulty())

@@ -22,6 +22,7 @@ from tests.contracts.work_fixtures import (
     READY,
     found_object,
     indexed,
+    move_in_as_missing,
     pending_image,
     work_fixture_over,
 )
@@ -156,6 +157,25 @@ async def test_what_expired_is_deleted_for_good_and_in_portions(
     assert {images[2].id, images[3].id} == await catalog.existing_ids(ids)
     assert {images[2].id} == set(await trash.restore(ids))
     assert set(ids[2:]) == await catalog.delete(ids)
+
+
+async def test_images_that_are_in_the_trash_as_missing_do_not_expire_until_a_user_deletes_them(
+    catalog: ImageLibrary, trash: Trash
+) -> None:
+    gone, missing = [await catalog.add(image_with(), EAST) for _ in range(2)]
+    await trash.add([gone.id], NOW)
+    await move_in_as_missing(catalog, [gone.id, missing.id], NOW)
+    assert [gone.id] == await trash.delete_expired(NOW, limit=9)
+    later = NOW + timedelta(days=1)
+    for _ in range(2):
+        assert {missing.id} == await trash.add([missing.id], later)
+        assert set() == await trash.add([missing.id], later)
+        assert {missing.id: missing} == await trash.restore([missing.id])
+        assert [missing.id] == await hits(catalog)
+        await move_in_as_missing(catalog, [missing.id], NOW)
+    await trash.add([missing.id], later)
+    assert [] == await trash.delete_expired(NOW, limit=9)
+    assert [missing.id] == await trash.delete_expired(later, limit=9)
 
 
 async def test_deleting_for_good_includes_the_trash(catalog: ImageLibrary, trash: Trash) -> None:

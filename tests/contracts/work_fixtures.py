@@ -9,17 +9,22 @@ from sqlalchemy import text
 
 from domain.entities.images import ImageStatus, Source, uuid7
 from domain.entities.work import FoundObject, IndexedImage
+from infra.postgres.catalog.trash import move_in
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.images import image_with
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import MemoryWorkQueue
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from domain.entities.images import Image
     from domain.entities.work import Task
-    from tests.postgres_library import ImageLibrary, PostgresLibrary
+    from tests.postgres_library import ImageLibrary
 
 EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 PROCESSING, READY, FAILED = ImageStatus.PROCESSING, ImageStatus.READY, ImageStatus.FAILED
@@ -116,6 +121,16 @@ class PostgresWorkFixture:
         async with self.catalog.engine.begin() as connection:
             result = await connection.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
+
+
+async def move_in_as_missing(catalog: ImageLibrary, ids: Sequence[UUID], at: datetime) -> None:
+    """Move images into the trash as an import does with those whose files are all missing."""
+    if isinstance(catalog, MemoryCatalog):
+        await MemoryTrash(catalog).add_missing(ids, at)
+        return
+    assert isinstance(catalog, PostgresLibrary)
+    async with catalog.engine.begin() as connection:
+        await move_in(connection, ids, at, is_missing=True)
 
 
 WorkFixture = MemoryWorkFixture | PostgresWorkFixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.entities.external_objects import ImportCounts
+from domain.use_cases.imports.forget_missing import MissingReport
 from tests.fakes.imaging import picture_file
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ def rewritten(number: int) -> bytes:
 
 
 class Importer:
-    """Imports ROOT, indexes it, forgets what is missing, and returns the images."""
+    """Imports ROOT, indexes it, ends the import, and returns the images."""
 
     def __init__(self, use_cases: UseCases, catalog: MemoryCatalog) -> None:
         self.use_cases = use_cases
         self.catalog = catalog
-        self.forgotten = 0
+        self.missing = MissingReport()
         self.became = ImportCounts()
 
     async def __call__(self, **options: bool) -> ImportSummary:
         summary = await self.use_cases.reconcile(ROOT, **options)  # type: ignore[arg-type]  # without tags
         await self.index()
-        self.forgotten = await self.use_cases.forget_missing(summary)
+        self.missing = await self.use_cases.forget_missing(summary)
         self.became = await self.use_cases.forget_missing.count(summary)
         return summary
 
@@ -53,6 +54,11 @@ class Importer:
 
     async def names(self) -> set[str]:
         return {location.removeprefix(ROOT) for location in await self.images()}
+
+    def missing_names(self) -> set[str]:
+        """Return the names of the images that are in the trash as missing."""
+        images = [self.catalog.kept(image_id) for image_id in self.catalog.missing]
+        return {each.source.location.removeprefix(ROOT) for each in images if each and each.source}
 
 
 def put(object_listing: MemoryObjectListing, *numbers: int, version: str = "1") -> None:

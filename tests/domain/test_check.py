@@ -25,6 +25,7 @@ from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.scrubs import MemoryScrubs
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -180,6 +181,24 @@ async def test_an_external_original_that_is_missing_or_changed_is_a_fault(
         library.external_files.files.clear()
     assert {Fault.NO_SOURCE: [found.id]} == (await check()).examples
     assert 0 == (await check(repair=True)).repaired
+
+
+async def test_a_missing_image_is_not_a_fault_and_its_original_is_not_read(
+    check: CheckLibrary,
+    index: IndexImages,
+    library: LibraryWithTasks,
+    clock: SettableClock,
+    scrubs: MemoryScrubs,
+) -> None:
+    found = library.add_object()
+    assert [1] == [ended async for ended in index()]
+    library.external_files.files.clear()
+    assert {Fault.NO_SOURCE: [found.id]} == (await check()).examples
+    await MemoryTrash(library.catalog).add_missing([found.id], clock())
+    clock.pass_time(2 * DEFAULT_SCRUB_LIFETIME)
+    report = await check(scrub=True)
+    assert (0, 0, 0) == (report.images, report.originals_read, report.counts.total())
+    assert [] == await scrubs.faulty()
 
 
 async def test_images_without_an_embedding_are_enqueued(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +14,15 @@ from domain.entities.external_objects import (
     ObjectChange,
     UnlistedFolder,
 )
-from domain.entities.images import ImageChanges
+from domain.entities.filters import DELETED, EVERYTHING
+from domain.entities.images import ImageChanges, ImageStatus, Variant
+from domain.entities.queries import ByText
+from domain.entities.upload_targets import AnnouncedFile, OfferedTarget
+from domain.entities.uploads import UploadedImage
+from domain.use_cases.imports.forget_missing import MissingReport
+from domain.use_cases.library.read import read_all
 from tests.domain.imports import ROOT, Importer, picture, rewritten
+from tests.fakes.files import upload
 
 if TYPE_CHECKING:
     from domain.entities.images import Image
@@ -201,12 +210,16 @@ async def test_an_empty_folder_counts_as_vanished_only_when_forced(
     await album.add(**{"disk/1": picture(1), "other": picture(3)})
     album.listing.unlisted[DISK] = UnlistedFolder(DISK)
     await album.import_again()
-    for _ in range(2):
+    assert {"disk/1", "other"} == set(await album.images())
+    for trashed in (1, 0):
         await album.importer(force=True)
-        assert {"disk/1", "other"} == set(await album.images())
+        assert {"other"} == set(await album.images())
+        assert {"disk/1"} == album.importer.missing_names()
+        assert MissingReport(trashed) == album.importer.missing
         clock.pass_time(MISSING_GRACE_PERIOD / 2)
     await album.importer(force=True)
-    assert {"other"} == set(await album.images())
+    assert ({"other"}, set()) == (set(await album.images()), album.importer.missing_names())
+    assert MissingReport(forgotten=1) == album.importer.missing
 
 
 async def test_files_that_moved_out_of_a_folder_leave_it_empty_and_keep_their_images(
@@ -238,6 +251,7 @@ async def test_files_that_come_back_within_the_grace_period_are_not_read_again(
     before = await album.images()
     album.listing.remove(f"{ROOT}a")
     await album.import_again()
+    assert ({"b"}, {"a"}) == (set(await album.images()), album.importer.missing_names())
     clock.pass_time(MISSING_GRACE_PERIOD / 2)
     album.listing.put(f"{ROOT}a", picture(1))
     assert ObjectChange.RETURNED in (await album.import_again()).counts
@@ -252,15 +266,135 @@ async def test_a_location_with_new_pixels_gets_its_old_image_back_with_the_old_f
     before = (await album.add(a=picture(1)))["a"]
     album.listing.put(f"{ROOT}a", picture(2), version="2")
     await album.importer()
-    assert 2 == len(album.importer.catalog.all())
+    [new] = album.importer.catalog.all()
+    assert {before.id} == album.importer.catalog.missing
     album.listing.put(f"{ROOT}a", picture(1), version="3")
     album.decoded = 0
     album.encoder.pictures.clear()
     await album.import_again()
-    [after] = [each for each in album.importer.catalog.all() if each.id == before.id]
+    [after] = album.importer.catalog.all()
+    assert {new.id} == album.importer.catalog.missing
     assert (facts(before), f"{ROOT}a", "3") == (
         facts(after),
         after.source and after.source.location,
         after.source and after.source.version,
     )
     assert ImportCounts(recognised=1, missing=1) == album.importer.became
+
+
+@pytest.mark.parametrize("how", ["as before", "moved", "rewritten"])
+async def test_a_missing_image_is_not_shown_until_it_comes_back_whole_with_its_file(
+    album: Album, clock: SettableClock, how: str
+) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    embeddings = await album.importer.catalog.embeddings([before.id])
+    album.listing.remove(f"{ROOT}a")
+    await album.import_again()
+    use_cases = album.importer.use_cases
+    assert {} == await use_cases.get([before.id])
+    found = await use_cases.search(ByText("red"))
+    assert before.id not in {each.image.id for each in found.found}
+    assert (1, 1) == (
+        await use_cases.list.count(EVERYTHING),
+        await use_cases.list.count(DELETED),
+    )
+    clock.pass_time(MISSING_GRACE_PERIOD / 2)
+    await album.import_again()
+    assert ImportCounts(missing=1) == album.importer.became
+
+    name = "moved" if how == "moved" else "a"
+    data = rewritten(1) if how == "rewritten" else picture(1)
+    album.listing.put(f"{ROOT}{name}", data, version="1" if how == "as before" else "2")
+    await album.importer()
+    after = (await album.images())[name]
+    assert (facts(before), None) == (facts(after), after.deleted_at)
+    assert embeddings == await album.importer.catalog.embeddings([before.id])
+    assert data == await read_all(await use_cases.read(after, Variant.ORIGINAL))
+    assert 0 == album.importer.became.missing
+    clock.pass_time(MISSING_GRACE_PERIOD)
+    await album.importer()
+    assert {"b", name} == set(await album.images())
+
+
+@pytest.mark.parametrize("is_missing_first", [False, True])
+@pytest.mark.parametrize("how", ["as before", "moved", "rewritten"])
+async def test_a_deleted_image_stays_deleted_although_its_file_vanishes_and_comes_back(
+    album: Album, how: str, *, is_missing_first: bool
+) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    use_cases = album.importer.use_cases
+    if not is_missing_first:
+        assert {before.id} == await use_cases.delete([before.id])
+    album.listing.remove(f"{ROOT}a")
+    await album.import_again()
+    if is_missing_first:
+        assert {before.id} == await use_cases.delete([before.id])
+    assert set() == album.importer.catalog.missing
+    name = "moved" if how == "moved" else "a"
+    data = rewritten(1) if how == "rewritten" else picture(1)
+    album.listing.put(f"{ROOT}{name}", data, version="1" if how == "as before" else "2")
+    await album.importer()
+    assert ImportCounts() == replace(album.importer.became, recognised=0)
+    assert {"b"} == set(await album.images())
+    assert {before.id} == set(await use_cases.restore([before.id]))
+
+
+async def test_a_missing_image_that_a_user_restores_is_shown_until_the_next_import(
+    album: Album,
+) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    album.listing.remove(f"{ROOT}a")
+    await album.import_again()
+    assert {before.id: before} == await album.importer.use_cases.restore([before.id])
+    assert before == (await album.images())["a"]
+    await album.import_again()
+    assert ({"b"}, {"a"}) == (set(await album.images()), album.importer.missing_names())
+
+
+async def test_a_missing_image_whose_bytes_are_uploaded_is_kept_without_its_file(
+    album: Album, clock: SettableClock
+) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    album.listing.remove(f"{ROOT}a")
+    await album.import_again()
+    use_cases = album.importer.use_cases
+    announced = AnnouncedFile("a.png", "image/png", 1_000, before.sha256)
+    [offer] = await use_cases.create_upload_targets([announced])
+    assert isinstance(offer, OfferedTarget)
+    assert (None, True) == (offer.existing, offer.form is not None)
+
+    [sent] = await use_cases.upload([upload(picture(1))])
+    assert isinstance(sent, UploadedImage)
+    assert (facts(before), None) == (facts(sent.image), sent.image.source)
+    for _ in range(2):
+        await album.importer()
+        clock.pass_time(MISSING_GRACE_PERIOD)
+    [after] = (await use_cases.get([before.id])).values()
+    assert picture(1) == await read_all(await use_cases.read(after, Variant.ORIGINAL))
+
+
+async def test_emptying_the_trash_leaves_missing_images_to_the_import(album: Album) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    album.listing.remove(f"{ROOT}a")
+    await album.import_again()
+    use_cases = album.importer.use_cases
+    assert 0 == await replace(use_cases.empty_trash, trash_lifetime=timedelta(0))()
+    album.listing.put(f"{ROOT}a", picture(1))
+    await album.import_again()
+    assert before == (await album.images())["a"]
+
+
+async def test_an_image_that_failed_while_it_was_missing_is_replaced_when_its_bytes_come_back(
+    album: Album,
+) -> None:
+    before = (await album.add(a=picture(1), b=picture(2)))["a"]
+    failed = replace(before, status=ImageStatus.FAILED, failure_reason="No.")
+    album.importer.catalog.put(failed, ())
+    album.listing.remove(f"{ROOT}a")
+    await album.importer()
+    assert {before.id} == album.importer.catalog.missing
+    album.listing.put(f"{ROOT}moved", picture(1))
+    await album.importer()
+    after = (await album.images())["moved"]
+    assert (ImageStatus.READY, True) == (after.status, before.id != after.id)
+    assert set() == await album.importer.catalog.existing_ids([before.id])

@@ -16,6 +16,7 @@ from domain.entities.external_objects import (
 from domain.entities.images import Source, Variant
 from domain.entities.uploads import UploadedImage
 from domain.errors import ImageNotFound
+from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.library.read import read_all
 from tests.domain.imports import ROOT, Importer, picture, put, rewritten
 from tests.fakes.files import upload
@@ -74,14 +75,14 @@ async def test_new_bytes_at_a_location_become_a_new_image_and_the_old_one_is_mis
     assert before.id != after.id
     assert Source(f"{ROOT}1", "2") == after.source
     assert ImportCounts(missing=1) == importer.became
-    assert 2 == len(importer.catalog.all())
+    assert ([after], {before.id}) == (importer.catalog.all(), importer.catalog.missing)
     clock.pass_time(MISSING_GRACE_PERIOD)
     assert {ObjectChange.UNCHANGED: 1} == (await importer()).counts
-    assert (1, ImportCounts()) == (importer.forgotten, importer.became)
+    assert (MissingReport(forgotten=1), ImportCounts()) == (importer.missing, importer.became)
     assert {str(after.id)} == {key.partition("/")[0] for key in storage.objects}
 
 
-async def test_a_vanished_object_is_deleted_with_its_image_after_the_grace_period(
+async def test_the_image_of_a_vanished_object_is_in_the_trash_for_the_grace_period(
     importer: Importer,
     object_listing: MemoryObjectListing,
     storage: MemoryStorage,
@@ -91,13 +92,17 @@ async def test_a_vanished_object_is_deleted_with_its_image_after_the_grace_perio
     put(object_listing, 1, 2, 3)
     await importer()
     object_listing.remove(f"{ROOT}2")
-    for _ in range(2):
+    for trashed in (1, 0):
         assert {ObjectChange.UNCHANGED: 2, ObjectChange.VANISHED: 1} == (await importer()).counts
-        assert {"1", "2", "3"} == await importer.names()
-        assert (0, ImportCounts(missing=1)) == (importer.forgotten, importer.became)
+        assert ({"1", "3"}, {"2"}) == (await importer.names(), importer.missing_names())
+        assert (MissingReport(trashed), ImportCounts(missing=1)) == (
+            importer.missing,
+            importer.became,
+        )
+        assert 6 == len(storage.objects)
         clock.pass_time(MISSING_GRACE_PERIOD / 2)
     await importer()
-    assert {"1", "3"} == await importer.names()
+    assert ({"1", "3"}, set()) == (await importer.names(), importer.missing_names())
     assert 4 == len(storage.objects)
     assert {} == await external_objects.find([f"{ROOT}2"])
     assert {ObjectChange.UNCHANGED: 2} == (await importer()).counts
@@ -142,9 +147,10 @@ async def test_an_image_gets_another_object_with_the_same_bytes_as_its_source(
     object_listing.remove(f"{ROOT}{other}")
     await importer(force=True)
     assert ImportCounts(missing=1) == replace(importer.became, recognised=0)
+    assert {before.id} == importer.catalog.missing
     clock.pass_time(MISSING_GRACE_PERIOD)
     await importer(force=True)
-    assert before.id not in {image.id for image in (await importer.images()).values()}
+    assert before.id not in await importer.catalog.existing_ids([before.id])
 
 
 async def test_a_vanished_copy_leaves_the_source_of_the_image_as_it_is(

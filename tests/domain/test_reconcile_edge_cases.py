@@ -52,7 +52,7 @@ async def test_after_an_incomplete_listing_nothing_is_missing_and_what_it_found_
     object_listing.fails_after = None
     await importer()
     assert ImportCounts(missing=1) == importer.became
-    assert {"1", "2", "3", "4", "5"} == await importer.names()
+    assert ({"1", "3", "4", "5"}, {"2"}) == (await importer.names(), importer.missing_names())
 
 
 async def test_after_an_empty_listing_everything_is_missing_only_when_forced(
@@ -71,10 +71,10 @@ async def test_after_an_empty_listing_everything_is_missing_only_when_forced(
     assert {"1", "2"} == await importer.names()
     clock.pass_time(MISSING_GRACE_PERIOD)
     assert {ObjectChange.VANISHED: 2} == (await importer(force=True)).counts
-    assert {"1", "2"} == await importer.names()
+    assert (set(), {"1", "2"}) == (await importer.names(), importer.missing_names())
     clock.pass_time(MISSING_GRACE_PERIOD)
     await importer(force=True)
-    assert set() == await importer.names()
+    assert (set(), set()) == (await importer.names(), importer.missing_names())
 
 
 async def test_objects_of_other_roots_are_not_touched(
@@ -112,6 +112,7 @@ async def test_many_objects_are_reconciled_in_batches_and_ranges(
     }
     assert expected == summary.counts
     assert ImportCounts(missing=7) == importer.became
+    assert 7 == importer.missing.trashed
     clock.pass_time(MISSING_GRACE_PERIOD)
     await importer()
     assert {f"{ROOT}{name}" for name in await importer.names()} == {

@@ -110,6 +110,19 @@ async def test_announcing_the_bytes_of_a_deleted_image_restores_it(use_cases: Us
     assert [image] == await listed(use_cases)
 
 
+async def test_announcing_the_bytes_of_a_deleted_imported_image_offers_a_form(
+    index: IndexImages, use_cases: UseCases, library: LibraryWithTasks
+) -> None:
+    found = library.add_object(RED)
+    assert [1] == [ended async for ended in index()]
+    await use_cases.delete([found.id])
+    file = AnnouncedFile("a.png", "image/png", len(RED), await sha256_of(RED))
+    [offer] = await use_cases.create_upload_targets([file])
+    assert isinstance(offer, OfferedTarget)
+    assert (None, True) == (offer.existing, offer.form is not None)
+    assert [] == await listed(use_cases)
+
+
 async def test_a_deleted_image_that_had_failed_is_replaced_by_the_same_bytes(
     use_cases: UseCases, catalog: MemoryCatalog
 ) -> None:

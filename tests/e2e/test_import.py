@@ -151,6 +151,7 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
     second = said((place.name,), own)
     # The removed 1.jpg, and the picture that was in 2.jpg before.
     assert "2 indexed, 2 unchanged, 0 moved, copied or touched; 2 missing, 0 refused." in second
+    assert "2 pictures were moved into the trash, because their files are missing." in second
     own["import_grace_days"] = 0
     assert "2 pictures were missing for too long, and were forgotten." in said((place.name,), own)
 

@@ -50,7 +50,10 @@ class ImportedFolder:
         (self.folder / name).write_bytes(data)
 
     def run(self, *options: str, status: int = 0) -> str:
-        done = pictograph("import", str(self.folder), *options, settings=self.settings)
+        return self.command("import", str(self.folder), *options, status=status)
+
+    def command(self, *arguments: str, status: int = 0, **settings: object) -> str:
+        done = pictograph(*arguments, settings=self.settings | settings)
         assert "Traceback" not in done.stderr
         assert status == done.returncode, done.stderr + done.stdout
         return done.stdout + done.stderr
@@ -119,7 +122,7 @@ def test_images_keep_ids_and_work_while_their_files_are_renamed_touched_and_rate
     assert "immutable" not in response.headers["Cache-Control"]
 
 
-def test_images_of_a_disk_that_is_not_mounted_and_of_lost_files_stay_for_the_grace_period(
+def test_images_of_an_unmounted_disk_stay_and_those_of_lost_files_wait_in_the_trash(
     imported: ImportedFolder,
 ) -> None:
     for number, disk in enumerate(("one", "one", "two", "two")):
@@ -131,14 +134,17 @@ def test_images_of_a_disk_that_is_not_mounted_and_of_lost_files_stay_for_the_gra
     assert "2 pictures are kept, although their folders are empty" in imported.run(status=1)
     assert before == imported.images()
     (imported.folder / "two").rmdir()
-    assert (
-        "2 found: 0 indexed, 2 unchanged, 0 moved, copied or touched; 2 missing" in imported.run()
-    )
-    assert before == imported.images()
+    missing = imported.run()
+    assert "2 found: 0 indexed, 2 unchanged, 0 moved, copied or touched; 2 missing" in missing
+    assert "2 pictures were moved into the trash, because their files are missing." in missing
+    assert {"0.jpg", "1.jpg"} == set(imported.images())
+    assert "No faults found." in imported.command("check", "--scrub")
+    imported.command("sweep", trash_days=0)
     (imported.folder.parent / "unplugged").rename(imported.folder / "two")
     assert (
         "4 found: 0 indexed, 4 unchanged, 0 moved, copied or touched; 0 missing" in imported.run()
     )
+    assert before == imported.images()
     (imported.folder / "one/0.jpg").unlink()
     imported.settings["import_grace_days"] = 0
     imported.run()

@@ -41,6 +41,8 @@ class MemoryCatalog:
         self._images: dict[UUID, Image] = {}
         self._deleted: dict[UUID, Image] = {}
         """The trash, with which ``MemoryTrash`` exchanges images."""
+        self.missing: set[UUID] = set()
+        """Images that are in the trash because all of their files are missing."""
         self._embeddings: dict[UUID, Embedding] = {}
         self.pending: list[UUID] = []
         """Images added by ``add_pending``, for which the work queue has no task yet."""
@@ -65,6 +67,16 @@ class MemoryCatalog:
     def all(self) -> list[Image]:
         """Return every image."""
         return list(self._images.values())
+
+    def all_kept(self) -> list[Image]:
+        """Return every image that no user deleted: also those in the trash as missing."""
+        return [*self.all(), *(self._deleted[id_] for id_ in sorted(self.missing))]
+
+    def kept(self, image_id: UUID | None) -> Image | None:
+        """Return an image unless a user deleted it: also from the trash as missing."""
+        if image_id is None:
+            return None
+        return (self._deleted if image_id in self.missing else self._images).get(image_id)
 
     def is_embedded(self, image_id: UUID) -> bool:
         """Return whether an image has an embedding."""
@@ -233,6 +245,7 @@ class MemoryCatalog:
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
         deleted = await self.existing_ids(ids)
         self.deleted |= deleted
+        self.missing -= deleted
         for id_ in deleted:
             self._images.pop(id_, None)
             self._deleted.pop(id_, None)

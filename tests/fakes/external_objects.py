@@ -12,6 +12,7 @@ from domain.entities.external_objects import (
     RefusedObject,
 )
 from domain.entities.images import ImageStatus
+from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import NEVER, MemoryWorkQueue
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class MemoryExternalObjects:
             if id_ not in queue.missing:
                 has_result = id_ in queue.digests
                 recognised += has_result and id_ >= since and queue.became.get(id_) != id_
-            elif await self._image(queue.became.get(id_)):
+            elif queue.catalog.kept(queue.became.get(id_)):
                 unlisted += queue.missing[id_] == NEVER
                 missing += queue.missing[id_] != NEVER
         return ImportCounts(recognised, missing, unlisted)
@@ -103,7 +104,7 @@ class MemoryExternalObjects:
         queue = self.work_queue
         reunited: list[UUID] = []
         for id_ in list(queue.missing):
-            image = await self._image(queue.became.get(id_))
+            image = queue.catalog.kept(queue.became.get(id_))
             if (
                 image is None
                 or image.source is None
@@ -124,19 +125,37 @@ class MemoryExternalObjects:
                     break
         return reunited
 
+    async def trash(self, key_range: KeyRange, at: datetime) -> Sequence[UUID]:
+        queue = self.work_queue
+        unlisted = self._unlisted_locations()
+        missing: list[UUID] = []
+        for image in queue.catalog.all():
+            objects = queue.objects_of(image.id)
+            locations = {queue.objects[id_].source.location for id_ in objects}
+            if (
+                image.source
+                and objects
+                and not queue.objects_of(image.id, present=True)
+                and not locations & unlisted
+                and any(location in key_range for location in locations)
+            ):
+                missing.append(image.id)
+        return sorted(await MemoryTrash(queue.catalog).add_missing(missing, at))
+
     async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
         queue = self.work_queue
         images: dict[UUID, Image] = {}
         instant = queue.clock() - grace_period
-        unlisted = {
-            queue.objects[id_].source.location
-            for id_, since in queue.missing.items()
-            if since == NEVER
-        }
+        unlisted = self._unlisted_locations()
         for id_, since in list(queue.missing.items()):
             location = queue.objects[id_].source.location
-            image = await self._image(queue.became.get(id_))
-            if image and since <= instant and location in key_range and location not in unlisted:
+            image = queue.catalog.kept(queue.became.get(id_))
+            if image is None or since > instant:
+                continue
+            is_kept = image.source is not None
+            if image.id in queue.catalog.missing:
+                is_kept = image.deleted_at is None or image.deleted_at > instant
+            if location in key_range and location not in unlisted and not is_kept:
                 queue.drop_object(id_)
                 images[image.id] = image
         forgotten = [
@@ -162,12 +181,20 @@ class MemoryExternalObjects:
         ]
         return len(refused), refused[:limit]
 
+    def _unlisted_locations(self) -> set[str]:
+        queue = self.work_queue
+        return {
+            queue.objects[id_].source.location
+            for id_, since in queue.missing.items()
+            if since == NEVER
+        }
+
     def _within(self, key_range: KeyRange) -> list[str]:
         objects = self.work_queue.objects.values()
         return [each.source.location for each in objects if each.source.location in key_range]
 
     async def _state(self, id_: UUID) -> ObjectState:
-        if image := await self._image(self.work_queue.became.get(id_)):
+        if image := self.work_queue.catalog.kept(self.work_queue.became.get(id_)):
             failed = image.status is ImageStatus.FAILED
             return ObjectState.REFUSED if failed else ObjectState.INDEXED
         if id_ in self.work_queue.refused:
@@ -179,12 +206,9 @@ class MemoryExternalObjects:
         return ObjectState.DELETED
 
     async def _reason(self, id_: UUID) -> str:
-        if image := await self._image(self.work_queue.became.get(id_)):
+        if image := self.work_queue.catalog.kept(self.work_queue.became.get(id_)):
             return image.failure_reason or ""
         return self.work_queue.refused.get(id_) or self.work_queue.entries[id_].error or ""
-
-    async def _image(self, image_id: UUID | None) -> Image | None:
-        return (await self.work_queue.catalog.get([image_id])).get(image_id) if image_id else None
 
     def _missing_since(self, id_: UUID) -> tuple[bool, datetime]:
         since = self.work_queue.missing.get(id_)

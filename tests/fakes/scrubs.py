@@ -51,7 +51,11 @@ class MemoryScrubs:
 
     def _checked(self) -> list[Image]:
         stored = self.catalog._stored()  # noqa: SLF001 - as an adapter reads tables
-        return [image for image in stored if image.status is not ImageStatus.FAILED]
+        return [
+            image
+            for image in stored
+            if image.status is not ImageStatus.FAILED and image.id not in self.catalog.missing
+        ]
 
 
 def _place(original: DueOriginal) -> tuple[datetime, UUID]:

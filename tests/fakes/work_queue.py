@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from domain.entities.images import Image, ImageStatus
 from domain.entities.work import MAX_ATTEMPTS, FoundObject, IndexedImage, Task, WorkCounts
 from tests.fakes.catalog import MemoryCatalog, with_edits_of
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -190,7 +191,7 @@ class MemoryWorkQueue:
 
     async def deleted_objects(self) -> list[UUID]:
         """Return the objects whose image a user deleted."""
-        images = {image.id for image in self.catalog.all()}
+        images = {image.id for image in self.catalog.all_kept()}
         return [id_ for id_ in self.digests if self.became.get(id_) not in images]
 
     def drop_object(self, id_: UUID) -> None:
@@ -199,20 +200,30 @@ class MemoryWorkQueue:
             rows.pop(id_, None)
 
     async def settle_sources(self, image_ids: Iterable[UUID]) -> None:
-        """Drop the missing objects of images that have others, and let the sources follow."""
+        """Drop the missing objects of images that have others, and let the sources follow.
+
+        Images that were in the trash as missing come back.
+        """
         for image_id in image_ids:
             here = [self.objects[id_].source for id_ in self.objects_of(image_id, present=True)]
             if not here:
                 continue
             for id_ in self.objects_of(image_id, present=False):
                 self.drop_object(id_)
+            await self.bring_back(image_id)
             image = (await self.catalog.get([image_id])).get(image_id)
             if image and image.source and image.source not in here:
                 source = min(here, key=lambda source: source.location)
                 self.catalog.put(replace(image, source=source, filename=source.name))
 
+    async def bring_back(self, image_id: UUID) -> None:
+        """Move an image out of the trash if it is there as missing."""
+        if image_id in self.catalog.missing:
+            await MemoryTrash(self.catalog).restore([image_id])
+
     async def take_file(self, image: Image, other: Image, object_ids: Iterable[UUID]) -> None:
         """Give an image the file of another one with the same pixels."""
+        await self.bring_back(image.id)
         facts = replace(
             other,
             id=image.id,
@@ -235,10 +246,11 @@ class MemoryWorkQueue:
         if self.objects.get(found.id) != found:
             return True
         same = (await self.catalog.find_by_digest([sha256])).get(sha256)
-        if same and (same.deleted_at is not None or not same.is_replaceable):
-            await self.catalog.tag([same.id], add=found.tags)
+        is_deleted = same and same.deleted_at is not None and same.id not in self.catalog.missing
+        if same and (is_deleted or not same.is_replaceable):
             self._point(found.id, same)
             await self.settle_sources([same.id])
+            await self.catalog.tag([same.id], add=found.tags)
             return True
         deleted = [id_ for id_ in await self.deleted_objects() if self.digests[id_][0] == sha256]
         if same is None and deleted:
@@ -252,7 +264,8 @@ class MemoryWorkQueue:
         pixels = image.pixel_sha256
         if pixels is None:
             return False
-        same = [each for each in self.catalog.all() if each.pixel_sha256 == pixels]
+        kept = self.catalog.all_kept()
+        same = [each for each in kept if each.pixel_sha256 == pixels]
         for each in sorted(same, key=lambda each: each.source != found.source):
             is_gone = self.objects_of(each.id) and not self.objects_of(each.id, present=True)
             if each.status is ImageStatus.READY and each.source and is_gone:

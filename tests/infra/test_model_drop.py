@@ -13,12 +13,7 @@ from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import EVERYTHING
 from domain.errors import Overloaded, SearchExpired
 from domain.use_cases.models.drop import DropModel
-from infra.postgres.catalog.trash import (
-    LOCK_LIVE,
-    MARK_DELETED,
-    MOVE_EMBEDDINGS_OUT,
-    PostgresTrash,
-)
+from infra.postgres.catalog.trash import PostgresTrash, move_in
 from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.postgres_models import AT_NEW, NEW, OLD, VECTOR, PostgresModelLibrary, active_of
@@ -148,8 +143,7 @@ async def test_an_image_that_is_deleted_while_a_model_is_dropped_can_be_restored
     image_id = await library.upload()
     await library.add_ready()
     async with library.engine.begin() as other:
-        for statement in (LOCK_LIVE, MARK_DELETED, MOVE_EMBEDDINGS_OUT):
-            await other.execute(statement, {"ids": [image_id], "at": NOW})
+        await move_in(other, [image_id], NOW)
         dropping = asyncio.create_task(library.use_cases.drop(NEW.name))
         await library.wait_until(
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"

@@ -13,10 +13,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
 from domain.errors import Misconfigured
+from infra.postgres.catalog.trash import PostgresTrash, move_in
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import alembic_config, upgrade
 from infra.postgres.revision import check_current, is_current, newest_revision
 from infra.postgres.tables import metadata
+from infra.postgres.work.repair_queue import PostgresRepairQueue
+from tests.contracts.conftest import MODEL
+from tests.contracts.work_fixtures import EAST
+from tests.fakes.images import NOON, image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,12 +31,13 @@ INSERT_IMAGE_OF_0001 = """
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
     VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
 """
+DELETE_EMBEDDING = text("DELETE FROM embeddings WHERE image_id = :id")
 
 INSERT_HASHED_IMAGE = """
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags,
         width, height, perceptual_hash, pixel_sha256)
     VALUES (gen_random_uuid(), gen_random_uuid(), 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}',
-        :w, :h, '\x0000000000000000', 'digest')
+        :w, :h, decode(repeat('00', 32), 'hex'), 'digest')
 """
 
 
@@ -73,6 +80,29 @@ async def test_migration_0009_forgets_the_hashes_of_large_pictures_only(postgres
             rows = await connection.execute(text("SELECT * FROM images ORDER BY width"))
             hashes = {row.width: (row.perceptual_hash, row.pixel_sha256) for row in rows}
     assert {4000: (None, None), 900: (None, None), 1600: (bytes(32), "digest")} == hashes
+
+
+async def test_before_migration_0010_missing_images_are_in_the_library_with_their_embeddings(
+    postgres_url: str,
+) -> None:
+    async with open_engine(postgres_url) as engine:
+        library = await PostgresLibrary.open(engine, MODEL)
+        whole, unembedded, deleted = [await library.add(image_with(), EAST) for _ in range(3)]
+        trash = PostgresTrash(engine)
+        async with engine.begin() as connection:
+            await connection.execute(DELETE_EMBEDDING, {"id": unembedded.id})
+            await move_in(connection, [whole.id, unembedded.id], NOON, is_missing=True)
+        await trash.add([deleted.id], NOON)
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0009"))
+        await upgrade(engine)
+        ids = [each.id for each in (whole, unembedded, deleted)]
+        assert {whole.id: whole, unembedded.id: unembedded} == await library.get(ids)
+        assert {whole.id} == set(await library.embeddings(ids))
+        repairs = PostgresRepairQueue(engine)
+        assert ({}, []) == (await repairs.violations(), await repairs.unembedded())
+        assert {deleted.id: deleted} == await trash.restore(ids)
+        assert {whole.id, deleted.id} == set(await library.embeddings(ids))
 
 
 async def test_concurrent_upgrades_run_one_at_a_time(postgres_url: str) -> None:

@@ -13,24 +13,30 @@ from sqlalchemy import text
 
 from domain.entities.external_objects import KeyRange
 from domain.entities.images import first_uuid7
-from infra.postgres.catalog.trash import LOCK_LIVE, MARK_DELETED, MOVE_EMBEDDINGS_OUT, PostgresTrash
+from infra.postgres.catalog.trash import PostgresTrash, move_in, move_out
 from infra.postgres.duplicates.duplicates import PostgresDuplicates
 from infra.postgres.engine import open_engine
-from infra.postgres.work.external_objects import PostgresExternalObjects
+from infra.postgres.work import missing_objects as missing_objects_module
+from infra.postgres.work.external_objects import (
+    LOCK_IMAGES_OF_OBJECTS,
+    MARK_PRESENT,
+    PostgresExternalObjects,
+)
 from infra.postgres.work.missing_objects import PostgresMissingObjects
+from infra.postgres.work.repair_queue import PostgresRepairQueue
 from tests.contracts.conftest import MODEL
 from tests.contracts.work_fixtures import PostgresWorkFixture, found_object, indexed
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from domain.entities.work import FoundObject
 
 NOW = datetime(2025, 1, 31, tzinfo=UTC)
+ROUNDS = 20
 EVERYWHERE = KeyRange.below("")
 IS_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 DESCRIBE = text("UPDATE images SET alt_text = 'A quay' WHERE id = :id")
@@ -56,12 +62,6 @@ async def mark_missing(fixture: PostgresWorkFixture, found: FoundObject) -> None
     await PostgresExternalObjects(engine, fixture.queue.model).mark_missing([found.id])
 
 
-async def delete(connection: AsyncConnection, image_id: UUID) -> None:
-    """Move an image into the trash, as PostgresTrash does."""
-    for statement in (LOCK_LIVE, MARK_DELETED, MOVE_EMBEDDINGS_OUT):
-        await connection.execute(statement, {"ids": [image_id], "at": NOW})
-
-
 @asynccontextmanager
 async def change_first(fixture: PostgresWorkFixture) -> AsyncIterator[AsyncConnection]:
     """Commit a transaction once a task that was started in it waits for its locks."""
@@ -72,21 +72,27 @@ async def change_first(fixture: PostgresWorkFixture) -> AsyncIterator[AsyncConne
                 await asyncio.sleep(0.01)
 
 
-async def test_an_image_that_is_deleted_while_it_is_forgotten_stays_in_the_trash(
-    fixture: PostgresWorkFixture,
+@pytest.mark.parametrize("change", ["delete", "restore"])
+async def test_an_image_that_is_deleted_or_restored_while_it_is_forgotten_stays(
+    fixture: PostgresWorkFixture, change: str
 ) -> None:
     engine = fixture.catalog.engine
     found = await index(fixture, "a.jpg", pixels="a" * 64)
     await mark_missing(fixture, found)
     missing_objects = PostgresMissingObjects(engine)
+    assert [found.id] == await missing_objects.trash(EVERYWHERE, NOW)
     async with change_first(fixture) as connection:
-        await delete(connection, found.id)
+        if change == "delete":
+            assert {found.id} == await move_in(connection, [found.id], NOW)
+        else:
+            await move_out(connection, [found.id])
         forgetting = asyncio.create_task(
             missing_objects.forget(EVERYWHERE, grace_period=timedelta())
         )
     assert [] == await forgetting
     assert found.id == await fixture.became(found)
-    assert {found.id} == set(await PostgresTrash(engine).restore([found.id]))
+    if change == "delete":
+        assert {found.id} == set(await PostgresTrash(engine).restore([found.id]))
     assert {found.id} == set(await fixture.catalog.embeddings([found.id]))
 
 
@@ -102,7 +108,7 @@ async def test_images_that_are_changed_while_they_are_reunited_stay_apart(
     image_id = found[name].id
     async with change_first(fixture) as connection:
         if verb == "delete":
-            await delete(connection, image_id)
+            await move_in(connection, [image_id], NOW)
         else:
             statement = DESCRIBE if verb == "describe" else DETACH
             await connection.execute(statement, {"id": image_id})
@@ -124,3 +130,80 @@ async def test_the_objects_of_an_image_remember_the_digest_that_is_computed_agai
     async with fixture.catalog.engine.connect() as connection:
         rows = await connection.execute(text("SELECT id, pixel_sha256 FROM objects"))
         assert {found.id: "after", other.id: "other"} == {row.id: row.pixel_sha256 for row in rows}
+
+
+@pytest.mark.parametrize("change", ["find", "detach", "delete"])
+async def test_an_image_that_is_found_uploaded_or_deleted_while_it_is_moved_into_the_trash_is_not(
+    fixture: PostgresWorkFixture, change: str
+) -> None:
+    engine = fixture.catalog.engine
+    found = await index(fixture, "a.jpg", pixels="a" * 64)
+    await PostgresRepairQueue(engine).reprocess([found.id])
+    await mark_missing(fixture, found)
+    async with change_first(fixture) as connection:
+        if change == "find":
+            for statement in (LOCK_IMAGES_OF_OBJECTS, MARK_PRESENT):
+                await connection.execute(statement, {"ids": [found.id]})
+        elif change == "detach":
+            await connection.execute(DETACH, {"id": found.id})
+        else:
+            await move_in(connection, [found.id], NOW)
+        moving = asyncio.create_task(PostgresMissingObjects(engine).trash(EVERYWHERE, NOW))
+    assert [] == await moving
+    assert [] == await fixture.run("SELECT id FROM images WHERE is_missing")
+    # The task is not lost.
+    leased = await fixture.queue.lease(1, seconds=60)
+    assert (0 if change == "delete" else 1) == len(leased)
+
+
+async def test_a_file_that_is_found_while_its_image_is_moved_into_the_trash_brings_it_back(
+    fixture: PostgresWorkFixture,
+) -> None:
+    found = await index(fixture, "a.jpg", pixels="a" * 64)
+    [image] = (await fixture.catalog.get([found.id])).values()
+    await mark_missing(fixture, found)
+    await fixture.add(moved := found_object("moved.jpg"))
+    [task] = await fixture.queue.lease(1, seconds=60)
+    async with change_first(fixture) as connection:
+        assert {found.id} == await move_in(connection, [found.id], NOW, is_missing=True)
+        recognising = asyncio.create_task(fixture.queue.recognise(task, image.sha256))
+    assert await recognising
+    [after] = (await fixture.catalog.get([found.id])).values()
+    assert (moved.source, None) == (after.source, after.deleted_at)
+    assert {found.id} == set(await fixture.catalog.embeddings([found.id]))
+
+
+async def test_images_whose_files_come_back_while_an_import_ends_are_whole(
+    fixture: PostgresWorkFixture,
+) -> None:
+    engine = fixture.catalog.engine
+    objects = PostgresExternalObjects(engine, fixture.queue.model)
+    missing_objects = PostgresMissingObjects(engine)
+    found = [await index(fixture, f"{number}.jpg", pixels=f"{number}") for number in range(5)]
+    ids = [each.id for each in found]
+    for _ in range(ROUNDS):
+        await objects.mark_missing(ids)
+        await asyncio.gather(
+            missing_objects.trash(EVERYWHERE, NOW),
+            objects.mark_present(ids),
+            missing_objects.trash(EVERYWHERE, NOW),
+        )
+        assert set(ids) == set(await fixture.catalog.get(ids))
+        assert set(ids) == set(await fixture.catalog.embeddings(ids))
+    assert {} == await PostgresRepairQueue(engine).violations()
+
+
+async def test_missing_images_are_moved_into_the_trash_in_batches(
+    fixture: PostgresWorkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing_objects_module, "FORGET_BATCH_SIZE", 2)
+    names = ["a.jpg", "a.jpg", "a.jpg", "b.jpg", "c.jpg"]
+    ids = []
+    for number, name in enumerate(names):
+        ids.append((await index(fixture, name, pixels=f"{number}")).id)
+        await PostgresExternalObjects(fixture.catalog.engine, fixture.queue.model).mark_missing(
+            ids[-1:]
+        )
+    missing_objects = PostgresMissingObjects(fixture.catalog.engine)
+    assert sorted(ids) == sorted(await missing_objects.trash(EVERYWHERE, NOW))
+    assert sorted(ids) == sorted(await missing_objects.forget(EVERYWHERE, grace_period=timedelta()))

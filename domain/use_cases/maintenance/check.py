@@ -94,8 +94,8 @@ class CheckLibrary:
         """Check all images, and read the originals of a random sample of them.
 
         Originals that were faulty when they were last read are read, too. ``scrub`` also reads all
-        that were not read for ``scrub_lifetime``, those in the trash included. It can be
-        interrupted: the next run continues.
+        that were not read for ``scrub_lifetime``, those in the trash included, except missing ones.
+        It can be interrupted: the next run continues.
 
         ``progress`` is called with what is counted, and the count. Raises Misconfigured, unless
         ``force``, for a repair where most originals are missing: it is likely that the storage

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EmptyTrash:
-    """Deletes expired images of the trash with their files, and returns their number."""
+    """Deletes expired images of the trash with their files, and returns their number.
+
+    Images that are in the trash as missing are left to the next import of their place.
+    """
 
     trash: Trash
     storage: Storage

@@ -32,7 +32,8 @@ class CreateUploadTargets:
     """Creates a target for each announced file.
 
     A file that is already an image gets the image in place of a form, unless the image is replaced
-    when the same bytes arrive again. An image in the trash is restored, as by an upload.
+    when the same bytes arrive again. An uploaded image in the trash is restored. An imported one
+    gets a form, and is restored by the upload.
     """
 
     catalog: Catalog
@@ -63,10 +64,11 @@ class CreateUploadTargets:
         """Return the images with these digests, without those that are replaced."""
         images = await self.catalog.find_by_digest(digests)
         kept = {digest: image for digest, image in images.items() if not image.is_replaceable}
-        deleted = [image.id for image in kept.values() if image.deleted_at is not None]
+        # The file of an imported image in the trash may be gone: then its bytes are needed.
+        deleted = [each.id for each in kept.values() if each.deleted_at and each.source is None]
         restored = await self.trash.restore(deleted) if deleted else {}
         known = {digest: restored.get(image.id, image) for digest, image in kept.items()}
-        # One that was deleted for good, or restored by another caller, gets a form.
+        # One that was imported, deleted for good, or restored by another caller, gets a form.
         return {digest: image for digest, image in known.items() if image.deleted_at is None}
 
     async def _offer(self, target: UploadTarget, existing: Mapping[str, Image]) -> OfferedTarget:

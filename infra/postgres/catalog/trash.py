@@ -1,22 +1,28 @@
-"""The trash on PostgreSQL: rows of the table ``images`` with the time of their deletion."""
+"""The trash on PostgreSQL: rows of the table ``images`` with the time of their deletion.
+
+An import moves images into it as missing, whose files have all vanished. They come back with a
+file, and no expiry of the trash deletes them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import Uuid, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from infra.postgres.images import ImageRow, image_of
 from infra.postgres.models.rows import IS_LIVE
+from infra.postgres.parameters import array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from domain.entities.images import Image
 
@@ -28,13 +34,16 @@ DELETE_TASKS_OF_IMAGES = text("""
     AND EXISTS (SELECT FROM images WHERE images.id = work.image_id)
 """)
 # FOR UPDATE, as a deletion does: it waits for a worker that stores an embedding, and the worker
-# that comes next does not find the image any more.
-LOCK_LIVE = text("""
-    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+# that comes next does not find the image any more. A user can also delete an image that is in the
+# trash as missing: it does not come back then.
+LOCK_TO_DELETE = text("""
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[]))
+    AND (deleted_at IS NULL OR is_missing AND NOT CAST(:is_missing AS boolean))
     ORDER BY id FOR UPDATE
 """)
 MARK_DELETED = text("""
-    UPDATE images SET deleted_at = :at WHERE id = ANY(CAST(:ids AS uuid[]))
+    UPDATE images SET deleted_at = :at, is_missing = :is_missing
+    WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 MOVE_EMBEDDINGS_OUT = text("""
     WITH moved AS (
@@ -63,7 +72,7 @@ LOCK_DELETED = text("""
     ORDER BY id FOR UPDATE
 """)
 UNMARK_DELETED = text("""
-    UPDATE images SET deleted_at = NULL WHERE id = ANY(CAST(:ids AS uuid[])) RETURNING images.*
+    UPDATE images SET deleted_at = NULL, is_missing = false WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 # An image that is not READY has lost its embeddings to a repair, or gets new ones. A
 # model that was dropped has no partition any more.
@@ -89,13 +98,40 @@ INSERT_TASKS_OF_RESTORED = text(f"""
     )
     ON CONFLICT DO NOTHING
 """)  # noqa: S608 - constants
+# Only an import forgets missing images.
 DELETE_EXPIRED = text("""
     DELETE FROM images WHERE id IN (
-        SELECT id FROM images WHERE deleted_at <= :before
+        SELECT id FROM images WHERE deleted_at <= :before AND NOT is_missing
         ORDER BY deleted_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     RETURNING id
 """)
+
+
+async def move_in(
+    connection: AsyncConnection, ids: Sequence[UUID], at: datetime, *, is_missing: bool = False
+) -> set[UUID]:
+    """Move images into the trash with their embeddings, and return the ids that were moved.
+
+    Their tasks and their pairs of duplicates are deleted.
+    """
+    await connection.execute(DELETE_TASKS_OF_IMAGES, {"ids": list(ids)})
+    locked = await connection.scalars(LOCK_TO_DELETE, {"ids": list(ids), "is_missing": is_missing})
+    values = {"ids": list(locked)}
+    if values["ids"]:
+        await connection.execute(MARK_DELETED, values | {"at": at, "is_missing": is_missing})
+        for statement in (MOVE_EMBEDDINGS_OUT, *DELETE_PAIRS):
+            await connection.execute(statement, values)
+    return set(values["ids"])
+
+
+async def move_out(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Move images out of the trash with their embeddings, and add the tasks that they lack.
+
+    The caller has locked the images.
+    """
+    for statement in (UNMARK_DELETED, MOVE_EMBEDDINGS_BACK, INSERT_TASKS_OF_RESTORED):
+        await connection.execute(statement, {"ids": list(ids)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +142,18 @@ class PostgresTrash:
 
     async def add(self, ids: Sequence[UUID], at: datetime) -> set[UUID]:
         async with self.engine.begin() as connection:
-            await connection.execute(DELETE_TASKS_OF_IMAGES, {"ids": list(ids)})
-            live = list(await connection.scalars(LOCK_LIVE, {"ids": list(ids)}))
-            if live:
-                await connection.execute(MARK_DELETED, {"ids": live, "at": at})
-                for statement in (MOVE_EMBEDDINGS_OUT, *DELETE_PAIRS):
-                    await connection.execute(statement, {"ids": live})
-            return set(live)
+            return await move_in(connection, ids, at)
 
     async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
-        async with AsyncSession(self.engine) as session, session.begin():
-            deleted = list(await session.scalars(LOCK_DELETED, {"ids": list(ids)}))
+        async with self.engine.begin() as connection:
+            deleted = list(await connection.scalars(LOCK_DELETED, {"ids": list(ids)}))
             if not deleted:
                 return {}
-            values = {"ids": deleted}
-            rows = await session.scalars(select(ImageRow).from_statement(UNMARK_DELETED), values)
-            restored = {row.id: image_of(row) for row in rows}
-            for statement in (MOVE_EMBEDDINGS_BACK, INSERT_TASKS_OF_RESTORED):
-                await session.execute(statement, values)
-            return restored
+            await move_out(connection, deleted)
+            is_restored = col(ImageRow.id) == func.any(array(deleted, Uuid()))
+            async with AsyncSession(connection) as session:
+                rows = await session.scalars(select(ImageRow).where(is_restored))
+                return {row.id: image_of(row) for row in rows}
 
     async def delete_expired(self, before: datetime, *, limit: int) -> Sequence[UUID]:
         async with self.engine.begin() as connection:

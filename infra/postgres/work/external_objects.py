@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # up the whole primary key for each object.
 OBJECT_STATE = """
     CASE WHEN image_id IS NOT NULL THEN (
-        SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN status = 'failed' THEN 'refused'
-            ELSE 'indexed' END
+        SELECT CASE WHEN deleted_at IS NOT NULL AND NOT images.is_missing THEN 'deleted'
+            WHEN status = 'failed' THEN 'refused' ELSE 'indexed' END
         FROM images WHERE images.id = objects.image_id
     ) WHEN error IS NOT NULL THEN 'refused' WHEN sha256 IS NOT NULL THEN 'deleted' ELSE coalesce((
         SELECT CASE WHEN min(due_at) = 'infinity' THEN 'refused'

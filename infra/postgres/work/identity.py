@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 from sqlmodel import col
 
 from domain.entities.images import REPLACEABLE, ImageStatus, Source
+from infra.postgres.catalog.trash import move_out
 from infra.postgres.images import FILE_FACTS, ImageRow, image_row
 
 if TYPE_CHECKING:
@@ -25,14 +26,17 @@ FACTS_OF_ANOTHER_FILE = FILE_FACTS - {"status"} | {
 }
 
 LOCK_OBJECT = text("SELECT id FROM objects WHERE id = :id AND version = :version FOR UPDATE")
-LOCK_IMAGE_BY_DIGEST = text(
-    "SELECT id, status, deleted_at FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE"
-)
+# An image that is in the trash as missing is known as one of the library is: it comes back with a
+# file. Where a user deleted an image, it stays in the trash.
+LOCK_IMAGE_BY_DIGEST = text("""
+    SELECT id, status, deleted_at IS NOT NULL AND NOT is_missing AS is_deleted
+    FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE
+""")
 LOCK_IMAGE = text("SELECT id FROM images WHERE id = :id FOR NO KEY UPDATE")
 IS_KNOWN = text(f"""
     SELECT EXISTS (
         SELECT FROM images WHERE sha256 = :sha256
-        AND (status <> '{ImageStatus.FAILED.value}' OR deleted_at IS NOT NULL)
+        AND (status <> '{ImageStatus.FAILED.value}' OR deleted_at IS NOT NULL AND NOT is_missing)
     ) OR EXISTS (SELECT FROM objects WHERE image_id IS NULL AND sha256 = :sha256)
 """)  # noqa: S608 - a constant
 IS_DELETED = text("SELECT EXISTS (SELECT FROM objects WHERE image_id IS NULL AND sha256 = :sha256)")
@@ -40,7 +44,8 @@ IS_DELETED = text("SELECT EXISTS (SELECT FROM objects WHERE image_id IS NULL AND
 ARE_NOT_KEPT = """
     (missing_since IS NOT NULL OR NOT EXISTS (
         SELECT FROM images
-        WHERE images.pixel_sha256 = :pixel_sha256 AND images.deleted_at IS NULL
+        WHERE images.pixel_sha256 = :pixel_sha256
+        AND (images.deleted_at IS NULL OR images.is_missing)
     ))
 """
 # Images in the trash keep their objects. Others leave objects with digests and without an image.
@@ -51,7 +56,7 @@ HAS_DELETED_PIXELS = text(f"""
     ) OR EXISTS (
         SELECT FROM images AS deleted JOIN objects ON image_id = deleted.id
         WHERE deleted.pixel_sha256 = :pixel_sha256 AND deleted.deleted_at IS NOT NULL
-        AND {ARE_NOT_KEPT}
+        AND NOT deleted.is_missing AND {ARE_NOT_KEPT}
     )
 """)  # noqa: S608 - a constant
 ARE_ALL_MISSING = """
@@ -61,7 +66,7 @@ ARE_ALL_MISSING = """
 # The image of the file that was rewritten in place comes first.
 SELECT_PREDECESSORS = text(f"""
     SELECT id FROM images
-    WHERE pixel_sha256 = :pixel_sha256 AND status = 'ready' AND deleted_at IS NULL
+    WHERE pixel_sha256 = :pixel_sha256 AND status = 'ready' AND (deleted_at IS NULL OR is_missing)
     AND source IS NOT NULL
     AND {ARE_ALL_MISSING} ORDER BY source <> :location, id
 """)  # noqa: S608 - a constant
@@ -119,12 +124,17 @@ MOVE_SOURCES = text("""
     ) AS moved (id, location, version, filename)
     WHERE images.id = moved.id
 """)
+SELECT_RETURNED = text("""
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND is_missing AND EXISTS (
+        SELECT FROM objects WHERE image_id = images.id AND missing_since IS NULL
+    )
+""")
 
 
 async def settle_sources(connection: AsyncConnection, image_ids: Collection[UUID]) -> None:
     """Drop the missing objects of images that have others, and let the sources follow.
 
-    The caller has locked the images.
+    Images that were in the trash as missing come back. The caller has locked the images.
     """
     if not image_ids:
         return
@@ -139,6 +149,8 @@ async def settle_sources(connection: AsyncConnection, image_ids: Collection[UUID
             "filenames": [Source(row.location, row.version).name for row in moved],
         }
         await connection.execute(MOVE_SOURCES, values)
+    if returned := (await connection.scalars(SELECT_RETURNED, ids)).all():
+        await move_out(connection, returned)
 
 
 async def delete_image(connection: AsyncConnection, image_id: UUID) -> Sequence[UUID]:
@@ -189,9 +201,7 @@ class Identity:
         """
         digest = {"sha256": sha256}
         same = (await self.connection.execute(LOCK_IMAGE_BY_DIGEST, digest)).first()
-        is_deleted = same is not None and same.deleted_at is not None
-        if same is not None and (is_deleted or same.status not in REPLACEABLE):
-            # An image in the trash stays there: a file that is found again does not restore it.
+        if same is not None and (same.is_deleted or same.status not in REPLACEABLE):
             if tags:
                 await self.connection.execute(ADD_TAGS, {"id": same.id, "tags": list(tags)})
             await point_to(self.connection, same.id, [self.found.id, *also])

@@ -1,4 +1,4 @@
-"""Missing objects on PostgreSQL: counts, and the end of their grace period."""
+"""Missing objects on PostgreSQL: counts, images in the trash, and the end of the grace period."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from domain.entities.external_objects import ImportCounts
+from infra.postgres.catalog.trash import move_in
 from infra.postgres.images import ImageRow, image_of
 from infra.postgres.work.identity import ARE_ALL_MISSING, HAS_NO_FILE, delete_image, take_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from domain.entities.external_objects import KeyRange
 
 FORGET_BATCH_SIZE = 1_000
-"""How many objects are deleted in one transaction."""
+"""How many objects are deleted, or have their images moved into the trash, in one transaction."""
 
+# Images that are in the trash as missing are missing images, as others whose files have vanished.
+# What a user deleted is not among them.
 COUNT_OBJECTS = text("""
     SELECT (
         SELECT count(*) FROM objects
@@ -34,16 +37,17 @@ COUNT_OBJECTS = text("""
     ) AS recognised,
     count(DISTINCT image_id) FILTER (WHERE missing_since < 'infinity') AS missing,
     count(DISTINCT image_id) FILTER (WHERE missing_since = 'infinity') AS unlisted
-    FROM objects
+    FROM objects JOIN images ON images.id = image_id
     WHERE location >= :first AND location < :end AND missing_since IS NOT NULL
+    AND (deleted_at IS NULL OR is_missing)
 """)
 SELECT_SEPARATED = text(f"""
     SELECT DISTINCT images.id AS id, other.id AS other_id
     FROM objects JOIN images ON images.id = objects.image_id
     JOIN images AS other ON other.pixel_sha256 = images.pixel_sha256
     WHERE location >= :first AND location < :end AND missing_since IS NOT NULL
-    AND images.status = 'ready' AND images.deleted_at IS NULL AND other.deleted_at IS NULL
-    AND images.source IS NOT NULL AND {ARE_ALL_MISSING}
+    AND images.status = 'ready' AND (images.deleted_at IS NULL OR images.is_missing)
+    AND other.deleted_at IS NULL AND images.source IS NOT NULL AND {ARE_ALL_MISSING}
     AND other.id >= :since AND other.source IS NOT NULL
     AND other.alt_text IS NULL AND other.rating IS NULL
     ORDER BY images.id, other.id
@@ -51,35 +55,65 @@ SELECT_SEPARATED = text(f"""
 # FOR UPDATE checks these conditions again once it has waited for another change of an image.
 LOCK_SEPARATED = text("""
     SELECT id FROM images
-    WHERE id IN (:id, :other_id) AND deleted_at IS NULL AND source IS NOT NULL
+    WHERE id IN (:id, :other_id) AND source IS NOT NULL
+    AND (deleted_at IS NULL OR is_missing AND id <> :other_id)
     AND (id <> :other_id OR alt_text IS NULL AND rating IS NULL) ORDER BY id FOR UPDATE
 """)
-# An older object of a location may be in a folder that cannot be listed now. The objects of an
-# image in the trash stay: they remember that it was deleted.
-SELECT_EXPIRED = text("""
+# An older object of a location may be in a folder that cannot be listed now.
+ARE_MISSING_FOR_CERTAIN = f"""
+    {ARE_ALL_MISSING} AND NOT EXISTS (
+        SELECT FROM objects AS missing JOIN objects AS unlisted
+            ON unlisted.location = missing.location AND unlisted.missing_since = 'infinity'
+        WHERE missing.image_id = images.id
+    )
+"""
+SELECT_MISSING = text(f"""
+    SELECT location, images.id AS image_id FROM objects JOIN images ON images.id = image_id
+    WHERE location >= :first AND location < :end AND missing_since < 'infinity'
+    AND deleted_at IS NULL AND source IS NOT NULL AND {ARE_MISSING_FOR_CERTAIN}
+    ORDER BY location LIMIT :limit
+""")  # noqa: S608 - constants
+# Every transaction locks in the order work, images, objects. The tasks are deleted only once it is
+# certain which images are moved.
+LOCK_TASKS_OF_IMAGES = text("""
+    SELECT FROM work WHERE model_id = ANY(ARRAY(SELECT id FROM models))
+    AND image_id = ANY(CAST(:ids AS uuid[])) ORDER BY model_id, image_id FOR UPDATE
+""")
+LOCK_MISSING = text("""
+    SELECT id FROM images
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL AND source IS NOT NULL
+    ORDER BY id FOR UPDATE
+""")
+SELECT_STILL_MISSING = text(f"""
+    SELECT id FROM images WHERE id = ANY(CAST(:ids AS uuid[])) AND {ARE_MISSING_FOR_CERTAIN}
+""")  # noqa: S608 - constants
+# Of a live image only the objects of an uploaded one are forgotten: others are moved into the trash
+# first. The objects of an image that a user deleted stay: they remember that it was deleted.
+IS_EXPIRED = """
+    missing_since <= now() - CAST(:grace_period AS interval) AND EXISTS (
+        SELECT FROM images WHERE images.id = image_id AND (
+            is_missing AND deleted_at <= now() - CAST(:grace_period AS interval)
+            OR deleted_at IS NULL AND source IS NULL
+        )
+    )
+"""
+SELECT_EXPIRED = text(f"""
     SELECT id, image_id FROM objects
-    WHERE location >= :first AND location < :end
-    AND missing_since <= now() - CAST(:grace_period AS interval)
-    AND image_id IS NOT NULL AND NOT EXISTS (
+    WHERE location >= :first AND location < :end AND {IS_EXPIRED} AND NOT EXISTS (
         SELECT FROM objects AS unlisted
         WHERE unlisted.location = objects.location AND unlisted.missing_since = 'infinity'
-    ) AND NOT EXISTS (
-        SELECT FROM images WHERE images.id = image_id AND deleted_at IS NOT NULL
     ) LIMIT :limit
-""")
+""")  # noqa: S608 - constants
 LOCK_IMAGES_TO_FORGET = text("""
     SELECT id FROM images WHERE id = ANY(CAST(:image_ids AS uuid[])) ORDER BY id FOR UPDATE
 """)
-# An image may have been moved into the trash before it was locked: it stays, with its objects.
-FORGET_OBJECTS = text("""
-    DELETE FROM objects
-    WHERE id = ANY(CAST(:ids AS uuid[]))
-    AND missing_since <= now() - CAST(:grace_period AS interval)
-    AND NOT EXISTS (SELECT FROM images WHERE images.id = image_id AND deleted_at IS NOT NULL)
-""")
+# A user may have deleted or restored an image before it was locked: it stays, with its objects.
+FORGET_OBJECTS = text(f"""
+    DELETE FROM objects WHERE id = ANY(CAST(:ids AS uuid[])) AND {IS_EXPIRED}
+""")  # noqa: S608 - constants
 FORGET_IMAGES = text("""
-    DELETE FROM images WHERE id = ANY(CAST(:image_ids AS uuid[])) AND source IS NOT NULL
-    AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id)
+    DELETE FROM images WHERE id = ANY(CAST(:image_ids AS uuid[])) AND is_missing
+    AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id)
     RETURNING id
 """)
 
@@ -110,6 +144,19 @@ class PostgresMissingObjects:
                     reunited.append(row.other_id)
         return reunited
 
+    async def trash(self, key_range: KeyRange, at: datetime) -> Sequence[UUID]:
+        where = {"first": key_range.first, "end": key_range.end, "limit": FORGET_BATCH_SIZE}
+        trashed: list[UUID] = []
+        while True:
+            async with self.engine.begin() as connection:
+                missing = (await connection.execute(SELECT_MISSING, where)).all()
+                if not missing:
+                    return trashed
+                ids = list({row.image_id for row in missing})
+                trashed += await _move_in(connection, ids, at)
+            # What is moved, or has a file again, is not selected any more.
+            where["first"] = missing[-1].location
+
     async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
         where = {
             "first": key_range.first,
@@ -130,6 +177,16 @@ class PostgresMissingObjects:
                 await connection.execute(LOCK_IMAGES_TO_FORGET, values)
                 await connection.execute(FORGET_OBJECTS, values | {"grace_period": grace_period})
                 forgotten += await connection.scalars(FORGET_IMAGES, values)
+
+
+async def _move_in(
+    connection: AsyncConnection, ids: Sequence[UUID], at: datetime
+) -> Collection[UUID]:
+    """Move those of the images into the trash as missing that are still missing once locked."""
+    await connection.execute(LOCK_TASKS_OF_IMAGES, {"ids": ids})
+    locked = (await connection.scalars(LOCK_MISSING, {"ids": ids})).all()
+    missing = (await connection.scalars(SELECT_STILL_MISSING, {"ids": locked})).all()
+    return await move_in(connection, missing, at, is_missing=True)
 
 
 async def _reunite(connection: AsyncConnection, image_id: UUID, other_id: UUID) -> None:

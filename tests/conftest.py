@@ -61,6 +61,7 @@ LONGEST = (
     "e2e/test_outages.py",
     "e2e/test_import_identity.py",
     "e2e/test_embedded_database.py",
+    "e2e/test_failing_database_disk.py",
     "e2e/test_subscriptions.py",
     "e2e/test_demo.py",
     "e2e/test_deployment.py",

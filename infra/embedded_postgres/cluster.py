@@ -67,6 +67,9 @@ SERVER_SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
+    # The supervisor starts the server again. Where PostgreSQL 18.4 does it by itself, and the
+    # recovery fails, as on a broken disk, it waits for ever.
+    "restart_after_crash": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

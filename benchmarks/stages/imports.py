@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 SHARE_OF_TIME = 0.12
 POLL_SECONDS = 0.05
 MAX_SECONDS = 120.0
-SELECT_COUNTS = "SELECT count(*), count(*) FILTER (WHERE status = 'ready') FROM images"
+SELECT_COUNTS = """
+    SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM images WHERE status = 'ready')
+"""
 
 
 @dataclass(frozen=True, slots=True)

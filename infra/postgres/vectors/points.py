@@ -1,11 +1,22 @@
-"""Compares many images with a few points in SQL: cosine similarities, and the nearest point."""
+"""A random sample of the embeddings, and their comparison with a few points in SQL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import ARRAY, Double, Uuid, cast, column, func, select, table, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    Double,
+    Uuid,
+    cast,
+    column,
+    func,
+    select,
+    table,
+    tablesample,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import REAL
 from sqlmodel import col
@@ -14,6 +25,7 @@ from domain.entities.filters import EVERYTHING
 from infra.postgres.catalog.facets import selection_conditions
 from infra.postgres.images import ImageRow
 from infra.postgres.parameters import array
+from infra.postgres.vectors.binary import embedding_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +37,27 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.facets import Selection
     from infra.postgres.models.active import ActiveModel
+
+
+SAMPLE_OVERSAMPLING_FACTOR = 3
+"""How many times the sample's size is read. TABLESAMPLE can choose fewer blocks than expected, and
+embeddings from more blocks make a better sample."""
+
+
+async def sample(connection: AsyncConnection, *, model: ActiveModel, size: int) -> list[Embedding]:
+    """Return ``size`` embeddings, or a few less, or all where there are fewer.
+
+    TABLESAMPLE SYSTEM reads whole blocks, chosen at random. A block has images in the order of
+    their uploads.
+    """
+    partition = table(model.partition, column("embedding", VECTOR()))
+    count = await connection.scalar(select(func.count()).select_from(partition)) or 0
+    percentage = min(100.0, 100.0 * SAMPLE_OVERSAMPLING_FACTOR * size / max(count, 1))
+    sampled = tablesample(partition, func.system(percentage))
+    vectors = select(func.vector_send(sampled.c.embedding))
+    # Without a random order, LIMIT would keep the oldest images of the sampled blocks.
+    rows = await connection.scalars(vectors.order_by(func.random()).limit(size))
+    return [embedding_of(each) for each in rows]
 
 
 async def cosines(

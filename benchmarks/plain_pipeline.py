@@ -106,13 +106,14 @@ class PlainPipeline:
     async def add(self, filename: str, data: bytes) -> uuid.UUID:
         """Store a picture with its vector."""
         loop = asyncio.get_running_loop()
-        size, vector = await loop.run_in_executor(self.thread, self._decode_and_encode, data)
+        decoded = await asyncio.to_thread(_decode, data)
+        vector = await loop.run_in_executor(self.thread, self.model.encode_image, decoded)
         picture = PictureRow(
             id=uuid.uuid4(),
             filename=filename,
             sha256=hashlib.sha256(data).hexdigest(),
-            width=size[0],
-            height=size[1],
+            width=decoded.width,
+            height=decoded.height,
             created_at=datetime.now(UTC),
             embedding=vector,
         )
@@ -144,10 +145,10 @@ class PlainPipeline:
                 for picture, distance in hits
             ]
 
-    def _decode_and_encode(self, data: bytes) -> tuple[tuple[int, int], list[float]]:
-        with Image.open(io.BytesIO(data)) as file:
-            picture = file.convert("RGB")
-        return picture.size, self.model.encode_image(picture)
+
+def _decode(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as file:
+        return file.convert("RGB")
 
 
 @asynccontextmanager

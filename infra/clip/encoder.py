@@ -76,7 +76,7 @@ class ClipEncoder:
             )
             # On the thread that is to run it.
             model, engine = await batcher.run(lambda: engines.load(name, options))
-            logger.info("The model %s runs with %s", model.name, engine.description)
+            logger.debug("The model %s runs with %s", model.name, engine.description)
             preprocessing = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "preprocessing")
             stack.push_async_callback(
                 asyncio.to_thread, preprocessing.shutdown, cancel_futures=True

@@ -112,7 +112,7 @@ def test_a_hundred_concurrent_uploads_of_twenty_pictures_leave_twenty(
     new = [not result["isDuplicate"] for answer in answers for result in answer["results"]]
     assert sum(new) == 20
     assert server.ask(COUNT) == {"images": {"totalCount": 20}}
-    assert len(_kept_files(settings)) == 3 * 20
+    assert len(_kept_files(settings)) == 2 * 20
     _delete_everything(server)
     assert _kept_files(settings) == []
 

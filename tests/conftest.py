@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
 # Workers share the processors: threads of torch that wait for each other would only spin. torch
 # reads the variable when it is imported, which other files of this kind may do.
-if "PYTEST_XDIST_WORKER" in os.environ:
+if IS_WORKER:
     assert "torch" not in sys.modules, "torch has read the number of its threads already"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -110,13 +112,15 @@ APART = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
+    if IS_WORKER:
+        return
+    folder = config.stash[FOLDER] = TemporaryDirectory(prefix="pictograph-")
     # A folder of this run's own. Pytest's default is closed to other users by each run that
     # starts, and as root PostgreSQL runs under another user.
     if config.option.basetemp is None:
-        folder = config.stash[FOLDER] = TemporaryDirectory(prefix="pictograph-")
         config.option.basetemp = f"{folder.name}/t"
-        # Workers and the servers that tests start inherit it, and share what one has converted.
-        os.environ["XDG_CACHE_HOME"] = f"{folder.name}/c"
+    # Workers and the servers that tests start inherit it, and share what one has converted.
+    os.environ["XDG_CACHE_HOME"] = f"{folder.name}/c"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -63,6 +63,11 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def next_power_of_two(number: int) -> int:
+    """Return the lowest power of two that is not below a positive number."""
+    return 1 << (number - 1).bit_length()
+
+
 @contextmanager
 def refusing_without_memory(is_shortage: Callable[[Exception], bool]) -> Iterator[None]:
     """Raise Overloaded where memory cannot be allocated, of the processor or of the device."""

@@ -93,7 +93,7 @@ def weights_digest(folder: Path, digests: Mapping[str, bytes] | None = None) -> 
 
 
 def read_calibration(name: str) -> Calibration:
-    """Return the calibration beside the weights, or CLIP's if there is none."""
+    """Return the calibration beside the weights, by default that of CLIP."""
     file = Path(name).expanduser() / CALIBRATION_FILE
     if not file.exists():
         return CLIP

@@ -22,11 +22,12 @@ from infra.clip.engine import (
     ModelInput,
     NotRunnableError,
     first_line,
+    next_power_of_two,
     refusing_without_memory,
 )
 from infra.clip.model_files import find_files, read_calibration
 from infra.clip.openvino_library import import_openvino
-from infra.clip.tokenization import load_tokenizer
+from infra.clip.tokenization import load_tokenizer, pad_to_step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ class OpenVinoEngine:
         return self.facts.preprocessing.crop is not None
 
     def encode_texts(self, texts: list[str]) -> list[Embedding]:
-        return _embeddings(self.text_request, self.tokenizer(texts))
+        return _embeddings(self.text_request, pad_to_step(self.tokenizer(texts), self.facts.tokens))
 
     def preprocess(self, pixels: Pixels) -> ModelInput:
         return ModelInput({"pixel_values": self.facts.preprocessing(pixels)})
@@ -199,9 +200,16 @@ class Compiler:
 
 
 def _embeddings(request: Any, inputs: dict[str, NDArray[Any]]) -> list[Embedding]:  # noqa: ANN401 - OpenVINO has no types
-    """Run a tower, and return its features at length 1."""
+    """Run a tower, and return its features at length 1.
+
+    OpenVINO compiles for each new shape, and keeps what it has compiled. So batches have one of a
+    few sizes: the last row is repeated.
+    """
+    size = len(next(iter(inputs.values())))
+    rows = np.minimum(np.arange(next_power_of_two(size)), size - 1)
     with refusing_without_memory(_is_shortage):
-        features = next(iter(request.infer(inputs).values()))
+        batch = {name: tensor[rows] for name, tensor in inputs.items()}
+        features = next(iter(request.infer(batch).values()))[:size]
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
         return [tuple(vector) for vector in (features / np.maximum(lengths, 1e-12)).tolist()]
 

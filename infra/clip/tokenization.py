@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from infra.clip.engine import NotRunnableError, without_surrogates
+from infra.clip.engine import NotRunnableError, next_power_of_two, without_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WORD_START = "▁"
 """How SentencePiece writes the space before a word."""
+
+MIN_LENGTH = 8
+"""Of masked texts, in tokens. Longer ones are padded to powers of two."""
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -46,6 +49,24 @@ class Tokens:
     pad_id: int
     padding_side: str
     special_tokens: Mapping[str, int]
+
+
+def pad_to_step(
+    inputs: Mapping[str, NDArray[np.int64]], tokens: Tokens
+) -> dict[str, NDArray[np.int64]]:
+    """Pad masked texts to one of a few lengths, at most the context length.
+
+    Padding in front would change the positions of the tokens, so such texts stay as they are.
+    """
+    if "attention_mask" not in inputs or tokens.padding_side != "right":
+        return dict(inputs)
+    length = inputs["input_ids"].shape[1]
+    step = min(max(MIN_LENGTH, next_power_of_two(length)), tokens.context_length)
+    padding = ((0, 0), (0, step - length))
+    return {
+        name: np.pad(ids, padding, constant_values=tokens.pad_id if name == "input_ids" else 0)
+        for name, ids in inputs.items()
+    }
 
 
 VOCABULARY, SENTENCE_PIECES = "tokenizer.json", "spiece.model"

@@ -6,6 +6,8 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import dataclass, field, replace
+from random import Random
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,10 @@ import numpy as np
 import pytest
 
 from domain.errors import Misconfigured
-from infra.clip import engines, openvino_engine
+from infra.clip import engines, openvino_engine, probes
 from infra.clip.converted_model import ModelCache
 from infra.clip.engines import EngineOptions, load
+from infra.clip.openvino_engine import OpenVinoEngine
 from postcards import MODEL
 from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2
 from tests.model_cache import engine_options
@@ -100,6 +103,51 @@ def test_openvino_is_chosen_on_a_cpu_and_torch_elsewhere_or_on_demand(
 def test_openvino_for_another_device_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="not on cuda; set PICTOGRAPH_DEVICE"):
         load(str(small_clip(tmp_path)), EngineOptions("openvino", device="cuda"))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """Runs a tower, and remembers the shapes of its inputs."""
+
+    request: Any
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
+
+    def infer(self, inputs: dict[str, Any]) -> Any:  # noqa: ANN401 - OpenVINO has no types
+        self.shapes.update(tensor.shape for tensor in inputs.values())
+        return self.request.infer(inputs)
+
+
+@pytest.mark.parametrize("make", [small_clip, small_siglip, small_siglip2])
+def test_towers_run_in_few_shapes_which_do_not_change_the_embeddings(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = str(make(tmp_path))
+    _, engine = load(folder, engine_options("openvino", dtype="float32"))
+    _, torch = load(folder, engine_options("torch", device="cpu", dtype="float32"))
+    assert isinstance(engine, OpenVinoEngine)
+    texts, images = RecordedRequest(engine.text_request), RecordedRequest(engine.image_request)
+    engine = replace(engine, text_request=texts, image_request=images)
+    random = Random(3)
+    words = ["a", "red", "boat", "on", "the", "sea", "and", "many", "more", "words"]
+    batches = [
+        [
+            " ".join(random.choices(words, k=random.randint(0, 90)))
+            for _ in range(random.randint(1, 32))
+        ]
+        for _ in range(20)
+    ]
+    for batch in [*([text] for text in batches[0]), *batches]:
+        assert np.allclose(engine.encode_texts(batch), torch.encode_texts(batch), atol=1e-4)
+    context_length = engine.facts.tokens.context_length
+    # Powers of two, of 8 tokens and more.
+    assert {size for size, _ in texts.shapes} <= {1, 2, 4, 8, 16, 32}
+    assert {length for _, length in texts.shapes} <= {8, 16, 32, 64, context_length}
+
+    inputs = [engine.preprocess(picture) for picture in probes.pictures()] * 2
+    expected = torch.encode_images([torch.preprocess(each) for each in probes.pictures()]) * 2
+    for size in range(1, 5):
+        assert np.allclose(expected[:size], engine.encode_images(inputs[:size]), atol=1e-4)
+    assert {shape[0] for shape in images.shapes} == {1, 2, 4}
 
 
 @pytest.mark.parametrize("missing", ["package", "instructions"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
 # ruff: noqa: PLC0415
 
+logger = logging.getLogger(__name__)
+
 
 def utc_now() -> datetime:
     """Return the current instant, in UTC."""
@@ -60,9 +63,10 @@ class Shared:
         from infra.postgres.models.changes import PostgresModelChanges
 
         activate = ActivateModel(PostgresModelChanges(self.engine), utc_now)
+        settings = self.settings
         while True:
             source = model.source if model else await self._source_of_active()
-            async with open_encoder(self.settings, source) as encoder:
+            async with open_encoder(settings, source) as encoder:
                 if model is None:
                     try:
                         model = await activate(encoder.model, source)
@@ -76,7 +80,9 @@ class Shared:
                         f"What is at {source} is {encoder.model.name} now; put {model.name} back."
                     )
                 bank = self._concept_bank(model, encoder)
-                await bank.check()
+                if not await _fits_library(bank, encoder, settings):
+                    settings = settings.model_copy(update={"engine": "torch"})
+                    continue
                 try:
                     yield compose(self, model, encoder, bank, loaded_models)
                 finally:
@@ -101,6 +107,24 @@ class Shared:
             aliases=[absolute_path(wanted)],
             is_explicit="model" in self.settings.model_fields_set,
         )
+
+
+async def _fits_library(bank: ConceptBank, encoder: ClipEncoder, settings: Settings) -> bool:
+    """Return False where torch has to run the model instead. Raises Misconfigured.
+
+    torch is never refused: there is no other engine to change to, and the model itself may have
+    changed on the hub.
+    """
+    mismatch = await bank.mismatch()
+    if mismatch is None:
+        return True
+    if encoder.engine.name == "torch":
+        logger.warning("%s; consider another model, with `pictograph models add`", mismatch)
+        return True
+    if settings.engine == "openvino":
+        raise Misconfigured(f"{mismatch}; set PICTOGRAPH_ENGINE to auto or to torch.")
+    logger.warning("%s with OpenVINO, so torch runs it", mismatch)
+    return False
 
 
 def _active(stored: StoredModel) -> ActiveModel:

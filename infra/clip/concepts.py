@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.errors import Misconfigured, Overloaded, Unavailable
+from domain.errors import Overloaded, Unavailable
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from numpy.typing import NDArray
 
+    from domain.entities.embeddings import EmbeddingModel
     from domain.ports import Encoder
 
     class ConceptStore(Protocol):
@@ -71,25 +73,25 @@ class ConceptBank:
         # Shielded: the cancellation of one caller must not cancel the load that others await.
         return await asyncio.shield(self._loading)
 
-    async def check(self) -> None:
+    async def mismatch(self) -> str | None:
         """Compare the stored embeddings of a few concepts with what the encoder computes now.
 
-        Vectors of an engine that computes something else must not be mixed with those of the
-        library. Raises Misconfigured.
+        Vectors of an engine that computes something else should not be mixed with those of the
+        library. Returns the difference as a sentence without a full stop, or None.
         """
-        stored = await self._store.find(self._sha256)
+        stored = await self._find()
         if stored is None:
-            return
+            return None
         sample = slice(0, None, max(1, len(self._concepts) // CHECKED_CONCEPTS))
         computed = await self._encoder.encode_texts(self._concepts[sample])
-        cosines = (self._array(stored)[sample] * np.array(computed, np.float32)).sum(axis=1)
+        cosines = (stored[sample] * np.array(computed, np.float32)).sum(axis=1)
         lowest = float(cosines.min())
-        if not lowest >= MIN_CHECKED_COSINE:  # also where it is NaN
-            raise Misconfigured(
-                f"The model {self._encoder.model.name} computes other embeddings than those that "
-                f"the library has of it (a cosine of {lowest:.2f}); set PICTOGRAPH_ENGINE to "
-                "torch, or change to another model with `pictograph models add`."
-            )
+        if lowest >= MIN_CHECKED_COSINE:  # not where it is NaN
+            return None
+        return (
+            f"The model {self._model.name} computes other embeddings than those that the library "
+            f"has of it (a cosine of {lowest:.2f})"
+        )
 
     async def prepare(self) -> None:
         """Load the bank ahead of the first search; does nothing when the model is overloaded."""
@@ -101,20 +103,29 @@ class ConceptBank:
             self._loading = None
 
     async def _load(self) -> NDArray[np.float32]:
-        stored = await self._store.find(self._sha256)
-        if stored is None:
-            model = self._encoder.model.name
-            logger.info("Encoding %d concepts with %s, once", len(self._concepts), model)
-            embeddings: list[object] = []
-            for start in range(0, len(self._concepts), CONCEPT_BATCH_SIZE):
-                batch = self._concepts[start : start + CONCEPT_BATCH_SIZE]
-                embeddings += await self._encoder.encode_texts(batch)
-            stored = np.array(embeddings, np.float32).tobytes()
-            try:
-                await self._store.keep(self._sha256, stored)
-            except (Overloaded, Unavailable) as outage:
-                logger.warning("the concepts are kept in memory only: %s", outage)
-        return self._array(stored)
+        stored = await self._find()
+        if stored is not None:
+            return stored
+        logger.info("Encoding %d concepts with %s, once", len(self._concepts), self._model.name)
+        embeddings: list[object] = []
+        for start in range(0, len(self._concepts), CONCEPT_BATCH_SIZE):
+            batch = self._concepts[start : start + CONCEPT_BATCH_SIZE]
+            embeddings += await self._encoder.encode_texts(batch)
+        encoded = np.array(embeddings, np.float32)
+        try:
+            await self._store.keep(self._sha256, encoded.tobytes())
+        except (Overloaded, Unavailable) as outage:
+            logger.warning("the concepts are kept in memory only: %s", outage)
+        return encoded
 
-    def _array(self, stored: bytes) -> NDArray[np.float32]:
-        return np.frombuffer(stored, np.float32).reshape(len(self._concepts), -1)
+    async def _find(self) -> NDArray[np.float32] | None:
+        """Return the stored embeddings. Those of another size are as good as not stored."""
+        stored = await self._store.find(self._sha256)
+        shape = (len(self._concepts), self._model.dimensions)
+        if stored is None or len(stored) != math.prod(shape) * np.float32().itemsize:
+            return None
+        return np.frombuffer(stored, np.float32).reshape(shape)
+
+    @property
+    def _model(self) -> EmbeddingModel:
+        return self._encoder.model

@@ -13,6 +13,7 @@ from infra.clip.engine import ModelInput, refusing_without_memory, without_surro
 if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Pixels
+    from infra.clip.engine import EngineName
 
 
 GPU_IMAGE_BATCH_SIZE = 32
@@ -28,6 +29,10 @@ class DualEncoder:
     model: Any
     tokenizer: Any
     image_processor: Any
+
+    @property
+    def name(self) -> EngineName:
+        return "torch"
 
     @property
     def description(self) -> str:

@@ -29,6 +29,10 @@ class Engine(Protocol):
     """Runs the towers of one model. The two that embed raise Overloaded where memory is short."""
 
     @property
+    def name(self) -> EngineName:
+        """How the engine is called in the settings."""
+
+    @property
     def description(self) -> str:
         """The engine, the device and the precision, for people."""
 

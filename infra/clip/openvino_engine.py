@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from domain.entities.images import Pixels
     from infra.clip.converted_model import ModelCache
     from infra.clip.dual_encoder import DualEncoder
-    from infra.clip.engine import Precision
+    from infra.clip.engine import EngineName, Precision
     from infra.clip.model_files import ModelFiles
     from infra.clip.tokenization import Tokenizer
 
@@ -66,6 +66,10 @@ class OpenVinoEngine:
     # Any: OpenVINO's requests have no types.
     text_request: Any
     image_request: Any
+
+    @property
+    def name(self) -> EngineName:
+        return "openvino"
 
     @property
     def description(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from domain.errors import Misconfigured, Overloaded
+from domain.errors import Overloaded
 from infra.clip.concepts import CHECKED_CONCEPTS, CONCEPT_BATCH_SIZE, ConceptBank, read_concepts
 from tests.fakes.concepts import MemoryConceptStore
 from tests.fakes.encoder import FakeEncoder
@@ -125,15 +125,15 @@ async def test_preparing_does_nothing_while_the_model_is_overloaded() -> None:
     assert list(CONCEPTS) == encoder.texts
 
 
-async def test_an_encoder_that_computes_something_else_than_the_store_has_is_refused() -> None:
+async def test_an_encoder_that_computes_something_else_than_the_store_has_is_noticed() -> None:
     encoder, store = FakeEncoder(), MemoryConceptStore()
     bank = ConceptBank(encoder, store, CONCEPTS)
-    await bank.check()
+    assert await bank.mismatch() is None
     assert encoder.texts == []
     await bank()
     encoder.texts.clear()
 
-    await bank.check()
+    assert await bank.mismatch() is None
     assert CHECKED_CONCEPTS <= len(encoder.texts) <= 2 * CHECKED_CONCEPTS
     sha256 = hashlib.sha256("\n".join(CONCEPTS).encode()).hexdigest()
     stored = await store.find(sha256)
@@ -141,5 +141,16 @@ async def test_an_encoder_that_computes_something_else_than_the_store_has_is_ref
     reversed_ = np.frombuffer(stored, np.float32)[::-1]
     for other in (reversed_, np.full_like(reversed_, np.nan)):
         await store.keep(sha256, other.tobytes())
-        with pytest.raises(Misconfigured, match=r"other embeddings .* PICTOGRAPH_ENGINE to torch"):
-            await bank.check()
+        assert "computes other embeddings" in str(await bank.mismatch())
+
+
+async def test_stored_embeddings_of_another_size_are_encoded_again() -> None:
+    encoder, store = FakeEncoder(), MemoryConceptStore()
+    sha256 = hashlib.sha256("\n".join(CONCEPTS).encode()).hexdigest()
+    for stored in (b"", b"odd", bytes(4 * len(CONCEPTS))):
+        await store.keep(sha256, stored)
+        encoder.texts.clear()
+        bank = ConceptBank(encoder, store, CONCEPTS)
+        assert await bank.mismatch() is None
+        assert [] == encoder.texts
+        assert (len(CONCEPTS), encoder.model.dimensions) == (await bank()).shape

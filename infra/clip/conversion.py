@@ -12,7 +12,6 @@ import torch
 from infra.clip import probes
 from infra.clip.checkpoint import quiet_libraries
 from infra.clip.converted_model import IMAGE_TOWER, TEXT_TOWER, Facts, Probes
-from infra.clip.engine import NotRunnableError, first_line
 from infra.clip.openvino_library import import_openvino
 from infra.clip.preprocessing import Preprocessing
 from infra.clip.tokenization import save_tokenizer
@@ -55,7 +54,10 @@ class Conversion:
 
 
 def convert(dual: DualEncoder) -> Conversion:
-    """Convert a model that torch runs on the CPU in float32. Raises NotRunnableError."""
+    """Convert a model that torch runs on the CPU in float32.
+
+    Raises NotRunnableError, and whatever the code of the model raises.
+    """
     preprocessing = Preprocessing.of(dual.image_processor)
     tokens = dict(dual.tokenize(probes.TEXTS))
     picture = dual.preprocess(probes.pictures()[0]).tensors
@@ -96,12 +98,8 @@ def _trace(tower: torch.nn.Module, example: dict[str, torch.Tensor]) -> Any:  # 
     """Convert a tower. ``openvino.convert_model`` would do the same, and report it."""
     frontends = import_openvino().frontend
     decoders = import_module("openvino.frontend.pytorch.ts_decoder")
-    try:
-        # Of tracing: conditions on shapes become constants, and shapes of a tower do not differ.
-        with quiet_libraries(), warnings.catch_warnings(action="ignore"), torch.no_grad():
-            decoder = decoders.TorchScriptPythonDecoder(tower.eval(), example_input=example)
-            frontend = frontends.FrontEndManager().load_by_framework("pytorch")
-            return frontend.convert(frontend.load(decoder))
-    # Tracing runs the code of the model, which may raise anything.
-    except Exception as error:
-        raise NotRunnableError(f"its towers cannot be converted ({first_line(error)})") from error
+    # Of tracing: conditions on shapes become constants, and shapes of a tower do not differ.
+    with quiet_libraries(), warnings.catch_warnings(action="ignore"), torch.no_grad():
+        decoder = decoders.TorchScriptPythonDecoder(tower.eval(), example_input=example)
+        frontend = frontends.FrontEndManager().load_by_framework("pytorch")
+        return frontend.convert(frontend.load(decoder))

@@ -15,6 +15,7 @@ from infra.clip.tokenization import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 FORMAT_VERSION = 1
 """Part of the key of a converted model. Change it when older conversions have to be repeated."""
@@ -89,11 +90,11 @@ class ModelCache:
                     yield folder / key
 
     @contextmanager
-    def writing(self, key: str | None) -> Iterator[Path]:
+    def writing(self, key: str | None, damaged: AbstractSet[Path] = frozenset()) -> Iterator[Path]:
         """Have a model written into an empty folder, which becomes that of the key if there is one.
 
-        A model appears with all its files. It replaces a damaged one. Where no folder of the cache
-        can be written, it is only there for the block. Raises OSError.
+        A model appears with all its files. It replaces one of ``damaged``, and no other. Where no
+        folder of the cache can be written, it is only there for the block. Raises OSError.
         """
         parent = next(filter(_is_writable, self.folders), None) if key else None
         with TemporaryDirectory(prefix=".writing-", dir=parent) as temporary:
@@ -101,9 +102,11 @@ class ModelCache:
             new.mkdir()
             yield new
             if parent and key:
-                with suppress(FileNotFoundError):
-                    (parent / key).rename(Path(temporary, "damaged"))
-                _appear(new, parent / key)
+                final = parent / key
+                if final in damaged:
+                    with suppress(FileNotFoundError):
+                        final.rename(Path(temporary, "damaged"))
+                _appear(new, final)
 
 
 def _is_writable(folder: Path) -> bool:

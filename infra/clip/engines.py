@@ -38,7 +38,7 @@ class EngineOptions:
 def load(name: str, options: EngineOptions) -> tuple[EmbeddingModel, Engine]:
     """Load a model, by its folder or its name on the hub, for the thread that calls.
 
-    Raises Misconfigured.
+    Raises Misconfigured, and Overloaded where memory is short.
     """
     if options.engine == "torch" or not _runs_on_cpu(options):
         return _load_for_torch(name, options)
@@ -47,17 +47,19 @@ def load(name: str, options: EngineOptions) -> tuple[EmbeddingModel, Engine]:
     except NotRunnableError as reason:
         _leave_to_torch(name, options, reason)
         return _load_for_torch(name, options)
-    return load_converted(name, compiler, options.cache) or _convert(name, options, compiler)
+    damaged: set[Path] = set()
+    converted = load_converted(name, compiler, options.cache, damaged)
+    return converted or _convert(name, options, compiler, damaged)
 
 
 def _convert(
-    name: str, options: EngineOptions, compiler: Compiler
+    name: str, options: EngineOptions, compiler: Compiler, damaged: set[Path]
 ) -> tuple[EmbeddingModel, Engine]:
     from infra.clip import torch_engine  # noqa: PLC0415 - a second to import
 
     model, dual = torch_engine.load(name, device="cpu", dtype="float32", threads=options.threads)
     try:
-        return model, convert(name, dual, compiler, options.cache)
+        return model, convert(name, dual, compiler, options.cache, damaged)
     except NotRunnableError as reason:
         _leave_to_torch(name, options, reason)
         return model, torch_engine.in_precision(dual, name, options.dtype)
@@ -70,7 +72,7 @@ def _leave_to_torch(name: str, options: EngineOptions, reason: NotRunnableError)
             f"OpenVINO cannot run the model {name}: {reason}; "
             "set PICTOGRAPH_ENGINE to auto or to torch."
         ) from reason
-    logger.info("The model %s is left to torch: %s", name, reason)
+    logger.warning("The model %s is left to torch: %s", name, reason)
 
 
 def _runs_on_cpu(options: EngineOptions) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from domain.entities.embeddings import EmbeddingModel
+from domain.errors import Overloaded
 from infra.clip import probes
 from infra.clip.converted_model import (
     FORMAT_VERSION,
@@ -30,6 +32,8 @@ from infra.clip.openvino_library import import_openvino
 from infra.clip.tokenization import load_tokenizer, pad_to_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -100,9 +104,12 @@ class OpenVinoEngine:
 
 
 def load_converted(
-    name: str, compiler: Compiler, cache: ModelCache
+    name: str, compiler: Compiler, cache: ModelCache, damaged: set[Path]
 ) -> tuple[EmbeddingModel, OpenVinoEngine] | None:
-    """Load a model that is in the cache. Raises Misconfigured where there can be no such model."""
+    """Load a model that is in the cache. Adds the folders of damaged conversions to ``damaged``.
+
+    Raises Misconfigured where there can be no such model, and Overloaded.
+    """
     files = find_files(name)
     if files is None:
         return None
@@ -110,7 +117,8 @@ def load_converted(
         try:
             engine = compiler.compile(folder)
         except DamagedError as damage:
-            logger.warning("The model %s is converted again: %s", name, damage)
+            logger.warning("A conversion of the model %s is damaged: %s", name, damage)
+            damaged.add(folder)
             continue
         facts, calibration = engine.facts, read_calibration(name)
         model = EmbeddingModel(files.name, facts.dimensions, facts.logit_scale, calibration)
@@ -118,26 +126,41 @@ def load_converted(
     return None
 
 
-def convert(name: str, dual: DualEncoder, compiler: Compiler, cache: ModelCache) -> OpenVinoEngine:
+def convert(
+    name: str,
+    dual: DualEncoder,
+    compiler: Compiler,
+    cache: ModelCache,
+    damaged: AbstractSet[Path] = frozenset(),
+) -> OpenVinoEngine:
     """Convert a model that torch runs on the CPU in float32, into the cache.
 
-    Raises NotRunnableError.
+    The conversion replaces one that is among ``damaged``. Raises NotRunnableError and Overloaded.
     """
-    # It imports torch and transformers, which a converted model does without.
-    from infra.clip import conversion  # noqa: PLC0415
-
     logger.info("Converting the model %s for OpenVINO, once", name)
-    converted = conversion.convert(dual)
-    files = find_files(name)
-    try:
-        with cache.writing(compiler.key(files) if files else None) as folder:
+    with _explaining("its conversion fails"):
+        # It imports torch and transformers, which a converted model does without.
+        from infra.clip import conversion  # noqa: PLC0415
+
+        converted = conversion.convert(dual)
+        files = find_files(name)
+        with cache.writing(compiler.key(files) if files else None, damaged) as folder:
             converted.write(folder)
             return compiler.compile(folder)
-    except DamagedError as error:
-        raise NotRunnableError(f"its conversion computes something else ({error})") from error
-    # OpenVINO has no exception of its own for a full disk.
-    except (OSError, RuntimeError) as error:
-        raise NotRunnableError(f"its conversion cannot be written ({error})") from error
+
+
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Raise NotRunnableError for whatever goes wrong, except where memory is short.
+
+    torch can run a model whatever OpenVINO, a disk or an unusual checkpoint raises.
+    """
+    try:
+        yield
+    except (NotRunnableError, Overloaded, MemoryError):
+        raise
+    except Exception as error:
+        raise NotRunnableError(f"{what} ({first_line(error)})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +176,9 @@ class Compiler:
     def create(cls, dtype: Precision, threads: int) -> Compiler:
         """Choose the options. Raises NotRunnableError."""
         openvino = import_openvino()
-        core = openvino.Core()
-        native = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        with _explaining("OpenVINO finds no processor"):
+            core = openvino.Core()
+            native = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
         if dtype == "auto":
             dtype = "bfloat16" if INSTRUCTIONS["bfloat16"] in native else "float32"
         elif INSTRUCTIONS[dtype] not in native:
@@ -177,17 +201,20 @@ class Compiler:
     def compile(self, folder: Path) -> OpenVinoEngine:
         """Compile the model in a folder, and compare it with the checkpoint by its probes.
 
-        Raises DamagedError.
+        Raises DamagedError, and Overloaded, which says nothing of the files.
         """
         facts = Facts.read(folder)
         try:
-            engine = OpenVinoEngine(
-                facts,
-                self.dtype,
-                load_tokenizer(folder, facts.tokens),
-                *(self._request(folder / tower) for tower in (TEXT_TOWER, IMAGE_TOWER)),
-            )
-            texts, pictures = probes.embed(engine)
+            with refusing_without_memory(_is_shortage):
+                engine = OpenVinoEngine(
+                    facts,
+                    self.dtype,
+                    load_tokenizer(folder, facts.tokens),
+                    *(self._request(folder / tower) for tower in (TEXT_TOWER, IMAGE_TOWER)),
+                )
+                texts, pictures = probes.embed(engine)
+        except Overloaded:
+            raise
         # Neither OpenVINO nor the tokenizers document what they raise for a damaged file.
         except Exception as error:
             raise DamagedError(f"{folder} cannot be read ({first_line(error)})") from error

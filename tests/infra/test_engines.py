@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, Overloaded
 from infra.clip import engines, openvino_engine, probes
 from infra.clip.converted_model import ModelCache
+from infra.clip.dual_encoder import DualEncoder
+from infra.clip.engine import NotRunnableError
 from infra.clip.engines import EngineOptions, load
-from infra.clip.openvino_engine import OpenVinoEngine
+from infra.clip.openvino_engine import Compiler, OpenVinoEngine
 from postcards import MODEL
 from tests.checkpoints import small_clip, small_naflex, small_siglip, small_siglip2
 from tests.model_cache import engine_options
@@ -169,12 +170,12 @@ def test_torch_runs_a_model_where_openvino_cannot(
 def test_torch_runs_a_model_that_cannot_be_converted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
     folder = str(small_naflex(tmp_path))
     with pytest.raises(Misconfigured, match="Siglip2ImageProcessorPil has steps of its own"):
         load(folder, engine_options("openvino"))
     _, engine = load(folder, EngineOptions(device="cpu", dtype="bfloat16"))
     assert "torch on cpu in bfloat16" == engine.description
+    assert "WARNING" in {record.levelname for record in caplog.records}
     assert "is left to torch" in caplog.text
     assert 1 == len(engine.encode_texts(["snow"]))
 
@@ -251,7 +252,7 @@ def test_a_damaged_conversion_is_replaced(
 
     _, engine = load(folder, options_with(cache))
     assert np.allclose(expected, engine.encode_texts(["snow"]), atol=1e-6)
-    assert "is converted again" in caplog.text
+    assert "is damaged" in caplog.text
     caplog.clear()
     load(folder, options_with(cache))
     assert "" == caplog.text
@@ -298,9 +299,66 @@ def test_a_conversion_that_computes_something_else_is_not_kept(
 ) -> None:
     folder = str(small_clip(tmp_path / "model"))
     monkeypatch.setattr(openvino_engine, "MIN_COSINE", 1.1)
-    with pytest.raises(Misconfigured, match=r"computes something else .* cosine of 1\.000"):
+    with pytest.raises(Misconfigured, match=r"its conversion fails .* cosine of 1\.000"):
         load(folder, options_with(tmp_path / "cache", engine="openvino"))
     assert [] == [*(tmp_path / "cache").iterdir()]
+
+
+@pytest.mark.parametrize("change", ["resample", "image_mean"])
+def test_an_image_processor_without_a_parameter_is_left_to_torch(
+    tmp_path: Path, change: str
+) -> None:
+    folder = small_clip(tmp_path / "model")
+    _, dual = load(str(folder), engine_options("torch", device="cpu", dtype="float32"))
+    assert isinstance(dual, DualEncoder)
+    compiler = Compiler.create("float32", 0)
+    setattr(dual.image_processor, change, None)
+    with pytest.raises(NotRunnableError, match=r"its conversion fails \(.*NoneType"):
+        openvino_engine.convert(str(folder), dual, compiler, ModelCache(()))
+
+
+def test_a_failure_of_openvino_itself_is_left_to_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no plugins.xml\nin any folder")
+
+    folder = str(small_clip(tmp_path / "model"))
+    monkeypatch.setattr("openvino.Core", fail)
+    assert "torch on cpu in float32" == (
+        load(folder, options_with(tmp_path / "cache"))[1].description
+    )
+    assert "OpenVINO finds no processor (no plugins.xml)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("std::bad_alloc"), RuntimeError("Failed to allocate 9")]
+)
+def test_a_conversion_that_memory_is_short_for_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    folder, cache = str(small_clip(tmp_path / "model")), tmp_path / "cache"
+    load(folder, options_with(cache))
+    written = (converted_folder(cache) / "model.json").stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr(Compiler, "_request", fail)
+        with pytest.raises(Overloaded, match="too little free memory"):
+            load(folder, options_with(cache))
+    assert written == (converted_folder(cache) / "model.json").stat().st_ino
+
+
+def test_a_conversion_that_is_not_known_to_be_damaged_is_kept(tmp_path: Path) -> None:
+    cache = ModelCache((tmp_path,))
+    for text in ("first", "second"):
+        with cache.writing("key") as folder:
+            (folder / "file").write_text(text)
+    assert "first" == (tmp_path / "key" / "file").read_text()
+    with cache.writing("key", {tmp_path / "key"}) as folder:
+        (folder / "file").write_text("third")
+    assert "third" == (tmp_path / "key" / "file").read_text()
 
 
 def test_a_conversion_that_the_disk_cannot_hold_is_left_to_torch(
@@ -311,7 +369,7 @@ def test_a_conversion_that_the_disk_cannot_hold_is_left_to_torch(
 
     monkeypatch.setattr("infra.clip.conversion.Conversion.write", write)
     folder = str(small_clip(tmp_path / "model"))
-    with pytest.raises(Misconfigured, match=r"cannot be written \(.* No space left"):
+    with pytest.raises(Misconfigured, match=r"its conversion fails \(.* No space left"):
         load(folder, options_with(tmp_path / "cache", engine="openvino"))
     assert "torch on cpu in float32" == (
         load(folder, options_with(tmp_path / "cache"))[1].description

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import rmtree
+from stat import S_IWGRP, S_IWOTH
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +26,13 @@ FORMAT_VERSION = 1
 """Part of the key of a converted model. Change it when older conversions have to be repeated."""
 
 FACTS_FILE = "model.json"
+TEMPORARY = ".writing-"
+"""How the folders start in which models are written."""
+ABANDONED_AFTER_SECONDS = 3600
+
+FOLDER_MODE, FILE_MODE = 0o755, 0o644
+"""Whatever the umask: other users may read converted models, and not change them."""
+
 TEXT_TOWER, IMAGE_TOWER = "text.xml", "image.xml"
 
 logger = logging.getLogger(__name__)
@@ -74,46 +86,97 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversionKey:
+    """What a conversion was made of, and by what."""
+
+    files: str
+    """The digest of the model's files."""
+    versions: str
+    """The versions of the format and of OpenVINO."""
+
+    @property
+    def prefix(self) -> str:
+        """How the folders of all conversions of the same files start."""
+        return f"{self.files[:32]}-"
+
+    @property
+    def folder(self) -> str:
+        """The name of the conversion's folder in a cache."""
+        return self.prefix + hashlib.sha256(self.versions.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCache:
-    """Folders of converted models, each by a key. Several processes may share them.
+    """Folders of converted models, each by its key. Several processes may share them.
 
     The first folder that can be written gets new models.
     """
 
     folders: tuple[Path, ...]
 
-    def find(self, key: str) -> Iterator[Path]:
+    def find(self, key: ConversionKey) -> Iterator[Path]:
         """Return the folders that the model with this key has, of which some may be damaged."""
-        for folder in self.folders:
+        for parent in self.folders:
+            folder = parent / key.folder
             with suppress(OSError):  # a folder that may not be entered
-                if (folder / key).is_dir():
-                    yield folder / key
+                if folder.is_dir() and _is_trusted(parent) and _is_trusted(folder):
+                    yield folder
 
     @contextmanager
-    def writing(self, key: str | None, damaged: AbstractSet[Path] = frozenset()) -> Iterator[Path]:
+    def writing(
+        self, key: ConversionKey | None, damaged: AbstractSet[Path] = frozenset()
+    ) -> Iterator[Path]:
         """Have a model written into an empty folder, which becomes that of the key if there is one.
 
-        A model appears with all its files. It replaces one of ``damaged``, and no other. Where no
-        folder of the cache can be written, it is only there for the block. Raises OSError.
+        A model appears with all its files. It replaces one of ``damaged``, and those of the same
+        files by other versions. Where no folder of the cache can be written, it is only there for
+        the block. Raises OSError.
         """
         parent = next(filter(_is_writable, self.folders), None) if key else None
-        with TemporaryDirectory(prefix=".writing-", dir=parent) as temporary:
+        if parent:
+            _remove_abandoned(parent)
+        with TemporaryDirectory(prefix=TEMPORARY, dir=parent) as temporary:
             new = Path(temporary, "new")
-            new.mkdir()
+            new.mkdir(FOLDER_MODE)
             yield new
             if parent and key:
-                final = parent / key
+                final = parent / key.folder
                 if final in damaged:
                     with suppress(FileNotFoundError):
                         final.rename(Path(temporary, "damaged"))
+                for file in new.iterdir():
+                    file.chmod(FILE_MODE)
                 _appear(new, final)
+                for other in parent.glob(f"{key.prefix}*"):
+                    if other != final:
+                        rmtree(other, ignore_errors=True)
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Whether only root and this user can write into a folder. OpenVINO parses it in native code.
+
+    Raises OSError.
+    """
+    status = folder.stat()
+    trusted = status.st_uid in (0, os.geteuid()) and not status.st_mode & (S_IWGRP | S_IWOTH)
+    if not trusted:
+        logger.warning("converted models in %s are not used: other users may change it", folder)
+    return trusted
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove what processes that were killed while they converted have left."""
+    for folder in parent.glob(f"{TEMPORARY}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+                rmtree(folder, ignore_errors=True)
 
 
 def _is_writable(folder: Path) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".writing-", dir=folder):
-            return True
+        folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=TEMPORARY, dir=folder):
+            return _is_trusted(folder)
     except OSError as error:
         logger.warning("converted models cannot be kept in %s: %s", folder, error)
         return False

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import EmbeddingModel
     from infra.clip.engine import Engine, EngineName, Precision
 
-GPU_DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
-"""The names in /dev of the GPUs that torch supports on Linux: NVIDIA's, AMD's, those of WSL."""
+GPU_FILES = (
+    "dev/nvidia[0-9]*",
+    "proc/driver/nvidia/version",
+    "sys/module/nvidia",
+    "dev/kfd",
+    "dev/dxg",
+)
+"""What shows a GPU that torch supports on Linux: NVIDIA's, AMD's, those of WSL. NVIDIA's devices
+may appear only when something uses them, and its driver is there before."""
+
+ROOT = Path("/")
 
 logger = logging.getLogger(__name__)
 
@@ -84,13 +93,15 @@ def _runs_on_cpu(options: EngineOptions) -> bool:
                 "to cpu, or PICTOGRAPH_ENGINE to torch."
             )
         return is_cpu
-    return options.engine == "openvino" or not _has_gpu()
+    return options.engine == "openvino" or not has_gpu()
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     """Whether torch finds a GPU. It takes a second to import, and is asked only if there may be."""
+    if sys.platform == "darwin":
+        return False  # torch is asked for CUDA only
     if sys.platform == "linux" and not any(
-        device for pattern in GPU_DEVICES for device in Path("/dev").glob(pattern)
+        file for pattern in GPU_FILES for file in ROOT.glob(pattern)
     ):
         return False
     from infra.clip import torch_engine  # noqa: PLC0415

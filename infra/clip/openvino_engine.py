@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from infra.clip.converted_model import (
     FORMAT_VERSION,
     IMAGE_TOWER,
     TEXT_TOWER,
+    ConversionKey,
     DamagedError,
     Facts,
 )
@@ -193,10 +193,9 @@ class Compiler:
             options["INFERENCE_NUM_THREADS"] = threads
         return cls(core, openvino.__version__, dtype, options)
 
-    def key(self, files: ModelFiles) -> str:
-        """Return the name that the conversion of a model has in the cache."""
-        key = f"{FORMAT_VERSION} {self.version} {files.digest}"
-        return hashlib.sha256(key.encode()).hexdigest()[:32]
+    def key(self, files: ModelFiles) -> ConversionKey:
+        """Return the key that the conversion of a model has in the cache."""
+        return ConversionKey(files.digest, f"{FORMAT_VERSION} {self.version}")
 
     def compile(self, folder: Path) -> OpenVinoEngine:
         """Compile the model in a folder, and compare it with the checkpoint by its probes.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from random import Random
 from threading import Thread
@@ -15,7 +17,7 @@ import pytest
 
 from domain.errors import Misconfigured, Overloaded
 from infra.clip import engines, openvino_engine, probes
-from infra.clip.converted_model import ModelCache
+from infra.clip.converted_model import ConversionKey, ModelCache
 from infra.clip.dual_encoder import DualEncoder
 from infra.clip.engine import NotRunnableError
 from infra.clip.engines import EngineOptions, load
@@ -50,6 +52,9 @@ asyncio.run(main(*sys.argv[1:]))
 print([name for name in UNWANTED if name in sys.modules])
 print(connections)
 """
+
+
+KEY = ConversionKey("digest of the files", "1 2026.0")
 
 
 def encode_in_a_process(folder: Path, cache: Path) -> list[str]:
@@ -89,7 +94,7 @@ def test_openvino_is_chosen_on_a_cpu_and_torch_elsewhere_or_on_demand(
         (engine_options(device="cpu:0", dtype="float32"), "OpenVINO on the CPU in float32"),
     ]:
         assert expected == load(folder, options)[1].description
-    monkeypatch.setattr(engines, "GPU_DEVICES", ("null",))
+    monkeypatch.setattr(engines, "GPU_FILES", ("dev/null",))
     # There may be a GPU, so torch is asked.
     gpu = subprocess.run(
         [sys.executable, "-c", "import torch; print(torch.cuda.is_available())"],
@@ -208,7 +213,8 @@ def test_a_changed_model_or_format_is_converted_again(
         content = json.loads((folder / change).read_text())
         (folder / change).write_text(json.dumps(content, indent=4))
     load(str(folder), options_with(cache))
-    assert 2 == len([*cache.iterdir()])
+    # A conversion by another version is of no use any more. Those of other files stay.
+    assert (1 if change == "format" else 2) == len([*cache.iterdir()])
 
 
 def truncate(folder: Path) -> None:
@@ -281,7 +287,7 @@ def test_without_a_cache_a_model_is_converted_at_each_start(tmp_path: Path) -> N
 def test_threads_that_convert_at_once_leave_one_conversion(tmp_path: Path) -> None:
     cache = ModelCache((tmp_path,))
     # Each looks for a model before any of them has written one.
-    writers = [cache.writing("key") for _ in range(3)]
+    writers = [cache.writing(KEY) for _ in range(3)]
     folders = [writer.__enter__() for writer in writers]
     for number, folder in enumerate(folders):
         (folder / "file").write_text(str(number))
@@ -290,8 +296,8 @@ def test_threads_that_convert_at_once_leave_one_conversion(tmp_path: Path) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert "file" in {file.name for file in (tmp_path / "key").iterdir()}
-    assert [tmp_path / "key"] == [*tmp_path.iterdir()]
+    assert "file" in {file.name for file in (tmp_path / KEY.folder).iterdir()}
+    assert [tmp_path / KEY.folder] == [*tmp_path.iterdir()]
 
 
 def test_a_conversion_that_computes_something_else_is_not_kept(
@@ -350,15 +356,103 @@ def test_a_conversion_that_memory_is_short_for_is_not_damaged(
     assert written == (converted_folder(cache) / "model.json").stat().st_ino
 
 
+def write(cache: ModelCache, key: ConversionKey = KEY) -> None:
+    with cache.writing(key) as folder:
+        (folder / "file").touch()
+
+
+def test_conversions_that_were_killed_are_removed_after_an_hour(tmp_path: Path) -> None:
+    killed, running = tmp_path / ".writing-killed", tmp_path / ".writing-running"
+    for folder in (killed, running):
+        (folder / "new").mkdir(parents=True)
+    now = time.time()
+    os.utime(killed, (now - 3700, now - 3700))
+    write(ModelCache((tmp_path,)))
+    assert not killed.exists()
+    assert running.exists()
+
+
+def test_a_conversion_replaces_those_of_the_same_files_by_other_versions(tmp_path: Path) -> None:
+    cache = ModelCache((tmp_path,))
+    other = replace(KEY, files="other files")
+    for key in (KEY, other, replace(KEY, versions="2 2026.1")):
+        write(cache, key)
+    assert [] == [*cache.find(KEY)]
+    assert [tmp_path / other.folder] == [*cache.find(other)]
+    assert 2 == len([*tmp_path.iterdir()])
+
+
+@pytest.mark.parametrize("level", ["cache", "conversion"])
+@pytest.mark.parametrize("reason", ["group", "others", "owner"])
+def test_folders_that_other_users_may_change_are_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, level: str, reason: str
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    cache = ModelCache((first, second))
+    write(cache)
+    changed = first if level == "cache" else first / KEY.folder
+    if reason != "owner":
+        changed.chmod(0o775 if reason == "group" else 0o757)
+    elif os.geteuid() == 0:
+        os.chown(changed, 12345, -1)
+    else:
+        pytest.skip("only root can give a folder away")
+
+    assert [] == [*cache.find(KEY)]
+    assert f"{changed} are not used: other users" in caplog.text
+    if level == "cache":
+        write(cache)
+        assert [second / KEY.folder] == [*cache.find(KEY)]
+
+
+def test_a_conversion_is_used_with_any_umask(tmp_path: Path) -> None:
+    cache = ModelCache((tmp_path / "cache",))
+    before = os.umask(0)
+    try:
+        write(cache)
+    finally:
+        os.umask(before)
+    [folder] = cache.find(KEY)
+    assert 0o644 == (folder / "file").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(
+    ("platform", "file", "expected"),
+    [
+        ("linux", None, False),
+        ("linux", "dev/nvidia0", True),
+        ("linux", "dev/nvidiactl", False),
+        ("linux", "dev/kfd", True),
+        ("linux", "proc/driver/nvidia/version", True),
+        ("linux", "sys/module/nvidia/version", True),
+        ("darwin", "dev/nvidia0", False),
+    ],
+)
+def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    file: str | None,
+    expected: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    if file:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    monkeypatch.setattr(engines, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert expected == engines.has_gpu()
+
+
 def test_a_conversion_that_is_not_known_to_be_damaged_is_kept(tmp_path: Path) -> None:
     cache = ModelCache((tmp_path,))
     for text in ("first", "second"):
-        with cache.writing("key") as folder:
+        with cache.writing(KEY) as folder:
             (folder / "file").write_text(text)
-    assert "first" == (tmp_path / "key" / "file").read_text()
-    with cache.writing("key", {tmp_path / "key"}) as folder:
+    assert "first" == (tmp_path / KEY.folder / "file").read_text()
+    with cache.writing(KEY, {tmp_path / KEY.folder}) as folder:
         (folder / "file").write_text("third")
-    assert "third" == (tmp_path / "key" / "file").read_text()
+    assert "third" == (tmp_path / KEY.folder / "file").read_text()
 
 
 def test_a_conversion_that_the_disk_cannot_hold_is_left_to_torch(

@@ -259,8 +259,11 @@ class SearchImages:
         """Return a kept search with at least this number of hits, or all. What is new is kept."""
         while len(search.hits) < number and not search.is_complete:
             deeper, _ = await self._ranked(search, options, number=number)
-            # Another caller may have deepened the search meanwhile: then its hits are the answer.
-            search = await self.searches.deepen(deeper, known_depth=search.depth)
+            if await self.searches.deepen(deeper, known_depth=search.depth):
+                search = deeper
+            else:
+                # Another caller has deepened the search meanwhile: its hits are the answer.
+                search = await self.searches.load(search.id, since=search.created_at)
         return search
 
     async def _ranked(

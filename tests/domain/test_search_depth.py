@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import BySearch, ByText, SearchOptions
 from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor, SearchDepth
-from domain.errors import InvalidArgument
+from domain.errors import SearchExpired
 from tests.domain.searched_library import CountingCatalog, SearchedLibrary
 from tests.fakes.kept_searches import MemoryKeptSearches
 
@@ -290,13 +290,24 @@ async def test_a_minimum_relevance_that_few_images_have_ranks_to_the_most() -> N
     assert [120, 120, 1_000] == library.catalog.ranked_depths
 
 
-async def test_a_page_behind_the_kept_hits_deepens_to_it() -> None:
+async def test_a_page_right_behind_the_kept_hits_deepens_the_search() -> None:
     library = ChangingLibrary()
     await library.add([number % 360 for number in range(300)])
     page = await library.search(RED, first=1)
-    # As a server gives it out that could not save what it deepened.
-    rest = await library.search(RED, first=5, after=SearchCursor(page.search_id, 200))
+    rest = await library.search(RED, first=5, after=SearchCursor(page.search_id, 120))
     whole = await library.search(RED, depth=SearchDepth.ALL)
-    assert [hit.image_id for hit in whole.search.hits[200:205]] == ids_of(rest)
-    with pytest.raises(InvalidArgument, match="made up"):
-        await library.search(RED, after=SearchCursor(page.search_id, MAX_SEARCH_DEPTH + 1))
+    assert [hit.image_id for hit in whole.search.hits[120:125]] == ids_of(rest)
+
+
+@pytest.mark.parametrize("count", [300, 100])
+async def test_a_cursor_of_a_deeper_version_that_is_lost_has_expired(count: int) -> None:
+    library = ChangingLibrary()
+    await library.add([number % 360 for number in range(count)])
+    page = await library.search(RED, first=1)
+    assert (count == 100) is page.search.is_complete
+    # As a server gives it out that could not save what it deepened.
+    for rank in (len(page.search.hits) + 1, MAX_SEARCH_DEPTH):
+        with pytest.raises(SearchExpired) as refusal:
+            await library.search(RED, first=5, after=SearchCursor(page.search_id, rank))
+        assert refusal.value.location == ("after",)
+    assert page.search == await library.searches.load(page.search_id, since=library.clock())

@@ -64,6 +64,13 @@ class KeptSearch:
         """Whether no deeper hits can be found."""
         return self.depth >= MAX_SEARCH_DEPTH
 
+    def continues(self, other: KeptSearch) -> bool:
+        """Whether this is another version of a search, or that with more hits behind its own."""
+        begin = self.hits[: len(other.hits)]
+        return self.depth >= other.depth and [hit.image_id for hit in begin] == [
+            hit.image_id for hit in other.hits
+        ]
+
     def deepened(self, hits: Sequence[Hit], *, depth: int, exact: bool) -> KeptSearch:
         """Return the search with the new ones of these hits behind its own."""
         known = {hit.image_id for hit in self.hits}

@@ -169,11 +169,11 @@ class KeptSearches(Protocol):
     async def save(self, search: KeptSearch) -> None:
         """Store a search."""
 
-    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
-        """Store a search that was deepened from a known depth, and return what is stored then.
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> bool:
+        """Store a search that was deepened from a known depth, and return whether it is kept.
 
-        Where another depth is stored, as another caller deepened it first, that stays, and is
-        returned. A search that is not stored any more is stored again.
+        Where another depth is stored, as another caller deepened it first, that stays. A search
+        that is not stored any more is stored again.
         """
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:

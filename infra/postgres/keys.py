@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from infra.postgres.repeatable import fetch_rows
+from infra.postgres.repeatable import autocommitting
 from infra.postgres.rows import key_of, key_row
 from infra.postgres.tables import ApiKeyRow
 
@@ -35,8 +35,11 @@ class PostgresKeys:
 
     async def find(self, sha256: str) -> ApiKey | None:
         statement = select(ApiKeyRow).where(col(ApiKeyRow.sha256) == sha256)
-        rows = await fetch_rows(self.engine, statement)
-        return key_of(rows[0]) if rows else None
+        # With a ping: each request with a key begins with this, and a frozen server is to refuse it
+        # after the time of a ping, and not after that of a statement.
+        async with autocommitting(self.engine).connect() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+        return key_of(row) if row else None
 
     async def list(self) -> Sequence[ApiKey]:
         statement = select(ApiKeyRow).order_by(col(ApiKeyRow.created_at), col(ApiKeyRow.id))

@@ -23,8 +23,11 @@ ASYNCPG_OUTAGES = (
 
 READ_ONLY_TRANSACTION = "25006"
 DISK_FULL = "53100"
-SHUTDOWN_STATES = ("08", "57P", "58")
-"""Beginnings of SQLSTATEs: lost connections, a server that stops or starts, errors of its disk."""
+LOST_STATES = ("08", "57P")
+"""Beginnings of SQLSTATEs: lost connections, and a server that stops or starts."""
+
+SYSTEM_STATES = "58"
+"""The beginning of the SQLSTATEs of errors of the server's disk."""
 
 EXHAUSTED_STATES = {"53200", "53300", "53400"}
 """Out of memory, of connections, or of a configured limit."""
@@ -40,6 +43,10 @@ NO_SPACE = "The disk of the database is full, so nothing can be saved; try again
 NO_CHANGES = "The database accepts no changes at the moment; try again later."
 TOO_SLOW = "The database took too long for this; try again later, or ask for less at once."
 CONFLICT = "Another change of the same data came in between; try again in a moment."
+
+
+class ConnectionLost(Unavailable):
+    """A connection was lost. Another one may work at once."""
 
 
 def raise_outages(context: ExceptionContext, *, is_limited: bool) -> None:
@@ -64,8 +71,10 @@ def raise_outages(context: ExceptionContext, *, is_limited: bool) -> None:
     if isinstance(error, (OSError, TimeoutError)):
         # The statement may still run: its connection cannot be used for another.
         context.is_disconnect = True
-        raise Unavailable(NO_CONNECTION)
+        raise ConnectionLost(NO_CONNECTION)
     if context.is_disconnect and isinstance(error, Exception):
-        raise Unavailable(NO_CONNECTION)
-    if state.startswith(SHUTDOWN_STATES) and state not in TIMEOUT_STATES:
+        raise ConnectionLost(NO_CONNECTION)
+    if state.startswith(LOST_STATES):
+        raise ConnectionLost(NO_CONNECTION)
+    if state.startswith(SYSTEM_STATES):
         raise Unavailable(NO_CONNECTION)

@@ -17,8 +17,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 
-from domain.errors import Unavailable
-from infra.postgres.outages import ASYNCPG_OUTAGES
+from infra.postgres.outages import ASYNCPG_OUTAGES, ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -71,7 +70,7 @@ async def repeatable(engine: AsyncEngine, work: Callable[[AsyncConnection], Awai
         try:
             async with engine.connect() as connection:
                 return await work(connection)
-        except Unavailable:
+        except ConnectionLost:
             if not trust.was_used:
                 raise
     async with engine.connect() as connection:

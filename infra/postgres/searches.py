@@ -53,11 +53,11 @@ class PostgresKeptSearches:
         # Done twice, the second time changes nothing.
         await fetch_rows(self.engine, SAVE, search_values(search))
 
-    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> bool:
         parameters = search_values(search) | {"known_depth": known_depth}
-        # Done twice, the second time finds what the first has stored.
-        stored = await fetch_rows(self.engine, DEEPEN, parameters)
-        return search if stored else await self.load(search.id, since=search.created_at)
+        # Done twice, the second time finds another depth, so that the caller loads what the first
+        # has stored.
+        return bool(await fetch_rows(self.engine, DEEPEN, parameters))
 
     async def check(self) -> None:
         """Raise Unavailable unless a search can be saved: save one, and roll it back."""

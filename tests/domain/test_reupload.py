@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import ImageStatus, Variant
+from domain.entities.tags import MAX_TAGS_PER_IMAGE
 from domain.entities.uploads import UploadedImage
+from domain.errors import InvalidArgument, Unavailable
 from domain.use_cases.uploads.reupload import reupload
 from tests.domain.library_with_tasks import RED, LibraryWithTasks
 from tests.fakes.files import upload
@@ -16,6 +18,7 @@ from tests.fakes.images import NOON
 from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from domain import UseCases
@@ -40,22 +43,91 @@ async def test_uploading_a_picture_with_an_external_source_copies_its_original(
     assert RED == library.storage.objects[Variant.ORIGINAL.key_of(outcome.image.id)]
 
 
-async def test_an_image_deleted_while_it_is_uploaded_again_leaves_no_bytes(
-    library: LibraryWithTasks, index: IndexImages, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_in_trash", [False, True])
+async def test_an_image_deleted_while_it_is_uploaded_again_has_bytes_only_in_the_trash(
+    library: LibraryWithTasks,
+    index: IndexImages,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_in_trash: bool,
 ) -> None:
     found = library.add_object()
     assert [1] == [ended async for ended in index()]
     image = await library.image(found.id)
+    trash = MemoryTrash(library.catalog)
     mark_copied = library.catalog.mark_copied
 
     async def delete_and_mark_copied(image_id: UUID) -> Image | None:
-        await library.catalog.delete([image_id])
+        if is_in_trash:
+            await trash.add([image_id], NOON)
+        else:
+            await library.catalog.delete([image_id])
         return await mark_copied(image_id)
 
     monkeypatch.setattr(library.catalog, "mark_copied", delete_and_mark_copied)
-    trash = MemoryTrash(library.catalog)
     assert await reupload(library.catalog, trash, library.storage, image, RED, tags=()) is None
-    assert Variant.ORIGINAL.key_of(image.id) not in library.storage.objects
+    assert is_in_trash is (Variant.ORIGINAL.key_of(image.id) in library.storage.objects)
+
+
+@pytest.fixture
+async def missing(library: LibraryWithTasks, index: IndexImages) -> Image:
+    """An indexed image in the trash, whose file has vanished."""
+    found = library.add_object(tags=tuple(f"tag {number}" for number in range(MAX_TAGS_PER_IMAGE)))
+    assert [1] == [ended async for ended in index()]
+    library.external_files.files.clear()
+    await MemoryTrash(library.catalog).add_missing([found.id], NOON)
+    [image] = library.catalog.all_kept()
+    assert image.deleted_at is not None
+    return image
+
+
+async def test_an_image_in_the_trash_stays_there_where_its_upload_is_refused(
+    use_cases: UseCases, library: LibraryWithTasks, missing: Image
+) -> None:
+    objects = dict(library.storage.objects)
+    [outcome] = await use_cases.upload([upload(RED)], tags=["one more"])
+    assert isinstance(outcome, InvalidArgument)
+    assert ([], [missing]) == (library.catalog.all(), library.catalog.all_kept())
+    assert objects == library.storage.objects
+
+
+async def test_an_image_in_the_trash_stays_there_where_its_original_cannot_be_stored(
+    use_cases: UseCases,
+    library: LibraryWithTasks,
+    missing: Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise Unavailable("The storage is away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library.storage, "write", fail)
+        with pytest.raises(Unavailable):
+            await use_cases.upload([upload(RED)])
+    assert ([], [missing]) == (library.catalog.all(), library.catalog.all_kept())
+    [outcome] = await use_cases.upload([upload(RED)])
+    assert isinstance(outcome, UploadedImage)
+    assert (missing.id, None) == (outcome.image.id, outcome.image.source)
+    assert RED == library.storage.objects[Variant.ORIGINAL.key_of(missing.id)]
+
+
+@pytest.mark.parametrize("end", ["deleted", "restored"])
+async def test_an_image_that_leaves_the_trash_while_it_is_uploaded_keeps_bytes_if_it_exists(
+    end: str, library: LibraryWithTasks, missing: Image
+) -> None:
+    class Raced(MemoryTrash):
+        async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+            assert RED == library.storage.objects[key]
+            if end == "deleted":
+                await library.catalog.delete(ids)
+            else:
+                await super().restore(ids)
+            return await super().restore(ids)
+
+    key = Variant.ORIGINAL.key_of(missing.id)
+    trash = Raced(library.catalog)
+    assert await reupload(library.catalog, trash, library.storage, missing, RED, tags=()) is None
+    assert (end == "restored") is (key in library.storage.objects)
 
 
 async def test_uploading_a_picture_that_waits_for_a_worker_indexes_it(

@@ -20,7 +20,7 @@ from domain.entities.queries import (
     SearchOptions,
     WeightedTerm,
 )
-from domain.entities.searches import SEARCH_LIFETIME, SearchCursor
+from domain.entities.searches import MAX_SEARCH_DEPTH, SEARCH_LIFETIME, SearchCursor
 from domain.errors import InvalidArgument, SearchExpired
 from tests.fakes.encoder import COLOURS, FakeEncoder
 from tests.fakes.files import upload
@@ -128,7 +128,7 @@ async def test_a_cursor_of_another_kept_search_is_refused(use_cases: UseCases) -
 
 
 @pytest.mark.usefixtures("by_colour")
-@pytest.mark.parametrize("rank", [-1, -100, len(COLOURS) + 1, 10**30])
+@pytest.mark.parametrize("rank", [-1, -100, MAX_SEARCH_DEPTH + 1, 10**30])
 async def test_a_cursor_outside_the_hits_is_refused(use_cases: UseCases, rank: int) -> None:
     page = await use_cases.search(ByText("red"))
     with pytest.raises(InvalidArgument) as refusal:

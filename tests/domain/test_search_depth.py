@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import BySearch, ByText, SearchOptions
 from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor, SearchDepth
-from domain.errors import InvalidArgument, Unavailable
-from domain.use_cases.search.keep_searches import KeepSearches
+from domain.errors import SearchExpired
 from tests.domain.searched_library import CountingCatalog, SearchedLibrary
 from tests.fakes.kept_searches import MemoryKeptSearches
 
@@ -165,7 +164,7 @@ class PausingSearches(MemoryKeptSearches):
     async def save(self, search: KeptSearch) -> None:
         await self._pause(super().save(search))
 
-    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> bool:
         return await self._pause(super().deepen(search, known_depth=known_depth))
 
 
@@ -291,46 +290,24 @@ async def test_a_minimum_relevance_that_few_images_have_ranks_to_the_most() -> N
     assert [120, 120, 1_000] == library.catalog.ranked_depths
 
 
-async def test_a_page_behind_the_kept_hits_deepens_to_it() -> None:
+async def test_a_page_right_behind_the_kept_hits_deepens_the_search() -> None:
     library = ChangingLibrary()
     await library.add([number % 360 for number in range(300)])
     page = await library.search(RED, first=1)
-    # As a server gives it out that could not save what it deepened.
-    rest = await library.search(RED, first=5, after=SearchCursor(page.search_id, 200))
+    rest = await library.search(RED, first=5, after=SearchCursor(page.search_id, 120))
     whole = await library.search(RED, depth=SearchDepth.ALL)
-    assert [hit.image_id for hit in whole.search.hits[200:205]] == ids_of(rest)
-    with pytest.raises(InvalidArgument, match="made up"):
-        await library.search(RED, after=SearchCursor(page.search_id, MAX_SEARCH_DEPTH + 1))
+    assert [hit.image_id for hit in whole.search.hits[120:125]] == ids_of(rest)
 
 
-async def test_a_search_is_deepened_in_memory_while_nothing_can_be_saved() -> None:
-    library = ChangingLibrary(depths=(3, 9, MAX_SEARCH_DEPTH))
-    search = replace(library.search, searches=KeepSearches(library.searches))
-    await library.add(range(30))
-    page = await search(RED, first=2)
-    library.searches.error = Unavailable("The database is away.")
-    read = ids_of(page)
-    while page.has_next:
-        await library.add([0])
-        page = await search(RED, first=2, after=page.found[-1].cursor)
-        read += ids_of(page)
-    assert len(read) == len(set(read))
-    assert set(read) >= set(library.added[:30])
-    library.searches.error = None
-    again = await search(BySearch(page.search_id), first=100)
-    assert read == ids_of(again)
-
-
-async def test_of_two_that_deepen_a_search_in_memory_the_first_is_kept() -> None:
-    library = ChangingLibrary(depths=(3, MAX_SEARCH_DEPTH))
-    keep = KeepSearches(library.searches)
-    await library.add(range(30))
-    shallow = (await library.search(RED, first=2)).search
-    library.searches.error = Unavailable("The database is away.")
-    one = shallow.deepened((), depth=400, exact=True)
-    assert one == await keep.deepen(one, known_depth=3)
-    other = shallow.deepened((), depth=500, exact=True)
-    assert one == await keep.deepen(other, known_depth=3)
-    deepest = one.deepened((), depth=600, exact=False)
-    assert deepest == await keep.deepen(deepest, known_depth=400)
-    assert not deepest.exact
+@pytest.mark.parametrize("count", [300, 100])
+async def test_a_cursor_of_a_deeper_version_that_is_lost_has_expired(count: int) -> None:
+    library = ChangingLibrary()
+    await library.add([number % 360 for number in range(count)])
+    page = await library.search(RED, first=1)
+    assert (count == 100) is page.search.is_complete
+    # As a server gives it out that could not save what it deepened.
+    for rank in (len(page.search.hits) + 1, MAX_SEARCH_DEPTH):
+        with pytest.raises(SearchExpired) as refusal:
+            await library.search(RED, first=5, after=SearchCursor(page.search_id, rank))
+        assert refusal.value.location == ("after",)
+    assert page.search == await library.searches.load(page.search_id, since=library.clock())

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 class MemoryKeptSearches:
-    """A dictionary of searches. Saving raises ``error`` on demand."""
+    """A dictionary of searches.
+
+    Saving raises ``error`` on demand, and loading raises ``load_error``.
+    """
 
     error: Exception | None = None
+    load_error: Exception | None = None
 
     def __init__(self) -> None:
         self._searches: dict[UUID, KeptSearch] = {}
@@ -26,15 +30,18 @@ class MemoryKeptSearches:
             raise self.error
         self._searches[search.id] = search
 
-    async def deepen(self, search: KeptSearch, *, known_depth: int) -> KeptSearch:
+    async def deepen(self, search: KeptSearch, *, known_depth: int) -> bool:
         if self.error:
             raise self.error
         stored = self._searches.get(search.id)
-        if stored is None or stored.depth == known_depth:
-            self._searches[search.id] = search
-        return self._searches[search.id]
+        if stored is not None and stored.depth != known_depth:
+            return False
+        self._searches[search.id] = search
+        return True
 
     async def load(self, search_id: UUID, *, since: datetime) -> KeptSearch:
+        if self.load_error:
+            raise self.load_error
         search = self._searches.get(search_id)
         if search is None or search.created_at < since:
             raise SearchExpired("This search is no longer kept; search again.")

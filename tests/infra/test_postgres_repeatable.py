@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from domain.entities.keys import digest
 from domain.errors import Unavailable
 from infra.postgres import repeatable as repeatable_module
 from infra.postgres.engine import open_engine
+from infra.postgres.keys import PostgresKeys
 from infra.postgres.repeatable import fetch_rows, repeatable
 
 if TYPE_CHECKING:
@@ -113,3 +115,30 @@ async def test_work_is_done_again_once_and_only_where_the_ping_was_left_out(
         await repeatable(engine, work)
     assert (3, 2) == (calls, pings.count)
     assert [(1,)] == await fetch_rows(engine, SELECT_ONE)
+
+
+@pytest.mark.parametrize("state", ["25006", "53100", "58030"])
+@pytest.mark.usefixtures("pings")
+async def test_work_is_not_done_again_on_a_connection_that_was_not_lost(
+    engine: AsyncEngine, state: str
+) -> None:
+    calls = 0
+
+    async def work(connection: AsyncConnection) -> None:
+        nonlocal calls
+        calls += 1
+        await connection.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
+
+    await fetch_rows(engine, SELECT_ONE)
+    with pytest.raises(Unavailable):
+        await repeatable(engine, work)
+    assert 1 == calls
+
+
+async def test_keys_are_found_on_a_connection_that_was_pinged(
+    engine: AsyncEngine, pings: Pings
+) -> None:
+    await fetch_rows(engine, SELECT_ONE)
+    pings.count = 0
+    assert None is await PostgresKeys(engine).find(digest("unknown"))
+    assert 1 == pings.count

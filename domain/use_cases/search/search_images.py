@@ -259,8 +259,11 @@ class SearchImages:
         """Return a kept search with at least this number of hits, or all. What is new is kept."""
         while len(search.hits) < number and not search.is_complete:
             deeper, _ = await self._ranked(search, options, number=number)
-            # Another caller may have deepened the search meanwhile: then its hits are the answer.
-            search = await self.searches.deepen(deeper, known_depth=search.depth)
+            if await self.searches.deepen(deeper, known_depth=search.depth):
+                search = deeper
+            else:
+                # Another caller has deepened the search meanwhile: its hits are the answer.
+                search = await self.searches.load(search.id, since=search.created_at)
         return search
 
     async def _ranked(
@@ -314,14 +317,18 @@ class SearchImages:
     async def _check_cursor(
         self, rank: int, search: KeptSearch, by: SearchBy, options: SearchOptions
     ) -> None:
-        # A search that is not complete may have been deepened by a server that could not save it.
-        if not 0 <= rank <= (len(search.hits) if search.is_complete else MAX_SEARCH_DEPTH):
+        if not 0 <= rank <= MAX_SEARCH_DEPTH:
             raise InvalidArgument(("after",), "The cursor is made up; take one from a page.")
         if search.options_digest != _digest(options) or not await self._is_query_of(by, search):
             raise InvalidArgument(
                 ("after",),
                 "The cursor belongs to another search; repeat that one, or leave it out.",
             )
+        if rank > len(search.hits):
+            # It comes from a deeper version, which is lost: a server that could not save it has
+            # given it out. Ranking again would continue another result.
+            with locating("after"):
+                raise SearchExpired("This part of the search was lost; search again.")
 
     async def _is_query_of(self, by: SearchBy, search: KeptSearch) -> bool:
         if not isinstance(by, BySearch):

@@ -23,28 +23,35 @@ async def reupload(  # noqa: PLR0913 - the ports of both callers
 ) -> Image | None:
     """Return the image with these tags added; None where it was deleted, here or meanwhile.
 
-    An image in the trash is restored. A replaceable image is deleted, so that its bytes are indexed
-    again as a new image. The original of an image with an external source is copied: it was
-    uploaded here, so it must not vanish with the source.
+    An image in the trash is restored, once its original is here. A replaceable image is deleted, so
+    that its bytes are indexed again as a new image. The original of an image with an external
+    source is copied: it was uploaded here, so it must not vanish with the source.
     """
     if image.is_replaceable:
         await catalog.delete([image.id])
         await storage.delete(Variant.keys_of([image.id]))
         return None
+    # Whatever fails up to here leaves an image in the trash there.
+    check_tags_fit([image], tags)
+    key = Variant.ORIGINAL.key_of(image.id)
+    if image.source is not None:
+        await storage.write(key, data, content_type=image.content_type)
+    kept = await _kept(catalog, trash, image)
+    if kept is not None:
+        return await add_tags(catalog, kept, tags)
+    # An image that was moved into or out of the trash meanwhile keeps its bytes.
+    if image.source is not None and not await catalog.existing_ids([image.id]):
+        await storage.delete([key])
+    return None
+
+
+async def _kept(catalog: Catalog, trash: Trash, image: Image) -> Image | None:
+    """Return the image live, with its original here; None where it was deleted or restored."""
     if image.deleted_at is not None:
         restored = (await trash.restore([image.id])).get(image.id)
-        if restored is None:
-            return None
-        image = restored
-    tagged = await add_tags(catalog, image, tags)
-    if tagged is None or tagged.source is None:
-        return tagged
-    key = Variant.ORIGINAL.key_of(image.id)
-    await storage.write(key, data, content_type=image.content_type)
-    copied = await catalog.mark_copied(image.id)
-    if copied is None:
-        await storage.delete([key])
-    return copied
+        if restored is None or image.source is None:
+            return restored
+    return image if image.source is None else await catalog.mark_copied(image.id)
 
 
 async def add_tags(catalog: Catalog, image: Image, tags: tuple[str, ...]) -> Image | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.entities.embeddings import Hit, Query, QueryKind
 from domain.entities.images import uuid7
@@ -239,3 +241,43 @@ async def test_the_version_in_memory_that_continues_the_stored_one_is_loaded(
     assert DEEPEST == await load(kept)
     with pytest.raises(SearchExpired):
         await kept.load(SHALLOW.id, since=NOON.replace(hour=23))
+
+
+OUTAGES = st.sampled_from([None, None, "error", "answer"])
+STEPS = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(1, 4), OUTAGES, st.lists(st.integers(0, 359))),
+    min_size=2,
+    max_size=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=STEPS)
+async def test_pages_of_two_servers_repeat_and_skip_nothing_or_have_expired(
+    steps: list[tuple[int, int, str | None, list[int]]],
+) -> None:
+    searches = SlowlyAnswering()
+    library = SearchedLibrary(searches=searches, depths=(3, 9, 15, MAX_SEARCH_DEPTH))
+    servers = [replace(library.search, searches=KeepSearches(searches)) for _ in range(2)]
+    present = [await library.insert(degrees) for degrees in range(0, 360, 15)]
+    ranked = [id_ for id_ in ids_of(await library.search(RED, first=100)) if id_ in present]
+    read: list[UUID] = []
+    after = None
+    for server, first, outage, inserted in steps:
+        # One server has outages, and the other one none: no cursor tells two versions apart of
+        # which the database has neither.
+        searches.error = AWAY if server == 0 and outage == "error" else None
+        searches.answer = AWAY if server == 0 and outage == "answer" else None
+        try:
+            page = await servers[server](RED, first=first, after=after)
+        except SearchExpired:
+            break
+        read += ids_of(page)
+        if not page.has_next:
+            break
+        after = page.found[-1].cursor
+        for degrees in inserted:
+            await library.insert(degrees)
+    assert len(set(read)) == len(read)
+    of_these = [id_ for id_ in read if id_ in present]
+    assert ranked[: len(of_these)] == of_these

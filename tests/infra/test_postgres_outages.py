@@ -131,9 +131,9 @@ async def test_a_frozen_server_is_an_outage_until_it_goes_on(outages: Outages) -
     try:
         await outages.fails()
         await kept.save(search)
+        assert search == await kept.load(search.id, since=search.created_at)
     finally:
         outages.send(signal.SIGCONT)
-    assert search == await kept.load(search.id, since=search.created_at)
     assert 1 == await select_one(outages.engine)
     await outages.has_all_connections()
 

@@ -23,7 +23,7 @@ MAX_SEARCHES_IN_MEMORY = 200
 SAVE_SECONDS = 2.0
 """How long a search waits until it is saved."""
 
-SAVING_FAILURES = (Unavailable, Overloaded, TimeoutError)
+NOT_SAVED = (Unavailable, Overloaded, TimeoutError)
 """What keeps a search in memory."""
 
 EXPIRED = "This search has expired; search again."
@@ -58,7 +58,7 @@ class KeepSearches:
         try:
             async with asyncio.timeout(self.save_seconds):
                 await self.searches.save(search)
-        except SAVING_FAILURES as outage:
+        except NOT_SAVED as outage:
             # It may be saved all the same, and be deepened by another server then.
             self._keep_in_memory(_Unsaved(search, search.depth), outage)
 
@@ -72,7 +72,7 @@ class KeepSearches:
         try:
             async with asyncio.timeout(self.save_seconds):
                 is_stored = await self.searches.deepen(search, known_depth=known_depth)
-        except SAVING_FAILURES as outage:
+        except NOT_SAVED as outage:
             return self._deepen_in_memory(_Unsaved(search, known_depth), outage)
         # Another caller may have deepened it in memory meanwhile.
         unsaved = self._in_memory.get(search.id)
@@ -98,7 +98,7 @@ class KeepSearches:
         try:
             async with asyncio.timeout(self.save_seconds):
                 stored = await self.searches.load(search_id, since=since)
-        except (*SAVING_FAILURES, SearchExpired):
+        except (*NOT_SAVED, SearchExpired):
             return unsaved.search
         return self._joined(stored)
 

@@ -153,12 +153,15 @@ class ModelCache:
 
 
 def _is_trusted(folder: Path) -> bool:
-    """Whether only root and this user can write into a folder. OpenVINO parses it in native code.
+    """Whether only root, this user and its groups can write into a folder.
 
-    Raises OSError.
+    OpenVINO parses what is there in native code. Volumes of Kubernetes can be written by a group
+    of their processes. Raises OSError.
     """
     status = folder.stat()
-    trusted = status.st_uid in (0, os.geteuid()) and not status.st_mode & (S_IWGRP | S_IWOTH)
+    is_ours = status.st_uid in (0, os.geteuid())
+    is_closed = not status.st_mode & S_IWGRP or status.st_gid in (os.getegid(), *os.getgroups())
+    trusted = is_ours and is_closed and not status.st_mode & S_IWOTH
     if not trusted:
         logger.warning("converted models in %s are not used: other users may change it", folder)
     return trusted

@@ -391,10 +391,11 @@ def test_folders_that_other_users_may_change_are_not_used(
     cache = ModelCache((first, second))
     write(cache)
     changed = first if level == "cache" else first / KEY.folder
-    if reason != "owner":
-        changed.chmod(0o775 if reason == "group" else 0o757)
+    if reason == "others":
+        changed.chmod(0o757)
     elif os.geteuid() == 0:
-        os.chown(changed, 12345, -1)
+        os.chown(changed, *((12345, -1) if reason == "owner" else (-1, 12345)))
+        changed.chmod(0o775)
     else:
         pytest.skip("only root can give a folder away")
 
@@ -403,6 +404,13 @@ def test_folders_that_other_users_may_change_are_not_used(
     if level == "cache":
         write(cache)
         assert [second / KEY.folder] == [*cache.find(KEY)]
+
+
+def test_a_folder_that_a_group_of_the_process_may_change_is_used(tmp_path: Path) -> None:
+    cache = ModelCache((tmp_path,))
+    write(cache)
+    tmp_path.chmod(0o775)
+    assert [tmp_path / KEY.folder] == [*cache.find(KEY)]
 
 
 def test_a_conversion_is_used_with_any_umask(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
-from domain.errors import ImageNotFound, Overloaded, UploadRefusal
+from domain.errors import ImageNotFound, Overloaded, Unavailable, UploadRefusal
 from domain.use_cases.library.read import read_all
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class HashImages:
     """Computes the missing hashes from the originals, one image after another.
 
     Each hash is stored at once, so a stopped run loses nothing. A file that cannot be read is
-    logged and skipped until the next start of the process, as an outage may be the cause.
+    logged and skipped until the next start of the process, as an outage may be the cause. An outage
+    of the library's own storage is raised: it concerns all images.
     """
 
     imaging: Imaging
@@ -61,7 +62,9 @@ class HashImages:
         try:
             blob = await self.read(image, Variant.ORIGINAL)
             picture = await self.imaging.decode(await read_all(blob), with_large=False)
-        except (UploadRefusal, Overloaded, ImageNotFound) as error:
+        except (UploadRefusal, Overloaded, ImageNotFound, Unavailable) as error:
+            if isinstance(error, Unavailable) and image.source is None:
+                raise
             logger.warning("image %s is not compared with others: %r", image_id, error)
             return
         await self.duplicates.set_hash(

@@ -160,7 +160,7 @@ class Duplicates(Protocol):
     async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
     ) -> None:
-        """Store the hashes of an image, if it still exists."""
+        """Store the hashes of an image, if it still exists. It is compared again."""
 
 
 class KeptSearches(Protocol):

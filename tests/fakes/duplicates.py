@@ -70,6 +70,8 @@ class MemoryDuplicates:
             images[image_id] = replace(
                 images[image_id], perceptual_hash=perceptual_hash, pixel_sha256=pixel_sha256
             )
+            self.compared.discard(image_id)
+            self.found = [pair for pair in self.found if image_id not in {pair.one, pair.other}]
 
     def _comparable(self) -> list[Image]:
         return [

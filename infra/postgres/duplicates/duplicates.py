@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from domain.entities.images import FLAT
 from domain.entities.near_duplicates import Collapse, DuplicatePair
+from infra.postgres.catalog.trash import DELETE_PAIRS
 from infra.postgres.duplicates.comparison import (
     FirstCopy,
     HashedImage,
@@ -201,6 +202,9 @@ class PostgresDuplicates:
         hashes = {"perceptual_hash": perceptual_hash, "pixel_sha256": pixel_sha256}
         async with self.engine.begin() as connection:
             await connection.execute(UPDATE_HASHES, {"id": image_id} | hashes)
+            # An upgrade forgets hashes of compared images. Others came while there were none.
+            for statement in DELETE_PAIRS:
+                await connection.execute(statement, {"ids": [image_id]})
 
     async def _compare(
         self,

@@ -16,7 +16,9 @@ from domain.use_cases.duplicates import hash_images as module
 from tests.domain.imports import put
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
+from tests.fakes.images import NOON
 from tests.fakes.imaging import picture_file
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -100,10 +102,37 @@ async def test_an_unreadable_file_is_logged_once_and_skipped(
     await storage.write(
         Variant.ORIGINAL.key_of(missing.id), picture_file((1, 2, 3)), content_type="image/png"
     )
-    again = replace(use_cases.hash_images, _after=[])
+    again = replace(use_cases.hash_images, _after=[], _failed=set())
     assert 2 == await again()
     [here] = await current(catalog, [missing])
     assert here.perceptual_hash is not None
+
+
+async def test_an_image_that_comes_back_after_a_pass_is_hashed(
+    use_cases: UseCases, catalog: MemoryCatalog, external: Image
+) -> None:
+    trash = MemoryTrash(catalog)
+    await trash.add_missing([external.id], NOON)
+    [outcome] = await use_cases.upload([upload(picture_file((1, 2, 3)))])
+    assert isinstance(outcome, UploadedImage)
+    catalog.put(replace(outcome.image, perceptual_hash=None, pixel_sha256=None))
+    assert 1 == await use_cases.hash_images()
+    await trash.restore([external.id])
+    assert 1 == await use_cases.hash_images()
+    assert [external] == await current(catalog, [external])
+
+
+async def test_no_image_is_tried_twice_where_too_many_cannot_be_read(
+    use_cases: UseCases,
+    storage: MemoryStorage,
+    earlier: list[Image],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "MAX_FAILED", 2)
+    await storage.delete([Variant.ORIGINAL.key_of(image.id) for image in earlier])
+    assert [5, 0] == [await use_cases.hash_images() for _ in range(2)]
+    assert 5 == len(caplog.messages)
 
 
 class FlakyDuplicates(MemoryDuplicates):

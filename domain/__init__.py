@@ -219,7 +219,7 @@ def build_use_cases(
         search=search,
         similar=SimilarImages(search),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
-        hash_images=HashImages(imaging[Priority.BACKGROUND], on.catalog, read, on.duplicates),
+        hash_images=HashImages(imaging[Priority.BACKGROUND], read, on.duplicates),
         index=index,
         reconcile=ReconcileObjects(on.object_listing, on.external_objects),
         reconcile_manifest=ReconcileManifest(on.object_listing, on.external_objects),

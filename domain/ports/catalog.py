@@ -154,13 +154,16 @@ class Duplicates(Protocol):
     async def similarities(self, groups: Sequence[Collection[UUID]]) -> list[float]:
         """Return for each group the least cosine similarity of two members; 1 for one member."""
 
-    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
-        """Return READY images without a perceptual hash, by ascending id, behind ``after``."""
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[Image]:
+        """Return READY images without a perceptual hash, by ascending id, behind ``after``.
+
+        Also those that a user deleted: while they are in the trash, their files are not imported.
+        """
 
     async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
     ) -> None:
-        """Store the hashes of an image, if it still exists."""
+        """Store the hashes of an image, if it still exists. It is compared again."""
 
 
 class KeptSearches(Protocol):

@@ -77,6 +77,7 @@ async def compare_new_images(
 async def _compare_batch(models: Sequence[UseCases]) -> bool:
     """Return whether there was anything to do."""
     for use_cases in models:
-        if sum([await use_cases.hash_images(), await use_cases.duplicates.update()]):
+        # Compares first, so that a failure to hash holds up no comparison.
+        if sum([await use_cases.duplicates.update(), await use_cases.hash_images()]):
             return True
     return False

@@ -73,6 +73,11 @@ class ExternalBuckets:
                     raise InvalidContent(
                         f"“{source.name}” is archived; restore it, and import it with --retry."
                     ) from error
+                case "AccessDenied":
+                    raise InvalidContent(
+                        f"“{source.name}” may not be read; check the permissions of its bucket, "
+                        "and import it with --retry."
+                    ) from error
             raise
 
     async def split(self, root: str) -> Sequence[KeyRange]:

@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from tests.contracts.duplicate_groups import (
     EAST,
@@ -17,8 +18,10 @@ from tests.contracts.duplicate_groups import (
     ids_of,
     random_images,
 )
+from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.hashes import hash_of, turned
 from tests.fakes.images import image_with
+from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
     from domain.entities.images import Image
@@ -102,6 +105,21 @@ async def test_exact_copies_stay_connected_when_the_first_of_them_is_deleted(
     assert {ids_of(original, *copies)} == groups(await duplicates.pairs(NEAR))
 
 
+async def test_an_image_that_is_hashed_again_is_compared_with_images_that_came_meanwhile(
+    catalog: ImageLibrary, duplicates: Duplicates, original: Image
+) -> None:
+    """An upgrade forgets hashes of images that were compared."""
+    await duplicates.update()
+    await forget_hashes(catalog, original)
+    copy = await catalog.add(image_with(perceptual_hash=hash_of(1), pixel_sha256="1"), EAST)
+    await duplicates.update()
+    assert [] == await duplicates.pairs(NEAR)
+    await set_hash(duplicates, original)
+    await duplicates.update()
+    assert {ids_of(original, copy)} == groups(await duplicates.pairs(NEAR))
+    assert {ids_of(original, copy)} == groups(await duplicates.pairs(EXACT))
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_groups_after_random_changes_are_those_of_comparing_all_pairs(
     catalog: ImageLibrary, duplicates: Duplicates, seed: int
@@ -129,6 +147,19 @@ async def test_groups_after_random_changes_are_those_of_comparing_all_pairs(
     assert expected_groups(hashed, embeddings, EXACT) == groups(await duplicates.pairs(EXACT))
     among = await duplicates.pairs_among([image.id for image in hashed], NEAR)
     assert expected_groups(hashed, embeddings, NEAR) == groups(among)
+
+
+async def forget_hashes(catalog: ImageLibrary, image: Image) -> None:
+    if isinstance(catalog, MemoryCatalog):
+        unhashed = replace(image, perceptual_hash=None, pixel_sha256=None)
+        catalog._images[image.id] = unhashed  # noqa: SLF001 - no port removes hashes
+        return
+    assert isinstance(catalog, PostgresLibrary)
+    async with catalog.engine.begin() as connection:
+        forget = text(
+            "UPDATE images SET perceptual_hash = NULL, pixel_sha256 = NULL WHERE id = :id"
+        )
+        await connection.execute(forget, {"id": image.id})
 
 
 async def set_hash(duplicates: Duplicates, image: Image) -> None:

@@ -203,12 +203,16 @@ async def test_a_group_of_duplicates_stays_connected_without_an_image_and_gets_i
     assert {ids_of(*images)} == groups(await duplicates.pairs(NEAR))
 
 
-async def test_an_image_in_the_trash_is_not_hashed(
+async def test_an_image_that_a_user_deleted_is_hashed_and_a_missing_one_is_not(
     catalog: ImageLibrary, duplicates: Duplicates, trash: Trash
 ) -> None:
-    gone = await catalog.add(image_with(perceptual_hash=None), EAST)
+    gone, missing = [await catalog.add(image_with(perceptual_hash=None), EAST) for _ in range(2)]
     await trash.add([gone.id], NOW)
+    await move_in_as_missing(catalog, [missing.id], NOW)
+    assert [gone.id] == [image.id for image in await duplicates.unhashed(9)]
+    await duplicates.set_hash(gone.id, perceptual_hash=hash_of(1), pixel_sha256="1")
     assert [] == await duplicates.unhashed(9)
+    assert "1" == (await trash.restore([gone.id]))[gone.id].pixel_sha256
 
 
 async def test_an_image_that_is_not_embedded_yet_gets_its_task_back(

@@ -10,12 +10,15 @@ import pytest
 
 from domain.entities.images import Image, Variant
 from domain.entities.uploads import UploadedImage
+from domain.errors import Unavailable
 from domain.runtime.periodic import compare_new_images
 from domain.use_cases.duplicates import hash_images as module
 from tests.domain.imports import put
 from tests.fakes.duplicates import MemoryDuplicates
 from tests.fakes.files import upload
+from tests.fakes.images import NOON
 from tests.fakes.imaging import picture_file
+from tests.fakes.trash import MemoryTrash
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -39,6 +42,18 @@ async def earlier(
     return hashed
 
 
+@pytest.fixture
+async def external(
+    catalog: MemoryCatalog, importer: Importer, object_listing: MemoryObjectListing
+) -> Image:
+    """An image without hashes whose original stayed at its source; returns it with hashes."""
+    put(object_listing, 1)
+    await importer()
+    [image] = (await importer.images()).values()
+    catalog.put(replace(image, perceptual_hash=None, pixel_sha256=None))
+    return image
+
+
 async def current(catalog: MemoryCatalog, images: list[Image]) -> list[Image]:
     here = await catalog.get([image.id for image in images])
     return [here[image.id] for image in images]
@@ -53,17 +68,10 @@ async def test_backfilled_hashes_equal_those_of_a_new_upload(
 
 
 async def test_an_image_with_an_external_source_is_hashed_from_there(
-    use_cases: UseCases,
-    catalog: MemoryCatalog,
-    importer: Importer,
-    object_listing: MemoryObjectListing,
+    use_cases: UseCases, catalog: MemoryCatalog, external: Image
 ) -> None:
-    put(object_listing, 1)
-    await importer()
-    [image] = (await importer.images()).values()
-    catalog.put(replace(image, perceptual_hash=None, pixel_sha256=None))
     await use_cases.hash_images()
-    assert [image] == await current(catalog, [image])
+    assert [external] == await current(catalog, [external])
 
 
 async def test_a_run_hashes_a_bounded_number_of_images(
@@ -94,10 +102,37 @@ async def test_an_unreadable_file_is_logged_once_and_skipped(
     await storage.write(
         Variant.ORIGINAL.key_of(missing.id), picture_file((1, 2, 3)), content_type="image/png"
     )
-    again = replace(use_cases.hash_images, _after=[])
+    again = replace(use_cases.hash_images, _after=[], _failed=set())
     assert 2 == await again()
     [here] = await current(catalog, [missing])
     assert here.perceptual_hash is not None
+
+
+async def test_an_image_that_comes_back_after_a_pass_is_hashed(
+    use_cases: UseCases, catalog: MemoryCatalog, external: Image
+) -> None:
+    trash = MemoryTrash(catalog)
+    await trash.add_missing([external.id], NOON)
+    [outcome] = await use_cases.upload([upload(picture_file((1, 2, 3)))])
+    assert isinstance(outcome, UploadedImage)
+    catalog.put(replace(outcome.image, perceptual_hash=None, pixel_sha256=None))
+    assert 1 == await use_cases.hash_images()
+    await trash.restore([external.id])
+    assert 1 == await use_cases.hash_images()
+    assert [external] == await current(catalog, [external])
+
+
+async def test_no_image_is_tried_twice_where_too_many_cannot_be_read(
+    use_cases: UseCases,
+    storage: MemoryStorage,
+    earlier: list[Image],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "MAX_FAILED", 2)
+    await storage.delete([Variant.ORIGINAL.key_of(image.id) for image in earlier])
+    assert [5, 0] == [await use_cases.hash_images() for _ in range(2)]
+    assert 5 == len(caplog.messages)
 
 
 class FlakyDuplicates(MemoryDuplicates):
@@ -149,3 +184,47 @@ async def test_an_outage_of_storage_is_raised_and_skips_no_image(
     with pytest.raises(ConnectionRefusedError):
         await use_cases.hash_images()
     assert all(image.perceptual_hash is None for image in await current(catalog, earlier))
+
+
+async def test_an_outage_of_a_source_skips_its_images_only(
+    use_cases: UseCases,
+    external: Image,
+    catalog: MemoryCatalog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [outcome] = await use_cases.upload([upload(picture_file((1, 2, 3)))])
+    assert isinstance(outcome, UploadedImage)
+    own = outcome.image
+    catalog.put(replace(own, perceptual_hash=None, pixel_sha256=None))
+
+    async def fail(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(type(use_cases.hash_images.read.external_files), "open", fail)
+    await use_cases.hash_images()
+    assert [own] == await current(catalog, [own])
+    assert 1 == sum(str(external.id) in message for message in caplog.messages)
+    assert 0 == await use_cases.hash_images()
+
+
+async def test_images_are_compared_although_others_cannot_be_hashed(
+    use_cases: UseCases,
+    catalog: MemoryCatalog,
+    storage: MemoryStorage,
+    earlier: list[Image],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    duplicates = FlakyDuplicates(catalog)
+    catalog.put(earlier[0])
+    monkeypatch.setattr(storage, "open", fail)
+    find = replace(use_cases.duplicates, duplicates=duplicates)
+    with_fake = replace(use_cases, duplicates=find)
+    comparing = asyncio.create_task(compare_new_images(lambda: [with_fake], every=0))
+    await asyncio.wait_for(duplicates.third_call.wait(), timeout=30)
+    comparing.cancel()
+    await asyncio.wait([comparing])
+    assert {earlier[0].id} == duplicates.compared

@@ -56,20 +56,24 @@ class MemoryDuplicates:
             for ids in groups
         ]
 
-    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
-        images = sorted(self.catalog._images.values(), key=lambda image: image.id)
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[Image]:
+        kept = self.catalog._images | self.catalog._deleted
+        images = [kept[id_] for id_ in sorted(kept.keys() - self.catalog.missing)]
         ready = [image for image in images if image.status is ImageStatus.READY]
-        without = [image.id for image in ready if image.perceptual_hash is None]
-        return [id_ for id_ in without if after is None or id_ > after][:limit]
+        without = [image for image in ready if image.perceptual_hash is None]
+        return [image for image in without if after is None or image.id > after][:limit]
 
     async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
     ) -> None:
-        images = self.catalog._images
+        catalog = self.catalog
+        images = catalog._deleted if image_id in catalog._deleted else catalog._images
         if image_id in images:
             images[image_id] = replace(
                 images[image_id], perceptual_hash=perceptual_hash, pixel_sha256=pixel_sha256
             )
+            self.compared.discard(image_id)
+            self.found = [pair for pair in self.found if image_id not in {pair.one, pair.other}]
 
     def _comparable(self) -> list[Image]:
         return [

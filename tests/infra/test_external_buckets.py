@@ -133,18 +133,26 @@ async def test_the_connection_is_opened_on_the_first_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
-    [("InvalidObjectState", InvalidContent), ("AccessDenied", ClientError)],
+    ("code", "expected", "reason"),
+    [
+        ("InvalidObjectState", InvalidContent, "“a.jpg” is archived"),
+        ("AccessDenied", InvalidContent, "“a.jpg” may not be read"),
+        ("InternalError", ClientError, "InternalError"),
+    ],
 )
 async def test_errors_of_the_store_are_translated_to_those_of_the_port(
-    bucket: Bucket, code: str, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket,
+    code: str,
+    expected: type[Exception],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise ClientError({"Error": {"Code": code}}, "GetObject")
 
     monkeypatch.setattr(S3Client, "open", refuse)
     async with ExternalBuckets(bucket.connect) as buckets:
-        with pytest.raises(expected, match=f"“a.jpg” is archived|{code}"):
+        with pytest.raises(expected, match=reason):
             await buckets.open(Source(f"s3://{bucket.name}/a.jpg", "1"))
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
-from domain.errors import ImageNotFound, Overloaded, UploadRefusal
+from domain.errors import ImageNotFound, Overloaded, Unavailable, UploadRefusal
 from domain.use_cases.library.read import read_all
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.ports import Catalog, Duplicates, Imaging
+    from domain.entities.images import Image
+    from domain.ports import Duplicates, Imaging
     from domain.use_cases.library.read import ReadImage
 
 HASH_BATCH_SIZE = 20
@@ -21,6 +22,10 @@ HASH_BATCH_SIZE = 20
 
 MAX_IMAGES_PER_RUN = 1_000
 """Some minutes' work. The new hashes are compared after each run, which takes seconds."""
+
+MAX_FAILED = 1_000
+"""How many images that cannot be read are remembered. Where there are more, no image is tried a
+second time."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,42 +35,49 @@ class HashImages:
     """Computes the missing hashes from the originals, one image after another.
 
     Each hash is stored at once, so a stopped run loses nothing. A file that cannot be read is
-    logged and skipped until the next start of the process, as an outage may be the cause.
+    logged and skipped until the next start of the process, as an outage may be the cause. An outage
+    of the library's own storage is raised: it concerns all images.
     """
 
     imaging: Imaging
-    catalog: Catalog
     read: ReadImage
     duplicates: Duplicates
     _after: list[UUID] = field(default_factory=list)
     """The keyset cursor: the id of the last image that was tried, or empty at the start."""
+    _failed: set[UUID] = field(default_factory=set)
+    """Images that are not tried again."""
 
     async def __call__(self) -> int:
         """Hash some images, and return how many were tried: 0 when none are left."""
         count = 0
         while count < MAX_IMAGES_PER_RUN and (
-            ids := await self.duplicates.unhashed(
+            images := await self.duplicates.unhashed(
                 HASH_BATCH_SIZE, after=self._after[-1] if self._after else None
             )
         ):
-            for image_id in ids:
-                await self._hash(image_id)
-                self._after[:] = [image_id]
-            count += len(ids)
+            for image in images:
+                if image.id not in self._failed:
+                    await self._hash(image)
+                    count += 1
+                self._after[:] = [image.id]
+        if count < MAX_IMAGES_PER_RUN and len(self._failed) < MAX_FAILED:
+            # Begins again at the front: an image may come back that was missing.
+            self._after.clear()
         return count
 
-    async def _hash(self, image_id: UUID) -> None:
-        image = (await self.catalog.get([image_id])).get(image_id)
-        if image is None:
-            return
+    async def _hash(self, image: Image) -> None:
         try:
             blob = await self.read(image, Variant.ORIGINAL)
             picture = await self.imaging.decode(await read_all(blob), with_large=False)
-        except (UploadRefusal, Overloaded, ImageNotFound) as error:
-            logger.warning("image %s is not compared with others: %r", image_id, error)
+        except (UploadRefusal, Overloaded, ImageNotFound, Unavailable) as error:
+            if isinstance(error, Unavailable) and image.source is None:
+                raise
+            logger.warning("image %s is not compared with others: %r", image.id, error)
+            if len(self._failed) < MAX_FAILED:
+                self._failed.add(image.id)
             return
         await self.duplicates.set_hash(
-            image_id,
+            image.id,
             perceptual_hash=picture.perceptual_hash,
             pixel_sha256=picture.pixel_sha256,
         )

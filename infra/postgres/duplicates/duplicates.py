@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlmodel import col
 
-from domain.entities.images import FLAT
+from domain.entities.images import FLAT, ImageStatus
 from domain.entities.near_duplicates import Collapse, DuplicatePair
+from infra.postgres.catalog.trash import DELETE_PAIRS
 from infra.postgres.duplicates.comparison import (
     FirstCopy,
     HashedImage,
@@ -18,6 +20,7 @@ from infra.postgres.duplicates.comparison import (
     compare,
     pair_exact_copies,
 )
+from infra.postgres.images import ImageRow, image_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CursorResult, TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from domain.entities.images import Image
     from infra.postgres.duplicates.comparison import ComparisonResult, IdPair
     from infra.postgres.models.active import ActiveModel
 
@@ -119,12 +123,6 @@ INSERT_COMPARISONS = text("""
     FROM unnest(CAST(:ids AS uuid[]), CAST(:throughs AS uuid[]), CAST(:copies AS uuid[]))
         AS compared (image_id, through_id, copy_of_id)
 """)
-SELECT_UNHASHED = text("""
-    SELECT id FROM images
-    WHERE perceptual_hash IS NULL AND status = 'ready' AND deleted_at IS NULL
-    AND id > CAST(:after AS uuid)
-    ORDER BY id LIMIT :limit
-""")
 # Objects remember the digest, also after a user has deleted the image.
 UPDATE_HASHES = text("""
     WITH hashed AS (
@@ -190,10 +188,20 @@ class PostgresDuplicates:
             least = {row[0]: row[1] for row in rows}
         return [min(1.0, least.get(index, 1.0)) for index in range(len(groups))]
 
-    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[UUID]:
-        bounds = {"limit": limit, "after": after or UUID(int=0)}
+    async def unhashed(self, limit: int, *, after: UUID | None = None) -> Sequence[Image]:
+        images = (
+            select(ImageRow)
+            .where(
+                col(ImageRow.perceptual_hash).is_(None),
+                col(ImageRow.status) == ImageStatus.READY,
+                ~col(ImageRow.is_missing),
+                col(ImageRow.id) > (after or UUID(int=0)),
+            )
+            .order_by(col(ImageRow.id))
+            .limit(limit)
+        )
         async with self.engine.connect() as connection:
-            return list(await connection.scalars(SELECT_UNHASHED, bounds))
+            return [image_of(row) for row in await connection.execute(images)]
 
     async def set_hash(
         self, image_id: UUID, *, perceptual_hash: bytes, pixel_sha256: str | None
@@ -201,6 +209,9 @@ class PostgresDuplicates:
         hashes = {"perceptual_hash": perceptual_hash, "pixel_sha256": pixel_sha256}
         async with self.engine.begin() as connection:
             await connection.execute(UPDATE_HASHES, {"id": image_id} | hashes)
+            # An upgrade forgets hashes of compared images. Others came while there were none.
+            for statement in DELETE_PAIRS:
+                await connection.execute(statement, {"ids": [image_id]})
 
     async def _compare(
         self,

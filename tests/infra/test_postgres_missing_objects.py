@@ -173,6 +173,29 @@ async def test_a_file_that_is_found_while_its_image_is_moved_into_the_trash_brin
     assert {found.id} == set(await fixture.catalog.embeddings([found.id]))
 
 
+@pytest.mark.parametrize("change", ["upload", "delete"])
+async def test_a_missing_image_that_is_uploaded_or_deleted_while_its_pixels_are_found_stays(
+    fixture: PostgresWorkFixture, change: str
+) -> None:
+    found = await index(fixture, "a.jpg", pixels="a" * 64)
+    await mark_missing(fixture, found)
+    await fixture.add(found_object("other.jpg"))
+    [task] = await fixture.queue.lease(1, seconds=60)
+    [before] = (await fixture.catalog.get([found.id])).values()
+    async with change_first(fixture) as connection:
+        if change == "upload":
+            await connection.execute(DETACH, {"id": found.id})
+        else:
+            await move_in(connection, [found.id], NOW)
+        finishing = asyncio.create_task(
+            fixture.queue.finish([indexed(task, pixel_sha256="a" * 64)])
+        )
+    await finishing
+    [row] = await fixture.run("SELECT sha256, source FROM images WHERE id = :id", id=found.id)
+    source = None if change == "upload" else found.source.location
+    assert (before.sha256, source) == (row.sha256, row.source)
+
+
 async def test_images_whose_files_come_back_while_an_import_ends_are_whole(
     fixture: PostgresWorkFixture,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.concurrency import may_use_reserve
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import ByteRange
 from domain.errors import ImageNotFound, Overloaded
@@ -41,9 +42,11 @@ class GatedImaging(FakeImaging):
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     renderings: int = 0
+    may_use_reserve: list[bool] = field(default_factory=list)
 
     async def render_large(self, data: bytes) -> bytes:
         self.renderings += 1
+        self.may_use_reserve.append(may_use_reserve.get())
         self.started.set()
         await self.gate.wait()
         return await super().render_large(data)
@@ -105,6 +108,17 @@ async def test_a_rendering_for_which_nobody_waits_any_more_is_finished(
     await render(image)
     assert 1 == gated.renderings
     assert Variant.LARGE.key_of(image.id) in storage.objects
+
+
+async def test_a_rendering_that_a_caller_without_a_key_starts_may_use_the_reserve(
+    use_cases: UseCases, render: RenderLarge, gated: GatedImaging
+) -> None:
+    image = await upload_red(use_cases)
+    may_use_reserve.set(False)
+    gated.gate.set()
+    await render(image)
+    assert [True] == gated.may_use_reserve
+    assert not may_use_reserve.get()
 
 
 @pytest.mark.parametrize("is_in_trash", [False, True])

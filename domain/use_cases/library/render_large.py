@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.concurrency import AdmissionLimit
+from domain.concurrency import AdmissionLimit, may_use_reserve
 from domain.entities.images import RENDITION_CONTENT_TYPE, ImageStatus, Variant
 from domain.errors import BytesMissing, UploadRefusal
 from domain.use_cases.library.read import files_missing, read_all
@@ -60,6 +60,9 @@ class RenderLarge:
     async def _render(self, image: Image) -> None:
         if image.status is not ImageStatus.READY or Variant.LARGE in image.required_variants:
             raise files_missing(image)
+        # Callers with a key may join a rendering that one without a key has started. Together
+        # the renderings take few connections.
+        may_use_reserve.set(True)
         async with self._admission:
             try:
                 blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))

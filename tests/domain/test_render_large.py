@@ -13,6 +13,7 @@ from domain.concurrency import may_use_reserve
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import ByteRange
 from domain.errors import ImageNotFound, Overloaded
+from domain.use_cases.library import render_large as render_large_module
 from domain.use_cases.library.read import read_all
 from domain.use_cases.library.render_large import (
     MAX_RENDERINGS_WAITING,
@@ -145,20 +146,59 @@ async def test_an_image_that_is_deleted_while_large_is_rendered_leaves_no_bytes(
         assert {} == storage.objects
 
 
-async def test_large_is_not_rendered_of_a_missing_or_undecodable_original(
+async def test_large_is_not_rendered_of_a_missing_original(
     use_cases: UseCases, storage: MemoryStorage
 ) -> None:
     image = await upload_red(use_cases)
     original = Variant.ORIGINAL.key_of(image.id)
-    await storage.write(original, b"rot", content_type="image/png")
-    with pytest.raises(ImageNotFound, match=str(image.id)):
-        await use_cases.read(image, Variant.LARGE)
     await storage.delete([original])
-    with pytest.raises(ImageNotFound, match=str(image.id)):
+    with pytest.raises(ImageNotFound, match=f"The file of image {image.id} is missing"):
         await use_cases.read(image, Variant.LARGE)
-    # A failure is not remembered.
+    # This is not remembered.
     await storage.write(original, RED, content_type="image/png")
     assert await use_cases.read(image, Variant.LARGE)
+
+
+async def test_an_original_that_cannot_be_rendered_is_tried_once_in_some_minutes(
+    use_cases: UseCases,
+    render: RenderLarge,
+    gated: GatedImaging,
+    storage: MemoryStorage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = await upload_red(use_cases)
+    original = Variant.ORIGINAL.key_of(image.id)
+    await storage.write(original, b"rot", content_type="image/png")
+    gated.gate.set()
+    for _ in range(3):
+        with pytest.raises(ImageNotFound, match=f"LARGE of image {image.id} cannot be rendered"):
+            await render(image)
+    assert 1 == gated.renderings
+    await storage.write(original, RED, content_type="image/png")
+    monkeypatch.setattr(render_large_module, "REFUSED_SECONDS", 0.0)
+    await render(image)
+    assert Variant.LARGE.key_of(image.id) in storage.objects
+
+
+async def test_few_refused_originals_are_remembered(
+    use_cases: UseCases,
+    render: RenderLarge,
+    gated: GatedImaging,
+    storage: MemoryStorage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render_large_module, "MAX_REFUSED", 1)
+    images = []
+    for colour in ((255, 0, 0), (0, 0, 255)):
+        [outcome] = await use_cases.upload([upload(picture_file(colour, (3200, 1600)))])
+        images.append(outcome.image)  # type: ignore[union-attr]  # not refused
+        key = Variant.ORIGINAL.key_of(images[-1].id)
+        await storage.write(key, b"rot", content_type="image/png")
+    gated.gate.set()
+    for image in (images[0], images[1], images[1], images[0]):
+        with pytest.raises(ImageNotFound, match="cannot be rendered"):
+            await render(image)
+    assert 3 == gated.renderings
 
 
 async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     NO_ORIGINAL = "the original is missing"
     NO_SOURCE = "the source of the original is unreadable or has changed"
     DAMAGED = "the original is damaged: its checksum differs"
+    UNREADABLE = "the original could not be read; the log says why"
     SAME_BYTES = "another image has the same bytes"
     WRONGLY_FINDABLE = "deleted or failed, and searches can still find it"
     UNBOUNDED = "its task is retried without an end"

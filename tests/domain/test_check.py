@@ -12,7 +12,8 @@ import pytest
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import ImageStatus, Variant, uuid7
 from domain.entities.work import MAX_ATTEMPTS
-from domain.errors import InvalidContent, Misconfigured, Unavailable
+from domain.errors import InvalidContent, Misconfigured, Overloaded, Unavailable
+from domain.use_cases.maintenance import check as check_module
 from domain.use_cases.maintenance import scrub as scrub_module
 from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary
 from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
@@ -284,6 +285,9 @@ class FailingReads:
 
     def __init__(self, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch) -> None:
         self.unreadable: set[str] = set()
+        self.error: Exception = Unavailable(
+            "The server's disk does not work at the moment; try again later."
+        )
         self.attempts: list[str] = []
         self.pauses: list[float] = []
         self._open = storage.open
@@ -293,7 +297,7 @@ class FailingReads:
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
         self.attempts.append(key)
         if key in self.unreadable:
-            raise Unavailable("The server's disk does not work at the moment; try again later.")
+            raise self.error
         return await self._open(key, byte_range)
 
     async def sleep(self, seconds: float) -> None:
@@ -306,18 +310,56 @@ def reads(storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch) -> FailingRea
     return FailingReads(storage, monkeypatch)
 
 
+# A disk, a folder whose permissions were changed, and a store that is busy or refuses.
+UNREADABLE = [Unavailable("away"), PermissionError("denied"), Overloaded("busy"), ValueError("?")]
+
+
+@pytest.mark.parametrize("error", UNREADABLE)
 async def test_an_original_that_cannot_be_read_keeps_no_other_from_being_read(
-    check: CheckLibrary, use_cases: UseCases, reads: FailingReads, clock: SettableClock
+    check: CheckLibrary,
+    use_cases: UseCases,
+    *,
+    reads: FailingReads,
+    clock: SettableClock,
+    error: Exception,
 ) -> None:
     images = [await upload_picture(use_cases, colour) for colour in ("red", "blue", "green")]
     scrub = Scrub(check.scrubs, check.check_original, clock)
     clock.pass_time(DEFAULT_SCRUB_LIFETIME + timedelta(seconds=1))
     reads.unreadable = {Variant.ORIGINAL.key_of(images[0].id)}
-    with pytest.raises(Unavailable):
+    reads.error = error
+    with pytest.raises(type(error)):
         await scrub()
     assert [] == reads.pauses
     reads.unreadable.clear()
     assert 1 == await scrub()
+
+
+@pytest.mark.parametrize("error", UNREADABLE)
+async def test_a_check_reports_an_original_that_cannot_be_read_and_reads_the_others(  # noqa: PLR0913 - all that it looks at
+    check: CheckLibrary,
+    use_cases: UseCases,
+    *,
+    reads: FailingReads,
+    clock: SettableClock,
+    error: Exception,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(check_module, "CHECK_PAGE_SIZE", 2)
+    images = []
+    for colour in ("red", "blue", "green"):
+        images.append(await upload_picture(use_cases, colour))
+        clock.pass_time(timedelta(seconds=1))
+    clock.pass_time(DEFAULT_SCRUB_LIFETIME)
+    reads.unreadable = {Variant.ORIGINAL.key_of(images[1].id)}
+    reads.error = error
+    report = await check(sample=0, scrub=True)
+    assert (2, {Fault.UNREADABLE: [images[1].id]}) == (report.originals_read, report.examples)
+    assert 1 == caplog.text.count("1 originals could not be read")
+    reads.unreadable.clear()
+    report = await check(sample=0, scrub=True)
+    assert (1, {}) == (report.originals_read, report.examples)
 
 
 async def test_batches_of_originals_that_cannot_be_read_are_passed_after_longer_pauses(  # noqa: PLR0913 - all that it looks at

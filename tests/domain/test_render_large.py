@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from domain.concurrency import may_use_reserve
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import ByteRange
 from domain.errors import ImageNotFound, Overloaded
+from domain.use_cases.library import render_large as render_large_module
 from domain.use_cases.library.read import read_all
 from domain.use_cases.library.render_large import (
     MAX_RENDERINGS_WAITING,
@@ -41,9 +43,11 @@ class GatedImaging(FakeImaging):
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     renderings: int = 0
+    may_use_reserve: list[bool] = field(default_factory=list)
 
     async def render_large(self, data: bytes) -> bytes:
         self.renderings += 1
+        self.may_use_reserve.append(may_use_reserve.get())
         self.started.set()
         await self.gate.wait()
         return await super().render_large(data)
@@ -107,6 +111,17 @@ async def test_a_rendering_for_which_nobody_waits_any_more_is_finished(
     assert Variant.LARGE.key_of(image.id) in storage.objects
 
 
+async def test_a_rendering_that_a_caller_without_a_key_starts_may_use_the_reserve(
+    use_cases: UseCases, render: RenderLarge, gated: GatedImaging
+) -> None:
+    image = await upload_red(use_cases)
+    may_use_reserve.set(False)
+    gated.gate.set()
+    await render(image)
+    assert [True] == gated.may_use_reserve
+    assert not may_use_reserve.get()
+
+
 @pytest.mark.parametrize("is_in_trash", [False, True])
 async def test_an_image_that_is_deleted_while_large_is_rendered_leaves_no_bytes(
     use_cases: UseCases,
@@ -131,20 +146,59 @@ async def test_an_image_that_is_deleted_while_large_is_rendered_leaves_no_bytes(
         assert {} == storage.objects
 
 
-async def test_large_is_not_rendered_of_a_missing_or_undecodable_original(
+async def test_large_is_not_rendered_of_a_missing_original(
     use_cases: UseCases, storage: MemoryStorage
 ) -> None:
     image = await upload_red(use_cases)
     original = Variant.ORIGINAL.key_of(image.id)
-    await storage.write(original, b"rot", content_type="image/png")
-    with pytest.raises(ImageNotFound, match=str(image.id)):
-        await use_cases.read(image, Variant.LARGE)
     await storage.delete([original])
-    with pytest.raises(ImageNotFound, match=str(image.id)):
+    with pytest.raises(ImageNotFound, match=f"The file of image {image.id} is missing"):
         await use_cases.read(image, Variant.LARGE)
-    # A failure is not remembered.
+    # This is not remembered.
     await storage.write(original, RED, content_type="image/png")
     assert await use_cases.read(image, Variant.LARGE)
+
+
+async def test_an_original_that_cannot_be_rendered_is_tried_once_in_some_minutes(
+    use_cases: UseCases,
+    render: RenderLarge,
+    gated: GatedImaging,
+    storage: MemoryStorage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = await upload_red(use_cases)
+    original = Variant.ORIGINAL.key_of(image.id)
+    await storage.write(original, b"rot", content_type="image/png")
+    gated.gate.set()
+    for _ in range(3):
+        with pytest.raises(ImageNotFound, match=f"LARGE of image {image.id} cannot be rendered"):
+            await render(image)
+    assert 1 == gated.renderings
+    await storage.write(original, RED, content_type="image/png")
+    monkeypatch.setattr(render_large_module, "REFUSED_SECONDS", 0.0)
+    await render(image)
+    assert Variant.LARGE.key_of(image.id) in storage.objects
+
+
+async def test_few_refused_originals_are_remembered(
+    use_cases: UseCases,
+    render: RenderLarge,
+    gated: GatedImaging,
+    storage: MemoryStorage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render_large_module, "MAX_REFUSED", 1)
+    images = []
+    for colour in ((255, 0, 0), (0, 0, 255)):
+        [outcome] = await use_cases.upload([upload(picture_file(colour, (3200, 1600)))])
+        images.append(outcome.image)  # type: ignore[union-attr]  # not refused
+        key = Variant.ORIGINAL.key_of(images[-1].id)
+        await storage.write(key, b"rot", content_type="image/png")
+    gated.gate.set()
+    for image in (images[0], images[1], images[1], images[0]):
+        with pytest.raises(ImageNotFound, match="cannot be rendered"):
+            await render(image)
+    assert 3 == gated.renderings
 
 
 async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(

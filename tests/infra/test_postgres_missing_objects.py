@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,7 @@ NOW = datetime(2025, 1, 31, tzinfo=UTC)
 ROUNDS = 20
 EVERYWHERE = KeyRange.below("")
 IS_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
+LOCK_IMAGE = text("SELECT FROM images WHERE id = :id FOR UPDATE")
 DESCRIBE = text("UPDATE images SET alt_text = 'A quay' WHERE id = :id")
 DETACH = text("UPDATE images SET source = NULL, source_version = NULL WHERE id = :id")
 
@@ -67,9 +69,14 @@ async def change_first(fixture: PostgresWorkFixture) -> AsyncIterator[AsyncConne
     """Commit a transaction once a task that was started in it waits for its locks."""
     async with fixture.catalog.engine.begin() as connection:
         yield connection
-        async with asyncio.timeout(10):
-            while not await fixture.run(IS_WAITING):  # noqa: ASYNC110 - another connection waits
-                await asyncio.sleep(0.01)
+        await wait_for_locks(fixture)
+
+
+async def wait_for_locks(fixture: PostgresWorkFixture) -> None:
+    """Wait until another transaction waits for a lock."""
+    async with asyncio.timeout(10):
+        while not await fixture.run(IS_WAITING):  # noqa: ASYNC110 - another connection waits
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("change", ["delete", "restore"])
@@ -171,6 +178,56 @@ async def test_a_file_that_is_found_while_its_image_is_moved_into_the_trash_brin
     [after] = (await fixture.catalog.get([found.id])).values()
     assert (moved.source, None) == (after.source, after.deleted_at)
     assert {found.id} == set(await fixture.catalog.embeddings([found.id]))
+
+
+@pytest.mark.parametrize("change", ["upload", "delete"])
+async def test_a_missing_image_that_is_uploaded_or_deleted_while_its_pixels_are_found_stays(
+    fixture: PostgresWorkFixture, change: str
+) -> None:
+    found = await index(fixture, "a.jpg", pixels="a" * 64)
+    await mark_missing(fixture, found)
+    await fixture.add(found_object("other.jpg"))
+    [task] = await fixture.queue.lease(1, seconds=60)
+    [before] = (await fixture.catalog.get([found.id])).values()
+    async with change_first(fixture) as connection:
+        if change == "upload":
+            await connection.execute(DETACH, {"id": found.id})
+        else:
+            await move_in(connection, [found.id], NOW)
+        finishing = asyncio.create_task(
+            fixture.queue.finish([indexed(task, pixel_sha256="a" * 64)])
+        )
+    await finishing
+    [row] = await fixture.run("SELECT sha256, source FROM images WHERE id = :id", id=found.id)
+    source = None if change == "upload" else found.source.location
+    assert (before.sha256, source) == (row.sha256, row.source)
+
+
+@pytest.mark.parametrize("change", ["trash", "forget", "reunite"])
+async def test_a_change_that_deadlocks_with_another_transaction_is_repeated(
+    fixture: PostgresWorkFixture, change: str
+) -> None:
+    since = first_uuid7()
+    ids = [(await index(fixture, f"{name}.jpg", pixels="a" * 64)).id for name in range(2)]
+    missing = ids[:1] if change == "reunite" else ids
+    await PostgresExternalObjects(fixture.catalog.engine, fixture.queue.model).mark_missing(missing)
+    missing_objects = PostgresMissingObjects(fixture.catalog.engine)
+    if change == "forget":
+        await missing_objects.trash(EVERYWHERE, NOW)
+    changes = {
+        "trash": partial(missing_objects.trash, EVERYWHERE, NOW),
+        "forget": partial(missing_objects.forget, EVERYWHERE, grace_period=timedelta()),
+        "reunite": partial(missing_objects.reunite, EVERYWHERE, since=since),
+    }
+    async with fixture.catalog.engine.begin() as other:
+        # Locks in another order. PostgreSQL ends the change: it looks for a deadlock long before
+        # this transaction does.
+        await other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
+        await other.execute(LOCK_IMAGE, {"id": max(ids)})
+        changing = asyncio.create_task(changes[change]())
+        await wait_for_locks(fixture)
+        await other.execute(LOCK_IMAGE, {"id": min(ids)})
+    assert sorted(ids[1:] if change == "reunite" else ids) == sorted(await changing)
 
 
 async def test_images_whose_files_come_back_while_an_import_ends_are_whole(

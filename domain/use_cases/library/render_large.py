@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.concurrency import AdmissionLimit
+from domain.concurrency import AdmissionLimit, may_use_reserve
 from domain.entities.images import RENDITION_CONTENT_TYPE, ImageStatus, Variant
-from domain.errors import BytesMissing, UploadRefusal
+from domain.errors import BytesMissing, ImageNotFound, UploadRefusal
 from domain.use_cases.library.read import files_missing, read_all
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ RENDERING_CONCURRENCY = 4
 
 MAX_RENDERINGS_WAITING = 256
 """How many more images may wait for LARGE. Further requests are refused."""
+
+MAX_REFUSED = 1_000
+"""How many images are known of whose original LARGE cannot be rendered."""
+
+REFUSED_SECONDS = 300.0
+"""After this time such an original is read again: it may have been repaired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,14 @@ class RenderLarge:
         )
     )
     _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    _refused: dict[UUID, float] = field(default_factory=dict)
+    """When an original was refused, oldest first."""
 
     async def __call__(self, image: Image) -> None:
         """Store LARGE. Raises ImageNotFound where it cannot be made, and Overloaded."""
         task = self._running.get(image.id)
         if task is None:
+            self._raise_refused(image)
             task = asyncio.create_task(self._render(image))
             self._running[image.id] = task
             task.add_done_callback(lambda ended: self._forget(image.id, ended))
@@ -57,18 +68,44 @@ class RenderLarge:
         # Retrieved, so that a failure for which no caller waits any more is not logged as a bug.
         _ = ended.cancelled() or ended.exception()
 
+    def _raise_refused(self, image: Image) -> None:
+        """Raise ImageNotFound for an original that was refused a short time ago.
+
+        The decoder may have worked for seconds before it gave up: each request would repeat that.
+        """
+        if time.monotonic() - self._refused.get(image.id, -math.inf) < REFUSED_SECONDS:
+            raise _not_renderable(image)
+
+    def _remember_refused(self, image: Image) -> None:
+        self._refused.pop(image.id, None)
+        self._refused[image.id] = time.monotonic()
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+
     async def _render(self, image: Image) -> None:
         if image.status is not ImageStatus.READY or Variant.LARGE in image.required_variants:
             raise files_missing(image)
+        # Callers with a key may join a rendering that one without a key has started. Together
+        # the renderings take few connections.
+        may_use_reserve.set(True)
         async with self._admission:
             try:
                 blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))
                 large = await self.imaging.render_large(await read_all(blob))
-            except (BytesMissing, UploadRefusal):
+            except BytesMissing:
                 raise files_missing(image) from None
+            except UploadRefusal:
+                self._remember_refused(image)
+                raise _not_renderable(image) from None
         key = Variant.LARGE.key_of(image.id)
         await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
         # Deleted meanwhile, with the files of then. After a crash, a sweep collects this one.
         if not await self.catalog.existing_ids([image.id]):
             await self.storage.delete([key])
             raise files_missing(image)
+
+
+def _not_renderable(image: Image) -> ImageNotFound:
+    return ImageNotFound(
+        f"LARGE of image {image.id} cannot be rendered from its original; request another variant."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from contextlib import suppress
@@ -41,6 +42,8 @@ DEFAULT_SAMPLE_SIZE = 100
 
 ORIGINAL_MISSING_REASON = "Its original is missing; upload it again."
 ORIGINAL_DAMAGED_REASON = "Its original is damaged; upload it again."
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -107,8 +110,10 @@ class CheckLibrary:
         chosen = {image.id: image for image in (*sampled, *await self.scrubs.faulty())}
         faults |= await self._check_originals(list(chosen.values()), report, progress)
         if scrub:
-            before = self.clock() - self.scrub_lifetime
-            while due := await self.scrubs.due(before, limit=CHECK_PAGE_SIZE):
+            before, after = self.clock() - self.scrub_lifetime, None
+            while due := await self.scrubs.due(before, after=after, limit=CHECK_PAGE_SIZE):
+                # What could not be read is still due: the next page begins behind it.
+                after = due[-1]
                 images = [original.image for original in due]
                 faults |= await self._check_originals(images, report, progress)
         for image_id in await self.repair_queue.unembedded():
@@ -215,24 +220,40 @@ class CheckLibrary:
         report: CheckReport,
         progress: Callable[[str, int], None],
     ) -> dict[UUID, Fault]:
-        """Return the images whose original is missing or has changed."""
+        """Return the images whose original is missing, unreadable or has changed.
+
+        Raises the error of an original where not even one was read yet: the storage may be away.
+        """
         faults: dict[UUID, Fault] = {}
+        errors: dict[UUID, Exception] = {}
         waiting = iter(images)
 
         async def check_next() -> None:
             for image in waiting:
-                if fault := await self.check_original(image):
+                try:
+                    fault = await self.check_original(image)
+                except Exception as error:  # noqa: BLE001 - reported below
+                    errors[image.id] = error
+                    continue
+                if fault:
                     faults[image.id] = fault
                 report.originals_read += 1
                 progress("originals", report.originals_read)
 
-        try:
-            async with asyncio.TaskGroup() as readers:
-                for _ in range(READ_CONCURRENCY):
-                    readers.create_task(check_next())
-        except ExceptionGroup as outage:
-            raise outage.exceptions[0] from None
-        return faults
+        async with asyncio.TaskGroup() as readers:
+            for _ in range(READ_CONCURRENCY):
+                readers.create_task(check_next())
+        if errors:
+            image_id, error = next(iter(errors.items()))
+            if not report.originals_read:
+                raise error
+            logger.warning(
+                "%s originals could not be read, among them that of image %s",
+                len(errors),
+                image_id,
+                exc_info=error,
+            )
+        return faults | dict.fromkeys(errors, Fault.UNREADABLE)
 
     async def _repair(self, faults: dict[UUID, Fault]) -> int:
         by_fault: dict[Fault, list[UUID]] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import Variant
-from domain.errors import BytesMissing, InvalidContent, Unavailable
+from domain.errors import BytesMissing, InvalidContent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Scrub:
     """Reads the originals that are due, at a bounded rate, and returns how many could be read.
 
     An interrupted run loses one reading: the next continues with what was not read for longest.
-    Goes on past originals that cannot be read, and raises Unavailable at the end.
+    Goes on past originals that cannot be read, and raises the last of their errors at the end.
     """
 
     scrubs: Scrubs
@@ -108,8 +108,8 @@ class Scrub:
             raise outage
         return count
 
-    async def _read(self, images: Sequence[Image]) -> tuple[int, Unavailable | None]:
-        """Read originals; return how many could be read, and an outage that kept others from it."""
+    async def _read(self, images: Sequence[Image]) -> tuple[int, Exception | None]:
+        """Read originals; return how many could be read, and an error that kept others from it."""
         faulty, read_count, outage = [], 0, None
         # In random order: servers that scrub at the same time seldom read the same original.
         for image in random.sample(images, len(images)):
@@ -117,8 +117,8 @@ class Scrub:
                 if await self.check_original(image):
                     faulty.append(image.id)
                 read_count += 1
-            except Unavailable as error:
-                # A sector that cannot be read must not keep the others from being read.
+            except Exception as error:  # noqa: BLE001 - raised at the end
+                # A sector or folder that cannot be read must not keep the others from being read.
                 outage = error
             await asyncio.sleep(image.byte_size / self.bytes_per_second)
         if faulty:

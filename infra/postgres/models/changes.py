@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.concurrency import Retry
-from domain.errors import Misconfigured, Overloaded
+from domain.errors import Misconfigured
+from infra.postgres.conflicts import repeat_conflicts
 from infra.postgres.models.backfill import lock_backfill
 from infra.postgres.models.rows import LOCK_MODELS
 from infra.postgres.models.tasks import ENQUEUE_MISSING
@@ -33,9 +33,6 @@ LOCK_NOT_AVAILABLE = "55P03"
 MAX_LOCK_ATTEMPTS = 100
 LOCK_RETRY_SECONDS = 0.2
 
-CONFLICT_PAUSES_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0)
-"""Backoff after a deadlock. The transactions of requests, with which it comes about, are short."""
-
 
 @dataclass(frozen=True, slots=True)
 class PostgresModelChanges:
@@ -44,17 +41,17 @@ class PostgresModelChanges:
     engine: AsyncEngine
 
     async def run(self, change: Callable[[ModelTransaction], Awaitable[T]]) -> T:
-        return await _repeat_conflicts(partial(self._run_unlocked, change))
+        return await repeat_conflicts(partial(self._run_unlocked, change))
 
     def backfill(self, model_id: int) -> AbstractAsyncContextManager[PostgresBackfill | None]:
         return lock_backfill(self.engine, model_id)
 
     async def enqueue_missing(self, model_id: int) -> None:
-        await _repeat_conflicts(partial(self._execute, ENQUEUE_MISSING, model_id))
+        await repeat_conflicts(partial(self._execute, ENQUEUE_MISSING, model_id))
 
     async def delete_derived(self, model_id: int) -> None:
         for statement in DELETE_DERIVED:
-            await _repeat_conflicts(partial(self._execute, statement, model_id))
+            await repeat_conflicts(partial(self._execute, statement, model_id))
 
     async def _execute(self, statement: TextClause, model_id: int) -> None:
         async with self.engine.begin() as connection:
@@ -76,8 +73,3 @@ class PostgresModelChanges:
         async with AsyncSession(self.engine) as session, session.begin():
             await session.execute(LOCK_MODELS)
             return await change(PostgresModelTransaction(session))
-
-
-async def _repeat_conflicts(transaction: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of a transaction, which is run again where PostgreSQL gave up on it."""
-    return await Retry(CONFLICT_PAUSES_SECONDS, only=Overloaded)(transaction)

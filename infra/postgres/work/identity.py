@@ -32,7 +32,6 @@ LOCK_IMAGE_BY_DIGEST = text("""
     SELECT id, status, deleted_at IS NOT NULL AND NOT is_missing AS is_deleted
     FROM images WHERE sha256 = :sha256 FOR NO KEY UPDATE
 """)
-LOCK_IMAGE = text("SELECT id FROM images WHERE id = :id FOR NO KEY UPDATE")
 IS_KNOWN = text(f"""
     SELECT EXISTS (
         SELECT FROM images WHERE sha256 = :sha256
@@ -63,12 +62,19 @@ ARE_ALL_MISSING = """
     EXISTS (SELECT FROM objects WHERE image_id = images.id)
     AND NOT EXISTS (SELECT FROM objects WHERE image_id = images.id AND missing_since IS NULL)
 """
+IS_PREDECESSOR = """
+    pixel_sha256 = :pixel_sha256 AND status = 'ready' AND (deleted_at IS NULL OR is_missing)
+    AND source IS NOT NULL
+"""
 # The image of the file that was rewritten in place comes first.
 SELECT_PREDECESSORS = text(f"""
     SELECT id FROM images
-    WHERE pixel_sha256 = :pixel_sha256 AND status = 'ready' AND (deleted_at IS NULL OR is_missing)
-    AND source IS NOT NULL
-    AND {ARE_ALL_MISSING} ORDER BY source <> :location, id
+    WHERE {IS_PREDECESSOR} AND {ARE_ALL_MISSING} ORDER BY source <> :location, id
+""")  # noqa: S608 - constants
+# A user may have uploaded its bytes, or deleted it, meanwhile. FOR NO KEY UPDATE checks the
+# conditions again once it has waited for such a change.
+LOCK_PREDECESSOR = text(f"""
+    SELECT id FROM images WHERE id = :id AND {IS_PREDECESSOR} FOR NO KEY UPDATE
 """)  # noqa: S608 - a constant
 HAS_NO_FILE = text(f"SELECT EXISTS (SELECT FROM images WHERE id = :id AND {ARE_ALL_MISSING})")  # noqa: S608
 ADD_TAGS = text("""
@@ -224,9 +230,9 @@ class Identity:
         pixels = {"pixel_sha256": image.pixel_sha256}
         place = {"location": self.found.source.location}
         for image_id in await self.connection.scalars(SELECT_PREDECESSORS, pixels | place):
-            await self.connection.execute(LOCK_IMAGE, {"id": image_id})
+            locked = await self.connection.scalar(LOCK_PREDECESSOR, pixels | {"id": image_id})
             # Another worker may have found the file of this image meanwhile.
-            if await self.connection.scalar(HAS_NO_FILE, {"id": image_id}):
+            if locked and await self.connection.scalar(HAS_NO_FILE, {"id": image_id}):
                 await take_file(self.connection, image_id, image, object_ids)
                 return True
         if await self.connection.scalar(HAS_DELETED_PIXELS, pixels):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
@@ -11,11 +12,12 @@ from sqlmodel import col
 
 from domain.entities.external_objects import ImportCounts
 from infra.postgres.catalog.trash import move_in
+from infra.postgres.conflicts import repeat_conflicts
 from infra.postgres.images import ImageRow, image_of
 from infra.postgres.work.identity import ARE_ALL_MISSING, HAS_NO_FILE, delete_image, take_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -132,6 +134,32 @@ class PostgresMissingObjects:
 
     async def reunite(self, key_range: KeyRange, *, since: UUID) -> Sequence[UUID]:
         where = {"first": key_range.first, "end": key_range.end, "since": since}
+        return await repeat_conflicts(partial(self._reunite_all, where))
+
+    async def trash(self, key_range: KeyRange, at: datetime) -> Sequence[UUID]:
+        where = {"first": key_range.first, "end": key_range.end, "limit": FORGET_BATCH_SIZE}
+        trashed: list[UUID] = []
+        while True:
+            last, moved = await repeat_conflicts(partial(self._trash_batch, where, at))
+            trashed += moved
+            if last is None:
+                return trashed
+            # What is moved, or has a file again, is not selected any more.
+            where["first"] = last
+
+    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
+        where = {
+            "first": key_range.first,
+            "end": key_range.end,
+            "grace_period": grace_period,
+            "limit": FORGET_BATCH_SIZE,
+        }
+        forgotten: list[UUID] = []
+        while (batch := await repeat_conflicts(partial(self._forget_batch, where))) is not None:
+            forgotten += batch
+        return forgotten
+
+    async def _reunite_all(self, where: Mapping[str, object]) -> Sequence[UUID]:
         reunited: list[UUID] = []
         async with self.engine.begin() as connection:
             for row in (await connection.execute(SELECT_SEPARATED, where)).all():
@@ -144,39 +172,31 @@ class PostgresMissingObjects:
                     reunited.append(row.other_id)
         return reunited
 
-    async def trash(self, key_range: KeyRange, at: datetime) -> Sequence[UUID]:
-        where = {"first": key_range.first, "end": key_range.end, "limit": FORGET_BATCH_SIZE}
-        trashed: list[UUID] = []
-        while True:
-            async with self.engine.begin() as connection:
-                missing = (await connection.execute(SELECT_MISSING, where)).all()
-                if not missing:
-                    return trashed
-                ids = list({row.image_id for row in missing})
-                trashed += await _move_in(connection, ids, at)
-            # What is moved, or has a file again, is not selected any more.
-            where["first"] = missing[-1].location
+    async def _trash_batch(
+        self, where: Mapping[str, object], at: datetime
+    ) -> tuple[str | None, Collection[UUID]]:
+        """Return the last location that was looked at, None at the end, and what was moved."""
+        async with self.engine.begin() as connection:
+            missing = (await connection.execute(SELECT_MISSING, where)).all()
+            if not missing:
+                return None, ()
+            ids = list({row.image_id for row in missing})
+            return missing[-1].location, await _move_in(connection, ids, at)
 
-    async def forget(self, key_range: KeyRange, *, grace_period: timedelta) -> Sequence[UUID]:
-        where = {
-            "first": key_range.first,
-            "end": key_range.end,
-            "grace_period": grace_period,
-            "limit": FORGET_BATCH_SIZE,
-        }
-        forgotten: list[UUID] = []
-        while True:
-            async with self.engine.begin() as connection:
-                expired = (await connection.execute(SELECT_EXPIRED, where)).all()
-                if not expired:
-                    return forgotten
-                values = {
-                    "ids": [row.id for row in expired],
-                    "image_ids": list({row.image_id for row in expired}),
-                }
-                await connection.execute(LOCK_IMAGES_TO_FORGET, values)
-                await connection.execute(FORGET_OBJECTS, values | {"grace_period": grace_period})
-                forgotten += await connection.scalars(FORGET_IMAGES, values)
+    async def _forget_batch(self, where: Mapping[str, object]) -> Sequence[UUID] | None:
+        """Return the images that were forgotten, and None where no object is left to forget."""
+        async with self.engine.begin() as connection:
+            expired = (await connection.execute(SELECT_EXPIRED, where)).all()
+            if not expired:
+                return None
+            values = {
+                "ids": [row.id for row in expired],
+                "image_ids": list({row.image_id for row in expired}),
+            }
+            await connection.execute(LOCK_IMAGES_TO_FORGET, values)
+            grace_period = {"grace_period": where["grace_period"]}
+            await connection.execute(FORGET_OBJECTS, values | grace_period)
+            return (await connection.scalars(FORGET_IMAGES, values)).all()
 
 
 async def _move_in(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
@@ -55,9 +55,10 @@ class PictureDecoder:
         ``on_pixels`` gets the pixels before the renditions are made. Raises UploadRefusal.
         """
         opened = open_picture(data, self.limits)
-        decoded = self._load(opened, data, longest=LARGE_SIDE)
+        source = _load(opened, data, longest=LARGE_SIDE)
+        decoded = source.reduced(renditions.factor(source.image, LARGE_SIDE, 0))
         middle = decoded.finish(_reduce_to_middle(decoded.image))
-        pixels = self._pixels(middle) if self._suffices(middle) else self._pixels_of(decoded)
+        pixels = self._choose_pixels(opened, data, (middle, decoded, source))
         if on_pixels:
             on_pixels(pixels)
         thumbnail = renditions.fit(middle, longest=THUMBNAIL_SIDE)
@@ -77,12 +78,14 @@ class PictureDecoder:
 
     def render_large(self, data: bytes) -> bytes:
         """Decode a file, and return LARGE alone. Raises UploadRefusal."""
-        decoded = self._load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
-        return _render_large(decoded)
+        source = _load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
+        return _render_large(source.reduced(renditions.factor(source.image, LARGE_SIDE, 0)))
 
     def decode_pixels(self, data: bytes) -> Pixels:
         """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
-        return self._pixels_of(self._load(open_picture(data, self.limits), data))
+        shortest = _DRAFT_OVERSAMPLING * self._shortest
+        source = _load(open_picture(data, self.limits), data, shortest=shortest)
+        return self._pixels_of(source.reduced(renditions.factor(source.image, 0, shortest)))
 
     def inspect(self, data: bytes) -> str:
         """Return the media type of a file by its header. Raises UploadRefusal."""
@@ -92,6 +95,23 @@ class PictureDecoder:
     def _shortest(self) -> int:
         """The shorter side of ``Pixels``."""
         return round(self.encoder_side * _ENCODER_OVERSAMPLING)
+
+    def _choose_pixels(
+        self, opened: OpenedPicture, data: bytes, reductions: tuple[Image.Image, _Decoded, _Decoded]
+    ) -> Pixels:
+        """Return the pixels of the smallest reduction that has enough for the encoder.
+
+        The reductions do not depend on the encoder, so that the digest does not. A JPEG that was
+        scaled too far for a large encoder is decoded a second time.
+        """
+        middle, decoded, source = reductions
+        longest = max(opened.width, opened.height)
+        shortest = _DRAFT_OVERSAMPLING * self._shortest
+        if max(decoded.image.size) == longest or min(decoded.image.size) >= shortest:
+            return self._pixels(middle) if self._suffices(middle) else self._pixels_of(decoded)
+        if max(source.image.size) == longest:
+            return self._pixels_of(source)
+        return self.decode_pixels(data)
 
     def _suffices(self, image: Image.Image) -> bool:
         return min(image.size) >= self._shortest
@@ -108,26 +128,6 @@ class PictureDecoder:
         reduced = renditions.on_white(reduced)
         return Pixels(reduced.width, reduced.height, reduced.tobytes())
 
-    def _load(self, opened: OpenedPicture, data: bytes, *, longest: int = 0) -> _Decoded:
-        """Decode a picture, and reduce it by whole factors as far as two bounds allow.
-
-        Its longer side stays above ``longest``, and the encoder's input is not touched.
-        """
-        image = opened.image
-        with translating_errors():
-            shortest = _DRAFT_OVERSAMPLING * self._shortest
-            if opened.content_type == "image/jpeg":
-                _set_draft_scale(image, renditions.factor(image, longest, shortest))
-            image.load()
-            tags = _read_tags(opened, data)
-            profile = image.info.get("icc_profile")
-            image = renditions.to_eight_bits(image)
-            image = renditions.reduce(image, renditions.factor(image, longest, shortest))
-        # Pillow's HEIC and TIFF decoders apply the orientation themselves.
-        is_upright = opened.content_type in {"image/heic", "image/tiff"}
-        orientation = UPRIGHT if is_upright else orientation_of(tags)
-        return _Decoded(image, tags, profile, orientation)
-
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
@@ -137,6 +137,10 @@ class _Decoded:
     tags: Mapping[str, TagValue]
     profile: bytes | None
     orientation: int
+
+    def reduced(self, scale: float) -> _Decoded:
+        """Return the picture with blocks of its pixels averaged."""
+        return replace(self, image=renditions.reduce(self.image, scale))
 
     def finish(self, reduced: Image.Image) -> Image.Image:
         """Return a reduction of the picture upright and in sRGB."""
@@ -150,6 +154,22 @@ class _Decoded:
         return (height, width) if self.orientation in _TRANSPOSED_ORIENTATIONS else size
 
 
+def _load(opened: OpenedPicture, data: bytes, *, longest: int = 0, shortest: int = 0) -> _Decoded:
+    """Decode a picture. A JPEG is scaled by its decoder as far as both bounds allow."""
+    image = opened.image
+    with translating_errors():
+        if opened.content_type == "image/jpeg":
+            _set_draft_scale(image, renditions.factor(image, longest, shortest))
+        image.load()
+        tags = _read_tags(opened, data)
+        profile = image.info.get("icc_profile")
+        image = renditions.to_eight_bits(image)
+    # Pillow's HEIC and TIFF decoders apply the orientation themselves.
+    is_upright = opened.content_type in {"image/heic", "image/tiff"}
+    orientation = UPRIGHT if is_upright else orientation_of(tags)
+    return _Decoded(image, tags, profile, orientation)
+
+
 def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes:
     """Return LARGE. ``middle`` is the finished picture if it is not reduced."""
     if middle is None or max(decoded.image.size) > LARGE_SIDE:
@@ -160,7 +180,7 @@ def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes
 def _reduce_to_middle(image: Image.Image) -> Image.Image:
     """Return what all but LARGE is made of: a picture of 800 to 1,600 pixels, or a smaller file.
 
-    It does not depend on the encoder, except for long pictures, so that the digest does not.
+    It does not depend on the encoder, so that the digest does not.
     """
     longest = max(image.size)
     return renditions.reduce(image, _MIDDLE_SIDE / longest) if longest > LARGE_SIDE else image

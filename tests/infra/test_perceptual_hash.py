@@ -163,6 +163,20 @@ def test_the_metadata_of_a_jpeg_does_not_change_its_pixel_digest(
     assert decoded(bare).pixel_sha256 == decoded(with_metadata).pixel_sha256
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    "size", [(3_840, 2_160), (3_200, 2_133), (2_303, 3_455), (6_450, 800), (8_000, 1_000)]
+)
+def test_hashes_do_not_depend_on_the_encoder(kind: str, size: tuple[int, int]) -> None:
+    small = Image.effect_noise((size[0] // 5, size[1] // 5), 90)
+    data = encoded(small.resize(size).convert("RGB"), kind)
+    limits = PictureLimits(50_000_000, 10)
+    pictures = [PictureDecoder(limits, side).decode(data) for side in (64, 224, 336, 384, 512)]
+    assert 1 == len({picture.pixel_sha256 for picture in pictures})
+    assert 1 == len({picture.perceptual_hash for picture in pictures})
+    assert 1 == len({picture.large for picture in pictures})
+
+
 def test_slightly_different_pixels_have_different_digests(postcards: list[Image.Image]) -> None:
     image = postcards[2]
     marked = image.copy()

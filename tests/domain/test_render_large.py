@@ -12,7 +12,7 @@ import pytest
 from domain.concurrency import may_use_reserve
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import ByteRange
-from domain.errors import ImageNotFound, Overloaded
+from domain.errors import ImageNotFound, Overloaded, Unavailable
 from domain.use_cases.library import render_large as render_large_module
 from domain.use_cases.library.read import read_all
 from domain.use_cases.library.render_large import (
@@ -81,6 +81,30 @@ async def test_large_is_rendered_and_stored_at_its_first_request(
     part = await use_cases.read(image, Variant.LARGE, byte_range=ByteRange(2, 4))
     assert large[2:5] == await read_all(part)
     assert written == storage.modified[key]
+
+
+async def test_large_is_served_where_it_cannot_be_stored(
+    use_cases: UseCases,
+    storage: MemoryStorage,
+    imaging: FakeImaging,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    image = await upload_red(use_cases)
+
+    async def write(*_: object, **__: object) -> None:
+        raise Unavailable("The server's disk is full.")
+
+    monkeypatch.setattr(storage, "write", write)
+    large = await read_all(await use_cases.read(image, Variant.LARGE))
+    assert await imaging.render_large(RED) == large
+    part = await use_cases.read(image, Variant.LARGE, byte_range=ByteRange(2, 4))
+    assert (len(large), large[2:5]) == (part.size, await read_all(part))
+    with pytest.raises(ValueError, match="the range contains none"):
+        await use_cases.read(image, Variant.LARGE, byte_range=ByteRange(len(large)))
+    assert (
+        f"LARGE of image {image.id} could not be stored: The server's disk is full." in caplog.text
+    )
 
 
 async def test_concurrent_requests_share_one_rendering_and_none_of_them_ends_it(

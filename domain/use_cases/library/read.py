@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.entities.images import Variant
+from domain.entities.storage import Blob
 from domain.errors import BytesMissing, ImageNotFound, InvalidContent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from domain.entities.images import Image
-    from domain.entities.storage import Blob, ByteRange
+    from domain.entities.storage import ByteRange
     from domain.ports import ExternalFiles, Storage
 
 
@@ -28,8 +29,8 @@ class ReadImage:
 
     storage: Storage
     external_files: ExternalFiles
-    render_large: Callable[[Image], Awaitable[None]]
-    """Stores LARGE. Raises ImageNotFound where it cannot be made."""
+    render_large: Callable[[Image], Awaitable[bytes]]
+    """Stores and returns LARGE. Raises ImageNotFound where it cannot be made."""
 
     async def __call__(
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
@@ -48,11 +49,7 @@ class ReadImage:
         except BytesMissing:
             if variant is not Variant.LARGE:
                 raise files_missing(image) from None
-        await self.render_large(image)
-        try:
-            return await self.storage.open(key, byte_range)
-        except BytesMissing:
-            raise files_missing(image) from None
+        return _blob_of(await self.render_large(image), byte_range)
 
 
 def files_missing(image: Image) -> ImageNotFound:
@@ -60,6 +57,16 @@ def files_missing(image: Image) -> ImageNotFound:
     return ImageNotFound(
         f"The file of image {image.id} is missing; the image may have been deleted."
     )
+
+
+def _blob_of(data: bytes, byte_range: ByteRange | None) -> Blob:
+    """Return bytes as an object that is being read."""
+    first, count = byte_range.within(len(data)) if byte_range else (0, len(data))
+    return Blob(len(data), _chunks_of(data[first : first + count]))
+
+
+async def _chunks_of(data: bytes) -> AsyncGenerator[bytes]:
+    yield data
 
 
 async def read_all(blob: Blob) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from domain.concurrency import AdmissionLimit, may_use_reserve
 from domain.entities.images import RENDITION_CONTENT_TYPE, ImageStatus, Variant
-from domain.errors import BytesMissing, ImageNotFound, UploadRefusal
+from domain.errors import BytesMissing, ImageNotFound, Unavailable, UploadRefusal
 from domain.use_cases.library.read import files_missing, read_all
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ MAX_REFUSED = 1_000
 REFUSED_SECONDS = 300.0
 """After this time such an original is read again: it may have been repaired."""
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class RenderLarge:
@@ -48,12 +51,12 @@ class RenderLarge:
             RENDERING_CONCURRENCY, max_waiting=MAX_RENDERINGS_WAITING
         )
     )
-    _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    _running: dict[UUID, asyncio.Task[bytes]] = field(default_factory=dict)
     _refused: dict[UUID, float] = field(default_factory=dict)
     """When an original was refused, oldest first."""
 
-    async def __call__(self, image: Image) -> None:
-        """Store LARGE. Raises ImageNotFound where it cannot be made, and Overloaded."""
+    async def __call__(self, image: Image) -> bytes:
+        """Store and return LARGE. Raises ImageNotFound where it cannot be made, and Overloaded."""
         task = self._running.get(image.id)
         if task is None:
             self._raise_refused(image)
@@ -61,9 +64,9 @@ class RenderLarge:
             self._running[image.id] = task
             task.add_done_callback(lambda ended: self._forget(image.id, ended))
         # A caller that goes away does not end the rendering for the others.
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    def _forget(self, image_id: UUID, ended: asyncio.Task[None]) -> None:
+    def _forget(self, image_id: UUID, ended: asyncio.Task[bytes]) -> None:
         del self._running[image_id]
         # Retrieved, so that a failure for which no caller waits any more is not logged as a bug.
         _ = ended.cancelled() or ended.exception()
@@ -82,7 +85,7 @@ class RenderLarge:
         if len(self._refused) > MAX_REFUSED:
             del self._refused[next(iter(self._refused))]
 
-    async def _render(self, image: Image) -> None:
+    async def _render(self, image: Image) -> bytes:
         if image.status is not ImageStatus.READY or Variant.LARGE in image.required_variants:
             raise files_missing(image)
         # Callers with a key may join a rendering that one without a key has started. Together
@@ -98,11 +101,15 @@ class RenderLarge:
                 self._remember_refused(image)
                 raise _not_renderable(image) from None
         key = Variant.LARGE.key_of(image.id)
-        await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
+        try:
+            await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
+        except Unavailable as error:  # such as a disk that is full: callers get the bytes anyway
+            logger.warning("LARGE of image %s could not be stored: %s", image.id, error)
         # Deleted meanwhile, with the files of then. After a crash, a sweep collects this one.
         if not await self.catalog.existing_ids([image.id]):
             await self.storage.delete([key])
             raise files_missing(image)
+        return large
 
 
 def _not_renderable(image: Image) -> ImageNotFound:

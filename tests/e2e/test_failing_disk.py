@@ -52,6 +52,8 @@ class FailingCalls:
 def test_an_upload_whose_bytes_cannot_be_kept_is_refused_and_leaves_nothing_behind(
     shared_settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Converts the model: a process that does so with libfiu preloaded ends at its first picture.
+    assert 0 == pictograph("search", "a picture", settings=shared_settings).returncode
     control = tmp_path / "fiu"
     monkeypatch.setenv("LD_PRELOAD", " ".join(str(file) for file in PRELOADED))
     monkeypatch.setenv("FIU_CTRL_FIFO", str(control))

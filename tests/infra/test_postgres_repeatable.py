@@ -115,7 +115,7 @@ async def test_work_is_done_again_once_and_only_where_the_ping_was_left_out(
         await repeatable(engine, work)
     # A lost connection that is still in the pool is pinged, too.
     assert 3 == calls
-    assert pings.count >= 2
+    assert pings.count in {2, 3}
     assert [(1,)] == await fetch_rows(engine, SELECT_ONE)
 
 

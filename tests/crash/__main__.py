@@ -97,8 +97,8 @@ async def _run(folder: Path, names: Sequence[str], plan: Plan) -> Report:
 
             async def sweep(number: int, name: str) -> dict[str, Any]:
                 async with turns:
-                    settings = {"worker": SCENARIOS[name].server_indexes}
-                    library = Library(name, folder / f"scenario-{number}", fork_server, settings)
+                    place, settings = folder / f"scenario-{number}", SCENARIOS[name].settings
+                    library = Library(name, place, fork_server, settings)
                     bar = progress.add_task(name, total=None)
                     work = sweep_failpoints(
                         library,

@@ -131,6 +131,12 @@ class Unavailable(Exception):  # noqa: N818 - the state of what the server depen
     The text is a sentence for clients; the cause is in ``__cause__``.
     """
 
+    @property
+    def with_cause(self) -> str:
+        """The sentence with the cause, for logs."""
+        cause = self.__cause__
+        return f"{self} ({type(cause).__name__}: {cause})" if cause else str(self)
+
 
 class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError
     """Storage has no object under this key."""

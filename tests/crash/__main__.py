@@ -24,6 +24,7 @@ from tests.crash.failpoint_sweep import SCENARIOS, sweep_failpoints
 from tests.crash.library import Library
 from tests.crash.processes import ForkServer
 from tests.crash.random_kills import kill_at_random
+from tests.e2e.process import cache_models_in
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -66,6 +67,7 @@ def main(  # noqa: PLR0913 - each is an option
     # PostgreSQL runs as another user where this program is root.
     folder = Path(tempfile.mkdtemp(prefix="pictograph-crash-", dir="/tmp"))
     folder.chmod(0o755)
+    cache_models_in(folder / "cache")
     started_at = time.monotonic()
     names = tuple(only) if only else tuple(SCENARIOS) if failpoints else ()
     plan = Plan(kills=kills, libraries=libraries, occurrences=occurrences, seed=seed)

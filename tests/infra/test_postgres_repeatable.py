@@ -129,9 +129,9 @@ async def test_a_connection_that_is_about_to_be_closed_does_not_return_to_the_po
     engine: AsyncEngine, pings: Pings, state: str
 ) -> None:
     # PostgreSQL says that it ends a connection before it closes the socket, which may come later.
-    with pytest.raises(ConnectionLost):
-        async with engine.connect() as connection:
-            before = await connection.scalar(SELECT_PID)
+    async with engine.connect() as connection:
+        before = await connection.scalar(SELECT_PID)
+        with pytest.raises(ConnectionLost):
             await connection.execute(raise_state(state))
     pings.count = 0
     async with engine.connect() as connection:

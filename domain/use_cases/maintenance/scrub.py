@@ -59,8 +59,8 @@ class CheckOriginal:
                 async for chunk in chunks:
                     digest.update(chunk)
         except (BytesMissing, InvalidContent) as error:
-            # InvalidContent: reading is not permitted. A bucket may refuse all of its objects, which
-            # says nothing about this one.
+            # InvalidContent: reading is not permitted. A bucket may refuse all of its objects,
+            # which says nothing about this one.
             if isinstance(error.__cause__, AccessRefused):
                 raise error.__cause__ from error
             return Fault.NO_SOURCE if image.source else Fault.NO_ORIGINAL

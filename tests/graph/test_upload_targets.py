@@ -131,6 +131,32 @@ async def test_each_refused_file_is_null_and_a_user_error(client: Client) -> Non
     ] == [(error["field"], error["code"]) for error in payload["userErrors"]]
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", "image/png"),
+        ("application/octet-stream", "image/png"),
+        ("image/x-png", "image/png"),
+        ("image/heif", "image/heic"),
+        ("image/png; charset=binary", "image/png"),
+    ],
+)
+async def test_a_file_of_any_type_that_browsers_say_can_be_sent(
+    client: Client, said: str, expected: str
+) -> None:
+    payload = await created(client, announced(contentType=said))
+    assert [] == payload["userErrors"]
+    [target] = payload["targets"]
+    fields = {field["name"]: field["value"] for field in target["fields"]}
+    assert expected == fields["Content-Type"]
+    # The browser says its own type of the file's part.
+    file = ("IMG_1.HEIC", DATA, said or "application/octet-stream")
+    response = await client.http.post(target["url"], data=fields, files={"file": file})
+    assert 204 == response.status_code
+    [result] = (await completed(client, target["id"]))["results"]
+    assert "image/png" == result["image"]["contentType"]
+
+
 async def test_more_than_100_targets_are_refused(client: Client) -> None:
     payload = await created(client, *[announced()] * 101)
     assert [None] * 101 == payload["targets"]

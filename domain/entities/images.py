@@ -153,6 +153,10 @@ class Image:
         of_original = Variant.ORIGINAL if self.source is None else Variant.LARGE
         return frozenset({of_original, Variant.THUMBNAIL})
 
+    def offers(self, variant: Variant) -> bool:
+        """Whether a variant is there to be read: renditions are only of a READY image."""
+        return variant is Variant.ORIGINAL or self.status is ImageStatus.READY
+
     def with_picture(self, picture: Picture) -> Image:
         """Return the image as READY, with the facts of its decoded file."""
         return replace(

@@ -27,10 +27,11 @@ from domain import UseCases
 from domain.concurrency import may_use_reserve
 from domain.errors import Unauthorized
 from graph.http import graphiql
-from graph.http.auth import key_of, unauthenticated
+from graph.http.auth import key_of, key_of_params, unauthenticated
 from graph.http.body import bad_request, graphql_params, limited_body, parse_json
 from graph.http.disconnects import run_while_connected
 from graph.http.event_stream import EVENT_STREAM, EventStream
+from graph.http.forwarded import prefix_of
 from graph.http.multipart import (
     MULTIPART,
     FormLimits,
@@ -121,10 +122,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def on_ws_connect(self, context: Context) -> None:
         """Authenticate by the payload of ``connection_init``, or else by the header."""
-        params = {name.lower(): value for name, value in context.connection_params.items()}
-        authorization = params.get("authorization", context.authorization)
         try:
-            context.key = key_of(authorization)
+            context.key = key_of_params(context.connection_params, header=context.authorization)
             # As over HTTP, any key may be looked up in the reserve. The key decides about the rest.
             may_use_reserve.set(True)
             await context.authenticate()
@@ -285,7 +284,8 @@ def _base_url(connection: HTTPConnection) -> str:
     if host is None:
         name, port = connection.scope.get("server") or ("localhost", None)
         host = f"{name}:{port}" if port else name
-    return f"{connection.scope['scheme'].replace('ws', 'http')}://{host}"
+    scheme = connection.scope["scheme"].replace("ws", "http")
+    return f"{scheme}://{host}{prefix_of(connection)}"
 
 
 def _accepted(request: HTTPConnection) -> Sequence[tuple[str, float]]:

@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.types import ExecutionResult
 
-from domain.errors import Overloaded, Unavailable
-from graph.schema.errors import OVERLOADED, UNAVAILABLE
+from domain.errors import Refusal, Unavailable
+from graph.schema.errors import UNAVAILABLE, code_of
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -56,13 +56,14 @@ def error_response(
     )
 
 
-def retry_later_response(error: Overloaded | Unavailable) -> Response:
+def retry_later_response(error: Refusal | Unavailable) -> Response:
     """Return the response to a request that was refused as a whole and may succeed later."""
+    code = code_of(error) if isinstance(error, Refusal) else UNAVAILABLE
     return error_response(
         HTTPStatus.SERVICE_UNAVAILABLE,
         str(error),
-        headers=RETRY_LATER,
-        extensions={"code": OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE},
+        headers={**RETRY_LATER, "Cache-Control": "no-store"},
+        extensions={"code": str(code)},
     )
 
 
@@ -89,6 +90,9 @@ async def http_exception_response(request: Request, error: Exception) -> Respons
     if not isinstance(error, HTTPException):
         raise error
     message = error.detail
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
+        methods = (error.headers or {}).get("Allow", "")
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": f"{methods}, OPTIONS"})
     if error.status_code == HTTPStatus.NOT_FOUND and message == HTTPStatus.NOT_FOUND.phrase:
         message = f"There is nothing at {request.scope['path']:.100}; the API is at /graphql."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -24,6 +24,7 @@ RETRYABLE_CODES = {OVERLOADED, UNAVAILABLE}
 REFUSAL_CODES: dict[type[Refusal], str] = {
     errors.InvalidArgument: "BAD_USER_INPUT",
     errors.ImageNotFound: "NOT_FOUND",
+    errors.ImageProcessing: "IMAGE_PROCESSING",
     errors.SearchExpired: "SEARCH_EXPIRED",
     errors.Overloaded: OVERLOADED,
     errors.UnsupportedFormat: "UNSUPPORTED_FORMAT",

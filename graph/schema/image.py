@@ -165,8 +165,21 @@ class ImageFields:
 
     @strawberry.field
     def url(self, info: Info, variant: ImageVariant = ImageVariant.ORIGINAL) -> URL:
-        """The URL of a variant. Its bytes never change, so it can be cached for ever."""
+        """The URL of a variant. Its bytes never change, so it can be cached for ever.
+
+        While the image is PROCESSING, the renditions answer 503 with `Retry-After`.
+        """
         return URL(info.context.url_of(self.image.id, images.Variant[variant.name]))
+
+    @strawberry.field
+    def available_url(
+        self, info: Info, variant: ImageVariant = ImageVariant.ORIGINAL
+    ) -> URL | None:
+        """The URL of a variant that is there; null for a rendition until the image is READY."""
+        wanted = images.Variant[variant.name]
+        if not self.image.offers(wanted):
+            return None
+        return URL(info.context.url_of(self.image.id, wanted))
 
 
 @strawberry.enum

@@ -255,13 +255,29 @@ async def test_a_mutation_needs_the_scope_write(client: Client, backend: FakeBac
 
 
 async def test_an_invalid_key_is_refused_even_when_none_is_needed(client: Client) -> None:
-    for header in ("Bearer wrong", "Basic abc", "Bearer "):
+    for header in ("Bearer wrong", "bearer  wrong ", KEY):
         response = await client.http.post(
             "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": header}
         )
         assert 401 == response.status_code
         assert "Bearer" == response.headers["WWW-Authenticate"]
         assert "UNAUTHENTICATED" == response.json()["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.parametrize("header", ["Basic bWU6c2VjcmV0", "Negotiate x", "Bearer ", "Bearer", ""])
+async def test_a_credential_that_is_not_for_this_server_is_no_key(
+    serve: Serve, header: str
+) -> None:
+    sent = {"Authorization": header}
+    query = {"query": "{ service { version } }"}
+    answer = await serve().http.post("/graphql", json=query, headers=sent)
+    assert {"data": {"service": {"version": "1.2.3"}}} == answer.json()
+    picture = await serve().http.get(f"/images/{uuid7()}/original", headers=sent)
+    assert 404 == picture.status_code
+    private = await serve(public_reading=False).http.post("/graphql", json=query, headers=sent)
+    [error] = private.json()["errors"]
+    assert "UNAUTHENTICATED" == error["extensions"]["code"]
+    assert "Authorization: Bearer <key>" in error["message"]
 
 
 async def test_without_public_reading_queries_need_a_key_but_introspection_does_not(

@@ -53,6 +53,7 @@ ADDED = {
     for place in (
         *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
         *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
+        "Image.availableUrl",
     )
 } | {
     "ImageSortField.RATING",

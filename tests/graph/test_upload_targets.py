@@ -94,6 +94,33 @@ async def test_a_completed_upload_is_ready_after_indexing(
     )
 
 
+async def test_a_variant_that_is_not_made_yet_has_no_available_url_and_answers_503(
+    client: Client, backend: FakeBackend
+) -> None:
+    [result] = (await completed(client, await sent(client)))["results"]
+    query = """query ($id: ID!) { image(id: $id) {
+        url(variant: THUMBNAIL) original: availableUrl
+        thumbnail: availableUrl(variant: THUMBNAIL) large: availableUrl(variant: LARGE)
+    } }"""
+    image = (await client.data(query, id=result["image"]["id"]))["image"]
+    assert (None, None) == (image["thumbnail"], image["large"])
+    assert 200 == (await client.http.get(image["original"])).status_code
+    for method in ("GET", "HEAD"):
+        response = await client.http.request(method, image["url"])
+        assert (503, "5") == (response.status_code, response.headers["Retry-After"])
+        assert "no-store" == response.headers["Cache-Control"]
+    large = await client.http.get(image["url"].replace("thumbnail", "large"))
+    [error] = large.json()["errors"]
+    assert "IMAGE_PROCESSING" == error["extensions"]["code"]
+    assert "LARGE of image" in error["message"]
+
+    assert [1] == [ended async for ended in backend.use_cases().index()]
+    image = (await client.data(query, id=result["image"]["id"]))["image"]
+    assert image["url"] == image["thumbnail"]
+    for url in (image["thumbnail"], image["large"]):
+        assert 200 == (await client.http.get(url)).status_code
+
+
 async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: FakeBackend) -> None:
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]

@@ -42,8 +42,9 @@ from graph.http.multipart import (
 )
 from graph.http.options import HttpOptions
 from graph.http.places import Places
-from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, error_response, result_body
+from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, http_error_response, result_body
 from graph.http.websocket import MAX_MESSAGE_CHARACTERS, Connection
+from graph.schema.codes import ErrorCode
 from graph.schema.context import Context
 from graph.schema.errors import RETRYABLE_CODES
 from graph.schema.schema import Schema
@@ -63,8 +64,8 @@ _STREAMED_OPERATION_TYPES = {
     "POST": set(OperationType),
 }
 _SERVER_ERRORS = {
-    "TIMEOUT": HTTPStatus.SERVICE_UNAVAILABLE,
-    "INTERNAL_SERVER_ERROR": HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.TIMEOUT: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.INTERNAL_SERVER_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
@@ -107,12 +108,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             response = await self._respond(request)
         except HTTPException as error:
-            response = error_response(
-                error.status_code,
-                error.detail,
-                media_type=_media_type(request),
-                headers=error.headers,
-            )
+            response = http_error_response(error, media_type=_media_type(request))
         await response(scope, receive, send)
 
     async def get_context(self, request: HTTPConnection, response: Response | WebSocket) -> Context:
@@ -327,7 +323,7 @@ def _response(result: ExecutionResult, media_type: str) -> Response:
         headers |= RETRY_LATER
     elif "data" not in body and media_type == GRAPHQL_JSON:
         code = body["errors"][0].get("extensions", {}).get("code")
-        status = _SERVER_ERRORS.get(str(code), HTTPStatus.BAD_REQUEST)
+        status = _SERVER_ERRORS.get(code, HTTPStatus.BAD_REQUEST)
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(content, status, headers, f"{media_type}; charset=utf-8")
 

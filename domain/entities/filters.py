@@ -31,8 +31,11 @@ class Orientation(StrEnum):
     """The shape of an upright picture: its width compared with its height."""
 
     LANDSCAPE = "landscape"
+    """Wider than high."""
     PORTRAIT = "portrait"
+    """Higher than wide."""
     SQUARE = "square"
+    """As wide as high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +155,15 @@ class SortField(StrEnum):
     """What a listing is sorted by."""
 
     CREATED_AT = "created_at"
+    """When the image was added to the library."""
     TAKEN_AT = "taken_at"
+    """When the picture was taken."""
     FILENAME = "filename"
+    """The file name, by code point."""
     BYTE_SIZE = "byte_size"
+    """The size of the original in bytes."""
     RATING = "rating"
+    """The rating that people gave."""
 
 
 class SortType(StrEnum):

@@ -54,8 +54,11 @@ class ImageStatus(StrEnum):
     """The progress of indexing. Only READY images have an embedding."""
 
     PROCESSING = "processing"
+    """The image waits for a worker, or is being indexed. It has no renditions yet."""
     READY = "ready"
+    """The image has renditions and an embedding, and searches find it."""
     FAILED = "failed"
+    """Indexing failed for good. The same bytes can be sent again."""
 
 
 REPLACEABLE = frozenset({ImageStatus.FAILED})

@@ -25,7 +25,9 @@ class FacetValue:
     """A value, and how many images have it."""
 
     value: str
+    """The value as text."""
     count: int
+    """How many of the images have the value."""
 
 
 @strawberry.type
@@ -33,7 +35,9 @@ class LabelScore:
     """A label and its share of the softmax over all candidates, 0 to 1."""
 
     label: str
+    """One of the candidates."""
     share: float
+    """Its share, 0 to 1."""
 
 
 @strawberry.type

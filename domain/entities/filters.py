@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.images import Image, ImageStatus
+    from domain.entities.places import GeoBox
 
 MAX_CONDITION_LENGTH = 1_001
 """Entries of a list, or characters of a text.
@@ -103,12 +104,15 @@ class ImageFilter:
     camera_make_in: tuple[str, ...] | None = None
     camera_model_in: tuple[str, ...] | None = None
     near: GeoNear | None = None
+    within: GeoBox | None = None
     has_location: bool | None = None
     rating: IntRange | None = None
     tags_all: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_none: tuple[str, ...] | None = None
     keywords: str | None = None
+    filename: str | None = None
+    """The whole name, by code point. ``*`` stands for any characters."""
     content_type_in: tuple[str, ...] | None = None
     orientation: Orientation | None = None
     width: IntRange | None = None

@@ -140,6 +140,9 @@ class Image:
     """The place of the original; None where storage has it. Renditions are always in storage."""
     deleted_at: datetime | None = None
     """Since when the image is in the trash, where no answer shows it."""
+    updated_at: datetime | None = field(default=None, compare=False)
+    """When tags, alternative text, rating or status last changed; None where they have not changed
+    since the image was added. It is no fact of the image, so that it is not compared."""
 
     @property
     def is_replaceable(self) -> bool:

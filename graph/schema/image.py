@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self, TypeAlias
 import strawberry
 from graphql import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-from domain.entities import filters, images
+from domain.entities import filters, images, places
 from domain.entities.filters import Orientation, SortField
 from domain.entities.images import ImageStatus
 from domain.entities.listing import Sort
@@ -160,6 +160,9 @@ class ImageFields:
     exif: Exif | None = strawberry.field(description="Null when the file has no EXIF metadata.")
     created_at: datetime
     """When the image was added to the library."""
+    updated_at: datetime
+    """When the tags, the alternative text, the rating or the status last changed. Equal to
+    `createdAt` where they have not changed since."""
     deleted_at: datetime | None = strawberry.field(
         description="When the image was moved into the trash. Null for an image of the library."
     )
@@ -184,6 +187,7 @@ class ImageFields:
             tags=list(image.tags),
             exif=Exif.of(image.exif) if image.exif else None,
             created_at=image.created_at,
+            updated_at=image.updated_at or image.created_at,
             deleted_at=image.deleted_at,
             image=image,
         )
@@ -279,6 +283,27 @@ class GeoNear:
 
 
 @strawberry.input
+class GeoBox:
+    """A part of a map, its edges included. It crosses the date line where east is less than west.
+
+    Longitudes may be up to 540, as of a map that was dragged over the date line.
+    """
+
+    north: float
+    """The latitude in degrees of the northern edge, -90 to 90."""
+    south: float
+    """The latitude in degrees of the southern edge, -90 to `north`."""
+    east: float
+    """The longitude in degrees of the eastern edge."""
+    west: float
+    """The longitude in degrees of the western edge."""
+
+    def to_domain(self) -> places.GeoBox:
+        """Convert to a box of the domain. Raises InvalidArgument."""
+        return places.GeoBox(self.north, self.south, self.east, self.west)
+
+
+@strawberry.input
 class ImageFilter:
     """Conditions that must all hold. An omitted condition and null are no condition."""
 
@@ -292,6 +317,8 @@ class ImageFilter:
     """One of these models, as the cameras wrote them. At most 1,000."""
     near: GeoNear | None = strawberry.UNSET
     """Taken near a place. Images without a place do not match."""
+    within: GeoBox | None = strawberry.UNSET
+    """Taken inside a part of a map. Images without a place do not match."""
     has_location: bool | None = strawberry.UNSET
     """True for images with a place, false for those without."""
     tags_all: list[str] | None = strawberry.UNSET
@@ -300,6 +327,9 @@ class ImageFilter:
     """The image has one of these tags at least. An empty list matches nothing. At most 1,000."""
     tags_none: list[str] | None = strawberry.UNSET
     """The image has none of these tags. At most 1,000."""
+    filename: str | None = strawberry.UNSET
+    """The whole file name, with the same capitals. `*` stands for any characters, as in
+    IMG_*.HEIC."""
     keywords: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=(

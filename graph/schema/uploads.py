@@ -43,11 +43,20 @@ class UploadedImage:
     is_duplicate: bool = strawberry.field(
         description="True when the library already had an image with the same bytes: this image."
     )
+    added_tags: list[str]
+    """The tags that this upload added to the image. Of a duplicate, those that it lacked."""
+    was_restored: bool
+    """True when the image was in the trash, and this upload restored it."""
 
     @classmethod
     def of(cls, uploaded: uploads.UploadedImage) -> "UploadedImage":
         """Convert an uploaded image of the domain."""
-        return cls(image=Image.of(uploaded.image), is_duplicate=uploaded.is_duplicate)
+        return cls(
+            image=Image.of(uploaded.image),
+            is_duplicate=uploaded.is_duplicate,
+            added_tags=list(uploaded.added_tags),
+            was_restored=uploaded.was_restored,
+        )
 
 
 @strawberry.type

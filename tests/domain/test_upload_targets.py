@@ -105,7 +105,8 @@ async def test_an_announced_file_that_exists_gets_its_image_in_place_of_a_form(
     offer = await offered(use_cases, announced(sha256=digest(DATA)))
     assert (offer.existing, offer.form) == (known.image, None)
     outcome = await completed(use_cases, offer.target.id, tags=("sea",))
-    assert outcome == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
+    tagged = replace(known.image, tags=("sea",))
+    assert outcome == UploadedImage(tagged, is_duplicate=True, added_tags=("sea",))
 
 
 async def test_a_hundred_files_are_announced_at_once_and_no_more(
@@ -160,7 +161,8 @@ async def test_completing_a_target_again_returns_the_same_image_and_reads_no_fil
     # The policy of a bucket lets it be sent again.
     staging.put(target_id, b"something else")
     again = await completed(use_cases, target_id, tags=("again",))
-    assert again == UploadedImage(replace(first.image, tags=("again",)), is_duplicate=False)
+    tagged = replace(first.image, tags=("again",))
+    assert again == UploadedImage(tagged, is_duplicate=False, added_tags=("again",))
 
 
 async def test_concurrent_and_repeated_completions_of_a_target_make_one_image(

@@ -85,10 +85,14 @@ ADDED = {
     for place in (
         *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
         *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
-        "Image.availableUrl",
+        *("Image.availableUrl", "Image.updatedAt", "ImageFacets.places"),
+        *("ImageFilter.filename", "ImageFilter.within"),
+        *("UploadedImage.addedTags", "UploadedImage.wasRestored"),
     )
 } | {
     "ImageSortField.RATING",
+    "GeoBox is None in the target",
+    "PlaceCluster is None in the target",
     "RestoreImagesInput is None in the target",
     "RestoreImagesPayload is None in the target",
 }
@@ -181,7 +185,7 @@ def test_the_types_of_searches_equal_the_target(name: str) -> None:
     served = build_schema(PRINTED.read_text())
     wanted, type_ = target.type_map[name], served.type_map[name]
     assert [] == list(missing_parts(name, wanted, served))
-    assert [] == list(contradictions(name, type_, wanted))
+    assert set() == set(contradictions(name, type_, wanted)) - ADDED
 
 
 def contradictions(name: str, type_: GraphQLNamedType, wanted: object) -> Iterator[str]:

@@ -94,7 +94,7 @@ class PlaceRequest:
     @property
     def cell_degrees(self) -> float:
         """The width and the height of a cell."""
-        return _TURN / 2**self.precision
+        return math.ldexp(_TURN, -self.precision)
 
 
 @dataclass(frozen=True, slots=True)

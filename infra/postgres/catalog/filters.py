@@ -66,7 +66,7 @@ def _text_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
     if criteria.filename is not None:
         yield _is_named(criteria.filename)
     if criteria.keywords is not None:
-        query = func.websearch_to_tsquery("simple", _split_words(criteria.keywords))
+        query = func.image_query(_split_words(criteria.keywords))
         yield WORDS.op("@@", is_comparison=True)(query)
 
 

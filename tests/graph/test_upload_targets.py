@@ -128,7 +128,8 @@ async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: Fa
     uuid = uuid_of(first["id"], location=("id",), kind=UPLOAD_TARGET)
     assert f"http://pictures.test/uploads/{uuid}" == first["url"]
     assert first["existing"] is None
-    assert backend.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
+    expires_at = backend.targets.kept[uuid].expires_at
+    assert expires_at.isoformat(timespec="milliseconds") == first["expiresAt"]
     assert first["id"] != second["id"]
 
 

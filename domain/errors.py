@@ -76,6 +76,10 @@ class ImageNotFound(Refusal):
     """No image has this id."""
 
 
+class ImageProcessing(Refusal):
+    """The image is still PROCESSING: this variant of it is not made yet. A later retry succeeds."""
+
+
 class SearchExpired(Refusal):
     """The results of a search are no longer kept."""
 

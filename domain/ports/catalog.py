@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from domain.entities.images import Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Page, Sort, Window
     from domain.entities.near_duplicates import Collapse, DuplicatePair
+    from domain.entities.places import PlaceCluster, PlaceRequest
     from domain.entities.searches import KeptSearch
 
 
@@ -63,6 +64,13 @@ class Catalog(Protocol):
 
         Images in the trash are deleted as well.
         """
+
+
+class Places(Protocol):
+    """The places where the images of the catalog were taken."""
+
+    async def clusters(self, selection: Selection, request: PlaceRequest) -> Sequence[PlaceCluster]:
+        """Return the fullest cells of a grid, ties from south to north, then from west to east."""
 
 
 class LibraryIdentity(Protocol):

@@ -23,9 +23,13 @@ class PageInfo:
     """The cursors of a page's ends, and whether there are pages before and after it."""
 
     has_next_page: bool
+    """Whether there is a page after this one."""
     has_previous_page: bool
+    """Whether there is a page before this one."""
     start_cursor: str | None
+    """The cursor of the first edge; null on an empty page."""
     end_cursor: str | None
+    """The cursor of the last edge, for `after`; null on an empty page."""
 
     @classmethod
     def of(cls, cursors: Sequence[str], *, has_next: bool, has_previous: bool) -> "PageInfo":

@@ -94,10 +94,11 @@ class Trash(Protocol):
         on. Unknown ids, and images that were deleted before, are left out.
         """
 
-    async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+    async def restore(self, ids: Sequence[UUID], *, are_copied: bool = False) -> dict[UUID, Image]:
         """Move images out of the trash, and return them by id. Other ids are left out.
 
-        A model that has no embedding of an image gets a task.
+        A model that has no embedding of an image gets a task. ``are_copied`` notes at the same time
+        that storage has the originals now.
         """
 
     async def delete_expired(self, before: datetime, *, limit: int) -> Sequence[UUID]:

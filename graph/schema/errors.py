@@ -46,9 +46,7 @@ def code_of(refusal: Refusal) -> ErrorCode | None:
 
 def log_outage(outage: errors.Unavailable, *, request_id: str) -> None:
     """Log an outage in one line, with its cause."""
-    cause = outage.__cause__
-    reason = f" ({type(cause).__name__}: {cause})" if cause else ""
-    logger.warning("request %s: %s%s", request_id, outage, reason)
+    logger.warning("request %s: %s", request_id, outage.with_cause)
 
 
 def argument_of(location: Location) -> str:

@@ -143,7 +143,7 @@ def test_towers_run_in_few_shapes_which_do_not_change_the_embeddings(
         for _ in range(20)
     ]
     for batch in [*([text] for text in batches[0]), *batches]:
-        assert np.allclose(engine.encode_texts(batch), torch.encode_texts(batch), atol=1e-4)
+        assert np.allclose(engine.encode_texts(batch), torch.encode_texts(batch), atol=1e-3)
     context_length = engine.facts.tokens.context_length
     # Powers of two, of 8 tokens and more.
     assert {size for size, _ in texts.shapes} <= {1, 2, 4, 8, 16, 32}
@@ -152,7 +152,7 @@ def test_towers_run_in_few_shapes_which_do_not_change_the_embeddings(
     inputs = [engine.preprocess(picture) for picture in probes.pictures()] * 2
     expected = torch.encode_images([torch.preprocess(each) for each in probes.pictures()]) * 2
     for size in range(1, 5):
-        assert np.allclose(expected[:size], engine.encode_images(inputs[:size]), atol=1e-4)
+        assert np.allclose(expected[:size], engine.encode_images(inputs[:size]), atol=1e-3)
     assert {shape[0] for shape in images.shapes} == {1, 2, 4}
 
 
@@ -305,7 +305,7 @@ def test_a_conversion_that_computes_something_else_is_not_kept(
 ) -> None:
     folder = str(small_clip(tmp_path / "model"))
     monkeypatch.setattr(openvino_engine, "MIN_COSINE", 1.1)
-    with pytest.raises(Misconfigured, match=r"its conversion fails .* cosine of 1\.000"):
+    with pytest.raises(Misconfigured, match=r"its conversion fails .* cosine of 1\.0000"):
         load(folder, options_with(tmp_path / "cache", engine="openvino"))
     assert [] == [*(tmp_path / "cache").iterdir()]
 

@@ -112,7 +112,7 @@ def _copy_calibration(checkpoint: Path, target: Path) -> None:
 def _quantise_tower(nncf: Any, source: Path, target: Path, inputs: list[Any]) -> None:  # noqa: ANN401 - nncf has no types
     openvino = import_openvino()
     model = openvino.Core().read_model(source)
-    # It draws progress bars, also where nobody sees them.
+    # It draws progress bars, also where the output is a file.
     with redirect_stdout(io.StringIO()):
         quantised = nncf.quantize(
             model,

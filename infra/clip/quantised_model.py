@@ -22,7 +22,7 @@ MARK = "+int8@"
 DIGEST_LENGTH = 16
 """In hexadecimal digits."""
 
-MIN_COSINE = 0.99
+MIN_QUANTISED_COSINE = 0.99
 """Of the embeddings of a quantised model with those that it had where it was made. Processors
 round differently."""
 
@@ -48,8 +48,8 @@ class QuantisedKey:
         towers = [Path(tower) for tower in (TEXT_TOWER, IMAGE_TOWER)]
         weights = [tower.with_suffix(".bin") for tower in towers]
         digest = hashlib.sha256()
-        for name in (*towers, *weights, tokens.file):
-            with (folder / name).open("rb") as file:
+        for path in (*towers, *weights, Path(tokens.file)):
+            with (folder / path).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return cls(digest.hexdigest()[:DIGEST_LENGTH])
 
@@ -101,6 +101,6 @@ def _load(
 ) -> tuple[EmbeddingModel, OpenVinoEngine]:
     if QuantisedKey.of_files(folder) != key:
         raise DamagedError(f"the files in {folder} have changed")
-    engine = compiler.compile(folder, min_cosine=MIN_COSINE)
+    engine = compiler.compile(folder, min_cosine=MIN_QUANTISED_COSINE)
     facts, calibration = engine.facts, read_calibration(str(folder))
     return EmbeddingModel(name, facts.dimensions, facts.logit_scale, calibration), engine

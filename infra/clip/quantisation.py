@@ -14,7 +14,7 @@ import numpy as np
 
 from domain.errors import Misconfigured
 from infra.clip import probes
-from infra.clip.converted_model import FACTS_FILE, IMAGE_TOWER, Probes
+from infra.clip.converted_model import FACTS_FILE, IMAGE_TOWER, Facts, Probes
 from infra.clip.engine import NotRunnableError
 from infra.clip.model_files import CALIBRATION_FILE, find_files
 from infra.clip.nncf_library import import_nncf
@@ -81,15 +81,17 @@ def quantise(
             "PICTOGRAPH_MODEL_CACHE to a folder that can be written, and PICTOGRAPH_ENGINE to auto."
         )
     original = compiler.compile(source)
-    inputs = [original.preprocess(picture).tensors for picture in pictures]
-    count = min(MAX_CALIBRATION_PICTURES, len(inputs) // 2)
+    count = min(MAX_CALIBRATION_PICTURES, len(pictures) // 2)
+    inputs = [original.preprocess(picture).tensors for picture in pictures[:count]]
     with TemporaryDirectory() as temporary:
         target = Path(temporary, "model")
         shutil.copytree(source, target)
         _copy_calibration(files.folder, target)
-        _quantise_tower(nncf, source / IMAGE_TOWER, target / IMAGE_TOWER, inputs[:count])
+        _quantise_tower(nncf, source / IMAGE_TOWER, target / IMAGE_TOWER, inputs)
+        _write_facts(original.facts, target)
         quantised = compiler.open(target)
-        _write_facts(quantised, target)
+        # Its own embeddings, which other machines have to compute.
+        _write_facts(replace(original.facts, probes=Probes(*probes.embed(quantised))), target)
         key = QuantisedKey.of_files(target)
         with cache.writing(key) as folder:
             shutil.copytree(target, folder, dirs_exist_ok=True)
@@ -124,10 +126,10 @@ def _quantise_tower(nncf: Any, source: Path, target: Path, inputs: list[Any]) ->
     openvino.save_model(quantised, target, compress_to_fp16=True)
 
 
-def _write_facts(engine: OpenVinoEngine, folder: Path) -> None:
-    """Write what the model is, with its own embeddings, which other machines have to compute."""
+def _write_facts(facts: Facts, folder: Path) -> None:
+    """Write what the model is, in place of what the folder had."""
     (folder / FACTS_FILE).unlink()
-    replace(engine.facts, probes=Probes(*probes.embed(engine))).write(folder)
+    facts.write(folder)
 
 
 def _cost(

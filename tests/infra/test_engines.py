@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from infra.clip.engine import Precision
+
 ENCODE = """
 import asyncio, sys
 from pathlib import Path
@@ -482,6 +484,26 @@ def test_the_bundled_model_can_be_converted(tmp_path: Path) -> None:
     assert "OpenVINO on the CPU in float32" == (
         load(str(MODEL), options_with(tmp_path, engine="openvino"))[1].description
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "auto"])
+def test_the_bundled_model_is_as_its_checkpoint_in_float32(dtype: Precision) -> None:
+    _, engine = load(str(MODEL), engine_options("openvino", dtype=dtype))
+    _, torch = load(str(MODEL), engine_options("torch", device="cpu", dtype="float32"))
+    for left, right in zip(probes.embed(engine), probes.embed(torch), strict=True):
+        assert probes.lowest_cosine(left, right) > 0.999
+
+
+def test_pages_of_the_weights_are_released_and_read_again(tmp_path: Path) -> None:
+    folder = str(small_clip(tmp_path / "model"))
+    _, engine = load(folder, options_with(tmp_path / "cache"))
+    assert isinstance(engine, OpenVinoEngine)
+    before = engine.encode_texts(["snow"])
+    for weights in engine.weights:
+        weights.release()
+    assert np.allclose(before, engine.encode_texts(["snow"]), atol=1e-6)
+    # Another shape, which OpenVINO compiles now.
+    assert 8 == len(engine.encode_texts(["a red boat on the sea"] * 8))
 
 
 SHORTAGE = """

@@ -103,7 +103,7 @@ def _compiler() -> Compiler:
     try:
         return Compiler.create("auto", 0)
     except NotRunnableError as reason:
-        raise Misconfigured(f"A model is quantised for OpenVINO alone, but {reason}.") from reason
+        raise Misconfigured(f"Models are quantised for OpenVINO only, and {reason}.") from reason
 
 
 def _copy_calibration(checkpoint: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.entities.images import Variant
+from domain.use_cases.library.walk import every_image
 from domain.use_cases.models.sample_pictures import SamplePictures
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
@@ -54,7 +55,7 @@ async def test_pictures_that_cannot_be_read_are_left_out(
     sample: SamplePictures, use_cases: UseCases, library: LibraryWithTasks
 ) -> None:
     await fill(use_cases, 3)
-    first, second, _ = library.catalog.images
-    await library.storage.delete([Variant.ORIGINAL.key_of(first)])
-    await library.storage.write(Variant.ORIGINAL.key_of(second), b"?", content_type="image/png")
+    missing, damaged, _ = [image.id async for image in every_image(library.catalog)]
+    await library.storage.delete([Variant.ORIGINAL.key_of(missing)])
+    await library.storage.write(Variant.ORIGINAL.key_of(damaged), b"?", content_type="image/png")
     assert 1 == len(await sample(5, FakeImaging()))

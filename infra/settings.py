@@ -6,7 +6,7 @@ import difflib
 import ipaddress
 import os
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads annotations at run time
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.errors import Misconfigured
+from infra.data_folder import default_data_folder
 
 ENV_PREFIX = "PICTOGRAPH_"
 MEBIBYTE = 1 << 20
@@ -80,7 +81,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        Path("pictograph-data"), description="Folder of the embedded PostgreSQL and of files."
+        default_factory=default_data_folder,
+        description="Folder of the embedded PostgreSQL and of files; unset, the user's own.",
     )
     database_url: SecretStr | None = Field(
         None, description="`postgresql://user:password@host/name`; unset, an embedded PostgreSQL."

@@ -40,9 +40,6 @@ HEALTH_SECONDS = 4.0
 S3_ATTEMPTS_IN_DEADLINE = 3
 """How many attempts without a response fit into the time limit of a call to the store."""
 
-LIBRARY_FOLDERS = ("files", "postgres", "uploads")
-"""The folders of the library in its data folder."""
-
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
@@ -164,6 +161,7 @@ def files_folder(settings: Settings) -> Path:
 @asynccontextmanager
 async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocations]:
     """Open folders and buckets to import from. The library's own storage is refused."""
+    from infra.data_folder import LIBRARY_FOLDERS
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
     from infra.locations import S3_SCHEME, location_of

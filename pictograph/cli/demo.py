@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -20,8 +19,10 @@ from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
 from infra.clip.model_files import weights_digest
+from infra.data_folder import default_data_folder
 from infra.settings import read_settings
 from pictograph import app
+from pictograph.cli.libraries import say_which_library
 from postcards import MODEL
 from postcards.metadata import PostcardMetadata
 from postcards.renderer_pool import RendererPool
@@ -29,13 +30,14 @@ from postcards.scenes import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from uuid import UUID
 
     from rich.console import Console
 
     from domain import UseCases
+    from infra.settings import Settings
 
-DEMO_DATA_DIR = Path("pictograph-data")
 POSTCARD_TAG = "postcard"
 RENDERER_PROCESSES = 2
 POSTCARD_BATCH_SIZE = 50
@@ -51,12 +53,13 @@ EXAMPLE_SEARCHES = (
 async def serve(out: Console, *, postcards: int) -> None:
     """Serve a library of its own until cancelled, and import the postcards meanwhile."""
     key = new_key()
-    # Other weights get another library, since their embeddings cannot be compared.
-    folder = DEMO_DATA_DIR / f"postcards-{weights_digest(MODEL)}"
+    folder = _folder(read_settings())
     # The demo must not change a database or bucket that the environment names.
     settings = read_settings(
         data_dir=folder, model=str(MODEL), api_key=key, database_url=None, s3_bucket=None
     )
+
+    say_which_library(settings)
 
     def ready(url: str) -> None:
         searches = "\n".join(f"  {query}" for query in EXAMPLE_SEARCHES)
@@ -100,6 +103,14 @@ openai/clip-vit-base-patch32.
             )
 
     await app.serve(settings, ready=ready, background=import_in_background)
+
+
+def _folder(settings: Settings) -> Path:
+    """Return the data folder of the demo's library, which is in the data folder of the settings."""
+    # Other weights get another library, since their embeddings cannot be compared.
+    name = f"postcards-{weights_digest(MODEL)}"
+    is_given = "data_dir" in settings.model_fields_set
+    return (settings.data_dir if is_given else default_data_folder([name])) / name
 
 
 async def import_postcards(

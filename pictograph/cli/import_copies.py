@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import Refusal
-from pictograph import app
 from pictograph.cli.console import err, out
+from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.local_files import uploads_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) ->
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    async with app.open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph:
         with Progress(*columns, console=err) as progress:
             task = progress.add_task("", total=len(uploads))
             async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):

@@ -13,10 +13,10 @@ from domain.errors import Misconfigured
 from domain.use_cases.imports.forget_missing import MissingReport
 from infra.filesystem.manifest import read_manifest
 from infra.locations import root_of
-from pictograph import app
 from pictograph.cli.console import err, run, settings_of
 from pictograph.cli.import_copies import import_copies
 from pictograph.cli.import_report import ImportProgress, report, report_dry_run
+from pictograph.cli.libraries import open_pictograph
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -91,7 +91,7 @@ async def _import(  # noqa: PLR0913 - each is an option
     even_everything: bool,
 ) -> None:
     root = None if place is None else await asyncio.to_thread(root_of, place)
-    async with app.open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
         with ImportProgress(err) as progress:
             if root is not None:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from domain.entities.keys import Scope
 from domain.errors import InvalidArgument
-from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.libraries import open_library
 from pictograph.cli.tables import UUID_WIDTH
 
 keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
@@ -28,7 +28,7 @@ def create_key(
     """Create a key, and print it. It cannot be shown again."""
 
     async def create() -> str:
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             return (await library.issue_key(name, scope))[0]
 
     typer.echo(run(create()))
@@ -41,7 +41,7 @@ def list_keys() -> None:
 
     async def list_rows() -> Table:
         table = Table("Name", "Scopes", "Created", "Revoked", Column("Id", min_width=UUID_WIDTH))
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             for key in await library.list_keys():
                 table.add_row(
                     Text(key.name),
@@ -62,7 +62,7 @@ def revoke_key(
     """Revoke a key. It cannot be restored."""
 
     async def revoke() -> bool:
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             return await library.revoke_key(key_id)
 
     if not run(revoke()):

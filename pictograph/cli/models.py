@@ -12,9 +12,9 @@ from rich.text import Text
 
 from domain.entities.models import ModelState
 from domain.errors import InvalidArgument
-from pictograph import app
 from pictograph.adapters import open_encoder, source_of
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.libraries import open_library, open_pictograph
 from pictograph.cli.model_tables import compare_results, status_table
 from pictograph.cli.tables import shows_pictures
 
@@ -47,7 +47,7 @@ def add_model(
         with err.status("Loading the model"):
             async with open_encoder(settings, name) as encoder:
                 model = encoder.model
-        async with app.open_library(settings) as library:
+        async with open_library(settings) as library:
             return await library.models.add(model, source_of(name))
 
     added = run(add())
@@ -71,7 +71,7 @@ def show_models(
 
 
 async def _show_statuses(settings: Settings, *, watch: bool) -> None:
-    async with app.open_library(settings) as library:
+    async with open_library(settings) as library:
         statuses = await library.models.list_statuses()
         if not watch:
             out.print(status_table(statuses), crop=False)
@@ -100,7 +100,7 @@ def compare_models(
 
 async def _compare(settings: Settings, texts: list[str], against: str, *, first: int) -> None:
     with err.status("Loading the models"):
-        async with app.open_pictograph(settings) as pictograph:
+        async with open_pictograph(settings) as pictograph:
             other = await pictograph.library.models.find(against)
             loaded_models = pictograph.loaded_models
             pair = loaded_models.active(), await loaded_models.load(other)
@@ -120,7 +120,7 @@ def promote_model(name: Name, even_incomplete: EvenIncomplete = False) -> None:
     """Make a model active that is ready. The one before stays ready."""
 
     async def promote() -> StoredModel:
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             return await library.models.promote(name, force=even_incomplete)
 
     _print(f"{run(promote()).name} is active now; `pictograph models rollback` takes that back.")
@@ -131,7 +131,7 @@ def roll_back_model(even_incomplete: EvenIncomplete = False) -> None:
     """Make the model active again that was active before."""
 
     async def roll_back() -> StoredModel:
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             return await library.models.roll_back(force=even_incomplete)
 
     _print(f"{run(roll_back()).name} is active again.")
@@ -142,7 +142,7 @@ def drop_model(name: Name) -> None:
     """Delete a model's embeddings and everything that was computed from them."""
 
     async def drop() -> StoredModel:
-        async with app.open_library(settings_of()) as library:
+        async with open_library(settings_of()) as library:
             with err.status("Waiting until servers have stopped using it"):
                 return await library.models.drop(name)
 

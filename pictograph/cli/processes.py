@@ -8,6 +8,7 @@ import typer
 
 from pictograph import app
 from pictograph.cli.console import out, run, settings_of
+from pictograph.cli.libraries import say_which_library
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -19,6 +20,7 @@ def serve(
 ) -> None:
     """Serve the gallery, GraphQL, GraphiQL and pictures over HTTP."""
     settings = settings_of(host=host, port=port)
+    say_which_library(settings)
     run(app.serve(settings, ready=lambda url: out.print(app.greeting(url))))
 
 
@@ -35,6 +37,8 @@ def demo(
 def worker() -> None:
     """Process the work queue. Any number of workers may run, with or without servers."""
     finished = 0
+    settings = settings_of()
+    say_which_library(settings)
     with out.status("Loading the model") as status:
 
         def ready(use_cases: UseCases) -> None:
@@ -46,4 +50,4 @@ def worker() -> None:
             finished += count
             status.update(f"{finished:,} tasks finished")
 
-        run(app.work(settings_of(), ready=ready, on_ended=on_ended))
+        run(app.work(settings, ready=ready, on_ended=on_ended))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.search_arguments import SearchArguments, with_search_options
 from pictograph.cli.search_result import search_and_render
 from pictograph.cli.tables import shows_pictures
@@ -23,7 +23,7 @@ def search(arguments: SearchArguments) -> None:
 async def _search(settings: Settings, arguments: SearchArguments) -> None:
     with arguments.naming_options(), err.status("Searching"):
         by, options = arguments.by(), arguments.options()
-        async with app.open_pictograph(settings) as pictograph:
+        async with open_pictograph(settings) as pictograph:
             result = await search_and_render(
                 pictograph.use_cases,
                 by,

@@ -29,13 +29,14 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
     command = ("demo", "--postcards", "24")
     # Neither is anybody's: the demo would not start if it looked at them.
     elsewhere: dict[str, object] = {
+        "data_dir": tmp_path,
         "database_url": "postgresql://nobody@127.0.0.1:1/none",
         "s3_bucket": "none",
     }
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         while not demo.ask(COUNT, key=None)["images"]["totalCount"]:
             time.sleep(0.1)
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         key = demo.wait_for(r"Changes need this key: (\S+)")
         for query in EXAMPLE_SEARCHES:
             assert demo.wait_for(f"({query})")
@@ -50,7 +51,7 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
         assert [first, second] == demo.ask(DELETE, key=key, ids=[first, second])["deleteImages"][
             "deletedImageIds"
         ]
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         assert demo.wait_for(r"(All postcards are in the library)")
         found = demo.ask(FIND, key=None, text=EXAMPLE_SEARCHES[1])["searchImages"]["nodes"]
         assert 23 == len(found)

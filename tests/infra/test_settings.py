@@ -20,7 +20,7 @@ def test_the_readme_lists_every_setting_with_its_default_and_description() -> No
         for name, default, description in ROW.findall(README.read_text())
     }
     assert documented == {
-        name: (_as_variable(field.default), field.description)
+        name: ("" if field.default_factory else _as_variable(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
 

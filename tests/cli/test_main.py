@@ -93,7 +93,7 @@ def test_an_unexpected_error_has_a_traceback_at_the_log_level_debug(
     [
         ("import", "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."),
         ("import photos --manifest list", "Name what to import: "),
-        ("import s3://photos --copy", "Only a folder can be copied; name it: "),
+        ("import s3://photos --copy", "Only a folder or a file can be copied; name it: "),
         ("import photos --copy --dry-run", "--copy has no dry run; leave out "),
     ],
 )

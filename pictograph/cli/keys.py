@@ -12,15 +12,19 @@ from rich.text import Text
 from domain.entities.keys import Scope
 from domain.errors import InvalidArgument
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.examples import examples_of
 from pictograph.cli.libraries import open_library
 from pictograph.cli.tables import UUID_WIDTH
 
 keys = typer.Typer(
-    help="Create, list and revoke API keys.", no_args_is_help=True, add_completion=False
+    help="Create, list and revoke API keys.",
+    no_args_is_help=True,
+    add_completion=False,
+    epilog=examples_of("keys"),
 )
 
 
-@keys.command("create")
+@keys.command("create", epilog=examples_of("keys create"))
 def create_key(
     name: Annotated[str, typer.Argument(help="Who or what uses the key.")],
     scope: Annotated[list[Scope], typer.Option(help="What the key allows. Repeatable.")] = [  # noqa: B006
@@ -37,7 +41,7 @@ def create_key(
     err.print("Store this key: it cannot be shown again.")
 
 
-@keys.command("list")
+@keys.command("list", epilog=examples_of("keys list"))
 def list_keys() -> None:
     """List all keys, without their secrets."""
 
@@ -57,7 +61,7 @@ def list_keys() -> None:
     out.print(run(list_rows()), crop=False)
 
 
-@keys.command("revoke")
+@keys.command("revoke", epilog=examples_of("keys revoke"))
 def revoke_key(
     key_id: Annotated[UUID, typer.Argument(help="The id that `pictograph keys list` shows.")],
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from infra.data_folder import EARLIER_FOLDER, user_data_folder
 from pictograph import app
 from pictograph.cli.console import err
+from pictograph.running import library_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,11 @@ async def open_pictograph(settings: Settings) -> AsyncIterator[Pictograph]:
 def say_which_library(settings: Settings) -> None:
     """Print the library of the settings on standard error. Raises Misconfigured for a bad URL."""
     err.print(
-        f"Library: {name_of(settings)}", style="dim", markup=False, highlight=False, soft_wrap=True
+        f"Library: {library_name(settings)}",
+        style="dim",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     if _is_earlier_folder(settings):
         err.print(
@@ -49,18 +54,6 @@ def say_which_library(settings: Settings) -> None:
             highlight=False,
             soft_wrap=True,
         )
-
-
-def name_of(settings: Settings) -> str:
-    """Return where a library is, without secrets: its database and its files."""
-    folder = settings.data_dir.absolute()
-    bucket = f"s3://{settings.s3_bucket}/{settings.s3_prefix}" if settings.s3_bucket else None
-    if settings.database_url is None:
-        return f"{folder}, files in {bucket}" if bucket else str(folder)
-    from infra.postgres.url import parse_url, without_secrets  # noqa: PLC0415 - slow to import
-
-    url = without_secrets(parse_url(settings.database_url.get_secret_value()))
-    return f"{url}, files in {bucket or folder / 'files'}"
 
 
 def _is_earlier_folder(settings: Settings) -> bool:

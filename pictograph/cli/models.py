@@ -14,6 +14,7 @@ from domain.entities.models import ModelState
 from domain.errors import InvalidArgument
 from pictograph.adapters import open_encoder, source_of
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.examples import examples_of
 from pictograph.cli.libraries import open_library, open_pictograph
 from pictograph.cli.model_tables import compare_results, status_table
 from pictograph.cli.tables import shows_pictures
@@ -29,6 +30,7 @@ models = typer.Typer(
     "promote.",
     no_args_is_help=True,
     add_completion=False,
+    epilog=examples_of("models"),
 )
 
 Name = Annotated[str, typer.Argument(help="Its name or the beginning of it, or its source.")]
@@ -37,7 +39,7 @@ EvenIncomplete = Annotated[
 ]
 
 
-@models.command("add")
+@models.command("add", epilog=examples_of("models add"))
 def add_model(
     name: Annotated[str, typer.Argument(help="As PICTOGRAPH_MODEL: a folder, or on the hub.")],
 ) -> None:
@@ -61,7 +63,7 @@ def add_model(
         )
 
 
-@models.command("status")
+@models.command("status", epilog=examples_of("models status"))
 def show_models(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until no model is backfilling.")
@@ -84,7 +86,7 @@ async def _show_statuses(settings: Settings, *, watch: bool) -> None:
                 live.update(status_table(statuses), refresh=True)
 
 
-@models.command("compare")
+@models.command("compare", epilog=examples_of("models compare"))
 def compare_models(
     queries: Annotated[
         list[str], typer.Argument(help="Texts; @FILE has one a line.", show_default=False)
@@ -116,7 +118,7 @@ async def _compare(settings: Settings, texts: list[str], against: str, *, first:
     _print(f"On average, {average:.0%} of the first {first} are the same (overlap@{first}).")
 
 
-@models.command("promote")
+@models.command("promote", epilog=examples_of("models promote"))
 def promote_model(name: Name, even_incomplete: EvenIncomplete = False) -> None:
     """Make a model active that is ready. The one before stays ready."""
 
@@ -127,7 +129,7 @@ def promote_model(name: Name, even_incomplete: EvenIncomplete = False) -> None:
     _print(f"{run(promote()).name} is active now; `pictograph models rollback` takes that back.")
 
 
-@models.command("rollback")
+@models.command("rollback", epilog=examples_of("models rollback"))
 def roll_back_model(even_incomplete: EvenIncomplete = False) -> None:
     """Make the model active again that was active before."""
 
@@ -138,7 +140,7 @@ def roll_back_model(even_incomplete: EvenIncomplete = False) -> None:
     _print(f"{run(roll_back()).name} is active again.")
 
 
-@models.command("drop")
+@models.command("drop", epilog=examples_of("models drop"))
 def drop_model(name: Name) -> None:
     """Delete a model's embeddings and everything that was computed from them."""
 

@@ -26,12 +26,12 @@ def serve(
 
 def demo(
     postcards: Annotated[int, typer.Option(help="How many postcards to import.", min=0)] = 600,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:
     """Serve a library of its own, with the bundled model and postcards to search."""
     from pictograph.cli.demo import serve as serve_demo  # noqa: PLC0415 - only here, and imports torch
 
-    settings_of()
-    run(serve_demo(out, postcards=postcards))
+    run(serve_demo(out, settings_of(port=port), postcards=postcards))
 
 
 def worker() -> None:

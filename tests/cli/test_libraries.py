@@ -9,7 +9,8 @@ import pytest
 from domain.errors import Misconfigured
 from infra.data_folder import default_data_folder, user_data_folder
 from infra.settings import read_settings
-from pictograph.cli.libraries import name_of, say_which_library
+from pictograph.cli.libraries import say_which_library
+from pictograph.running import library_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,9 +100,9 @@ def test_a_user_without_a_home_has_the_current_folder(
 def test_a_library_is_named_by_its_database_and_its_files(
     given: dict[str, object], name: str
 ) -> None:
-    assert name == name_of(read_settings(data_dir="/data", **given))
+    assert name == library_name(read_settings(data_dir="/data", **given))
 
 
 def test_a_url_that_is_none_of_postgresql_is_refused_before_anything_is_opened() -> None:
     with pytest.raises(Misconfigured, match="PICTOGRAPH_DATABASE_URL is for mysql"):
-        name_of(read_settings(database_url="mysql://host/name"))
+        library_name(read_settings(database_url="mysql://host/name"))

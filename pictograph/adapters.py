@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.ports import Storage
@@ -46,10 +47,14 @@ async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Connect to the configured database, or start an embedded one. It may lack migrations."""
     from infra.embedded_postgres.server import embedded_postgres
     from infra.postgres.engine import open_engine
+    from infra.postgres.url import parse_url
 
     async with AsyncExitStack() as stack:
+        url: str | URL
         if settings.database_url:
-            url = settings.database_url.get_secret_value()
+            url = parse_url(settings.database_url.get_secret_value())
+            if settings.database_password:
+                url = url.set(password=settings.database_password.get_secret_value())
         else:
             folder = settings.data_dir.absolute() / "postgres"
             url = await stack.enter_async_context(embedded_postgres(folder))

@@ -169,20 +169,22 @@ async def open_pictograph(
 
     The requests of a server (``serving``) have connections of their own, with time limits.
     """
-    from graph.http.app import create_app
-    from graph.http.body import Pace
-    from graph.http.options import HttpOptions
-    from infra.postgres.engine import check_server
-    from infra.postgres.events import PostgresEvents
-    from infra.postgres.models.models import PostgresModels
-    from infra.postgres.revision import check_current
-    from infra.postgres.searches import PostgresKeptSearches
-
     async with AsyncExitStack() as stack:
-        pictures = imaging(settings)
-        decoders = await stack.enter_async_context(_entering(pictures))
+        # First, so that a wrong setting is told before anything heavy is imported.
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+
+        from graph.http.app import create_app
+        from graph.http.body import Pace
+        from graph.http.options import HttpOptions
+        from infra.postgres.engine import check_server
+        from infra.postgres.events import PostgresEvents
+        from infra.postgres.models.models import PostgresModels
+        from infra.postgres.revision import check_current
+        from infra.postgres.searches import PostgresKeptSearches
+
+        pictures = imaging(settings)
+        decoders = await stack.enter_async_context(_entering(pictures))
         requests = health = engine
         if serving:
             requests = await stack.enter_async_context(open_engine_for_requests(settings, engine))

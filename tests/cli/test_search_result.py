@@ -154,8 +154,8 @@ async def test_json_has_the_ids_of_the_api_and_where_the_files_are(use_cases: Us
     places = places_of(read_settings(data_dir="/data"))
     answer = await search_library(use_cases, RED, SearchOptions(), first=1, places=places)
     facts = json.loads(as_json(answer, library="/data", server=None))
-    assert ("/data", None, False, 1) == tuple(
-        facts[name] for name in ("library", "server", "exact", "relevantCount")
+    assert ("/data", None, 1) == tuple(
+        facts[name] for name in ("library", "server", "relevantCount")
     )
     [red] = facts["pictures"]
     image = answer.pictures[0].image

@@ -96,7 +96,7 @@ def _facts(picture: FoundPicture) -> dict[str, object]:
         "path": picture.path,
         "url": picture.url,
         "relevance": round(picture.relevance, 4),
-        "band": band_of(picture.relevance).value,
+        "band": band_of(picture.relevance).name,
         "score": round(picture.score, 4),
         "width": image.width,
         "height": image.height,

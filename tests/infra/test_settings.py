@@ -69,7 +69,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("DECODE_SECONDS", "0", "“0” is too small; a number above 0 is accepted."),
         ("DECODE_SECONDS", "x", "“x” is no number, such as 2.5."),
         ("PUBLIC_READING", "maybe", "“maybe” is neither true nor false."),
-        ("ENGINE", "jax", "“jax” is none of 'auto', 'openvino' or 'torch'."),
+        ("ENGINE", "jax", "“jax” is not one of 'auto', 'openvino' or 'torch'."),
         ("PUBLIC_URL", "host", "“host” is no URL; write it as http://host:port or https://host."),
         ("CORS_ORIGINS", "*", "“*” is no origin; write it as https://app.example.org."),
         ("CORS_ORIGINS", "https://a.org/", "“https://a.org/” is no origin"),

@@ -45,13 +45,13 @@ query Search(
 }
 """
 
-REFUSALS = {
+CALLERS_ERRORS = {
     *("BAD_USER_INPUT", "NOT_FOUND", "UNSUPPORTED_FORMAT", "TOO_LARGE", "TOO_MANY_PIXELS"),
     "INVALID_CONTENT",
 }
 """Codes of errors that are the caller's to correct. After others, another way may succeed."""
 
-UPLOAD_REFUSALS = REFUSALS - {"BAD_USER_INPUT", "NOT_FOUND"}
+UPLOAD_ERRORS = CALLERS_ERRORS - {"BAD_USER_INPUT", "NOT_FOUND"}
 
 
 class ServerFailed(Exception):  # noqa: N818 - named for what it says
@@ -83,9 +83,9 @@ class ServerClient:
         answer = await self._post(variables)
         for error in answer.get("errors", ()):
             extensions = error.get("extensions") or {}
-            if extensions.get("code") in UPLOAD_REFUSALS:
+            if extensions.get("code") in UPLOAD_ERRORS:
                 raise UploadRefused((), error["message"])
-            if extensions.get("code") in REFUSALS:
+            if extensions.get("code") in CALLERS_ERRORS:
                 raise InvalidArgument(_location_of(extensions.get("argument")), error["message"])
             raise ServerFailed(error.get("message"))
         data = answer.get("data")

@@ -314,6 +314,7 @@ class LibraryUseCases:
     issue_key: IssueKey
     list_keys: ListKeys
     revoke_key: RevokeKey
+    get: GetImages
     check: CheckLibrary
     restore_tasks: RestoreTasks
     claim_storage: ClaimStorage
@@ -338,6 +339,7 @@ def build_library_use_cases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
+        get=GetImages(on.catalog),
         restore_tasks=RestoreTasks(on.repair_queue),
         check=CheckLibrary(
             on.catalog,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.ports import Storage
@@ -41,19 +42,20 @@ HEALTH_SECONDS = 4.0
 S3_ATTEMPTS_IN_DEADLINE = 3
 """How many attempts without a response fit into the time limit of a call to the store."""
 
-LIBRARY_FOLDERS = ("files", "postgres", "uploads")
-"""The folders of the library in its data folder."""
-
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Connect to the configured database, or start an embedded one. It may lack migrations."""
     from infra.embedded_postgres.server import embedded_postgres
     from infra.postgres.engine import open_engine
+    from infra.postgres.url import parse_url
 
     async with AsyncExitStack() as stack:
+        url: str | URL
         if settings.database_url:
-            url = settings.database_url.get_secret_value()
+            url = parse_url(settings.database_url.get_secret_value())
+            if settings.database_password:
+                url = url.set(password=settings.database_password.get_secret_value())
         else:
             folder = settings.data_dir.absolute() / "postgres"
             url = await stack.enter_async_context(embedded_postgres(folder))
@@ -165,6 +167,7 @@ def files_folder(settings: Settings) -> Path:
 @asynccontextmanager
 async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocations]:
     """Open folders and buckets to import from. The library's own storage is refused."""
+    from infra.data_folder import LIBRARY_FOLDERS
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
     from infra.locations import S3_SCHEME, location_of

@@ -34,8 +34,10 @@ from pictograph.adapters import (
     staging_for,
 )
 from pictograph.composition import Shared, utc_now
+from pictograph.running import recording
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -167,20 +169,22 @@ async def open_pictograph(
 
     The requests of a server (``serving``) have connections of their own, with time limits.
     """
-    from graph.http.app import create_app
-    from graph.http.body import Pace
-    from graph.http.options import HttpOptions
-    from infra.postgres.engine import check_server
-    from infra.postgres.events import PostgresEvents
-    from infra.postgres.models.models import PostgresModels
-    from infra.postgres.revision import check_current
-    from infra.postgres.searches import PostgresKeptSearches
-
     async with AsyncExitStack() as stack:
-        pictures = imaging(settings)
-        decoders = await stack.enter_async_context(_entering(pictures))
+        # First, so that a wrong setting is told before anything heavy is imported.
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+
+        from graph.http.app import create_app
+        from graph.http.body import Pace
+        from graph.http.options import HttpOptions
+        from infra.postgres.engine import check_server
+        from infra.postgres.events import PostgresEvents
+        from infra.postgres.models.models import PostgresModels
+        from infra.postgres.revision import check_current
+        from infra.postgres.searches import PostgresKeptSearches
+
+        pictures = imaging(settings)
+        decoders = await stack.enter_async_context(_entering(pictures))
         requests = health = engine
         if serving:
             requests = await stack.enter_async_context(open_engine_for_requests(settings, engine))
@@ -192,6 +196,11 @@ async def open_pictograph(
         )
         library = _library(settings, engine, storage, external_files)
         await library.claim_storage()
+        if settings.listens_beyond_loopback and not await _has_key(settings, library):
+            raise Misconfigured(
+                f"A server on {settings.host} can be reached by other machines, and there is no "
+                "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
+            )
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
                 PostgresModels(engine),
@@ -201,11 +210,6 @@ async def open_pictograph(
             )
         )
         await asyncio.shield(decoders)
-        if settings.listens_beyond_loopback and not await _has_key(settings, library):
-            raise Misconfigured(
-                f"A server on {settings.host} can be reached by other machines, and there is no "
-                "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
-            )
         yield Pictograph(
             library,
             loaded_models,
@@ -273,8 +277,6 @@ async def serve(
     ``ready`` gets the address once requests are answered. ``background`` runs from then on.
     """
     from graph.http import server
-    from graph.http.body import Pace
-    from graph.http.protocol import ConnectionLimits
 
     if settings.listens_beyond_loopback and not settings.public_url:
         logger.warning(
@@ -282,6 +284,23 @@ async def serve(
             "PICTOGRAPH_ALLOWED_HOSTS adds hosts",
             ", ".join(("localhost", *settings.host_names)),
         )
+    # Bound first: a port that is taken is told before a model is loaded.
+    with server.bind(settings.host, settings.port) as listening, recording(settings) as record:
+        await _serve(settings, listening, record, ready=ready, background=background)
+
+
+async def _serve(
+    settings: Settings,
+    listening: socket.socket,
+    record: Callable[[str], None],
+    *,
+    ready: Callable[[str], None],
+    background: Callable[[UseCases], Coroutine[None, None, None]] | None,
+) -> None:
+    from graph.http import server
+    from graph.http.body import Pace
+    from graph.http.protocol import ConnectionLimits
+
     async with open_pictograph(settings, serving=True) as pictograph:
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
@@ -298,23 +317,23 @@ async def serve(
 
         def started(url: str) -> None:
             _exempt_from_collection()
+            record(url)
             ready(url)
 
-        with server.bind(settings.host, settings.port) as listening:
-            await server.serve(
-                pictograph.http,
-                listening,
-                log_level=settings.log_level,
-                limits=ConnectionLimits(
-                    settings.max_connections,
-                    Pace(min_bytes_per_second=settings.min_bytes_per_second),
-                ),
-                drain_seconds=settings.drain_seconds,
-                ready=started,
-                draining=pictograph.http.state.draining.set,
-                stopping=pictograph.http.state.stopping.set,
-                background=tasks,
-            )
+        await server.serve(
+            pictograph.http,
+            listening,
+            log_level=settings.log_level,
+            limits=ConnectionLimits(
+                settings.max_connections,
+                Pace(min_bytes_per_second=settings.min_bytes_per_second),
+            ),
+            drain_seconds=settings.drain_seconds,
+            ready=started,
+            draining=pictograph.http.state.draining.set,
+            stopping=pictograph.http.state.stopping.set,
+            background=tasks,
+        )
 
 
 def _exempt_from_collection() -> None:

@@ -66,14 +66,16 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     (folder / "one.jpg").write_bytes(picture(2))
     (folder / "day 2" / "two.jpg").write_bytes(picture(3))
     (folder / "day 2" / "the same.jpg").write_bytes(picture(3))
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "broken.jpg").write_text("not a picture")
+    (folder / "notes.txt").write_text("a text")
     (folder / ".hidden" / "three.jpg").write_bytes(picture(4))
     settings = no_key | {"data_dir": tmp_path / "data"}
 
     done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
     assert "2 imported, 1 already in the library, 1 refused." in done.stdout
-    assert "notes.txt" in done.stderr
+    assert "Passed over, since they are no pictures: other files 1." in done.stdout
+    assert "broken.jpg" in done.stderr
     assert "Traceback" not in done.stderr
 
     found = run_process("search", "a sailboat", "--first", "5", settings=settings)

@@ -15,7 +15,9 @@ from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
 from pictograph.cli.tables import UUID_WIDTH
 
-keys = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+keys = typer.Typer(
+    help="Create, list and revoke API keys.", no_args_is_help=True, add_completion=False
+)
 
 
 @keys.command("create")

@@ -28,6 +28,7 @@ models = typer.Typer(
     help="Change the model of a library while it is in use: add, wait until ready, compare, "
     "promote.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 Name = Annotated[str, typer.Argument(help="Its name or the beginning of it, or its source.")]

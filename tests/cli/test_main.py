@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
 import sys
 
 import pytest
@@ -64,6 +66,38 @@ def test_every_command_refuses_an_invalid_setting_in_one_line(
 def test_every_command_that_reads_the_settings_is_tested() -> None:
     names = set(get_command(cli).commands)  # type: ignore[attr-defined]  # it is a group
     assert names == {command.split()[0] for command in COMMANDS} | {"export-schema"}
+
+
+def test_the_list_of_commands_describes_each_as_its_own_help_does() -> None:
+    commands = get_command(cli).commands  # type: ignore[attr-defined]  # it is a group
+    for name, command in commands.items():
+        own = get_command(command.callback())
+        assert (name, inspect.cleandoc(own.help or "")) == (name, command.help)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["serv"], 2), (["--verbos"], 2), ([], 2)]
+)
+def test_the_help_and_mistyped_commands_import_no_command(words: list[str], status: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pictograph", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status == ended.returncode
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "pictograph.cli.main" in imported
+    assert not {"domain", "pictograph.app", "pictograph.cli.console", "numpy"} & imported
+
+
+def test_groups_and_their_commands_are_imported_when_they_are_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(monkeypatch, "keys", "create", "--help")
+    assert "Usage: pictograph keys create" in capsys.readouterr().out
+    assert 2 == run(monkeypatch, "keys", "creat")
+    assert "Did you mean 'create'?" in capsys.readouterr().err
 
 
 def test_an_unexpected_error_is_one_line_that_names_the_setting_for_details(

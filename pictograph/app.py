@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from pictograph.adapters import (
     open_tables,
     staging_for,
 )
+from pictograph.collection import exempt_what_stays
 from pictograph.composition import Shared, utc_now
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ async def serve(
         ]
 
         def started(url: str) -> None:
-            _exempt_from_collection()
+            exempt_what_stays()
             ready(url)
 
         with server.bind(settings.host, settings.port) as listening:
@@ -313,16 +313,6 @@ async def serve(
                 stopping=pictograph.http.state.stopping.set,
                 background=tasks,
             )
-
-
-def _exempt_from_collection() -> None:
-    """Take what the start has made out of garbage collection.
-
-    Libraries and the schema are hundreds of thousands of objects that stay. A full collection would
-    visit each of them, find nothing, and stop the event loop for up to a quarter of a second.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def _run(

@@ -137,6 +137,8 @@ class Image:
     """The place of the original; None where storage has it. Renditions are always in storage."""
     deleted_at: datetime | None = None
     """Since when the image is in the trash, where no answer shows it."""
+    lacks_large: bool = False
+    """LARGE of an imported image is still to be rendered."""
 
     @property
     def is_replaceable(self) -> bool:
@@ -148,10 +150,12 @@ class Image:
         """The variants that are in storage while the image is READY.
 
         LARGE is rendered at its first request, from an original in storage. An original elsewhere
-        may vanish.
+        may vanish: LARGE of it is rendered soon, and is kept from then on.
         """
-        of_original = Variant.ORIGINAL if self.source is None else Variant.LARGE
-        return frozenset({of_original, Variant.THUMBNAIL})
+        if self.source is None:
+            return frozenset({Variant.ORIGINAL, Variant.THUMBNAIL})
+        large = frozenset() if self.lacks_large else frozenset({Variant.LARGE})
+        return large | {Variant.THUMBNAIL}
 
     def with_picture(self, picture: Picture) -> Image:
         """Return the image as READY, with the facts of its decoded file."""

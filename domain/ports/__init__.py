@@ -8,6 +8,7 @@ from domain.ports.catalog import (
     KeptSearches,
     LibraryIdentity,
     ReadyFeed,
+    Renditions,
     Trash,
 )
 from domain.ports.encoder import EmbeddingSpace, Encoder
@@ -55,6 +56,7 @@ __all__ = [
     "Models",
     "ObjectListing",
     "ReadyFeed",
+    "Renditions",
     "RepairQueue",
     "Scrubs",
     "Staging",

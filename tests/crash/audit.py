@@ -108,7 +108,7 @@ async def _unreadable(library: Library, images: Iterable[dict[str, Any]]) -> lis
 async def _missing_of_search(library: Library, text: str, gone: set[str]) -> list[str]:
     faults = []
     for node in (await ask(library, SEARCH, text=text))["searchImages"]["nodes"]:
-        for variant in ("large", "thumbnail") if node["sha256"] in gone else VARIANTS:
+        for variant in ("thumbnail",) if node["sha256"] in gone else VARIANTS:
             response = await get(library, node[variant])
             if response.status_code != httpx.codes.OK:
                 faults.append(f"found {node['id']}, whose {variant} answers {response.status_code}")

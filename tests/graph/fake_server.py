@@ -20,6 +20,7 @@ from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.renditions import MemoryRenditions
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
@@ -86,6 +87,7 @@ class FakeBackend:
             local_staging=self.staging,
             object_listing=MemoryObjectListing(self.sources),
             ready_feed=self.catalog,
+            renditions=MemoryRenditions(self.catalog),
             searches=self.searches,
             staging=self.staging,
             storage=self.storage,

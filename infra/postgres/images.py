@@ -65,6 +65,8 @@ class ImageRow(SQLModel, table=True):
     ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     deleted_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     """Since when the image is in the trash."""
+    updated_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    """Set by a trigger when tags, alternative text, rating or status change."""
     is_missing: bool = Field(
         default=False, sa_column=Column(Boolean, server_default=false(), nullable=False)
     )
@@ -142,6 +144,7 @@ def image_row(image: Image) -> ImageRow:
         source_version=image.source.version if image.source else None,
         deleted_at=image.deleted_at,
         lacks_large=image.lacks_large,
+        updated_at=image.updated_at,
     )
 
 
@@ -174,6 +177,7 @@ def image_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Image:
         source=Source(row.source, row.source_version or "") if row.source else None,
         deleted_at=row.deleted_at,
         lacks_large=row.lacks_large,
+        updated_at=row.updated_at,
     )
 
 

@@ -21,12 +21,8 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, Refusal):
         return sentence_of(error)
     if isinstance(error, Unavailable):
-        return f"{error}{_reason(error)}"
+        return error.with_cause
     return _unexpected(error)
-
-
-def _reason(outage: Unavailable) -> str:
-    return f" ({type(outage.__cause__).__name__}: {outage.__cause__})" if outage.__cause__ else ""
 
 
 def _unexpected(error: Exception) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 IMAGE_QUERY = """
     CREATE OR REPLACE FUNCTION image_query(keywords text) RETURNS tsquery

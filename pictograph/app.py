@@ -37,7 +37,7 @@ from pictograph.collection import exempt_what_stays
 from pictograph.composition import Shared, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from sqlalchemy.ext.asyncio import AsyncEngine
     from starlette.applications import Starlette
@@ -104,13 +104,6 @@ class Pictograph:
             wait=wait,
             low_priority=low_priority,
             except_model_id=except_model_id,
-        )
-
-    def background_work(self) -> Sequence[Callable[[], Coroutine[None, None, None]]]:
-        """Return what a server does beside its requests, where it works at all."""
-        return (
-            partial(self.work, low_priority=True),
-            partial(render_imported, lambda: self.use_cases),
         )
 
     async def work_for_others(self) -> None:
@@ -300,7 +293,14 @@ async def serve(
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
-            *(pictograph.background_work() if settings.worker else []),
+            *(
+                [
+                    partial(pictograph.work, low_priority=True),
+                    partial(render_imported, lambda: pictograph.use_cases),
+                ]
+                if settings.worker
+                else []
+            ),
             *([partial(_run, background, pictograph)] if background else []),
         ]
 

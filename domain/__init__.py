@@ -32,6 +32,7 @@ from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.places import ClusterPlaces
 from domain.use_cases.library.read import ReadImage
+from domain.use_cases.library.render_imported import RenderImported
 from domain.use_cases.library.render_large import RenderLarge
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
@@ -90,6 +91,7 @@ class Ports:
     object_listing: ports.ObjectListing
     places: ports.Places
     ready_feed: ports.ReadyFeed
+    renditions: ports.Renditions
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -141,6 +143,7 @@ class UseCases:
     label: LabelImages
     get: GetImages
     read: ReadImage
+    render_imported: RenderImported
     update: UpdateImage
     tag: TagImages
     untag: UntagImages
@@ -193,7 +196,9 @@ def build_use_cases(
         max_bytes,
         limits.max_files_per_request,
     )
-    render_large = RenderLarge(imaging[Priority.EXAMPLE], on.catalog, on.storage)
+    render_large = RenderLarge(
+        imaging[Priority.EXAMPLE], on.catalog, on.storage, on.external_files, on.renditions
+    )
     read = ReadImage(on.storage, on.external_files, render_large)
     index = IndexImages(
         on.encoder,
@@ -240,6 +245,12 @@ def build_use_cases(
         label=LabelImages(on.encoder, on.vectors),
         get=GetImages(on.catalog),
         read=read,
+        render_imported=RenderImported(
+            replace(render_large, imaging=imaging[Priority.BACKGROUND]),
+            on.catalog,
+            on.renditions,
+            on.work_queue,
+        ),
         update=UpdateImage(on.catalog),
         tag=TagImages(on.catalog),
         untag=UntagImages(on.catalog),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from domain.runtime.periodic import (
     delete_expired_searches,
     delete_expired_targets,
     empty_trash,
+    render_imported,
     restore_tasks,
     scrub_originals,
 )
@@ -33,6 +33,7 @@ from pictograph.adapters import (
     open_tables,
     staging_for,
 )
+from pictograph.collection import exempt_what_stays
 from pictograph.composition import Shared, utc_now
 from pictograph.running import recording
 
@@ -311,12 +312,19 @@ async def _serve(
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
-            *([partial(pictograph.work, low_priority=True)] if settings.worker else []),
+            *(
+                [
+                    partial(pictograph.work, low_priority=True),
+                    partial(render_imported, lambda: pictograph.use_cases),
+                ]
+                if settings.worker
+                else []
+            ),
             *([partial(_run, background, pictograph)] if background else []),
         ]
 
         def started(url: str) -> None:
-            _exempt_from_collection()
+            exempt_what_stays()
             record(url)
             ready(url)
 
@@ -336,16 +344,6 @@ async def _serve(
         )
 
 
-def _exempt_from_collection() -> None:
-    """Take what the start has made out of garbage collection.
-
-    Libraries and the schema are hundreds of thousands of objects that stay. A full collection would
-    visit each of them, find nothing, and stop the event loop for up to a quarter of a second.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 async def _run(
     background: Callable[[UseCases], Coroutine[None, None, None]], pictograph: Pictograph
 ) -> None:
@@ -362,6 +360,7 @@ async def work(
             pictograph.refresh_models(),
             restore_tasks(pictograph.library.restore_tasks),
             pictograph.work(on_ended),
+            render_imported(lambda: pictograph.use_cases),
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
 from domain.use_cases.models.start import ActivateModel, ChooseModel
 from pictograph.adapters import absolute_path, claims_for, open_encoder, source_of, staging_for
+from pictograph.collection import free_what_was_exempt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,8 +86,7 @@ class Shared:
                 try:
                     yield compose(self, model, encoder, bank, loaded_models)
                 finally:
-                    # A server has exempted it from garbage collection, by which it is now freed.
-                    gc.unfreeze()
+                    free_what_was_exempt()
                 return
 
     def _concept_bank(self, stored: StoredModel, encoder: ClipEncoder) -> ConceptBank:
@@ -155,6 +154,7 @@ def compose(
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
     from infra.postgres.catalog.places import PostgresPlaces
+    from infra.postgres.catalog.renditions import PostgresRenditions
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.identity import PostgresIdentity
@@ -195,6 +195,7 @@ def compose(
             object_listing=shared.external_files,
             places=PostgresPlaces(engine),
             ready_feed=catalog,
+            renditions=PostgresRenditions(engine),
             searches=PostgresKeptSearches(engine),
             staging=staging,
             storage=storage,

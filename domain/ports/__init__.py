@@ -9,6 +9,7 @@ from domain.ports.catalog import (
     LibraryIdentity,
     Places,
     ReadyFeed,
+    Renditions,
     Trash,
 )
 from domain.ports.encoder import EmbeddingSpace, Encoder
@@ -57,6 +58,7 @@ __all__ = [
     "ObjectListing",
     "Places",
     "ReadyFeed",
+    "Renditions",
     "RepairQueue",
     "Scrubs",
     "Staging",

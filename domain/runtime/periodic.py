@@ -74,6 +74,20 @@ async def compare_new_images(
     )
 
 
+async def render_imported(
+    use_cases: Callable[[], UseCases], *, every: float = PERIOD_SECONDS
+) -> None:
+    """Render LARGE of imported images. ``use_cases`` returns those of the model in use."""
+
+    async def render_all() -> None:
+        while await use_cases().render_imported():
+            pass
+
+    await periodically(
+        render_all, every=every, failure="LARGE of imported images could not be rendered"
+    )
+
+
 async def _compare_batch(models: Sequence[UseCases]) -> bool:
     """Return whether there was anything to do."""
     for use_cases in models:

@@ -25,6 +25,7 @@ from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.places import MemoryPlaces
+from tests.fakes.renditions import MemoryRenditions
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
@@ -188,6 +189,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             object_listing=object_listing,
             places=MemoryPlaces(catalog),
             ready_feed=catalog,
+            renditions=MemoryRenditions(catalog),
             searches=searches,
             staging=staging,
             storage=storage,

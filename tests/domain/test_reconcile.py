@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.fakes.work_queue import MemoryWorkQueue
 
 
-async def test_new_objects_are_indexed_and_only_renditions_are_stored(
+async def test_new_objects_are_indexed_and_only_thumbnails_are_stored(
     importer: Importer, object_listing: MemoryObjectListing, storage: MemoryStorage
 ) -> None:
     put(object_listing, 1, 2)
@@ -41,7 +41,7 @@ async def test_new_objects_are_indexed_and_only_renditions_are_stored(
     one = (await importer.images())[f"{ROOT}1"]
     assert Source(f"{ROOT}1", "1") == one.source
     for variant in Variant:
-        assert (variant is not Variant.ORIGINAL) == (variant.key_of(one.id) in storage.objects)
+        assert (variant is Variant.THUMBNAIL) == (variant.key_of(one.id) in storage.objects)
     assert picture(1) == await read_all(await importer.use_cases.read(one, Variant.ORIGINAL))
 
 
@@ -66,6 +66,7 @@ async def test_new_bytes_at_a_location_become_a_new_image_and_the_old_one_is_mis
 ) -> None:
     put(object_listing, 1)
     await importer()
+    await importer.use_cases.render_imported()
     before = (await importer.images())[f"{ROOT}1"]
     object_listing.put(f"{ROOT}1", picture(9), version="2")
     with pytest.raises(ImageNotFound, match=r"original of image .* is missing at its source"):
@@ -100,11 +101,11 @@ async def test_the_image_of_a_vanished_object_is_in_the_trash_for_the_grace_peri
             importer.missing,
             importer.became,
         )
-        assert 6 == len(storage.objects)
+        assert 3 == len(storage.objects)
         clock.pass_time(MISSING_GRACE_PERIOD / 2)
     await importer()
     assert ({"1", "3"}, set()) == (await importer.names(), importer.missing_names())
-    assert 4 == len(storage.objects)
+    assert 2 == len(storage.objects)
     assert {} == await external_objects.find([f"{ROOT}2"])
     assert {ObjectChange.UNCHANGED: 2} == (await importer()).counts
 

@@ -21,6 +21,7 @@ from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.places import MemoryPlaces
+from tests.fakes.renditions import MemoryRenditions
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
@@ -88,6 +89,7 @@ class FakeBackend:
             object_listing=MemoryObjectListing(self.sources),
             places=MemoryPlaces(self.catalog),
             ready_feed=self.catalog,
+            renditions=MemoryRenditions(self.catalog),
             searches=self.searches,
             staging=self.staging,
             storage=self.storage,

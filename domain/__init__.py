@@ -51,6 +51,7 @@ from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages, no_other_model
 from domain.use_cases.search.similar import SimilarImages
+from domain.use_cases.search.tune import TuneScans
 from domain.use_cases.search.watch_matches import WatchMatches
 from domain.use_cases.uploads.complete_uploads import CompleteUploads
 from domain.use_cases.uploads.create_targets import CreateUploadTargets
@@ -86,7 +87,10 @@ class Ports:
     local_staging: ports.LocalStaging | None
     """None where clients send files past this server, straight to a bucket."""
     object_listing: ports.ObjectListing
+    query_samples: ports.QuerySamples
     ready_feed: ports.ReadyFeed
+    scan_tables: ports.ScanTables
+    scan_trials: ports.ScanTrials
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -124,6 +128,7 @@ class UseCases:
     import_copies: ImportCopies
     search: SearchImages
     similar: SimilarImages
+    tune: TuneScans
     duplicates: FindDuplicates
     hash_images: HashImages
     index: IndexImages
@@ -218,6 +223,14 @@ def build_use_cases(
         import_copies=ImportCopies(replace(upload, imaging=imaging[Priority.BACKGROUND])),
         search=search,
         similar=SimilarImages(search),
+        tune=TuneScans(
+            on.vectors,
+            on.embedding_space,
+            on.query_samples,
+            on.scan_trials,
+            on.scan_tables,
+            on.clock,
+        ),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
         hash_images=HashImages(imaging[Priority.BACKGROUND], read, on.duplicates),
         index=index,

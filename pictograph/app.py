@@ -14,10 +14,12 @@ from domain import LibraryPorts, LibraryUseCases, build_library_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import REFRESH_SECONDS, LoadedModels
 from domain.runtime.periodic import (
+    PERIOD_SECONDS,
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
     empty_trash,
+    refresh_scans,
     restore_tasks,
     scrub_originals,
 )
@@ -79,6 +81,19 @@ class Pictograph:
                 Channel.MODELS,
                 timeout_seconds=REFRESH_SECONDS,
             )
+        )
+
+    async def refresh_scans(self) -> None:
+        """Follow `pictograph tune`, until cancelled."""
+        from infra.postgres.events import Channel
+
+        await refresh_scans(
+            self.loaded_models.live,
+            partial(
+                self.events.wait_for_notification,
+                Channel.SCAN_TABLES,
+                timeout_seconds=PERIOD_SECONDS,
+            ),
         )
 
     async def work(
@@ -284,6 +299,7 @@ async def serve(
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
+            pictograph.refresh_scans,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(empty_trash, pictograph.library.empty_trash),
             partial(scrub_originals, pictograph.library.scrub),

@@ -21,7 +21,7 @@ from domain.ports.files import (
     StorageClaims,
 )
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
-from domain.ports.vector_index import VectorIndex
+from domain.ports.vector_index import QuerySamples, ScanTables, ScanTrials, VectorIndex
 from domain.ports.work import (
     Events,
     ExternalObjects,
@@ -54,8 +54,11 @@ __all__ = [
     "ModelTransaction",
     "Models",
     "ObjectListing",
+    "QuerySamples",
     "ReadyFeed",
     "RepairQueue",
+    "ScanTables",
+    "ScanTrials",
     "Scrubs",
     "Staging",
     "Storage",

@@ -18,6 +18,7 @@ from pictograph.cli.processes import demo, serve, worker
 from pictograph.cli.remedies import sentence_of
 from pictograph.cli.schema import export_schema
 from pictograph.cli.search import search
+from pictograph.cli.tune import tune
 
 cli = typer.Typer(
     name="pictograph",
@@ -34,6 +35,7 @@ cli.command()(migrate)
 cli.command()(worker)
 cli.command("import")(import_pictures)
 cli.command()(search)
+cli.command()(tune)
 cli.command()(sweep)
 cli.command()(check)
 cli.command()(claim)

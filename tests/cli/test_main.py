@@ -16,6 +16,7 @@ COMMANDS = [
     "worker",
     "import photos",
     "search boat",
+    "tune",
     "sweep",
     "check",
     "claim",

@@ -41,6 +41,7 @@ from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
+from domain.use_cases.models.build_index import BuildDueIndexes, BuildIndex, DeferIndex
 from domain.use_cases.models.drop import DropModel
 from domain.use_cases.models.find import FindModel
 from domain.use_cases.models.finish_backfill import FinishBackfill
@@ -307,6 +308,9 @@ class ModelUseCases:
     """Everything that changes the models of the library, or shows their progress."""
 
     add: AddModel
+    build_due_indexes: BuildDueIndexes
+    build_index: BuildIndex
+    defer_index: DeferIndex
     find: FindModel
     finish_backfill: FinishBackfill
     list_statuses: ListModelStatuses
@@ -371,6 +375,9 @@ def build_model_use_cases(
     """Wire the use cases that change the models of the library."""
     return ModelUseCases(
         add=AddModel(changes),
+        build_due_indexes=BuildDueIndexes(models, changes),
+        build_index=BuildIndex(changes),
+        defer_index=DeferIndex(changes),
         find=FindModel(models),
         finish_backfill=FinishBackfill(models, changes, clock),
         list_statuses=ListModelStatuses(models),

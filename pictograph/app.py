@@ -15,6 +15,7 @@ from domain.errors import Misconfigured
 from domain.runtime.loaded_models import REFRESH_SECONDS, LoadedModels
 from domain.runtime.periodic import (
     PERIOD_SECONDS,
+    build_due_indexes,
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
@@ -123,7 +124,11 @@ class Pictograph:
     async def work_for_others(self) -> None:
         """Finish tasks of all models except the one that is in use now, until cancelled."""
         model_id = self.loaded_models.active().model.id
-        await asyncio.gather(self.refresh_models(), self.work(except_model_id=model_id))
+        await asyncio.gather(
+            self.refresh_models(),
+            self.work(except_model_id=model_id),
+            build_due_indexes(self.library.models.build_due_indexes),
+        )
 
 
 @asynccontextmanager
@@ -305,6 +310,7 @@ async def serve(
             partial(scrub_originals, pictograph.library.scrub),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
+            partial(build_due_indexes, pictograph.library.models.build_due_indexes),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
             *([partial(pictograph.work, low_priority=True)] if settings.worker else []),
             *([partial(_run, background, pictograph)] if background else []),
@@ -356,6 +362,7 @@ async def work(
         await asyncio.gather(
             pictograph.refresh_models(),
             restore_tasks(pictograph.library.restore_tasks),
+            build_due_indexes(pictograph.library.models.build_due_indexes),
             pictograph.work(on_ended),
         )
 

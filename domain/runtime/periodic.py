@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from domain.use_cases.maintenance.scrub import Scrub
     from domain.use_cases.maintenance.sweep import Sweep
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
+    from domain.use_cases.models.build_index import BuildDueIndexes
 
 PERIOD_SECONDS = 60.0
 """The pause between two runs of a task."""
@@ -54,6 +55,11 @@ async def restore_tasks(restore: RestoreTasks, *, every: float = PERIOD_SECONDS)
     await periodically(
         restore, every=every, failure="missing tasks could not be added", at_start=True
     )
+
+
+async def build_due_indexes(build: BuildDueIndexes, *, every: float = PERIOD_SECONDS) -> None:
+    """Build indexes that a first load left out, also where its process was killed."""
+    await periodically(build, every=every, failure="an index could not be built")
 
 
 async def refresh_scans(

@@ -121,6 +121,14 @@ class Pictograph:
             except_model_id=except_model_id,
         )
 
+    @asynccontextmanager
+    async def deferring_index(self) -> AsyncIterator[None]:
+        """Build the index of a library without images at the end of the block, which fills it."""
+        model_id = self.loaded_models.active().model.id
+        await self.library.models.defer_index(model_id)
+        yield
+        await self.library.models.build_index(model_id)
+
     async def work_for_others(self) -> None:
         """Finish tasks of all models except the one that is in use now, until cancelled."""
         model_id = self.loaded_models.active().model.id

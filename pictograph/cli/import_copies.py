@@ -43,7 +43,7 @@ async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) ->
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    async with app.open_pictograph(settings) as pictograph:
+    async with app.open_pictograph(settings) as pictograph, pictograph.deferring_index():
         with Progress(*columns, console=err) as progress:
             task = progress.add_task("", total=len(uploads))
             async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):

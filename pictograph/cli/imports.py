@@ -112,16 +112,14 @@ async def _import(  # noqa: PLR0913 - each is an option
                 summary = await listing
                 rate = await use_cases.estimate(summary.sample)
             else:
-                model_id = pictograph.loaded_models.active().model.id
-                await pictograph.library.models.defer_index(model_id)
                 # Another model can be promoted during the import. It then needs embeddings, too.
                 others = asyncio.ensure_future(pictograph.work_for_others())
                 try:
-                    summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
+                    async with pictograph.deferring_index():
+                        summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
                 finally:
                     others.cancel()
                     await asyncio.gather(others, return_exceptions=True)
-                await pictograph.library.models.build_index(model_id)
         if dry_run:
             report_dry_run(summary, rate)
             return

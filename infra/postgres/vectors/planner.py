@@ -93,7 +93,10 @@ class SearchBreadth:
         if not is_built:
             return "Exact scan: the index is not built yet, which a first import does at its end."
         if self.is_cheaper:
-            return "Exact scan: it was asked for, or the index scan found too few."
+            return (
+                "Exact scan: it was asked for, or an index scan found too few hits; "
+                f"{self._origin}."
+            )
         return (
             f"Exact scan: about {self.estimate.matching:,} images match, and below "
             f"{self.exact_below:,} it is as good as an index scan; {self._origin}."

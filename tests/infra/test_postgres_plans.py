@@ -293,7 +293,8 @@ async def test_tuning_measures_and_stores_parameters_that_running_servers_read(
     tables = PostgresScanTables(library.engine, library.model)
 
     async def bank() -> NDArray[np.float32]:
-        return BANK[:, :16] / np.linalg.norm(BANK[:, :16], axis=1, keepdims=True)
+        points = BANK[:, :16]
+        return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
 
     space = NumpyEmbeddingSpace(library, bank, model=MODEL)
     tune = TuneScans(

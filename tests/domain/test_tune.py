@@ -148,7 +148,7 @@ async def test_nothing_is_stored_in_a_dry_run_and_progress_is_told(library: Tune
         queries=QUERIES, store=False, progress=lambda done, total: told.append((done, total))
     )
     assert await library.tables.load() is None
-    total = QUERIES * 3 * len(SEARCH_DEPTHS) * 2
+    total = QUERIES * 3 * (1 + len(SEARCH_DEPTHS)) * 2
     assert [(number, total) for number in range(1, total + 1)] == told
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import statistics
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from domain.entities.embeddings import Query, QueryKind, QueryPart
 from domain.entities.scans import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
         ScanTrials,
         VectorIndex,
     )
+
+_Probe: TypeAlias = "tuple[Query, Trial]"
+"""A query with its nearest images."""
 
 EF_SEARCH_GRID = (40, 70, 100, 150, 200, 300, 450, 600, 800, 1_000)
 """The values of ef_search that are tried. The last is the largest that pgvector accepts."""
@@ -84,10 +87,9 @@ class TuningReport:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """The searches that a row of the table is for."""
+    """The searches that rows of the table are for, one for each depth."""
 
     shape: QueryShape
-    depth: int
     share: float
 
 
@@ -132,13 +134,14 @@ class TuneScans:
             )
         sampled = await self._queries(queries)
         cells = [
-            _Cell(shape, depth, share)
+            _Cell(shape, share)
             for share in SHARES
             if share == 1 or share * images >= MIN_FILTERED_IMAGES
             for shape in sampled
-            for depth in SEARCH_DEPTHS
         ]
-        total = sum(len(sampled[cell.shape]) for cell in cells)
+        # Each query is scanned exactly once, and at each depth.
+        scans = 1 + len(SEARCH_DEPTHS)
+        total = scans * sum(len(sampled[cell.shape]) for cell in cells)
         done = 0
 
         def count() -> None:
@@ -146,16 +149,16 @@ class TuneScans:
             done += 1
             progress(done, total)
 
-        curves = tuple(
-            [await self._measure(cell, sampled[cell.shape], target_recall, count) for cell in cells]
-        )
+        curves: list[ScanCurve] = []
+        for cell in cells:
+            curves += await self._curves(cell, sampled[cell.shape], target_recall, count)
         table = ScanTable(
             tuple(curve.row(images) for curve in curves),
             tuning=Tuning(self.clock(), target_recall, images),
         )
         if store:
             await self.tables.save(table)
-        return TuningReport(images, target_recall, curves, table)
+        return TuningReport(images, target_recall, tuple(curves), table)
 
     async def reset(self) -> None:
         """Go back to the default table."""
@@ -187,48 +190,75 @@ class TuneScans:
         )
         return Query(await self.space.blend(parts), QueryKind.TEXT, parts)
 
-    async def _measure(
+    async def _curves(
         self, cell: _Cell, queries: Sequence[Query], target: float, count: Callable[[], None]
+    ) -> list[ScanCurve]:
+        """Measure the searches of a cell at each depth."""
+        truths = []
+        for query in queries:
+            truths.append(
+                await self.trials.nearest(query, depth=MAX_SEARCH_DEPTH, share=cell.share)
+            )
+            count()
+        return [
+            await self._curve(
+                cell,
+                [
+                    (query, replace(truth, ids=truth.ids[:depth]))
+                    for query, truth in zip(queries, truths, strict=True)
+                ],
+                depth,
+                target,
+                count,
+            )
+            for depth in SEARCH_DEPTHS
+        ]
+
+    async def _curve(
+        self,
+        cell: _Cell,
+        probes: Sequence[_Probe],
+        depth: int,
+        target: float,
+        count: Callable[[], None],
     ) -> ScanCurve:
-        half = len(queries) // 2
-        fit, held_out = queries[:half], queries[half:]
-        truths, trials = await self._try(cell, fit, GRID, count)
-        measured = tuple(
-            Measurement.of(parameters, results, truths) for parameters, results in trials.items()
-        )
+        half = len(probes) // 2
+        measured = await self._try(cell, probes[:half], depth, GRID, count)
         chosen = cheapest(measured, target)
-        others, checked = await self._try(cell, held_out, [chosen.parameters], count)
+        [held_out] = await self._try(cell, probes[half:], depth, [chosen.parameters], count)
         return ScanCurve(
             cell.shape,
-            cell.depth,
+            depth,
             cell.share,
-            measured,
+            tuple(measured),
             chosen,
-            Measurement.of(chosen.parameters, checked[chosen.parameters], others),
-            statistics.median(truth.milliseconds for truth in (*truths, *others)),
+            held_out,
+            statistics.median(truth.milliseconds for _, truth in probes),
         )
 
     async def _try(
         self,
         cell: _Cell,
-        queries: Sequence[Query],
+        probes: Sequence[_Probe],
+        depth: int,
         grid: Sequence[ScanParameters],
         count: Callable[[], None],
-    ) -> tuple[list[Trial], dict[ScanParameters, list[Trial]]]:
-        """Run each query exactly and with all parameters of a grid.
+    ) -> list[Measurement]:
+        """Run each query with all parameters of a grid.
 
         One query after the other, so that other work on the machine slows all parameters alike.
         """
-        truths: list[Trial] = []
         trials: dict[ScanParameters, list[Trial]] = {parameters: [] for parameters in grid}
-        for query in queries:
-            truths.append(await self.trials.nearest(query, depth=cell.depth, share=cell.share))
+        for query, _ in probes:
             for parameters, results in trials.items():
                 results.append(
-                    await self.trials.scan(query, parameters, depth=cell.depth, share=cell.share)
+                    await self.trials.scan(query, parameters, depth=depth, share=cell.share)
                 )
             count()
-        return truths, trials
+        truths = [truth for _, truth in probes]
+        return [
+            Measurement.of(parameters, results, truths) for parameters, results in trials.items()
+        ]
 
 
 def _as_queries(embeddings: Sequence[Embedding], kind: QueryKind) -> list[Query]:

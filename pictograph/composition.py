@@ -159,6 +159,7 @@ def compose(  # noqa: PLR0913, PLR0917 - the parts that each model has of its ow
     from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
+    from infra.postgres.catalog.places import PostgresPlaces
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.identity import PostgresIdentity
@@ -199,6 +200,7 @@ def compose(  # noqa: PLR0913, PLR0917 - the parts that each model has of its ow
             missing_objects=PostgresMissingObjects(engine),
             local_staging=staging if isinstance(staging, FolderStaging) else None,
             object_listing=shared.external_files,
+            places=PostgresPlaces(engine),
             query_samples=PostgresQuerySamples(engine, model, bank),
             ready_feed=catalog,
             scan_tables=PostgresScanTables(engine, model),

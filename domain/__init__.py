@@ -43,6 +43,7 @@ from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
+from domain.use_cases.models.build_index import BuildDueIndexes, BuildIndex, DeferIndex
 from domain.use_cases.models.drop import DropModel
 from domain.use_cases.models.find import FindModel
 from domain.use_cases.models.finish_backfill import FinishBackfill
@@ -54,6 +55,7 @@ from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages, no_other_model
 from domain.use_cases.search.similar import SimilarImages
+from domain.use_cases.search.tune import TuneScans
 from domain.use_cases.search.watch_matches import WatchMatches
 from domain.use_cases.uploads.complete_uploads import CompleteUploads
 from domain.use_cases.uploads.create_targets import CreateUploadTargets
@@ -90,8 +92,11 @@ class Ports:
     """None where clients send files past this server, straight to a bucket."""
     object_listing: ports.ObjectListing
     places: ports.Places
+    query_samples: ports.QuerySamples
     ready_feed: ports.ReadyFeed
     renditions: ports.Renditions
+    scan_tables: ports.ScanTables
+    scan_trials: ports.ScanTrials
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -129,6 +134,7 @@ class UseCases:
     import_copies: ImportCopies
     search: SearchImages
     similar: SimilarImages
+    tune: TuneScans
     duplicates: FindDuplicates
     hash_images: HashImages
     index: IndexImages
@@ -227,6 +233,14 @@ def build_use_cases(
         import_copies=ImportCopies(replace(upload, imaging=imaging[Priority.BACKGROUND])),
         search=search,
         similar=SimilarImages(search),
+        tune=TuneScans(
+            on.vectors,
+            on.embedding_space,
+            on.query_samples,
+            on.scan_trials,
+            on.scan_tables,
+            on.clock,
+        ),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
         hash_images=HashImages(imaging[Priority.BACKGROUND], read, on.duplicates),
         index=index,
@@ -310,6 +324,9 @@ class ModelUseCases:
     """Everything that changes the models of the library, or shows their progress."""
 
     add: AddModel
+    build_due_indexes: BuildDueIndexes
+    build_index: BuildIndex
+    defer_index: DeferIndex
     find: FindModel
     finish_backfill: FinishBackfill
     list_statuses: ListModelStatuses
@@ -378,6 +395,9 @@ def build_model_use_cases(
     """Wire the use cases that change the models of the library."""
     return ModelUseCases(
         add=AddModel(changes),
+        build_due_indexes=BuildDueIndexes(models, changes),
+        build_index=BuildIndex(changes),
+        defer_index=DeferIndex(changes),
         find=FindModel(models),
         finish_backfill=FinishBackfill(models, changes, clock),
         list_statuses=ListModelStatuses(models),

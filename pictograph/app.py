@@ -13,10 +13,13 @@ from domain import LibraryPorts, LibraryUseCases, build_library_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import REFRESH_SECONDS, LoadedModels
 from domain.runtime.periodic import (
+    PERIOD_SECONDS,
+    build_due_indexes,
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
     empty_trash,
+    refresh_scans,
     render_imported,
     restore_tasks,
     scrub_originals,
@@ -84,6 +87,19 @@ class Pictograph:
             )
         )
 
+    async def refresh_scans(self) -> None:
+        """Follow `pictograph tune`, until cancelled."""
+        from infra.postgres.events import Channel
+
+        await refresh_scans(
+            self.loaded_models.live,
+            partial(
+                self.events.wait_for_notification,
+                Channel.SCAN_TABLES,
+                timeout_seconds=PERIOD_SECONDS,
+            ),
+        )
+
     async def work(
         self,
         on_ended: Callable[[int], None] = lambda _: None,
@@ -108,10 +124,22 @@ class Pictograph:
             except_model_id=except_model_id,
         )
 
+    @asynccontextmanager
+    async def deferring_index(self) -> AsyncIterator[None]:
+        """Build the index of a library without images at the end of the block, which fills it."""
+        model_id = self.loaded_models.active().model.id
+        await self.library.models.defer_index(model_id)
+        yield
+        await self.library.models.build_index(model_id)
+
     async def work_for_others(self) -> None:
         """Finish tasks of all models except the one that is in use now, until cancelled."""
         model_id = self.loaded_models.active().model.id
-        await asyncio.gather(self.refresh_models(), self.work(except_model_id=model_id))
+        await asyncio.gather(
+            self.refresh_models(),
+            self.work(except_model_id=model_id),
+            build_due_indexes(self.library.models.build_due_indexes),
+        )
 
 
 @asynccontextmanager
@@ -306,11 +334,13 @@ async def _serve(
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
+            pictograph.refresh_scans,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(empty_trash, pictograph.library.empty_trash),
             partial(scrub_originals, pictograph.library.scrub),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
+            partial(build_due_indexes, pictograph.library.models.build_due_indexes),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
             *(
                 [
@@ -359,6 +389,7 @@ async def work(
         await asyncio.gather(
             pictograph.refresh_models(),
             restore_tasks(pictograph.library.restore_tasks),
+            build_due_indexes(pictograph.library.models.build_due_indexes),
             pictograph.work(on_ended),
             render_imported(lambda: pictograph.use_cases),
         )

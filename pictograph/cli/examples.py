@@ -30,6 +30,9 @@ EXAMPLES = {
         pictograph search --image photo.jpg --like "at night^2"
         pictograph search "a dog" --first 3 --json
         pictograph search "a dog" --open""",
+    "tune": """
+        pictograph tune
+        pictograph tune --recall .99 --explain --chart recall.svg""",
     "sweep": """
         pictograph sweep""",
     "check": """

@@ -44,7 +44,7 @@ async def import_copies(settings: Settings, place: Path, *, tags: list[str]) -> 
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    async with open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph, pictograph.deferring_index():
         with Progress(*columns, console=err) as progress:
             task = progress.add_task("", total=len(uploads))
             async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):

@@ -150,7 +150,8 @@ async def _import(  # noqa: PLR0913 - each is an option
                 # Another model can be promoted during the import. It then needs embeddings, too.
                 others = asyncio.ensure_future(pictograph.work_for_others())
                 try:
-                    summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
+                    async with pictograph.deferring_index():
+                        summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
                 finally:
                     others.cancel()
                     await asyncio.gather(others, return_exceptions=True)

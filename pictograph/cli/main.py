@@ -99,6 +99,11 @@ _defer(
 )
 _defer("search", "search:search", "Search by text, pictures and blends of them, with filters.")
 _defer(
+    "tune",
+    "tune:tune",
+    "Measure searches of this library, and choose the fastest that find enough.",
+)
+_defer(
     "sweep",
     "maintenance:sweep",
     "Remove unreferenced files, and expired searches, upload targets and deleted images.",

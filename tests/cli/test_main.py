@@ -21,6 +21,7 @@ COMMANDS = [
     "worker",
     "import photos",
     "search boat",
+    "tune",
     "sweep",
     "check",
     "claim",

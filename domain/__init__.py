@@ -47,6 +47,7 @@ from domain.use_cases.models.find import FindModel
 from domain.use_cases.models.finish_backfill import FinishBackfill
 from domain.use_cases.models.list_statuses import ListModelStatuses
 from domain.use_cases.models.promote import PromoteModel, RollBackModel
+from domain.use_cases.models.sample_pictures import SamplePictures
 from domain.use_cases.search.keep_searches import KeepSearches
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
@@ -322,6 +323,7 @@ class LibraryUseCases:
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
+    sample_pictures: SamplePictures
 
 
 def build_library_use_cases(
@@ -355,6 +357,7 @@ def build_library_use_cases(
         sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),
+        sample_pictures=SamplePictures(on.catalog, on.storage, on.external_files),
     )
 
 

@@ -187,8 +187,9 @@ class Settings(BaseSettings):
         description="Folder of converted models; unset, `pictograph` in the user's cache.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`."
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+        "auto",
+        description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`, `int8`.",
     )
     torch_threads: NonNegativeInt = Field(
         0, description="Threads of a forward pass; 0 leaves it to the engine."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.ports import Storage
+    from infra.clip.converted_model import ModelCache
     from infra.clip.encoder import ClipEncoder
     from infra.external_files import ExternalLocations
     from infra.filesystem.claims import FolderClaims
@@ -209,21 +210,28 @@ def _external_buckets(settings: Settings, own_objects: tuple[str, ...]) -> Exter
 @asynccontextmanager
 async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
     """Load the configured model, or the one that is named. Raises Misconfigured."""
-    from infra.clip.converted_model import ModelCache
     from infra.clip.encoder import ClipEncoder
     from infra.clip.engines import EngineOptions
 
     options = EngineOptions(
         settings.engine,
         device=settings.device,
-        dtype=settings.dtype,
+        # The name of a quantised model says that it is one. Others of the library are not.
+        dtype="auto" if settings.dtype == "int8" else settings.dtype,
         threads=settings.torch_threads,
-        cache=ModelCache(model_cache_folders(settings)),
+        cache=model_cache(settings),
     )
     async with ClipEncoder.open(
         name or settings.model, options, capacity=settings.encoder_queue
     ) as encoder:
         yield encoder
+
+
+def model_cache(settings: Settings) -> ModelCache:
+    """Return the cache of converted models."""
+    from infra.clip.converted_model import ModelCache
+
+    return ModelCache(model_cache_folders(settings))
 
 
 def model_cache_folders(settings: Settings) -> tuple[Path, ...]:

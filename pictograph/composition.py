@@ -97,16 +97,24 @@ class Shared:
         return ConceptBank(encoder, PostgresConcepts(self.engine, _active(stored)), read_concepts())
 
     async def _source_of_active(self) -> str:
+        from infra.clip.quantised_model import is_quantised
         from infra.postgres.models.changes import PostgresModelChanges
 
         wanted = self.settings.model
         choose = ChooseModel(PostgresModelChanges(self.engine))
-        return await choose(
+        chosen = await choose(
             source_of(wanted),
             # A folder that no longer exists is known by its absolute path, too.
             aliases=[absolute_path(wanted)],
             is_explicit="model" in self.settings.model_fields_set,
         )
+        if self.settings.dtype == "int8" and not is_quantised(chosen):
+            raise Misconfigured(
+                f"The model {chosen} is not quantised, as PICTOGRAPH_DTYPE=int8 demands; set it to "
+                f"auto, run `pictograph models add {chosen} --dtype int8` once the library has "
+                "pictures, and promote the new model."
+            )
+        return chosen
 
 
 async def _fits_library(bank: ConceptBank, encoder: ClipEncoder, settings: Settings) -> bool:

@@ -41,7 +41,7 @@ def refused(words: list[str]) -> list[str]:
     command = get_command(cli.cli)
     words = list(words)
     while words and (below := getattr(command, "commands", {}).get(words[0])):
-        command = below
+        command = below.imported() if isinstance(below, cli.DeferredCommand) else below
         words.pop(0)
     options = {"--help", *(name for parameter in command.params for name in parameter.opts)}
     named = [word.partition("=")[0] for word in words if word.startswith("--")]

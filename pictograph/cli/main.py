@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import infra  # noqa: F401 - limits the threads of numpy before any command imports it
+from pictograph.cli.examples import examples_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,26 @@ cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    epilog=examples_of(""),
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"pictograph {version('pictograph')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Add the options of the program itself."""
 
 
 class DeferredCommand(TyperCommand):
@@ -61,7 +82,7 @@ def _importing(name: str, place: str) -> Callable[[], typer.Typer]:
         if isinstance(imported, typer.Typer):
             return imported
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(name)(imported)
+        alone.command(name, epilog=examples_of(name))(imported)
         return alone
 
     return import_command
@@ -81,6 +102,11 @@ _defer(
     "Index the pictures of a folder or bucket in place. Later runs index only changes.",
 )
 _defer("search", "search:search", "Search by text, pictures and blends of them, with filters.")
+_defer(
+    "tune",
+    "tune:tune",
+    "Measure searches of this library, and choose the fastest that find enough.",
+)
 _defer(
     "sweep",
     "maintenance:sweep",

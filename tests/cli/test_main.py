@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.main import get_command
 
 from pictograph.cli import main as command_line
+from pictograph.cli.examples import EXAMPLES
 from pictograph.cli.main import cli, main
 
 COMMANDS = [
@@ -18,6 +21,7 @@ COMMANDS = [
     "worker",
     "import photos",
     "search boat",
+    "tune",
     "sweep",
     "check",
     "claim",
@@ -127,7 +131,7 @@ def test_an_unexpected_error_has_a_traceback_at_the_log_level_debug(
     [
         ("import", "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."),
         ("import photos --manifest list", "Name what to import: "),
-        ("import s3://photos --copy", "Only a folder can be copied; name it: "),
+        ("import s3://photos --copy", "Only a folder or a file can be copied; name it: "),
         ("import photos --copy --dry-run", "--copy has no dry run; leave out "),
     ],
 )
@@ -139,3 +143,41 @@ def test_an_import_refuses_options_that_cannot_be_combined(
 ) -> None:
     assert 1 == run(monkeypatch, *command.split())
     assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_the_version_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(monkeypatch, "--version")
+    assert f"pictograph {version('pictograph')}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_every_help_ends_with_examples_that_are_commands(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert 0 == run(monkeypatch, *command.split(), "--help")
+    shown = capsys.readouterr().out
+    lines = [line.strip() for line in EXAMPLES[command].strip().splitlines()]
+    printed = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert ["Examples:", *lines] == printed[-1 - len(lines) :]
+
+
+@pytest.mark.parametrize(
+    "example", [line.strip() for text in EXAMPLES.values() for line in text.split("\n") if line]
+)
+def test_every_example_is_a_command(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Options are parsed, and those that do not exist are refused, before --help prints.
+    words = shlex.split(example.partition("pictograph ")[2])
+    assert 0 == run(monkeypatch, *words, "--help")
+
+
+def test_every_command_has_examples() -> None:
+    groups = {"keys", "models"}
+    words = {name: name.split()[0] for name in EXAMPLES if name}
+    assert set(get_command(cli).commands) == set(words.values())  # type: ignore[attr-defined]  # it is a group
+    assert {" ".join(each.split()[: 1 + (each.split()[0] in groups)]) for each in COMMANDS} | {
+        "export-schema",
+        *groups,
+    } == set(words)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import infra  # noqa: F401 - limits the threads of numpy before any command imports it
@@ -61,9 +61,13 @@ class DeferredCommand(TyperCommand):
         **extra: object,
     ) -> typer.Context:
         """Return the context of the imported command, so that this one runs."""
-        imported = cast("Callable[[], typer.Typer]", self.callback)()
-        context = get_command(imported).make_context(info_name, args, parent, **extra)
+        context = self.imported().make_context(info_name, args, parent, **extra)
         return cast("typer.Context", context)
+
+    def imported(self) -> TyperCommand | TyperGroup:
+        """Import the command, and return it with its options and commands."""
+        of_callback = cast("Callable[[], typer.Typer]", self.callback)()
+        return cast("TyperCommand | TyperGroup", get_command(of_callback))
 
 
 def _defer(name: str, place: str, help_text: str) -> None:

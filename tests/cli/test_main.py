@@ -75,7 +75,7 @@ def test_every_command_that_reads_the_settings_is_tested() -> None:
 def test_the_list_of_commands_describes_each_as_its_own_help_does() -> None:
     commands = get_command(cli).commands  # type: ignore[attr-defined]  # it is a group
     for name, command in commands.items():
-        own = get_command(command.callback())
+        own = command.imported()
         assert (name, inspect.cleandoc(own.help or "")) == (name, command.help)
 
 

@@ -40,10 +40,7 @@ def commands(text: str) -> Iterator[list[str]]:
 def command_at(command: Any, name: str) -> Any:  # noqa: ANN401 - of typer
     """Return the command of a group by its name, imported; None if there is none."""
     below: Any = getattr(command, "commands", {}).get(name)
-    if isinstance(below, DeferredCommand):
-        assert below.callback
-        return get_command(below.callback())
-    return below
+    return below.imported() if isinstance(below, DeferredCommand) else below
 
 
 def refused(words: list[str]) -> list[str]:

@@ -41,6 +41,7 @@ def search_values(search: KeptSearch) -> dict[str, object]:
         "relevances": [hit.relevance for hit in search.hits if hit.relevance is not None] or None,
         "stand_for": [hit.collapsed_count for hit in search.hits],
         "depth": search.depth,
+        "ranked_depth": search.ranked_depth,
     }
 
 
@@ -64,6 +65,7 @@ def search_of(row: SearchRow | Row[*tuple[Any, ...]]) -> KeptSearch:
         ),
         exact=row.exact,
         depth=row.depth,
+        ranked_depth=row.ranked_depth,
     )
 
 

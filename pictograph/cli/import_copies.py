@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import Refusal
-from pictograph import app
 from pictograph.cli.console import err, out
+from pictograph.cli.import_report import passed_over_line
+from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.local_files import uploads_of
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) -> None:
-    """Copy the pictures of a folder into the library, without duplicates.
+async def import_copies(settings: Settings, place: Path, *, tags: list[str]) -> None:
+    """Copy a picture, or the pictures of a folder, into the library without duplicates.
 
     Exits with 1 if a file was refused.
     """
-    uploads = await asyncio.to_thread(uploads_of, folder)
+    uploads, passed_over = await asyncio.to_thread(uploads_of, place)
     refused: list[tuple[str, str]] = []
     duplicates = 0
     columns = (
@@ -43,7 +44,7 @@ async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) ->
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    async with app.open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph, pictograph.deferring_index():
         with Progress(*columns, console=err) as progress:
             task = progress.add_task("", total=len(uploads))
             async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):
@@ -54,9 +55,18 @@ async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) ->
                 progress.advance(task)
     new = len(uploads) - len(refused) - duplicates
     out.print(f"{new} imported, {duplicates} already in the library, {len(refused)} refused.")
+    if passed_over:
+        out.print(passed_over_line(passed_over), soft_wrap=True)
+    if not uploads:
+        out.print(f"There is no picture in {place}.", markup=False, soft_wrap=True)
     if refused:
-        table = Table("File", "Reason", title="Refused")
-        for name, reason in sorted(refused):
-            table.add_row(Text(name), Text(reason))
-        err.print(table)
+        _print_refused(place, refused)
         raise typer.Exit(1)
+
+
+def _print_refused(place: Path, refused: list[tuple[str, str]]) -> None:
+    folder = place if place.is_dir() else place.parent
+    table = Table("File", "Reason", title="Refused")
+    for name, reason in sorted(refused):
+        table.add_row(Text(str(folder / name), overflow="fold"), Text(reason))
+    err.print(table)

@@ -2,19 +2,41 @@
 
 # ruff: noqa: ANN401 - options are of many types
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from copy import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 
+from graph.http import endpoint
 from graph.http.app import create_app
 from graph.http.options import HttpOptions
+from graph.schema.document_cache import DocumentCache
+from graph.schema.schema import Schema
 from tests.graph.fake_server import Client, FakeBackend, Serve
 from tests.graph.recording_fakes import RecordingCatalog
 
 TEST_HOST = "pictures.test"
+
+
+built_schema = cache(Schema)
+
+
+def _schema_of_a_server() -> Schema:
+    schema = copy(built_schema())
+    schema._documents = DocumentCache()  # noqa: SLF001 - all that a schema ever changes
+    return schema
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _types_built_once() -> Iterator[None]:
+    """Let servers share the types: to build them takes longer than most requests."""
+    with patch.object(endpoint, "Schema", _schema_of_a_server):
+        yield
 
 
 @pytest.fixture

@@ -135,12 +135,12 @@ async def test_a_file_that_is_too_large_does_not_affect_others(client: Client) -
 
 def form_body(parts: list[tuple[str, str | None, bytes]]) -> bytes:
     """Return a form of parts, each with its name, its file name or None, and its content."""
-    body = b""
+    body = bytearray()
     for name, filename, content in parts:
         file = f'; filename="{filename}"' if filename else ""
         head = f'--x\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
         body += head.encode() + content + b"\r\n"
-    return body + b"--x--\r\n"
+    return bytes(body + b"--x--\r\n")
 
 
 FORM = {"Content-Type": "multipart/form-data; boundary=x"} | PREFLIGHT

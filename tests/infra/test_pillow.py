@@ -317,10 +317,10 @@ async def test_output_of_decoders_reaches_neither_responses_nor_log(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_decoder_processes_load_no_large_library() -> None:
+async def test_decoder_processes_load_no_large_library_and_no_use_case() -> None:
     program = (
         "import sys, infra.pillow.decoder_process;"
-        "print({'torch', 'scipy', 'pydantic'} & {*sys.modules})"
+        "print({'torch', 'scipy', 'pydantic', 'domain.use_cases'} & {*sys.modules})"
     )
     python = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,6 +48,13 @@ def _parse_host(host: str) -> str:
         message = f"“{host}” is no host; write a name without port, as pictures.example.org"
         raise ValueError(message)
     return host.lower()
+
+
+def _parse_time_zone(name: str | None) -> str | None:
+    if name is not None and name not in zoneinfo.available_timezones():
+        message = f"“{name}” is no time zone; write it as Europe/Berlin"
+        raise ValueError(message)
+    return name
 
 
 class Settings(BaseSettings):
@@ -158,6 +166,14 @@ class Settings(BaseSettings):
     )
     max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
+    timezone: Annotated[str | None, AfterValidator(_parse_time_zone)] = Field(
+        None,
+        description="Time zone of pictures that tell neither offset nor place, as Europe/Berlin.",
+    )
+    embedded_descriptions: bool = Field(
+        default=True,
+        description="Whether captions, ratings and keywords of files become theirs in the library.",
+    )
     decode_seconds: PositiveFloat = Field(
         8.0, description="Longest CPU time that decoding one picture may take."
     )

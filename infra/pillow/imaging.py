@@ -33,6 +33,8 @@ class PillowImaging:
         takes_centre_crop: bool = False,
         max_pixels: int = 50_000_000,
         max_frames: int = 1_000,
+        default_zone: str | None = None,
+        with_descriptions: bool = True,
         decode_seconds: float = 8,
         decode_memory_bytes: int = 1 << 30,
         workers: int = 2,
@@ -43,6 +45,8 @@ class PillowImaging:
             "takes_centre_crop": takes_centre_crop,
             "max_pixels": max_pixels,
             "max_frames": max_frames,
+            "default_zone": default_zone or "",
+            "with_descriptions": with_descriptions,
         }
         self._priority = Priority.UPLOAD
         self._pool = DecoderPool(workers, DecoderLimits(decode_seconds, decode_memory_bytes))

@@ -65,7 +65,7 @@ def hits_table(
     facts = ("Relevance", "Score", file_column, "Size", "Taken")
     table = Table("", *picture_column, *facts, *count_column, id_column, caption=caption)
     for rank, hit in enumerate(page.found):
-        taken_at = hit.image.exif.taken_at if hit.image.exif else None
+        taken_at = hit.image.exif.taken_at_local if hit.image.exif else None
         table.add_row(
             str(rank + 1),
             *([thumbnail(thumbnails[rank])] if thumbnails else []),

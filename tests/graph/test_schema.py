@@ -52,10 +52,13 @@ ADDED = {
     f"{place} is not in the target"
     for place in (
         *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
+        *("Exif.takenAtLocal", "ImageFilter.takenAtLocal"),
         *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
     )
 } | {
     "ImageSortField.RATING",
+    "LocalDateTime is None in the target",
+    "LocalDateTimeRange is None in the target",
     "RestoreImagesInput is None in the target",
     "RestoreImagesPayload is None in the target",
 }

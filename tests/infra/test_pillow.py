@@ -355,8 +355,8 @@ async def test_a_process_that_cannot_be_replaced_is_no_refusal_of_the_picture(
 async def test_a_waiter_cancelled_after_it_got_a_process_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limits = {"max_pixels": 10_000, "max_frames": 1}
-    task = {"name": "decode_pixels", "encoder_side": 16, "takes_centre_crop": False} | limits
+    options = {"max_pixels": 10_000, "max_frames": 1, "default_zone": "", "with_descriptions": True}
+    task = {"name": "decode_pixels", "encoder_side": 16, "takes_centre_crop": False} | options
     async with DecoderPool(1, LIMITS) as pool:
         release = pool._release  # noqa: SLF001 - the race cannot be timed from outside
 

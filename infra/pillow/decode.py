@@ -12,6 +12,7 @@ from infra.pillow.exif import UPRIGHT, orientation_of, read_exif
 from infra.pillow.metadata import read_metadata
 from infra.pillow.perceptual_hash import perceptual_hash, pixel_sha256
 from infra.pillow.picture_files import PictureLimits, open_picture, translating_errors
+from infra.pillow.profiles import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +178,7 @@ def _load(opened: OpenedPicture, data: bytes, *, longest: int = 0, shortest: int
         image.load()
         # After the pixels are loaded, because a PNG may store its EXIF chunk behind them.
         metadata = read_metadata(image, data if opened.content_type == "image/tiff" else b"")
-        profile = image.info.get("icc_profile")
+        profile = profile_of(image, data, opened.content_type)
         image = renditions.to_eight_bits(image)
     # Pillow's HEIC and TIFF decoders apply the orientation themselves.
     is_upright = opened.content_type in {"image/heic", "image/tiff"}

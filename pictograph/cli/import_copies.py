@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-async def import_copies(settings: Settings, folder: Path, *, tags: list[str]) -> None:
+async def import_copies(
+    settings: Settings, folder: Path, *, tags: list[str], exclude: list[str]
+) -> None:
     """Copy the pictures of a folder into the library, without duplicates.
 
     Exits with 1 if a file was refused.
     """
-    uploads = await asyncio.to_thread(uploads_of, folder)
+    uploads = await asyncio.to_thread(uploads_of, folder, exclude)
     refused: list[tuple[str, str]] = []
     duplicates = 0
     columns = (

@@ -21,6 +21,7 @@ from rich.text import Text
 from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChange
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
+from infra.locations import FILE_SCHEME, path_of
 from pictograph.cli.console import err, out
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def report(
         f"{refused_count + summary.missing_count:,} refused.",
         soft_wrap=True,
     )
+    if summary.link_count:
+        names = ", ".join(map(_shown, summary.links))
+        rest = ", …" if summary.link_count > len(summary.links) else ""
+        out.print(
+            f"{summary.link_count:,} links to folders or to files elsewhere were not followed "
+            f"({names}{rest}); import what they point to by its own path.",
+            soft_wrap=True,
+            markup=False,
+        )
     if became.unlisted:
         out.print(
             f"{became.unlisted:,} pictures are kept, although their folders are empty or cannot be "
@@ -132,6 +142,10 @@ def report(
             table.add_row(f"… and {more:,} more", "")
         err.print(table)
         raise typer.Exit(1)
+
+
+def _shown(location: str) -> str:
+    return str(path_of(location)) if location.startswith(FILE_SCHEME) else location
 
 
 def report_dry_run(summary: ImportSummary, rate: float | None) -> None:

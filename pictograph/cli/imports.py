@@ -11,8 +11,8 @@ import typer
 from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured
 from domain.use_cases.imports.forget_missing import MissingReport
-from infra.filesystem.manifest import read_manifest
-from infra.locations import root_of
+from infra.filesystem.manifest import one_entry, read_manifest
+from infra.locations import S3_SCHEME, root_of
 from pictograph import app
 from pictograph.cli.console import err, run, settings_of
 from pictograph.cli.import_copies import import_copies
@@ -48,6 +48,14 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             help="Continue even if the place or a folder of it has become empty.",
         ),
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pattern of what to leave out, as in .gitignore: 'drafts/', '*.tif'. Repeatable. "
+            "A .pictographignore in a folder has such patterns, too.",
+            metavar="PATTERN",
+        ),
+    ] = None,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the originals of a folder into the library.")
     ] = False,
@@ -65,7 +73,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             )
         if dry_run:
             raise Misconfigured("--copy has no dry run; leave out --copy or --dry-run.")
-        run(import_copies(settings, Path(place), tags=tag or []))
+        run(import_copies(settings, Path(place), tags=tag or [], exclude=exclude or []))
         return
     run(
         _import(
@@ -76,6 +84,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             retry=retry,
             dry_run=dry_run,
             even_everything=even_everything,
+            exclude=exclude or [],
         )
     )
 
@@ -89,10 +98,13 @@ async def _import(  # noqa: PLR0913 - each is an option
     retry: bool,
     dry_run: bool,
     even_everything: bool,
+    exclude: list[str],
 ) -> None:
     root = None if place is None else await asyncio.to_thread(root_of, place)
     async with app.open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
+        if place and place.startswith(S3_SCHEME) and await use_cases.reconcile.is_object(place):
+            root = None
         with ImportProgress(err) as progress:
             if root is not None:
                 listing = use_cases.reconcile(
@@ -101,10 +113,11 @@ async def _import(  # noqa: PLR0913 - each is an option
                     retry=retry,
                     force=even_everything,
                     dry_run=dry_run,
+                    exclude=exclude,
                     progress=progress.found,
                 )
             else:
-                entries = read_manifest(manifest or Path("-"))
+                entries = one_entry(place) if place else read_manifest(manifest or Path("-"))
                 listing = use_cases.reconcile_manifest(
                     entries, tags=tags, retry=retry, dry_run=dry_run, progress=progress.found
                 )

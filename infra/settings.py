@@ -164,7 +164,10 @@ class Settings(BaseSettings):
     drain_seconds: NonNegativeFloat = Field(
         2.0, description="How long a server still answers after SIGTERM while it is not ready."
     )
-    max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
+    max_pixels: PositiveInt = Field(
+        120_000_000,
+        description="Most pixels of a picture; of a JPEG, after its decoder has reduced it.",
+    )
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
     timezone: Annotated[str | None, AfterValidator(_parse_time_zone)] = Field(
         None,
@@ -178,7 +181,7 @@ class Settings(BaseSettings):
         8.0, description="Longest CPU time that decoding one picture may take."
     )
     decode_memory_bytes: PositiveInt = Field(
-        1024 * MEBIBYTE, description="Most memory of a process that decodes."
+        1536 * MEBIBYTE, description="Most memory of a process that decodes."
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 

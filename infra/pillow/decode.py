@@ -9,6 +9,7 @@ from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE, Description, Pict
 from infra.pillow import renditions
 from infra.pillow.descriptions import read_description
 from infra.pillow.exif import UPRIGHT, orientation_of, read_exif
+from infra.pillow.frames import ANIMATED_FORMATS, first_visible_frame, load_jpeg
 from infra.pillow.metadata import read_metadata
 from infra.pillow.perceptual_hash import perceptual_hash, pixel_sha256
 from infra.pillow.picture_files import PictureLimits, open_picture, translating_errors
@@ -67,7 +68,7 @@ class PictureDecoder:
         ``on_pixels`` gets the pixels before the renditions are made. Raises UploadRefusal.
         """
         opened = open_picture(data, self.limits)
-        source = _load(opened, data, longest=LARGE_SIDE)
+        source = _load(opened, longest=LARGE_SIDE)
         decoded = source.reduced(renditions.factor(source.image, LARGE_SIDE, 0))
         middle = decoded.finish(_reduce_to_middle(decoded.image))
         pixels = self._choose_pixels(opened, data, (middle, decoded, source))
@@ -93,13 +94,13 @@ class PictureDecoder:
 
     def render_large(self, data: bytes) -> bytes:
         """Decode a file, and return LARGE alone. Raises UploadRefusal."""
-        source = _load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
+        source = _load(open_picture(data, self.limits), longest=LARGE_SIDE)
         return _render_large(source.reduced(renditions.factor(source.image, LARGE_SIDE, 0)))
 
     def decode_pixels(self, data: bytes) -> Pixels:
         """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
         shortest = _DRAFT_OVERSAMPLING * self._shortest
-        source = _load(open_picture(data, self.limits), data, shortest=shortest)
+        source = _load(open_picture(data, self.limits), shortest=shortest)
         return self._pixels_of(source.reduced(renditions.factor(source.image, 0, shortest)))
 
     def inspect(self, data: bytes) -> str:
@@ -169,21 +170,36 @@ class _Decoded:
         return (height, width) if self.orientation in _TRANSPOSED_ORIENTATIONS else size
 
 
-def _load(opened: OpenedPicture, data: bytes, *, longest: int = 0, shortest: int = 0) -> _Decoded:
+def _load(opened: OpenedPicture, *, longest: int = 0, shortest: int = 0) -> _Decoded:
     """Decode a picture. A JPEG is scaled by its decoder as far as both bounds allow."""
-    image = opened.image
     with translating_errors():
-        if opened.content_type == "image/jpeg":
-            _set_draft_scale(image, renditions.factor(image, longest, shortest))
-        image.load()
+        image = _load_pixels(opened, longest, shortest)
         # After the pixels are loaded, because a PNG may store its EXIF chunk behind them.
-        metadata = read_metadata(image, data if opened.content_type == "image/tiff" else b"")
-        profile = profile_of(image, data, opened.content_type)
+        tiff = opened.data if opened.format_name == "TIFF" else b""
+        metadata = read_metadata(image, tiff)
+        if opened.raw:
+            metadata = replace(metadata, tags={**metadata.tags, **opened.raw.tags})
+        profile = profile_of(image, opened.data, opened.content_type)
         image = renditions.to_eight_bits(image)
     # Pillow's HEIC and TIFF decoders apply the orientation themselves.
-    is_upright = opened.content_type in {"image/heic", "image/tiff"}
+    is_upright = opened.format_name in {"HEIF", "TIFF"}
     orientation = UPRIGHT if is_upright else orientation_of(metadata)
     return _Decoded(image, metadata, profile, orientation)
+
+
+def _load_pixels(opened: OpenedPicture, longest: int, shortest: int) -> Image.Image:
+    if opened.format_name in ANIMATED_FORMATS:
+        return first_visible_frame(opened.image)
+    if opened.format_name != "JPEG":
+        opened.image.load()
+        return opened.image
+
+    def load(image: Image.Image) -> Image.Image:
+        _set_draft_scale(image, renditions.factor(image, longest, shortest))
+        image.load()
+        return image
+
+    return load_jpeg(opened, load)
 
 
 def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes:

@@ -152,11 +152,13 @@ def on_white(image: Image.Image) -> Image.Image:
 def _grey_to_eight_bits(image: Image.Image) -> Image.Image:
     """Convert greyscale of 16 or 32 bits: 16-bit integers by their range, others by their extrema.
 
-    The modes I and F have no fixed range: files use any part of it.
+    The modes I and F have no fixed range: files use any part of it. Floats within 0 and 1 use that.
     """
     wide = image.convert("F")
     low, high = (0.0, 65_535.0) if image.mode.startswith("I;16") else wide.getextrema()
     assert isinstance(low, float)  # noqa: S101 - tuples only for pictures of several channels
     assert isinstance(high, float)  # noqa: S101 - the same
+    if image.mode == "F" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
     scale = 255 / (high - low) if high > low else 0
     return wide.point(lambda value: value * scale - low * scale).convert("L")

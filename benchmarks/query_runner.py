@@ -10,7 +10,7 @@ from domain.entities.embeddings import Query, QueryKind, QueryPart
 from domain.entities.facets import Facet
 from domain.entities.filters import EVERYTHING
 from domain.entities.queries import ByText
-from domain.entities.searches import MAX_SEARCH_DEPTH, SearchCursor
+from domain.entities.searches import MAX_SEARCH_DEPTH, SearchDepth
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages
@@ -22,7 +22,6 @@ from tests.fakes.imaging import FakeImaging
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
-    from uuid import UUID
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, EmbeddingModel, Ranking
     from domain.entities.filters import ImageFilter
     from domain.entities.images import Pixels
-    from domain.entities.searches import SearchPage
+    from domain.entities.searches import SearchCursor, SearchPage
     from tests.postgres_library import PostgresLibrary
 
 
@@ -129,7 +128,12 @@ class QueryRunner:
 
         return run
 
-    async def page(self, number: int, *, after: UUID | None) -> SearchPage:
-        """Return the first 20 hits of a search, or the last 20 of the kept search ``after``."""
-        cursor = SearchCursor(after, MAX_SEARCH_DEPTH - 20) if after else None
-        return await self.search(ByText(str(number)), first=20, after=cursor)
+    async def page(
+        self,
+        number: int,
+        *,
+        after: SearchCursor | None = None,
+        depth: SearchDepth = SearchDepth.PAGE,
+    ) -> SearchPage:
+        """Return 20 hits of a search, after a cursor."""
+        return await self.search(ByText(str(number)), first=20, after=after, depth=depth)

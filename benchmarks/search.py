@@ -21,7 +21,7 @@ from benchmarks.bulk import load
 from benchmarks.query_runner import QueryRunner
 from domain.entities.embeddings import QueryKind
 from domain.entities.filters import EVERYTHING, ImageFilter
-from domain.entities.searches import MAX_SEARCH_DEPTH
+from domain.entities.searches import MAX_SEARCH_DEPTH, SearchDepth
 from infra.embedded_postgres.server import embedded_postgres
 from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
@@ -138,8 +138,10 @@ async def report_depth(runner: QueryRunner, queries: int) -> None:
     """Measure the first and the last page of searches, without encoding."""
     firsts, lasts = [], []
     for number in range(queries):
-        page, first = await timed(runner.page(number, after=None))
-        _, last = await timed(runner.page(number, after=page.search_id))
+        _, first = await timed(runner.page(number))
+        whole = await runner.page(number, depth=SearchDepth.ALL)
+        after = next(whole.search.cursors(MAX_SEARCH_DEPTH - 21))
+        _, last = await timed(runner.page(number, after=after))
         firsts.append(first)
         lasts.append(last)
     ratio = statistics.median(map(float.__truediv__, lasts, firsts))

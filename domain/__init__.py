@@ -30,6 +30,7 @@ from domain.use_cases.library.edit import (
 )
 from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
+from domain.use_cases.library.places import ClusterPlaces
 from domain.use_cases.library.read import ReadImage
 from domain.use_cases.library.render_large import RenderLarge
 from domain.use_cases.library.watch_status import WatchStatus
@@ -86,6 +87,7 @@ class Ports:
     local_staging: ports.LocalStaging | None
     """None where clients send files past this server, straight to a bucket."""
     object_listing: ports.ObjectListing
+    places: ports.Places
     ready_feed: ports.ReadyFeed
     searches: ports.KeptSearches
     staging: ports.Staging
@@ -134,6 +136,7 @@ class UseCases:
     forget_missing: ForgetMissing
     list: ListImages
     facets: CountFacets
+    places: ClusterPlaces
     label: LabelImages
     get: GetImages
     read: ReadImage
@@ -232,6 +235,7 @@ def build_use_cases(
         ),
         list=ListImages(on.catalog),
         facets=CountFacets(on.catalog),
+        places=ClusterPlaces(on.places),
         label=LabelImages(on.encoder, on.vectors),
         get=GetImages(on.catalog),
         read=read,

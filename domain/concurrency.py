@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Hashable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from domain.errors import Overloaded, Refusal
+from domain.failure_log import FailureLog
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -54,8 +54,6 @@ MAX_BUFFERED_IDS = 10_000
 may_use_reserve: ContextVar[bool] = ContextVar("may_use_reserve", default=True)
 """Whether the current task may use the reserved part of a capacity. It is false in the requests of
 callers without a key, and true in background work and commands."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -312,13 +310,12 @@ async def periodically(
 ) -> None:
     """Run ``work`` every ``every`` seconds until cancelled. A failed run is logged and retried.
 
-    ``failure`` is the log line, which ends with what happens next. ``at_start`` runs it at once.
+    ``failure`` is what its log line begins with. ``at_start`` runs it at once.
     """
+    failures = FailureLog(failure)
     if not at_start:
         await asyncio.sleep(every)
     while True:
-        try:
+        with failures.run():
             await work()
-        except Exception:  # an outage now is no reason to stop for good
-            logger.warning("%s; trying again", failure, exc_info=True)
         await asyncio.sleep(every)

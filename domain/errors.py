@@ -76,6 +76,10 @@ class ImageNotFound(Refusal):
     """No image has this id."""
 
 
+class ImageProcessing(Refusal):
+    """The image is still PROCESSING: this variant of it is not made yet. A later retry succeeds."""
+
+
 class SearchExpired(Refusal):
     """The results of a search are no longer kept."""
 
@@ -130,6 +134,29 @@ class Unavailable(Exception):  # noqa: N818 - the state of what the server depen
     This is no refusal: what fails so is retried or returned to its queue, and is never given up.
     The text is a sentence for clients; the cause is in ``__cause__``.
     """
+
+    @property
+    def with_cause(self) -> str:
+        """The sentence with the cause, for logs."""
+        cause = self.__cause__
+        return f"{self} ({type(cause).__name__}: {cause})" if cause else str(self)
+
+
+class AccessRefused(Unavailable):
+    """A store refuses the server's keys, so nothing of one place can be read.
+
+    ``explanation`` is a sentence for operators, which names the place and the settings.
+    """
+
+    def __init__(self, explanation: str) -> None:
+        """Keep the explanation from clients."""
+        super().__init__("The server may not read its object store; its operator must change that.")
+        self.explanation = explanation
+
+    @property
+    def with_cause(self) -> str:
+        """The explanation, for logs."""
+        return self.explanation
 
 
 class BytesMissing(Exception):  # noqa: N818 - named for what it says, like KeyError

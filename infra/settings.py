@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import idna
 from pydantic import (
     AfterValidator,
     Field,
@@ -34,20 +36,60 @@ MAX_INT = 2**31 - 1
 """The largest Int of GraphQL, which tells clients these limits."""
 
 
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s:/?#@*\[\]]+)(?::([0-9]{1,5}))?")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
 def _parse_origin(origin: str) -> str:
-    scheme, _, rest = origin.partition("://")
-    if scheme not in {"http", "https"} or not rest or set(rest) & set("/*?# "):
+    """Return an origin as browsers send it: lower case, in ASCII, without a default port.
+
+    Apps have schemes of their own, as capacitor://localhost.
+    """
+    match = _ORIGIN.fullmatch(origin.lower())
+    if not match:
         message = f"“{origin}” is no origin; write it as https://app.example.org"
         raise ValueError(message)
-    return origin.lower()
+    scheme, name, port = match.groups()
+    suffix = f":{int(port)}" if port and port != DEFAULT_PORTS.get(scheme) else ""
+    return f"{scheme}://{_ascii_name(name)}{suffix}"
+
+
+def _parse_header_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        message = f"“{name}” is no name of a header; write it as X-Client-Name"
+        raise ValueError(message)
+    return name
 
 
 def _parse_host(host: str) -> str:
+    """Return a host as browsers send it. A leading ``*.`` stays."""
     name = host.removeprefix("*.")
     if not name or set(name) & set("/:*?# "):
         message = f"“{host}” is no host; write a name without port, as pictures.example.org"
         raise ValueError(message)
-    return host.lower()
+    return host.removesuffix(name) + _ascii_name(name)
+
+
+def _parse_network(network: str) -> str:
+    try:
+        ipaddress.ip_network(network)
+    except ValueError:
+        message = f"“{network}” is no address or network; write it as 10.0.0.5 or 10.0.0.0/8"
+        raise ValueError(message) from None
+    return network
+
+
+def _ascii_name(name: str) -> str:
+    """Return a name in lower case; one in another script in Punycode (UTS 46)."""
+    if name.isascii():
+        return name.lower()
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError as error:
+        message = f"“{name}” is no name of a host: {error}"
+        raise ValueError(message) from None
 
 
 def _parse_time_zone(name: str | None) -> str | None:
@@ -77,6 +119,19 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_parse_origin)], ...], NoDecode] = (
         Field((), description="CORS origins that may send requests, separated by commas.")
+    )
+    cors_headers: Annotated[
+        tuple[Annotated[str, AfterValidator(_parse_header_name)], ...], NoDecode
+    ] = Field(
+        (),
+        description="More headers that pages of these origins may send, separated by commas.",
+    )
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_parse_network)], ...], NoDecode
+    ] = Field(
+        (),
+        description="Addresses or networks of proxies whose `X-Forwarded-Proto` and `-Prefix` "
+        "count, separated by commas; unset, this machine.",
     )
     api_key: SecretStr | None = Field(
         None,
@@ -212,7 +267,9 @@ class Settings(BaseSettings):
         "info", description="Lowest level that is logged."
     )
 
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @field_validator(
+        "allowed_hosts", "cors_origins", "cors_headers", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -245,6 +302,12 @@ class Settings(BaseSettings):
         except ValueError:
             return (self.host, *self.allowed_hosts)
         return self.allowed_hosts
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The trusted proxies: those that are set, here or for uvicorn, or this machine."""
+        of_uvicorn = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+        return self.trusted_proxies or tuple(part.strip() for part in of_uvicorn.split(","))
 
     @property
     def summary(self) -> str:

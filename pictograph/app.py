@@ -216,6 +216,8 @@ async def open_pictograph(
                     public_url=str(settings.public_url) if settings.public_url else None,
                     allowed_hosts=settings.host_names,
                     cors_origins=settings.cors_origins,
+                    cors_headers=settings.cors_headers,
+                    trusted_proxies=settings.proxies,
                     max_request_bytes=settings.max_request_bytes,
                     pace=Pace(min_bytes_per_second=settings.min_bytes_per_second),
                     operation_seconds=settings.operation_seconds,

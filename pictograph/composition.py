@@ -146,6 +146,7 @@ def compose(
     from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
+    from infra.postgres.catalog.places import PostgresPlaces
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.identity import PostgresIdentity
@@ -184,6 +185,7 @@ def compose(
             missing_objects=PostgresMissingObjects(engine),
             local_staging=staging if isinstance(staging, FolderStaging) else None,
             object_listing=shared.external_files,
+            places=PostgresPlaces(engine),
             ready_feed=catalog,
             searches=PostgresKeptSearches(engine),
             staging=staging,

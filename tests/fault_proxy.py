@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ETAG = re.compile(rb"(?im)^etag:[^\r]*")
+OBJECT = re.compile(rb"GET /[^/?]+/[^?]")
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 CONTENT_LENGTH = re.compile(rb"(?im)^content-length: *(\d+)")
 
 
 class Fault(Enum):
     """What happens to a request."""
 
+    FORBIDDEN = "403"
+    """Objects may be listed and written, and not be read."""
     ERROR_500 = "500"
     ERROR_503 = "503"
     RESET = "reset"
@@ -69,6 +73,10 @@ class FaultProxy:
         """Answer a request, and return whether the connection stays open."""
         request = await _read_message(reader)
         match self.fault:
+            case Fault.FORBIDDEN if OBJECT.match(request):
+                line = f"HTTP/1.1 403 No\r\nContent-Length: {len(DENIED)}\r\n\r\n"
+                writer.write(line.encode() + DENIED)
+                return True
             case Fault.ERROR_500 | Fault.ERROR_503:
                 line = f"HTTP/1.1 {self.fault.value} No\r\nContent-Length: 0\r\n\r\n"
                 writer.write(line.encode())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.images import Image, ImageStatus
+    from domain.entities.places import GeoBox
 
 MAX_CONDITION_LENGTH = 1_001
 """Entries of a list, or characters of a text.
@@ -31,8 +32,11 @@ class Orientation(StrEnum):
     """The shape of an upright picture: its width compared with its height."""
 
     LANDSCAPE = "landscape"
+    """Wider than high."""
     PORTRAIT = "portrait"
+    """Higher than wide."""
     SQUARE = "square"
+    """As wide as high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,15 @@ class ImageFilter:
     camera_make_in: tuple[str, ...] | None = None
     camera_model_in: tuple[str, ...] | None = None
     near: GeoNear | None = None
+    within: GeoBox | None = None
     has_location: bool | None = None
     rating: IntRange | None = None
     tags_all: tuple[str, ...] | None = None
     tags_any: tuple[str, ...] | None = None
     tags_none: tuple[str, ...] | None = None
     keywords: str | None = None
+    filename: str | None = None
+    """The whole name, by code point. ``*`` stands for any characters."""
     content_type_in: tuple[str, ...] | None = None
     orientation: Orientation | None = None
     width: IntRange | None = None
@@ -170,10 +177,15 @@ class SortField(StrEnum):
     """What a listing is sorted by."""
 
     CREATED_AT = "created_at"
+    """When the image was added to the library."""
     TAKEN_AT = "taken_at"
+    """When the picture was taken."""
     FILENAME = "filename"
+    """The file name, by code point."""
     BYTE_SIZE = "byte_size"
+    """The size of the original in bytes."""
     RATING = "rating"
+    """The rating that people gave."""
 
 
 class SortType(StrEnum):

@@ -55,8 +55,11 @@ class ImageStatus(StrEnum):
     """The progress of indexing. Only READY images have an embedding."""
 
     PROCESSING = "processing"
+    """The image waits for a worker, or is being indexed. It has no renditions yet."""
     READY = "ready"
+    """The image has renditions and an embedding, and searches find it."""
     FAILED = "failed"
+    """Indexing failed for good. The same bytes can be sent again."""
 
 
 REPLACEABLE = frozenset({ImageStatus.FAILED})
@@ -156,6 +159,9 @@ class Image:
     """Since when the image is in the trash, where no answer shows it."""
     description: Description = field(default=Description(), compare=False, repr=False)
     """What its file says, while it is indexed. It is not stored as such."""
+    updated_at: datetime | None = field(default=None, compare=False)
+    """When tags, alternative text, rating or status last changed; None where they have not changed
+    since the image was added. It is no fact of the image, so that it is not compared."""
 
     @property
     def is_replaceable(self) -> bool:
@@ -171,6 +177,10 @@ class Image:
         """
         of_original = Variant.ORIGINAL if self.source is None else Variant.LARGE
         return frozenset({of_original, Variant.THUMBNAIL})
+
+    def offers(self, variant: Variant) -> bool:
+        """Whether a variant is there to be read: renditions are only of a READY image."""
+        return variant is Variant.ORIGINAL or self.status is ImageStatus.READY
 
     def with_picture(self, picture: Picture) -> Image:
         """Return the image as READY, with the facts of its decoded file."""

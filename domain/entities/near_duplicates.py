@@ -32,8 +32,12 @@ class Collapse(StrEnum):
     """
 
     NONE = "none"
+    """Every image is apart."""
     EXACT_COPIES = "exact_copies"
+    """Images with the same pixels, in different bytes."""
     NEAR_DUPLICATES = "near_duplicates"
+    """Also images that look nearly the same: re-encoded, reduced, brightened or slightly cropped.
+    """
 
 
 @dataclass(frozen=True, slots=True)

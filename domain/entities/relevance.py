@@ -21,8 +21,11 @@ class RelevanceBand(StrEnum):
     """Relevance in three bands: STRONG from 0.9, LIKELY from 0.5, WEAK below."""
 
     STRONG = "strong"
+    """A relevance of 0.9 or more."""
     LIKELY = "likely"
+    """A relevance of 0.5 or more, and less than 0.9."""
     WEAK = "weak"
+    """A relevance of less than 0.5."""
 
 
 def band_of(relevance: float) -> RelevanceBand:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -22,6 +23,9 @@ MAX_SEARCH_DEPTH = 1_000
 SEARCH_DEPTHS = (120, 400, MAX_SEARCH_DEPTH)
 """How many of the nearest images a search ranks: the first depth at once, the others where a page
 needs them. The first is enough for the largest page, and a few images deleted meanwhile."""
+
+CURSOR_DIGEST_BYTES = 8
+"""Of the digest of the hits before a cursor."""
 
 SEARCH_LIFETIME = timedelta(hours=1)
 
@@ -58,6 +62,8 @@ class KeptSearch:
     """Whether every candidate was compared, at each depth."""
     depth: int = MAX_SEARCH_DEPTH
     """How many of the nearest images were ranked; MAX_SEARCH_DEPTH where there are no more."""
+    ranked_depth: int = MAX_SEARCH_DEPTH
+    """The limit of the last ranking, also where it found fewer images."""
 
     @property
     def is_complete(self) -> bool:
@@ -71,24 +77,54 @@ class KeptSearch:
             hit.image_id for hit in other.hits
         ]
 
-    def deepened(self, hits: Sequence[Hit], *, depth: int, exact: bool) -> KeptSearch:
-        """Return the search with the new ones of these hits behind its own."""
+    def cursors(self, rank: int) -> Iterator[SearchCursor]:
+        """Yield the positions after each hit behind a rank."""
+        digest = self._digest(rank)
+        for after, hit in enumerate(self.hits[rank:], rank + 1):
+            digest.update(hit.image_id.bytes)
+            yield SearchCursor(self.id, after, digest.hexdigest())
+
+    def has(self, cursor: SearchCursor) -> bool:
+        """Whether the hits before a cursor are those of this version of the search."""
+        return (
+            cursor.rank <= len(self.hits)
+            and self._digest(cursor.rank).hexdigest() == cursor.hits_digest
+        )
+
+    def _digest(self, rank: int) -> hashlib.blake2b:
+        """Return the digest of the best hits, so many."""
+        ids = b"".join(hit.image_id.bytes for hit in self.hits[:rank])
+        return hashlib.blake2b(ids, digest_size=CURSOR_DIGEST_BYTES)
+
+    def deepened(
+        self, hits: Sequence[Hit], *, depth: int, exact: bool, is_complete: bool = False
+    ) -> KeptSearch:
+        """Return the search with the new ones of these hits behind its own.
+
+        ``is_complete`` tells that there are no more.
+        """
         known = {hit.image_id for hit in self.hits}
         new = [hit for hit in hits if hit.image_id not in known]
         return replace(
             self,
             hits=(*self.hits, *new)[:MAX_SEARCH_DEPTH],
-            depth=depth,
+            depth=MAX_SEARCH_DEPTH if is_complete else depth,
+            ranked_depth=depth,
             exact=self.exact and exact,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCursor:
-    """A position in the hits of a kept search, after the best ``rank`` of them."""
+    """A position in the hits of a kept search, after the best ``rank`` of them.
+
+    Servers that cannot save a search may deepen it to versions that differ, so a cursor has a
+    digest of the hits before it: a page continues no other version.
+    """
 
     search_id: UUID
     rank: int
+    hits_digest: str
 
 
 @dataclass(frozen=True, slots=True)

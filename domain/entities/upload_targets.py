@@ -24,6 +24,7 @@ class AnnouncedFile:
 
     filename: str
     content_type: str
+    """As the client says. Browsers leave it empty for formats that they do not know."""
     byte_size: int
     sha256: str | None = None
     """Of the bytes, in hex. With it, a file that is already an image is not sent again."""
@@ -36,7 +37,7 @@ class UploadTarget:
     id: UUID
     filename: str
     content_type: str
-    """As announced. The bytes are inspected when the target is completed."""
+    """As expected of the announced file. The bytes are inspected when the target is completed."""
     byte_size: int
     sha256: str | None
     expires_at: datetime

@@ -49,6 +49,17 @@ class UploadedImage:
     image: Image
     is_duplicate: bool
     """Whether the same bytes were uploaded before. ``image`` is the earlier image then."""
+    added_tags: tuple[str, ...] = ()
+    """The tags that the upload added to the image, in alphabetical order."""
+    was_restored: bool = False
+    """Whether the upload restored the image from the trash."""
+
+    @classmethod
+    def again(cls, before: Image, after: Image) -> UploadedImage:
+        """Return an earlier image whose bytes were uploaded again, with what that changed."""
+        added = tuple(tag for tag in after.tags if tag not in before.tags)
+        was_restored = before.deleted_at is not None
+        return cls(after, is_duplicate=True, added_tags=added, was_restored=was_restored)
 
 
 def display_name(filename: str) -> str:

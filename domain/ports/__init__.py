@@ -7,6 +7,7 @@ from domain.ports.catalog import (
     Ingestion,
     KeptSearches,
     LibraryIdentity,
+    Places,
     ReadyFeed,
     Trash,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "ModelTransaction",
     "Models",
     "ObjectListing",
+    "Places",
     "ReadyFeed",
     "RepairQueue",
     "Scrubs",

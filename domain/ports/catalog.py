@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from domain.entities.images import Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Page, Sort, Window
     from domain.entities.near_duplicates import Collapse, DuplicatePair
+    from domain.entities.places import PlaceCluster, PlaceRequest
     from domain.entities.searches import KeptSearch
 
 
@@ -68,6 +69,13 @@ class Catalog(Protocol):
         """
 
 
+class Places(Protocol):
+    """The places where the images of the catalog were taken."""
+
+    async def clusters(self, selection: Selection, request: PlaceRequest) -> Sequence[PlaceCluster]:
+        """Return the fullest cells of a grid, ties from south to north, then from west to east."""
+
+
 class LibraryIdentity(Protocol):
     """The identity of the database, which the marker in the storage repeats."""
 
@@ -89,10 +97,11 @@ class Trash(Protocol):
         on. Unknown ids, and images that were deleted before, are left out.
         """
 
-    async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+    async def restore(self, ids: Sequence[UUID], *, are_copied: bool = False) -> dict[UUID, Image]:
         """Move images out of the trash, and return them by id. Other ids are left out.
 
-        A model that has no embedding of an image gets a task.
+        A model that has no embedding of an image gets a task. ``are_copied`` notes at the same time
+        that storage has the originals now.
         """
 
     async def delete_expired(self, before: datetime, *, limit: int) -> Sequence[UUID]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from domain.entities.models import ModelState
-from domain.errors import Refusal
+from domain.errors import Refusal, Unavailable
+from domain.failure_log import FailureLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -157,11 +158,10 @@ class LoadedModels:
     ) -> None:
         """Refresh until cancelled. ``wait`` returns when the models may have changed."""
         self._run_in_background(self.active().warm_up())
+        failures = FailureLog("the models could not be read")
         while True:
-            try:
+            with failures.run():
                 await self.refresh()
-            except Exception:  # an outage now is no reason to stop for good
-                logger.warning("the models could not be read; trying again", exc_info=True)
             await wait()
 
     async def refresh(self) -> None:
@@ -207,11 +207,11 @@ class LoadedModels:
             return False
         try:
             loaded = await self.load(model)
-        except Refusal as refusal:
+        except (Refusal, Unavailable) as reason:
             self._failed_loads[model.id] = _FailedLoad(model.state, now + LOAD_RETRY_SECONDS)
             in_use = f"; {self.active().model.name} goes on answering" * model.is_active
-            logger.error(  # noqa: TRY400 - a refusal says all there is to say
-                "%s cannot be loaded%s: %s", model.name, in_use, refusal.message
+            logger.error(  # noqa: TRY400 - it says all there is to say
+                "%s cannot be loaded%s: %s", model.name, in_use, reason
             )
             return False
         except Exception:
@@ -237,5 +237,9 @@ class LoadedModels:
 
     def _discard_background_task(self, task: asyncio.Task[None]) -> None:
         self._background_tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled() or not (error := task.exception()):
+            return
+        if isinstance(error, Unavailable):
+            logger.warning("a background task of a model failed: %s", error.with_cause)
+        else:
             logger.warning("a background task of a model failed", exc_info=error)

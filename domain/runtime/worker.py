@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from domain.failure_log import FailureLog
 from domain.use_cases.indexing import INDEXING_CONCURRENCY
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ BACKFILL_CHECK_SECONDS = 10.0
 LOW_PRIORITY_CONCURRENCY = 2
 """How many pictures of a backfill are processed at once on a server: more would slow its searches
 down."""
-
-logger = logging.getLogger(__name__)
 
 
 async def wait_and_poll() -> None:
@@ -95,15 +93,15 @@ async def keep_indexing(
     BACKFILL_CHECK_SECONDS: under steady uploads, the queue is never empty.
     """
     loop = asyncio.get_running_loop()
+    failures = FailureLog("tasks could not be processed")
     while True:
-        try:
+        with failures.run():
             checked_at = loop.time()
             async for count in index():
+                failures.succeeded()
                 on_ended(count)
                 if loop.time() > checked_at + BACKFILL_CHECK_SECONDS:
                     await finish_backfill()
                     checked_at = loop.time()
             await finish_backfill()
-        except Exception:  # an outage now is no reason to stop for good
-            logger.warning("tasks could not be processed; trying again", exc_info=True)
         await wait()

@@ -13,6 +13,7 @@ from domain.entities.images import Image, ImageStatus, Variant
 from domain.entities.uploads import Upload, sha256_of
 from domain.entities.work import FoundObject, IndexedImage
 from domain.errors import BytesMissing, ImageNotFound, Overloaded, Refusal, UploadRefusal
+from domain.failure_log import FailureLog
 from domain.use_cases.library.read import read_all
 from domain.use_cases.uploads.decode_and_embed import decode_and_embed
 from domain.use_cases.uploads.renditions import store
@@ -72,6 +73,8 @@ class IndexImages:
     lease_seconds: float = LEASE_SECONDS
     concurrency: Callable[[], int] = lambda: INDEXING_CONCURRENCY
     """Returns how many pictures may be processed at once. It may change between two calls."""
+    indexing: FailureLog = field(default_factory=lambda: FailureLog("images could not be indexed"))
+    storing: FailureLog = field(default_factory=lambda: FailureLog("results could not be stored"))
 
     async def __call__(self) -> AsyncGenerator[int]:
         """Yield how many tasks were finished or failed, until none can be leased any more."""
@@ -182,12 +185,12 @@ class _Run:
     async def extend_leases(self) -> None:
         """Extend the leases again and again, until cancelled."""
         seconds = self.use_case.lease_seconds
+        failures = FailureLog("leases could not be extended")
         while True:
             await asyncio.sleep(seconds / 3)
-            try:
+            # After a long outage, other workers lease the tasks.
+            with failures.run():
                 await self.use_case.work_queue.extend(self._held(), seconds=seconds)
-            except Exception:  # after a long outage, other workers lease the tasks
-                logger.warning("leases could not be extended; trying again", exc_info=True)
 
     def _held(self) -> list[Task]:
         return [*self.leased, *self.running.values(), *(each.task for each in self.unstored)]
@@ -212,17 +215,19 @@ class _Run:
             if (result := future.result()) is None:
                 return 1
             self.unstored.append(result)
+            self.use_case.indexing.succeeded()
         except (UploadRefusal, BytesMissing, ImageNotFound) as refusal:
             await self.use_case.work_queue.fail(task, _reason(refusal))
             return 1
-        except Exception as error:
-            logger.warning("image %s could not be indexed", task.image_id, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            bug = f"image {task.image_id} could not be indexed"
+            self.use_case.indexing.failed(error, bug=bug)
             await self._release_for_retry(task, error)
         return 0
 
     async def _release_for_retry(self, task: Task, error: Exception) -> None:
         pause = min(MAX_BACKOFF_SECONDS, BACKOFF_BASE_SECONDS * 2**task.attempts)
-        logger.warning("image %s is retried in %.0f s", task.image_id, pause)
+        logger.info("image %s is retried in %.0f s", task.image_id, pause)
         await self.use_case.work_queue.release([task], _reason(error), seconds=pause)
 
     async def _finish_batch(self) -> int:
@@ -232,13 +237,11 @@ class _Run:
             return 0
         try:
             lost = await self.use_case.work_queue.finish(results)
-        except Exception:  # perhaps because of a single result, which must not block the others
-            logger.warning(
-                "%s results could not be stored; storing them one by one",
-                len(results),
-                exc_info=True,
-            )
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            # Perhaps because of a single result, which must not block the others.
+            self.use_case.storing.failed(error)
             return sum([await self._finish_one(result) for result in results])
+        self.use_case.storing.succeeded()
         await self._delete_bytes(lost)
         return len(results)
 
@@ -246,8 +249,9 @@ class _Run:
         """Store one result of a batch that failed. Returns 1 if it was stored, otherwise 0."""
         try:
             lost = await self.use_case.work_queue.finish([result])
-        except Exception as error:
-            logger.warning("image %s could not be stored", result.task.image_id, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            bug = f"image {result.task.image_id} could not be stored"
+            self.use_case.storing.failed(error, bug=bug)
             await self._release_for_retry(result.task, error)
             return 0
         await self._delete_bytes(lost)

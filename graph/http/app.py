@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from domain import UseCases
 from graph.http import gallery, graphiql
+from graph.http.cors import CrossOriginMiddleware
 from graph.http.endpoint import GraphQLEndpoint
+from graph.http.forwarded import ForwardedMiddleware
 from graph.http.health import (
     LIVENESS_PATH,
     NO_CHECKS,
@@ -24,7 +25,6 @@ from graph.http.health import (
 )
 from graph.http.hosts import HostMiddleware, accepted_hosts
 from graph.http.middleware import CrowdMiddleware, RequestMiddleware
-from graph.http.multipart import PREFLIGHT_HEADERS
 from graph.http.options import HttpOptions
 from graph.http.pictures import PictureEndpoint
 from graph.http.responses import http_exception_response
@@ -65,13 +65,15 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(ForwardedMiddleware, proxies=options.trusted_proxies),
+            # Before those below, so that a page can also read their errors.
+            *_cors(options),
             Middleware(RequestMiddleware),
             Middleware(CrowdMiddleware),
             Middleware(
                 HostMiddleware,
                 accepted=accepted_hosts(options.public_url, options.allowed_hosts),
             ),
-            *_cors(options.cors_origins),
         ],
         exception_handlers={HTTPException: http_exception_response},
     )
@@ -80,22 +82,14 @@ def create_app(
     return app
 
 
-def _cors(origins: tuple[str, ...]) -> list[Middleware]:
-    if not origins:
+def _cors(options: HttpOptions) -> list[Middleware]:
+    if not options.cors_origins:
         return []
     return [
         Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Range",
-                "X-Request-ID",
-                *PREFLIGHT_HEADERS,
-            ],
-            expose_headers=["X-Request-ID", "ETag", "Content-Range", "Content-Disposition"],
+            CrossOriginMiddleware,
+            origins=options.cors_origins,
+            more_headers=options.cors_headers,
         )
     ]
 

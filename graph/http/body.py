@@ -11,6 +11,9 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from graph.http.responses import CodedHTTPException
+from graph.schema.codes import ErrorCode
+
 
 def bad_request(message: str) -> HTTPException:
     """Return a 400."""
@@ -88,7 +91,12 @@ def graphql_params(data: object) -> Mapping[str, Any]:
         raise bad_request("Batches are not supported; send one operation in each request.")
     if not isinstance(data, dict):
         raise bad_request("The request is not a JSON object; send one with the key `query`.")
-    query = data.get("query")
+    query, extensions = data.get("query"), data.get("extensions")
+    if query is None and isinstance(extensions, dict) and "persistedQuery" in extensions:
+        # Clients that begin with the hash of a query then send the whole query (Apollo's protocol).
+        raise CodedHTTPException(
+            HTTPStatus.OK, "PersistedQueryNotSupported", ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
+        )
     if not isinstance(query, str) or not query.strip():
         raise bad_request("The request has no `query`; send a string with an operation.")
     for name, kind in (("variables", dict), ("operationName", str), ("extensions", dict)):

@@ -27,10 +27,11 @@ from domain import UseCases
 from domain.concurrency import may_use_reserve
 from domain.errors import Unauthorized
 from graph.http import graphiql
-from graph.http.auth import key_of, unauthenticated
+from graph.http.auth import key_of, key_of_params, unauthenticated
 from graph.http.body import bad_request, graphql_params, limited_body, parse_json
 from graph.http.disconnects import run_while_connected
 from graph.http.event_stream import EVENT_STREAM, EventStream
+from graph.http.forwarded import prefix_of
 from graph.http.multipart import (
     MULTIPART,
     FormLimits,
@@ -41,8 +42,9 @@ from graph.http.multipart import (
 )
 from graph.http.options import HttpOptions
 from graph.http.places import Places
-from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, error_response, result_body
+from graph.http.responses import GRAPHQL_JSON, JSON, RETRY_LATER, http_error_response, result_body
 from graph.http.websocket import MAX_MESSAGE_CHARACTERS, Connection
+from graph.schema.codes import ErrorCode
 from graph.schema.context import Context
 from graph.schema.errors import RETRYABLE_CODES
 from graph.schema.schema import Schema
@@ -62,8 +64,8 @@ _STREAMED_OPERATION_TYPES = {
     "POST": set(OperationType),
 }
 _SERVER_ERRORS = {
-    "TIMEOUT": HTTPStatus.SERVICE_UNAVAILABLE,
-    "INTERNAL_SERVER_ERROR": HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.TIMEOUT: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.INTERNAL_SERVER_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
@@ -106,12 +108,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             response = await self._respond(request)
         except HTTPException as error:
-            response = error_response(
-                error.status_code,
-                error.detail,
-                media_type=_media_type(request),
-                headers=error.headers,
-            )
+            response = http_error_response(error, media_type=_media_type(request))
         await response(scope, receive, send)
 
     async def get_context(self, request: HTTPConnection, response: Response | WebSocket) -> Context:
@@ -121,10 +118,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def on_ws_connect(self, context: Context) -> None:
         """Authenticate by the payload of ``connection_init``, or else by the header."""
-        params = {name.lower(): value for name, value in context.connection_params.items()}
-        authorization = params.get("authorization", context.authorization)
         try:
-            context.key = key_of(authorization)
+            context.key = key_of_params(context.connection_params, header=context.authorization)
             # As over HTTP, any key may be looked up in the reserve. The key decides about the rest.
             may_use_reserve.set(True)
             await context.authenticate()
@@ -285,7 +280,8 @@ def _base_url(connection: HTTPConnection) -> str:
     if host is None:
         name, port = connection.scope.get("server") or ("localhost", None)
         host = f"{name}:{port}" if port else name
-    return f"{connection.scope['scheme'].replace('ws', 'http')}://{host}"
+    scheme = connection.scope["scheme"].replace("ws", "http")
+    return f"{scheme}://{host}{prefix_of(connection)}"
 
 
 def _accepted(request: HTTPConnection) -> Sequence[tuple[str, float]]:
@@ -327,7 +323,7 @@ def _response(result: ExecutionResult, media_type: str) -> Response:
         headers |= RETRY_LATER
     elif "data" not in body and media_type == GRAPHQL_JSON:
         code = body["errors"][0].get("extensions", {}).get("code")
-        status = _SERVER_ERRORS.get(str(code), HTTPStatus.BAD_REQUEST)
+        status = _SERVER_ERRORS.get(code, HTTPStatus.BAD_REQUEST)
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(content, status, headers, f"{media_type}; charset=utf-8")
 

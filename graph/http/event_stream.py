@@ -12,6 +12,7 @@ from strawberry.types import ExecutionResult
 
 from graph.http.disconnects import wait_for_disconnect
 from graph.http.responses import result_body
+from graph.schema.codes import ErrorCode
 
 EVENT_STREAM = "text/event-stream"
 
@@ -22,7 +23,7 @@ SHUTDOWN_RESULT = {
     "errors": [
         {
             "message": "The server is stopping; subscribe again.",
-            "extensions": {"code": "SERVICE_UNAVAILABLE"},
+            "extensions": {"code": ErrorCode.SERVICE_UNAVAILABLE},
         }
     ]
 }

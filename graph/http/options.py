@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graph.http.body import Pace
+from graph.http.forwarded import THIS_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class HttpOptions:
     """Hosts that requests may name, in addition to loopback, addresses and the public URL."""
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may use the API, exactly as browsers send them."""
+    cors_headers: tuple[str, ...] = ()
+    """Headers that these pages may send, in addition to those of client libraries."""
+    trusted_proxies: tuple[str, ...] = THIS_MACHINE
+    """Addresses and networks of proxies whose headers ``X-Forwarded-*`` are read."""
     max_body_bytes: int = 1024 * 1024
     """The limit of a request without files."""
     max_request_bytes: int = 256 * 1024 * 1024

@@ -15,11 +15,13 @@ from domain import UseCases
 from domain.entities.images import RENDITION_CONTENT_TYPE, Image, Variant
 from domain.entities.keys import Scope
 from domain.entities.storage import ByteRange
-from domain.errors import ImageNotFound, Unauthorized
+from domain.errors import ImageNotFound, ImageProcessing, Unauthorized
 from domain.use_cases.access import demand
 from domain.use_cases.library.read import read_all
 from graph.http.auth import key_of, unauthenticated
+from graph.http.cors import ANY_ORIGIN
 from graph.http.etags import is_cached
+from graph.http.responses import retry_later_response
 
 PIECE_BYTES = 512 * 1024
 """How much of a picture is read at once. Most renditions are smaller.
@@ -28,7 +30,7 @@ A slow client occupies this much memory, and neither a connection to S3 nor an o
 """
 
 YEAR_SECONDS = 31_536_000
-_EXTENSIONS = {
+_FILENAME_EXTENSIONS = {
     "image/jpeg": ("jpg", "jpeg", "jpe", "jfif"),
     "image/png": ("png", "apng"),
     "image/webp": ("webp",),
@@ -45,7 +47,9 @@ _EXTENSIONS = {
     "image/x-fuji-raf": ("raf",),
     "image/x-olympus-orf": ("orf",),
 }
-_KNOWN_EXTENSIONS = frozenset(each for extensions in _EXTENSIONS.values() for each in extensions)
+_KNOWN_EXTENSIONS = frozenset(
+    each for extensions in _FILENAME_EXTENSIONS.values() for each in extensions
+)
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
 
 
@@ -69,6 +73,8 @@ class PictureEndpoint:
         byte_range = _range_of(request, headers["ETag"])
         try:
             picture = await self._open(image, variant, byte_range, head=request.method == "HEAD")
+        except ImageProcessing as refusal:
+            return retry_later_response(refusal)
         except ImageNotFound as refusal:
             raise HTTPException(HTTPStatus.NOT_FOUND, refusal.message) from None
         except ValueError:
@@ -87,7 +93,10 @@ class PictureEndpoint:
     async def _open(
         self, image: Image, variant: Variant, byte_range: ByteRange | None, *, head: bool
     ) -> "_Picture":
-        """Read the first piece. Raises ImageNotFound, and ValueError for a range past the end."""
+        """Read the first piece.
+
+        Raises ImageNotFound, ImageProcessing, and ValueError for a range past the end.
+        """
         wanted = byte_range or ByteRange(0)
         most = 1 if head else PIECE_BYTES
         if wanted.first < -most:
@@ -139,8 +148,13 @@ class PictureEndpoint:
 
     def _headers(self, image: Image, variant: Variant, *, download: bool) -> dict[str, str]:
         is_original = variant is Variant.ORIGINAL
-        visibility = "public" if self.current_use_cases().authenticate.public_reading else "private"
+        is_public = self.current_use_cases().authenticate.public_reading
+        visibility = "public" if is_public else "private"
+        # The same for all origins, since a cache may ignore Vary. Others can embed pictures anyway;
+        # so their scripts can also draw them. The address cannot be guessed.
+        readable = {"Access-Control-Allow-Origin": ANY_ORIGIN} if is_public else {}
         return {
+            **readable,
             "Content-Type": image.content_type if is_original else RENDITION_CONTENT_TYPE,
             "Content-Disposition": _disposition(image, variant, download=download),
             "ETag": f'"{image.sha256}-{variant.value}"',
@@ -157,7 +171,8 @@ class PictureEndpoint:
     ) -> Response:
         blob = await self.current_use_cases().read(image, variant)
         await blob.chunks.aclose()
-        common = {name: headers[name] for name in ("ETag", "Accept-Ranges")}
+        about_bytes = {"Content-Type", "Content-Disposition", "Cache-Control"}
+        common = {name: value for name, value in headers.items() if name not in about_bytes}
         return Response(
             status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             headers={**common, "Content-Range": f"bytes */{blob.size}"},
@@ -205,7 +220,7 @@ def _disposition(image: Image, variant: Variant, *, download: bool) -> str:
 
 def _fitting_name(image: Image) -> str:
     """Return the file name with an extension of the bytes' media type."""
-    extensions = _EXTENSIONS.get(image.content_type)
+    extensions = _FILENAME_EXTENSIONS.get(image.content_type)
     stem, dot, extension = image.filename.rpartition(".")
     if extensions is None or (dot and extension.lower() in extensions):
         return image.filename

@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.types import ExecutionResult
 
-from domain.errors import Overloaded, Unavailable
-from graph.schema.errors import OVERLOADED, UNAVAILABLE
+from domain.errors import Refusal, Unavailable
+from graph.schema.codes import ErrorCode
+from graph.schema.errors import code_of
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -21,10 +22,28 @@ GRAPHQL_JSON = "application/graphql-response+json"
 RETRY_LATER = {"Retry-After": "5"}
 """The header of responses with the status 503."""
 
-STATUS_CODES = {
-    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
-    HTTPStatus.BAD_REQUEST: "BAD_USER_INPUT",
+STATUS_CODES: dict[int, ErrorCode] = {
+    HTTPStatus.BAD_REQUEST: ErrorCode.BAD_USER_INPUT,
+    HTTPStatus.UNAUTHORIZED: ErrorCode.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_TIMEOUT: ErrorCode.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.MISDIRECTED_REQUEST: ErrorCode.MISDIRECTED_REQUEST,
+    HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.SERVICE_UNAVAILABLE,
 }
+"""The code of an error that is known by its HTTP status only; BAD_USER_INPUT for any other one."""
+
+
+class CodedHTTPException(HTTPException):
+    """An HTTP error whose code says more than its status."""
+
+    def __init__(self, status: HTTPStatus, message: str, code: ErrorCode) -> None:
+        super().__init__(status, message)
+        self.code = code
 
 
 # Any: the data has the shape of the query.
@@ -56,13 +75,26 @@ def error_response(
     )
 
 
-def retry_later_response(error: Overloaded | Unavailable) -> Response:
+def retry_later_response(error: Refusal | Unavailable) -> Response:
     """Return the response to a request that was refused as a whole and may succeed later."""
+    code = code_of(error) if isinstance(error, Refusal) else None
     return error_response(
         HTTPStatus.SERVICE_UNAVAILABLE,
         str(error),
-        headers=RETRY_LATER,
-        extensions={"code": OVERLOADED if isinstance(error, Overloaded) else UNAVAILABLE},
+        headers={**RETRY_LATER, "Cache-Control": "no-store"},
+        extensions={"code": code or ErrorCode.SERVICE_UNAVAILABLE},
+    )
+
+
+def http_error_response(error: HTTPException, *, media_type: str = JSON) -> Response:
+    """Return the response to an HTTPException."""
+    extensions = {"code": error.code} if isinstance(error, CodedHTTPException) else {}
+    return error_response(
+        error.status_code,
+        error.detail,
+        media_type=media_type,
+        headers=error.headers,
+        extensions=extensions,
     )
 
 
@@ -70,8 +102,8 @@ def error_body(
     status: int, message: str, *, extensions: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Return one error in the shape of GraphQL's errors."""
-    code = STATUS_CODES.get(HTTPStatus(status), HTTPStatus(status).name)
-    return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+    code = extensions.get("code") or STATUS_CODES.get(status, ErrorCode.BAD_USER_INPUT)
+    return {"errors": [{"message": message, "extensions": {**extensions, "code": code}}]}
 
 
 async def refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,9 +120,11 @@ async def http_exception_response(request: Request, error: Exception) -> Respons
     """Return the response to an HTTPException, also to Starlette's own: unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
-    message = error.detail
-    if error.status_code == HTTPStatus.NOT_FOUND and message == HTTPStatus.NOT_FOUND.phrase:
-        message = f"There is nothing at {request.scope['path']:.100}; the API is at /graphql."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
+        methods = (error.headers or {}).get("Allow", "")
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": f"{methods}, OPTIONS"})
+    if error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        error.detail = f"There is nothing at {request.scope['path']:.100}; the API is at /graphql."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"{request.scope['path']:.100} does not accept {request.method:.20}."
-    return error_response(error.status_code, message, headers=error.headers)
+        error.detail = f"{request.scope['path']:.100} does not accept {request.method:.20}."
+    return http_error_response(error)

@@ -89,6 +89,8 @@ async def serve(  # noqa: PLR0913 - a server's settings and callbacks
         log_level=log_level,
         lifespan="off",
         server_header=False,
+        # The application reads them itself.
+        proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_GRACE_SECONDS,
         ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
     )

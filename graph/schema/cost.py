@@ -40,6 +40,7 @@ from domain.entities.listing import MAX_PAGE_SIZE
 from domain.entities.tags import MAX_TAG_CHARACTERS
 from domain.use_cases.duplicates.find_duplicates import MAX_GROUP_SIZE
 from graph.schema.arguments import DEFAULT_PAGE_SIZE
+from graph.schema.codes import ErrorCode
 from graph.schema.context import MAX_SEARCHES
 from graph.schema.ids import MAX_IDS
 from graph.schema.introspection import introspection_list_sizes
@@ -186,7 +187,7 @@ class Pricing:
                         f"The query's {name} come to {_told(value):,}; at most "
                         f"{limit:,} are allowed. Ask for less, or split the query into several "
                         "requests.",
-                        extensions={"code": "QUERY_TOO_LARGE"},
+                        extensions={"code": ErrorCode.QUERY_TOO_LARGE},
                     )
         return None
 

@@ -27,7 +27,9 @@ class DuplicateGroup:
     """Two or more images that are exact copies or near-duplicates, the oldest first."""
 
     kind: Collapse
+    """Why the images are in one group."""
     images: list[Image]
+    """The images, the oldest first."""
     similarity: float = strawberry.field(
         description="The smallest cosine similarity of any two images of the group."
     )
@@ -47,7 +49,9 @@ class DuplicateGroupEdge:
     """A group and its cursor."""
 
     cursor: str
+    """The place of the group."""
     node: DuplicateGroup
+    """The group."""
 
 
 @strawberry.type
@@ -55,8 +59,11 @@ class DuplicateGroupConnection:
     """A page of groups. Groups with the newest image come first."""
 
     edges: list[DuplicateGroupEdge]
+    """The groups with their cursors."""
     nodes: list[DuplicateGroup]
+    """The groups."""
     page_info: PageInfo
+    """The cursors of the page's ends, and whether there are pages before and after it."""
 
     @classmethod
     def of(cls, page: DuplicatesPage) -> "DuplicateGroupConnection":

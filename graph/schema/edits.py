@@ -20,7 +20,9 @@ class UpdateImagePayload:
     """The updated image; null when the update was refused."""
 
     image: Image | None
+    """The image with its new values; null when the update was refused."""
     user_errors: list[ImageUserError]
+    """Why the update was refused. Empty when it was not."""
 
 
 @strawberry.input
@@ -28,7 +30,9 @@ class TagImagesInput:
     """Images and tags, at most 1,000 images at once."""
 
     image_ids: list[strawberry.ID]
+    """The ids of the images, at most 1,000."""
     tags: list[str]
+    """At most 50 tags of 64 characters. An image can have 200."""
 
 
 @strawberry.type
@@ -36,7 +40,9 @@ class TagImagesPayload:
     """The images with their new tags. Images that do not exist are user errors."""
 
     images: list[Image]
+    """The images that exist, with their new tags, in the order of the input."""
     user_errors: list[ImageUserError]
+    """The images that do not exist, or why nothing was changed."""
 
 
 @strawberry.input
@@ -44,6 +50,7 @@ class DeleteImagesInput:
     """The images to delete, at most 1,000 at once."""
 
     ids: list[strawberry.ID]
+    """The ids of the images, at most 1,000."""
 
 
 @strawberry.type
@@ -51,7 +58,9 @@ class DeleteImagesPayload:
     """The ids of the deleted images. Images that do not exist are user errors."""
 
     deleted_image_ids: list[strawberry.ID]
+    """The ids of the images that this call deleted."""
     user_errors: list[ImageUserError]
+    """The images that do not exist, or why nothing was deleted."""
 
 
 @strawberry.input
@@ -59,6 +68,7 @@ class RestoreImagesInput:
     """The deleted images to restore, at most 1,000 at once."""
 
     ids: list[strawberry.ID]
+    """The ids of the images, at most 1,000."""
 
 
 @strawberry.type
@@ -66,7 +76,9 @@ class RestoreImagesPayload:
     """The restored images. Images that are not in the trash are user errors."""
 
     images: list[Image]
+    """The restored images, in the order of the input."""
     user_errors: list[ImageUserError]
+    """The images that are not in the trash, or why nothing was restored."""
 
 
 @strawberry.type
@@ -79,7 +91,10 @@ class EditMutation:
         info: Info,
         input: UpdateImageInput,  # noqa: A002 - Relay's name
     ) -> UpdateImagePayload | None:
-        """Updates the fields of an image that people edit. Omitted fields keep their values."""
+        """Updates the fields of an image that people edit. Omitted fields keep their values.
+
+        Where a value is not valid, nothing is changed.
+        """
         update = info.context.authorize(Scope.WRITE).update
         try:
             image = await update(uuid_of(input.id, location=("id",)), input.changes())
@@ -94,7 +109,11 @@ class EditMutation:
         info: Info,
         input: TagImagesInput,  # noqa: A002 - Relay's name
     ) -> TagImagesPayload | None:
-        """Adds tags to images. The mutation is idempotent."""
+        """Adds tags to images, and keeps those that they have. The mutation is idempotent.
+
+        Images that do not exist are user errors, and the others are changed. Where an image would
+        have more than 200 tags, nothing is changed.
+        """
         return await _change_tags(info.context.authorize(Scope.WRITE).tag, input)
 
     @strawberry.mutation
@@ -103,7 +122,11 @@ class EditMutation:
         info: Info,
         input: TagImagesInput,  # noqa: A002 - Relay's name
     ) -> TagImagesPayload | None:
-        """Removes tags from images. The mutation is idempotent."""
+        """Removes tags from images. The mutation is idempotent.
+
+        Images that do not exist are user errors, and the others are changed. Tags that an image
+        does not have are ignored.
+        """
         return await _change_tags(info.context.authorize(Scope.WRITE).untag, input)
 
     @strawberry.mutation
@@ -135,7 +158,10 @@ class EditMutation:
         info: Info,
         input: RestoreImagesInput,  # noqa: A002 - Relay's name
     ) -> RestoreImagesPayload | None:
-        """Restores deleted images from the trash, with their ids, tags and texts."""
+        """Restores deleted images from the trash, with their ids, tags and texts.
+
+        Images that are not in the trash are user errors, and the others are restored.
+        """
         restore = info.context.authorize(Scope.WRITE).restore
         try:
             ids = uuids_of(input.ids, location=("ids",))

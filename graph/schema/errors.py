@@ -8,6 +8,7 @@ from graphql import GraphQLError
 from domain import errors
 from domain.entities.keys import Caller
 from domain.errors import Location, Refusal
+from graph.schema.codes import ErrorCode
 
 logger = logging.getLogger("pictograph")
 
@@ -16,22 +17,21 @@ MAX_ERRORS = 5
 
 MASKED_MESSAGE = "Internal server error"
 
-OVERLOADED = "OVERLOADED"
-UNAVAILABLE = "SERVICE_UNAVAILABLE"
-RETRYABLE_CODES = {OVERLOADED, UNAVAILABLE}
+RETRYABLE_CODES = {ErrorCode.OVERLOADED, ErrorCode.SERVICE_UNAVAILABLE}
 """Codes of errors after which the same request can succeed later."""
 
-REFUSAL_CODES: dict[type[Refusal], str] = {
-    errors.InvalidArgument: "BAD_USER_INPUT",
-    errors.ImageNotFound: "NOT_FOUND",
-    errors.SearchExpired: "SEARCH_EXPIRED",
-    errors.Overloaded: OVERLOADED,
-    errors.UnsupportedFormat: "UNSUPPORTED_FORMAT",
-    errors.TooLarge: "TOO_LARGE",
-    errors.TooManyPixels: "TOO_MANY_PIXELS",
-    errors.InvalidContent: "INVALID_CONTENT",
-    errors.TooManyFiles: "TOO_MANY_FILES",
-    errors.TargetNotFound: "TARGET_NOT_FOUND",
+REFUSAL_CODES: dict[type[Refusal], ErrorCode] = {
+    errors.InvalidArgument: ErrorCode.BAD_USER_INPUT,
+    errors.ImageNotFound: ErrorCode.NOT_FOUND,
+    errors.ImageProcessing: ErrorCode.IMAGE_PROCESSING,
+    errors.SearchExpired: ErrorCode.SEARCH_EXPIRED,
+    errors.Overloaded: ErrorCode.OVERLOADED,
+    errors.UnsupportedFormat: ErrorCode.UNSUPPORTED_FORMAT,
+    errors.TooLarge: ErrorCode.TOO_LARGE,
+    errors.TooManyPixels: ErrorCode.TOO_MANY_PIXELS,
+    errors.InvalidContent: ErrorCode.INVALID_CONTENT,
+    errors.TooManyFiles: ErrorCode.TOO_MANY_FILES,
+    errors.TargetNotFound: ErrorCode.TARGET_NOT_FOUND,
 }
 
 
@@ -39,16 +39,14 @@ QUERY_FIELDS = {"text", "image", "image_id", "search_id", "blend"}
 """Locations that begin with these are part of the argument ``by``."""
 
 
-def code_of(refusal: Refusal) -> str | None:
+def code_of(refusal: Refusal) -> ErrorCode | None:
     """Return the code of a refusal; None for a refusal that a request cannot cause."""
     return REFUSAL_CODES.get(type(refusal))
 
 
 def log_outage(outage: errors.Unavailable, *, request_id: str) -> None:
     """Log an outage in one line, with its cause."""
-    cause = outage.__cause__
-    reason = f" ({type(cause).__name__}: {cause})" if cause else ""
-    logger.warning("request %s: %s%s", request_id, outage, reason)
+    logger.warning("request %s: %s", request_id, outage.with_cause)
 
 
 def argument_of(location: Location) -> str:
@@ -82,9 +80,17 @@ def mask_errors(
     if bugs:
         logger.error("request %s failed with %d errors", request_id, len(bugs), exc_info=bugs[0])
     return [
-        error if cause is None else _formatted(error, cause, caller=caller, request_id=request_id)
+        coded(error, ErrorCode.BAD_USER_INPUT)
+        if cause is None
+        else _formatted(error, cause, caller=caller, request_id=request_id)
         for error, cause in zip(raised[:MAX_ERRORS], causes, strict=False)
     ]
+
+
+def coded(error: GraphQLError, code: ErrorCode) -> GraphQLError:
+    """Return an error of GraphQL itself with a code, unless it has one."""
+    error.extensions = {"code": code, **(error.extensions or {})}
+    return error
 
 
 def _cause_of(error: GraphQLError) -> Exception | None:
@@ -105,12 +111,17 @@ def _is_expected(cause: Exception) -> bool:
 def _formatted(
     error: GraphQLError, cause: Exception, *, caller: Caller, request_id: str
 ) -> GraphQLError:
-    message, extensions = MASKED_MESSAGE, {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
+    message = MASKED_MESSAGE
+    extensions: dict[str, str] = {
+        "code": ErrorCode.INTERNAL_SERVER_ERROR,
+        "requestId": request_id,
+    }
     if isinstance(cause, errors.Unauthorized):
-        code = "FORBIDDEN" if caller.key_name else "UNAUTHENTICATED"
+        code = ErrorCode.FORBIDDEN if caller.key_name else ErrorCode.UNAUTHENTICATED
         message, extensions = cause.message, {"code": code}
     elif isinstance(cause, errors.Unavailable):
-        message, extensions = str(cause), {"code": UNAVAILABLE, "requestId": request_id}
+        message = str(cause)
+        extensions["code"] = ErrorCode.SERVICE_UNAVAILABLE
     elif isinstance(cause, Refusal) and (known := code_of(cause)):
         message, extensions = cause.message, {"code": known}
         if cause.location:

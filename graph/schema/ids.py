@@ -48,3 +48,4 @@ class Node:
     """An object that can be fetched again by its global id."""
 
     id: strawberry.ID
+    """The global id: an opaque text, which never changes."""

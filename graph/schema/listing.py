@@ -1,7 +1,7 @@
 """The library: lookups by id, and listings that are filtered, sorted and counted."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import strawberry
@@ -22,13 +22,19 @@ from graph.schema.search_results import Image
 MAX_NODES = 100
 """The most ids of one lookup."""
 
+ImageId: TypeAlias = Annotated[
+    strawberry.ID, strawberry.argument(description="A global id that this API returned.")
+]
+
 
 @strawberry.type
 class ImageEdge:
     """An image of a listing and its cursor."""
 
     cursor: str
+    """The place of the image in its listing."""
     node: Image
+    """The image."""
 
 
 @strawberry.type
@@ -36,6 +42,7 @@ class ImageConnection:
     """A page of a listing."""
 
     nodes: list[Image]
+    """The images of the page, in order."""
     facets: ImageFacets = strawberry.field(
         description="Counted over all images that match the filter, and only when selected."
     )
@@ -79,12 +86,19 @@ class LibraryQuery:
     """The root fields that read images of the library."""
 
     @strawberry.field
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - Relay's name
+    async def node(self, info: Info, id: ImageId) -> Node | None:  # noqa: A002 - Relay's name
         """The object with this global id; null when there is none."""
         return await _image(info, uuid_of(id, location=("id",)))
 
     @strawberry.field
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description=f"Global ids, at most {MAX_NODES}."),
+        ],
+    ) -> list[Node | None]:
         """The objects with these global ids, at most 100, in the same order.
 
         An id without an object gives null.
@@ -93,7 +107,7 @@ class LibraryQuery:
         return list(await asyncio.gather(*(_image(info, image_id) for image_id in image_ids)))
 
     @strawberry.field
-    async def image(self, info: Info, id: strawberry.ID) -> Image | None:  # noqa: A002 - Relay's
+    async def image(self, info: Info, id: ImageId) -> Image | None:  # noqa: A002 - Relay's name
         """The image with this id; null when there is none."""
         return await _image(info, uuid_of(id, location=("id",)))
 

@@ -23,9 +23,13 @@ class PageInfo:
     """The cursors of a page's ends, and whether there are pages before and after it."""
 
     has_next_page: bool
+    """Whether there is a page after this one."""
     has_previous_page: bool
+    """Whether there is a page before this one."""
     start_cursor: str | None
+    """The cursor of the first edge; null on an empty page."""
     end_cursor: str | None
+    """The cursor of the last edge, for `after`; null on an empty page."""
 
     @classmethod
     def of(cls, cursors: Sequence[str], *, has_next: bool, has_previous: bool) -> "PageInfo":
@@ -45,7 +49,7 @@ def encode_position(position: Position, sort: Sort) -> str:
 
 def decode_position(cursor: str, sort: Sort, *, location: Location) -> Position:
     """Return the position of a cursor. Raises InvalidArgument, also for another sort order."""
-    order, value, image_id = _decode(cursor, location=location, length=3)
+    order, value, image_id = _decode(cursor, location=location, lengths=(3,))
     try:
         field = SortField(str(order).partition(" ")[0])
         position = Position(SORT_KEYS[field].check(value), UUID(image_id))
@@ -62,15 +66,16 @@ def decode_position(cursor: str, sort: Sort, *, location: Location) -> Position:
 
 def encode_search_cursor(cursor: SearchCursor) -> str:
     """Return the cursor of a position in the hits of a search."""
-    return _encode([str(cursor.search_id), cursor.rank])
+    return _encode([str(cursor.search_id), cursor.rank, cursor.hits_digest])
 
 
 def decode_search_cursor(cursor: str, *, location: Location) -> SearchCursor:
     """Return the position of a cursor. Raises InvalidArgument."""
-    search_id, rank = _decode(cursor, location=location, length=2)
-    if type(rank) is not int or not 0 <= rank <= MAX_SEARCH_DEPTH:
+    # Cursors of earlier servers have no digest. The search has expired for them.
+    search_id, rank, digest, *_ = [*_decode(cursor, location=location, lengths=(2, 3)), ""]
+    if type(rank) is not int or not 0 <= rank <= MAX_SEARCH_DEPTH or not isinstance(digest, str):
         raise _malformed(location)
-    return SearchCursor(search_uuid(search_id, location=location), rank)
+    return SearchCursor(search_uuid(search_id, location=location), rank, digest)
 
 
 def encode_group_cursor(cursor: GroupCursor) -> str:
@@ -80,7 +85,7 @@ def encode_group_cursor(cursor: GroupCursor) -> str:
 
 def decode_group_cursor(cursor: str, *, location: Location) -> GroupCursor:
     """Return the position of a cursor. Raises InvalidArgument."""
-    kind, newest, last = _decode(cursor, location=location, length=3)
+    kind, newest, last = _decode(cursor, location=location, lengths=(3,))
     try:
         return GroupCursor(Collapse(kind), UUID(newest), UUID(last))
     except (ValueError, TypeError, AttributeError):
@@ -105,13 +110,13 @@ def _encode(parts: list[str | int | None]) -> str:
 
 
 # Any: clients can send any JSON as a cursor.
-def _decode(cursor: str, *, location: Location, length: int) -> list[Any]:
+def _decode(cursor: str, *, location: Location, lengths: Sequence[int]) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         raise _malformed(location) from None
-    if not isinstance(parts, list) or len(parts) != length:
+    if not isinstance(parts, list) or len(parts) not in lengths:
         raise _malformed(location)
     return parts
 

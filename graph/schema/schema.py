@@ -29,11 +29,12 @@ from strawberry.types.graphql import OperationType
 from domain.entities.keys import Scope
 from domain.errors import Unauthorized
 from domain.use_cases.access import demand
+from graph.schema.codes import ErrorCode
 from graph.schema.context import Context
 from graph.schema.cost import LIMITS, MAX_QUERY_BYTES, MAX_TOKENS, Pricing
 from graph.schema.descriptions import add_descriptions
 from graph.schema.document_cache import DocumentCache
-from graph.schema.errors import MAX_ERRORS, mask_errors
+from graph.schema.errors import MAX_ERRORS, coded, mask_errors
 from graph.schema.executor import PlainFieldExecutor
 from graph.schema.mutations import Mutation
 from graph.schema.queries import Query
@@ -217,13 +218,15 @@ class Schema(strawberry.Schema):
         if cached is None:
             errors = validate(self._schema, document, VALIDATION_RULES, max_errors=MAX_ERRORS)
             if errors:
-                raise _RequestError(*errors[:MAX_ERRORS])
+                code = ErrorCode.GRAPHQL_VALIDATION_FAILED
+                raise _RequestError(*(coded(error, code) for error in errors[:MAX_ERRORS]))
             self._documents.put(query, document)
         if operation is None:
             raise _RequestError(
                 GraphQLError(
                     "The document has several operations or none of this name; name one of its "
-                    "operations in `operationName`."
+                    "operations in `operationName`.",
+                    extensions={"code": ErrorCode.OPERATION_RESOLUTION_FAILURE},
                 )
             )
         return document
@@ -246,11 +249,11 @@ def _parsed(query: str) -> DocumentNode:
         message = (
             f"The query has more than {MAX_QUERY_BYTES:,} bytes; split it into several requests."
         )
-        raise _RequestError(GraphQLError(message, extensions={"code": "QUERY_TOO_LARGE"}))
+        raise _RequestError(GraphQLError(message, extensions={"code": ErrorCode.QUERY_TOO_LARGE}))
     try:
         return parse(query, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
-        raise _RequestError(error) from None
+        raise _RequestError(coded(error, ErrorCode.GRAPHQL_PARSE_FAILED)) from None
 
 
 def _has_variables(document: DocumentNode) -> bool:
@@ -263,7 +266,7 @@ def _has_variables(document: DocumentNode) -> bool:
 def _timeout_error(seconds: float) -> GraphQLError:
     return GraphQLError(
         f"The request took longer than {seconds:g} s; ask for less in one request.",
-        extensions={"code": "TIMEOUT"},
+        extensions={"code": ErrorCode.TIMEOUT},
     )
 
 
@@ -309,7 +312,7 @@ async def _masked_stream(
                 if number:
                     await context.check_key()
             except Unauthorized as refusal:
-                error = GraphQLError(refusal.message, extensions={"code": "UNAUTHENTICATED"})
+                error = coded(GraphQLError(refusal.message), ErrorCode.UNAUTHENTICATED)
                 yield ExecutionResult(data=None, errors=[error])
                 return
             except Exception as error:  # noqa: BLE001 - an outage ends the stream with its error

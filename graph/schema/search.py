@@ -45,8 +45,11 @@ class Term:
     """A part of a blend. Exactly one field."""
 
     text: str | None = strawberry.UNSET
+    """A description in natural language."""
     image: Upload | None = strawberry.UNSET
+    """An example picture, sent as a multipart file. It is not stored."""
     image_id: strawberry.ID | None = strawberry.UNSET
+    """The id of an image of the library."""
 
 
 @strawberry.input
@@ -54,7 +57,9 @@ class BlendTerm:
     """A term and its weight relative to the other terms."""
 
     term: Term
+    """A text, a picture or an image."""
     weight: float = 1.0
+    """How much the term counts: 0.01 to 100, or 0.01 to 1 for a term to leave out. 1 by default."""
 
     def to_domain(self, location: Location) -> WeightedTerm:
         """Convert to a term of the domain. Raises InvalidArgument."""

@@ -82,7 +82,9 @@ class ImageSearchEdge:
     """A hit of a search: an image, its scores and its cursor."""
 
     cursor: str
+    """The place of the hit on the pages of its search."""
     node: Image
+    """The image."""
     score: float = strawberry.field(
         description="The cosine similarity of query and image, -1 to 1."
     )
@@ -145,7 +147,9 @@ class Stage:
     """A step of a search and its duration."""
 
     name: str
+    """What was done: encode, search or fetch."""
     milliseconds: float
+    """How long it took."""
 
 
 @strawberry.type
@@ -153,6 +157,7 @@ class SearchExplanation:
     """How a search was executed."""
 
     model: str
+    """The name of the model that embedded the query."""
     stages: list[Stage] = strawberry.field(
         description="The steps in order: encode, search, fetch. A step that was not needed took 0."
     )
@@ -181,8 +186,11 @@ class ImageSearchConnection:
     """A page of search results, best first."""
 
     edges: list[ImageSearchEdge]
+    """The hits with their scores and cursors, best first."""
     nodes: list[Image]
+    """The images of the hits, best first."""
     page_info: PageInfo
+    """The cursors of the page's ends, and whether there are pages before and after it."""
     search_id: strawberry.ID = strawberry.field(
         description=(
             "The id of the embedded query, kept for an hour. Send it as `by: {searchId}` to search "

@@ -22,8 +22,11 @@ class EmbeddingModel:
     """A dual encoder that embeds texts and pictures into one vector space."""
 
     name: str
+    """The name on the model hub, or of a folder."""
     dimensions: int
+    """The number of components of an embedding."""
     state: ModelState
+    """What the model is used for."""
     counted: strawberry.Private[int | None] = None
 
     @classmethod
@@ -49,10 +52,15 @@ class Service:
     """The version, the active model and the limits of this server."""
 
     version: str
+    """The version of Pictograph."""
     model: EmbeddingModel
+    """The model that searches use."""
     max_upload_bytes: int
+    """The most bytes of one file."""
     max_files_per_request: int
+    """The most files of one `uploadImages`."""
     accepted_content_types: list[str]
+    """The media types of the formats that can become images."""
     trash_days: int = strawberry.field(
         description="Days that deleted images can be restored. 0: they are deleted for good."
     )

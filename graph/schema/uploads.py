@@ -27,6 +27,7 @@ class UploadImagesInput:
     """Files to add to the library, and tags for all of them."""
 
     files: list[Upload]
+    """The files of the request, at most Service.maxFilesPerRequest."""
     tags: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
         description="Also added to images that are already in the library.",
@@ -38,14 +39,24 @@ class UploadedImage:
     """The image of an accepted file."""
 
     image: Image
+    """The image of the file: a new one, or the earlier one with the same bytes."""
     is_duplicate: bool = strawberry.field(
         description="True when the library already had an image with the same bytes: this image."
     )
+    added_tags: list[str]
+    """The tags that this upload added to the image. Of a duplicate, those that it lacked."""
+    was_restored: bool
+    """True when the image was in the trash, and this upload restored it."""
 
     @classmethod
     def of(cls, uploaded: uploads.UploadedImage) -> "UploadedImage":
         """Convert an uploaded image of the domain."""
-        return cls(image=Image.of(uploaded.image), is_duplicate=uploaded.is_duplicate)
+        return cls(
+            image=Image.of(uploaded.image),
+            is_duplicate=uploaded.is_duplicate,
+            added_tags=list(uploaded.added_tags),
+            was_restored=uploaded.was_restored,
+        )
 
 
 @strawberry.type
@@ -56,6 +67,7 @@ class UploadImagesPayload:
         description="One for each file, in order; null for a refused file."
     )
     user_errors: list[UploadUserError]
+    """The refused files, each with its place in the input."""
 
 
 @strawberry.input
@@ -63,8 +75,12 @@ class UploadTargetInput:
     """A file that the client is going to send."""
 
     filename: str
+    """The name of the file, of which the last 255 characters without folders are kept."""
     content_type: str
+    """The media type that the browser says; it may be empty. The bytes decide when the upload is
+    completed."""
     byte_size: int
+    """The exact size of the file in bytes, at most Service.maxUploadBytes."""
     sha256: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=(
@@ -79,6 +95,7 @@ class CreateUploadTargetsInput:
     """The files that the client is going to send, at most 100."""
 
     files: list[UploadTargetInput]
+    """The files, 1 to 100."""
 
 
 @strawberry.type
@@ -86,7 +103,9 @@ class UploadTargetField:
     """A field of the form that uploads a file."""
 
     name: str
+    """The name of the field."""
     value: str
+    """The value of the field, to be sent as it is."""
 
 
 @strawberry.type
@@ -94,6 +113,7 @@ class UploadTarget:
     """The form that uploads one file."""
 
     id: strawberry.ID
+    """The id to send to `completeUploads`."""
     existing: Image | None = strawberry.field(
         description="The image, when the library already has the file. Nothing needs to be sent."
     )
@@ -104,7 +124,9 @@ class UploadTarget:
         )
     )
     fields: list[UploadTargetField]
+    """The fields of the form, in order. Empty when nothing needs to be sent."""
     expires_at: datetime
+    """Until when a file can be sent and the upload be completed."""
 
     @classmethod
     def of(cls, offered: OfferedTarget, *, base_url: str) -> "UploadTarget":
@@ -130,6 +152,7 @@ class CreateUploadTargetsPayload:
         description="One for each file, in order; null for a refused file."
     )
     user_errors: list[UploadUserError]
+    """The refused files, each with its place in the input."""
 
 
 @strawberry.input
@@ -137,7 +160,9 @@ class CompleteUploadsInput:
     """The targets to which files were sent, and tags for all of the images."""
 
     target_ids: list[strawberry.ID]
+    """The ids of upload targets, at most 100."""
     tags: list[str] | None = strawberry.UNSET
+    """Also added to images that are already in the library. At most 50 tags of 64 characters."""
 
 
 @strawberry.type
@@ -148,6 +173,7 @@ class CompleteUploadsPayload:
         description="One for each target, in order; null for a refused file."
     )
     user_errors: list[UploadUserError]
+    """The refused files, each with its place in the input."""
 
 
 @strawberry.type

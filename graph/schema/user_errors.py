@@ -61,6 +61,7 @@ class UploadUserError(UserError):
     """A refused file, or a refused upload as a whole."""
 
     code: UploadErrorCode
+    """Why the file was refused."""
 
     @classmethod
     def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "UploadUserError":
@@ -80,6 +81,7 @@ class ImageUserError(UserError):
     """A refused change of an image."""
 
     code: ImageErrorCode
+    """Why the change was refused."""
 
     @classmethod
     def of(cls, refusal: errors.Refusal, *, field: Sequence[str]) -> "ImageUserError":

@@ -10,13 +10,23 @@ const BUSY_CODES = new Set(["OVERLOADED", "TIMEOUT"]);
 /** How many requests wait for a retry. */
 let retrying = 0;
 
-/** An error of the server with a sentence for people and the code of its first error. */
+/** An error with a sentence for people and a code: of the server's first error, or one of CAUSES. */
 class Refused extends Error {
   constructor(message, code) {
     super(message);
     this.code = code;
   }
 }
+
+/** What stands between this page and the server, by the code of its error. */
+const CAUSES = {
+  PROXY_LIMIT: "The proxy in front of the server does not let a request of this size through (HTTP 413). "
+    + "Send a smaller file, or have its limit raised, as client_max_body_size of nginx.",
+  LOGIN_PAGE: "A login page answered in place of the server. Reload this page, and log in.",
+};
+
+/** Return an error of which the page knows the cause. */
+const caused = (code) => new Refused(CAUSES[code], code);
 
 /** The server or one of its dependencies is unavailable. */
 export class Unavailable extends Error {
@@ -33,14 +43,16 @@ export class Unavailable extends Error {
 export async function request(query, variables = {}, { signal, keepalive, as = key.value } = {}) {
   const { body, headers } = encode(query, variables);
   if (as) headers.Authorization = `Bearer ${as}`;
-  let status, text;
+  let response, text;
   try {
-    const response = await fetch(ENDPOINT, { method: "POST", body, headers, signal, keepalive });
-    [status, text] = [response.status, await response.text()];
+    // The server never redirects this address. A proxy does so to its login page, on any origin.
+    response = await fetch(ENDPOINT, { method: "POST", body, headers, signal, keepalive, redirect: "manual" });
+    text = await response.text();
   } catch (error) {
-    throw error.name === "AbortError" ? error : new Unavailable();
+    throw error.name === "AbortError" ? error : await failureOf(variables);
   }
-  return dataOf(status, text);
+  if (response.type === "opaqueredirect") throw caused("LOGIN_PAGE");
+  return dataOf(response.status, text);
 }
 
 /** Like `request`, and calls `onprogress` with the share that is sent, 0 to 1, which fetch cannot do. */
@@ -60,11 +72,26 @@ export function upload(query, variables, { onprogress, signal }) {
         reject(error);
       }
     };
-    http.onerror = () => reject(new Unavailable());
+    http.onerror = async () => reject(await failureOf(variables));
     http.onabort = () => reject(signal.reason);
     signal.addEventListener("abort", () => http.abort(), { once: true });
     http.send(body);
   });
+}
+
+/** Return the error of a request that was not sent or not answered: a file may be gone. */
+async function failureOf(variables) {
+  const files = new Map();
+  extractFiles(variables, "", files);
+  for (const file of files.values()) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      return new Refused(
+        `${file.name} cannot be read: it is a folder, or was moved, changed or deleted since it was chosen.`, "FILE_GONE");
+    }
+  }
+  return new Unavailable();
 }
 
 /**
@@ -134,7 +161,9 @@ function dataOf(status, text) {
   try {
     response = JSON.parse(text);
   } catch {
-    throw new Unavailable();
+    if (status === 413) throw caused("PROXY_LIMIT");
+    // A page in place of JSON. Proxies answer above 500 where they cannot reach the server.
+    throw status < 500 && text.trimStart().startsWith("<") ? caused("LOGIN_PAGE") : new Unavailable();
   }
   const [first] = response.errors ?? [];
   const code = status === 401 ? "UNAUTHENTICATED" : first?.extensions?.code;

@@ -64,8 +64,9 @@ const minus = (word) => (/\s/.test(word) ? `-"${word}"` : `-${word}`);
 
 function chip({ kind, label, node, url, remove }) {
   const name = node ? node.altText || node.filename : "";
-  const image = (node || url) && h("img", { class: "thumb", alt: name });
-  if (image) show(image, node ? node.url : url);
+  const from = node?.url ?? url;
+  const image = from && h("img", { class: "thumb", alt: name });
+  if (image) show(image, from);
   return h("span", { class: `chip ${kind} ${image ? "" : "word"}` },
     image,
     h("span", {}, label),

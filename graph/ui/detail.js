@@ -1,6 +1,6 @@
 // The dialog of one picture: large, with its facts, its tags and the actions on it.
 
-import { request, withRetry } from "./api.js";
+import { pause, request, withRetry } from "./api.js";
 import { isDeleted } from "./deletions.js";
 import { DETAIL, SET_ALT_TEXT, SIMILAR, TAG, UNTAG } from "./documents.js";
 import { byId, bytes, h, icon, iconButton, openDialog, toast } from "./dom.js";
@@ -9,6 +9,12 @@ import { fetched, picture, reading, show } from "./thumbnail.js";
 
 const DATE_FORMAT = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
 const LOCAL_DATE_FORMAT = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+/** Waits between two looks at a picture that is being indexed. The last one repeats. */
+const POLL_SECONDS = [1, 1, 2, 2, 5];
+const NOTES = {
+  PROCESSING: () => "This picture is being indexed. It appears here when that is done.",
+  FAILED: ({ failureReason }) => `This picture could not be indexed. ${failureReason ?? ""}`,
+};
 const FORMAT_NAMES = { jpeg: "JPEG", png: "PNG", webp: "WebP", gif: "GIF", tiff: "TIFF", bmp: "BMP", avif: "AVIF", heic: "HEIC" };
 
 /**
@@ -62,15 +68,26 @@ export class Detail {
     if (node) this.#show(this.#node);
     else this.#showMessage("Loading …");
     try {
-      const { image } = await withRetry(() => request(DETAIL, { id }, { signal }), signal);
-      if (image) {
-        this.#node = image;
-        this.#show(image);
-        await this.#addSimilar(id, signal);
-      } else this.#showMessage("This picture no longer exists.");
+      let image = await this.#load(id, signal);
+      for (let polls = 0; image?.status === "PROCESSING"; polls += 1) {
+        await pause(POLL_SECONDS[Math.min(polls, POLL_SECONDS.length - 1)], signal);
+        image = await this.#load(id, signal, image);
+      }
+      if (image) await this.#addSimilar(id, signal);
+      else this.#showMessage("This picture no longer exists.");
     } catch (error) {
       if (!signal.aborted) this.#showMessage(error.message);
     }
+  }
+
+  /** Load a picture, and show it unless it is as it was `before`. */
+  async #load(id, signal, before) {
+    const { image } = await withRetry(() => request(DETAIL, { id }, { signal }), signal);
+    if (image && image.status !== before?.status) {
+      this.#node = image;
+      this.#show(image);
+    }
+    return image;
   }
 
   async #addSimilar(id, signal) {
@@ -107,7 +124,7 @@ export class Detail {
         h("div", { class: "about-head" },
           h("h2", {}, node.filename),
           iconButton("close", "Close", () => this.#dialog.close(), { "data-stop": "close" })),
-        node.large ? this.#about(node) : h("p", { class: "note" }, "Loading …")));
+        node.original ? this.#about(node) : h("p", { class: "note" }, "Loading …")));
     const stop = focused && this.#dialog.querySelector(`[data-stop="${focused}"]:not([hidden])`);
     (stop || this.#dialog.querySelector('[data-stop="close"]')).focus();
   }
@@ -128,7 +145,9 @@ export class Detail {
   #about(node) {
     const { onlike, onunlike, ondelete, onnear } = this.#actions;
     const near = node.exif?.location;
+    const note = NOTES[node.status]?.(node);
     return [
+      note && h("p", { class: "note", role: "status" }, note),
       h("div", { class: "doings" },
         this.#actionButton("similar", "More like this", () => onlike(node)),
         this.#actionButton("minus", "Without this", () => onunlike(node)),

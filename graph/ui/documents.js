@@ -1,7 +1,7 @@
 // Every operation that the page sends. A test validates them against the schema.
 
 const CARD = `fragment Card on Image {
-  id filename altText width height placeholder url(variant: THUMBNAIL)
+  id filename altText width height placeholder status url: availableUrl(variant: THUMBNAIL)
 }`;
 
 export const PROBE = `query Probe { service { version } }`;
@@ -73,8 +73,8 @@ ${CARD}`;
 export const DETAIL = `query Detail($id: ID!) {
   image(id: $id) {
     ...Card
-    contentType byteSize tags createdAt
-    large: url(variant: LARGE)
+    contentType byteSize tags createdAt failureReason
+    large: availableUrl(variant: LARGE)
     original: url
     exif {
       takenAt takenAtLocal cameraMake cameraModel lens iso fNumber exposureSeconds focalLengthMm

@@ -4,6 +4,16 @@ import { byId, toast } from "./dom.js";
 
 const isFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
+/** Return what was dropped: the files, and the names of folders, which have no content of their own. */
+function contentsOf({ items, files }) {
+  const entries = [...items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.());
+  const isFolder = (_, index) => Boolean(entries[index]?.isDirectory);
+  return {
+    files: [...files].filter((file, index) => !isFolder(file, index)),
+    folders: [...files].filter(isFolder).map(({ name }) => name),
+  };
+}
+
 /** `onexample` is called with a file to search by, `onadd` with a list of files to add. */
 export function watchFiles({ onexample, onadd }) {
   const zones = byId("drop");
@@ -36,7 +46,14 @@ export function watchFiles({ onexample, onadd }) {
   addEventListener("drop", (event) => {
     if (!isFiles(event)) return;
     event.preventDefault();
-    const files = [...event.dataTransfer.files];
+    const { files, folders } = contentsOf(event.dataTransfer);
+    if (folders.length) {
+      toast(`${folders.join(", ")} is a folder. Drop the pictures in it, or import it from a terminal: pictograph import.`);
+    }
+    if (!files.length) {
+      hide();
+      return;
+    }
     const over = event.target.closest?.("[data-drop]")?.dataset.drop;
     hide();
     if (over === "search" && files.length === 1) onexample(files[0]);

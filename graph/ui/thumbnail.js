@@ -86,7 +86,7 @@ export function picture(node, { lazy = true, alt = node.altText || node.filename
   if (node.placeholder) paint(preview, node.placeholder);
   const image = h("img", { alt, loading: lazy ? "lazy" : "eager", decoding: "async", draggable: false });
   image.addEventListener("load", () => image.classList.add("is-loaded"), { once: true });
-  show(image, node.url);
+  if (node.url) show(image, node.url);
   return [preview, image];
 }
 

@@ -6,7 +6,7 @@ import { byId, bytes, h, iconButton } from "./dom.js";
 import { demandKey } from "./key-dialog.js";
 
 const MAX_CONCURRENT_UPLOADS = 3;
-const KEY_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
+const RETRY_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN", "LOGIN_PAGE"]);
 const RETRY_DELAYS_SECONDS = [2, 4, 8, 15, 30];
 
 export class Uploads {
@@ -85,7 +85,7 @@ export class Uploads {
         await this.#one(entry, signal);
       } catch (error) {
         if (signal.aborted) break;
-        this.#set(entry, error instanceof Unavailable || KEY_CODES.has(error.code) ? "away" : "refused", error.message);
+        this.#set(entry, error instanceof Unavailable || RETRY_CODES.has(error.code) ? "away" : "refused", error.message);
       }
     }
     this.#running -= 1;

@@ -37,7 +37,7 @@ _SENSOR_DATA = {(32_803,), (34_892,)}
 _REDUCED = (1,)
 # A smaller preview shows too little of a photo, such as the 160 x 120 in the first directory.
 _MIN_PREVIEW_SIDE = 400
-_MAX_CANDIDATES = 256
+_MAX_JPEGS_TRIED = 256
 _MAX_SEGMENTS = 128
 _MAX_CR3_HEADER_BYTES = 1 << 18
 _START_OF_IMAGE = b"\xff\xd8\xff"
@@ -112,7 +112,7 @@ def _tags_of_cr3(data: bytes) -> Mapping[str, TagValue]:
 def _previews(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the pixels and the start of each JPEG in a file."""
     start = -1
-    for _ in range(_MAX_CANDIDATES):
+    for _ in range(_MAX_JPEGS_TRIED):
         start = data.find(_START_OF_IMAGE, start + 1)
         if start < 0:
             return

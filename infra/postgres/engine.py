@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 MIN_SERVER_VERSION = 14
+ENCODING = "UTF8"
 MIN_PGVECTOR_VERSION = (0, 8, 4)
 """Vacuum can corrupt the HNSW indexes of earlier versions."""
 
@@ -59,6 +60,7 @@ SELECT_VERSIONS = text("""
         (SELECT extversion FROM pg_extension WHERE extname = 'vector') AS installed,
         (SELECT default_version FROM pg_available_extensions WHERE name = 'vector') AS available
 """)
+SELECT_ENCODING = text("SELECT current_setting('server_encoding')")
 # NULL where pgvector is not installed yet, or is on the search path.
 SELECT_HIDDEN_SCHEMA = text("""
     SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
@@ -139,6 +141,7 @@ async def check_server(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             versions = (await connection.execute(SELECT_VERSIONS)).one()
             hidden_schema = await connection.scalar(SELECT_HIDDEN_SCHEMA)
+            encoding = await connection.scalar(SELECT_ENCODING)
     except (Unavailable, DBAPIError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         reason = _without_class(str(cause) or type(cause).__name__)
@@ -150,6 +153,12 @@ async def check_server(engine: AsyncEngine) -> None:
         raise Misconfigured(
             f"The database {url} is PostgreSQL {versions.server}: "
             f"{MIN_SERVER_VERSION} or newer is needed, 18 is best."
+        )
+    if encoding != ENCODING:
+        raise Misconfigured(
+            f"The database {url} has the encoding {encoding}, which cannot store every name: "
+            f"create one with CREATE DATABASE name TEMPLATE template0 ENCODING '{ENCODING}', and "
+            "set PICTOGRAPH_DATABASE_URL to it."
         )
     if hidden_schema:
         raise Misconfigured(

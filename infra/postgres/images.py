@@ -78,6 +78,8 @@ class ImageRow(SQLModel, table=True):
     ready_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     deleted_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     """Since when the image is in the trash."""
+    updated_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
+    """Set by a trigger when tags, alternative text, rating or status change."""
     is_missing: bool = Field(
         default=False, sa_column=Column(Boolean, server_default=false(), nullable=False)
     )
@@ -151,6 +153,7 @@ def image_row(image: Image) -> ImageRow:
         source=image.source.location if image.source else None,
         source_version=image.source.version if image.source else None,
         deleted_at=image.deleted_at,
+        updated_at=image.updated_at,
     )
 
 
@@ -200,6 +203,7 @@ def image_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Image:
         exif=_exif_of(row),
         source=Source(row.source, row.source_version or "") if row.source else None,
         deleted_at=row.deleted_at,
+        updated_at=row.updated_at,
     )
 
 

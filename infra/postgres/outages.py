@@ -68,13 +68,11 @@ def raise_outages(context: ExceptionContext, *, is_limited: bool) -> None:
         raise Overloaded(TOO_SLOW)
     if state in CONFLICT_STATES:
         raise Overloaded(CONFLICT)
-    if isinstance(error, (OSError, TimeoutError)):
-        # The statement may still run: its connection cannot be used for another.
+    if isinstance(error, (OSError, TimeoutError)) or state.startswith(LOST_STATES):
+        # The statement may still run, so its connection cannot be used for another. Or PostgreSQL
+        # is about to close the socket, which the driver takes for open until then.
         context.is_disconnect = True
-        raise ConnectionLost(NO_CONNECTION)
     if context.is_disconnect and isinstance(error, Exception):
-        raise ConnectionLost(NO_CONNECTION)
-    if state.startswith(LOST_STATES):
         raise ConnectionLost(NO_CONNECTION)
     if state.startswith(SYSTEM_STATES):
         raise Unavailable(NO_CONNECTION)

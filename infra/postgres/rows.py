@@ -42,6 +42,7 @@ def search_values(search: KeptSearch) -> dict[str, object]:
         "relevances": relevances if any(each is not None for each in relevances) else None,
         "stand_for": [hit.collapsed_count for hit in search.hits],
         "depth": search.depth,
+        "ranked_depth": search.ranked_depth,
     }
 
 
@@ -65,6 +66,7 @@ def search_of(row: SearchRow | Row[*tuple[Any, ...]]) -> KeptSearch:
         ),
         exact=row.exact,
         depth=row.depth,
+        ranked_depth=row.ranked_depth,
     )
 
 

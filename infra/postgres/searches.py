@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-DEEPENED = ("image_ids", "scores", "exact", "relevances", "stand_for", "depth")
+DEEPENED = ("image_ids", "scores", "exact", "relevances", "stand_for", "depth", "ranked_depth")
 """The columns that change when a search is deepened."""
 
 SEARCHES = SQLModel.metadata.tables[SearchRow.__tablename__]

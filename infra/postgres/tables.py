@@ -150,6 +150,9 @@ class SearchRow(SQLModel, table=True):
     relevances: list[float | None] | None = Field(sa_type=ARRAY(DOUBLE_PRECISION))
     stand_for: list[int] = Field(sa_type=ARRAY(Integer))
     depth: int = Field(sa_column=Column(Integer, server_default=text("1000"), nullable=False))
+    ranked_depth: int = Field(
+        sa_column=Column(Integer, server_default=text("1000"), nullable=False)
+    )
 
 
 class WorkRow(SQLModel, table=True):

@@ -33,7 +33,12 @@ class S3Claims:
 
     async def read_claim(self) -> StorageClaim | None:
         storage = self.storage
-        client = S3Client(storage.client, storage.deadline_seconds, storage.read_timeout_seconds)
+        client = S3Client(
+            storage.client,
+            storage.deadline_seconds,
+            storage.read_timeout_seconds,
+            storage.store_name,
+        )
         try:
             blob = await client.open(storage.bucket, self._key)
         except BytesMissing:

@@ -36,7 +36,7 @@ from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 from domain.concurrency import Capacity
 from domain.entities.storage import Blob
-from domain.errors import BytesMissing, Misconfigured, Unavailable
+from domain.errors import AccessRefused, BytesMissing, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -68,6 +68,12 @@ _TRANSIENT_CODES = {
     *("Throttling", "ThrottlingException"),
 }
 """Error codes of a store that can come with any HTTP status, also for one key of several."""
+
+
+REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+ARCHIVED = "InvalidObjectState"
+"""The error code of an object that must be restored before it is read. Its status is 403."""
 
 
 class Body(AbstractAsyncContextManager[object], Protocol):
@@ -110,6 +116,20 @@ def raising_outages() -> Iterator[None]:
         if not is_transient:
             raise
         raise Unavailable(STORE_IS_AWAY) from error
+
+
+@contextmanager
+def raising_refused_access(bucket: str, *, store_name: str) -> Iterator[None]:
+    """Raise AccessRefused where the store refuses the keys. Other errors pass."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status not in REFUSALS or code == ARCHIVED:
+            raise
+        explanation = _sentence_for_status(status, bucket, store=store_name)
+        raise AccessRefused(explanation) from error
 
 
 async def read_body(body: Body, amount: int, *, timeout_seconds: float) -> bytes:
@@ -196,7 +216,8 @@ class S3Client:
     ) -> Blob:
         """Start reading an object; with an ``etag``, only that version of it.
 
-        Raises BytesMissing, Unavailable, Overloaded, and ValueError for a range past the end.
+        Raises BytesMissing, Unavailable, Overloaded, and ValueError for a range past the end. Where
+        the store refuses the keys, Unavailable is AccessRefused.
         """
         conditions = {"Range": _range_header(byte_range)} if byte_range else {}
         if etag is not None:
@@ -217,7 +238,10 @@ class S3Client:
 
     async def _get_object(self, bucket: str, key: str, conditions: dict[str, str]) -> Any:  # noqa: ANN401 - botocore's
         try:
-            with raising_outages():
+            with (
+                raising_outages(),
+                raising_refused_access(bucket, store_name=self.store_name),
+            ):
                 async with asyncio.timeout(self.deadline_seconds):
                     return await self.client.get_object(Bucket=bucket, Key=key, **conditions)
         except ClientError as error:
@@ -295,6 +319,7 @@ def _sentence_for_status(status: int, bucket: str, *, store: str) -> str:
         case 400 | 401 | 403:
             return (
                 f"These keys may not use bucket {bucket!r} in {store}: "
-                "check the keys, their permissions, and the region."
+                "check PICTOGRAPH_S3_ACCESS_KEY_ID and PICTOGRAPH_S3_SECRET_ACCESS_KEY, "
+                "or the keys of the environment, their permissions, and PICTOGRAPH_S3_REGION."
             )
     return f"Requests fail with status {status} from {store}: try again later."

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no
 
 from domain.entities.external_objects import KeyRange, ListedObject
 from domain.entities.images import Source
-from domain.errors import BytesMissing, InvalidContent
+from domain.errors import AccessRefused, BytesMissing, InvalidContent
 from infra.locations import S3_SCHEME, bucket_and_key, check_outside_library
-from infra.s3.client import translating_errors
+from infra.s3.client import ARCHIVED, translating_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,6 +28,9 @@ MAX_SPLIT_DEPTH = 3
 TARGET_KEY_RANGES = 64
 """About how many key ranges a listing is split into: many more than are listed concurrently, so
 that ranges of unequal size keep all of them busy until the end."""
+
+DENIED = "AccessDenied"
+"""The error code of an object, or of all of a bucket, that valid keys may not read."""
 
 LIST_PAGE_SIZE = 1_000
 """The maximum of ListObjectsV2."""
@@ -65,19 +68,23 @@ class ExternalBuckets:
         bucket, key = bucket_and_key(source.location)
         try:
             return await client.open(bucket, key, byte_range, etag=source.version)
+        except AccessRefused as refused:
+            error = refused.__cause__
+            if not isinstance(error, ClientError) or error.response["Error"]["Code"] != DENIED:
+                # The keys are not valid, which says nothing about this object.
+                raise
+            raise InvalidContent(
+                f"“{source.name}” may not be read; check the permissions of its bucket, "
+                "and import it with --retry."
+            ) from refused
         except ClientError as error:
-            match error.response["Error"]["Code"]:
-                case "NoSuchBucket":
-                    raise BytesMissing(source.location) from error
-                case "InvalidObjectState":
-                    raise InvalidContent(
-                        f"“{source.name}” is archived; restore it, and import it with --retry."
-                    ) from error
-                case "AccessDenied":
-                    raise InvalidContent(
-                        f"“{source.name}” may not be read; check the permissions of its bucket, "
-                        "and import it with --retry."
-                    ) from error
+            code = error.response["Error"]["Code"]
+            if code == "NoSuchBucket":
+                raise BytesMissing(source.location) from error
+            if code == ARCHIVED:
+                raise InvalidContent(
+                    f"“{source.name}” is archived; restore it, and import it with --retry."
+                ) from error
             raise
 
     async def split(self, root: str) -> Sequence[KeyRange]:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.storage import StoredObject, parse_key
-from infra.s3.client import S3Client, new_reads, raising_outages, translating_errors
+from infra.s3.client import (
+    S3Client,
+    new_reads,
+    raising_outages,
+    raising_refused_access,
+    translating_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -40,6 +46,8 @@ class S3Storage:
     deadline_seconds: float
     read_timeout_seconds: float
     reads: Capacity = field(default_factory=new_reads)
+    store_name: str = "the store"
+    """The name of the store in error messages."""
 
     @classmethod
     @asynccontextmanager
@@ -80,7 +88,14 @@ class S3Storage:
                         await _create_bucket(opened.client, bucket, region)
                     await opened.client.head_bucket(Bucket=bucket)
             folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-            yield cls(opened.client, bucket, folder, deadline_seconds, read_timeout_seconds)
+            yield cls(
+                opened.client,
+                bucket,
+                folder,
+                deadline_seconds,
+                read_timeout_seconds,
+                store_name=store_name,
+            )
 
     async def check(self) -> None:
         """Raise Unavailable unless the store answers."""
@@ -102,6 +117,7 @@ class S3Storage:
             self.client,
             self.deadline_seconds,
             self.read_timeout_seconds,
+            self.store_name,
             reads=self.reads,
         )
         return await client.open(self.bucket, self._key(key), byte_range)
@@ -135,7 +151,10 @@ class S3Storage:
             self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         )
         while True:
-            with raising_outages():
+            with (
+                raising_outages(),
+                raising_refused_access(self.bucket, store_name=self.store_name),
+            ):
                 async with asyncio.timeout(self.deadline_seconds):
                     page = await anext(pages, None)
             if page is None:

@@ -51,17 +51,13 @@ def main() -> None:
     except Refusal as refusal:
         sentence = sentence_of(refusal)
     except Unavailable as outage:
-        sentence = f"{outage}{_reason(outage)}"
+        sentence = outage.with_cause
     except Exception as error:
         if os.environ.get("PICTOGRAPH_LOG_LEVEL") == "debug":
             raise
         sentence = _unexpected(error)
     err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
-
-
-def _reason(outage: Unavailable) -> str:
-    return f" ({type(outage.__cause__).__name__}: {outage.__cause__})" if outage.__cause__ else ""
 
 
 def _unexpected(error: Exception) -> str:

@@ -117,7 +117,11 @@ async def _check(
                 progress=lambda noun, count: status.update(f"Checked {count:,} {noun}"),
             )
     out.print(f"{report.images:,} images checked, {report.originals_read:,} originals read.")
+    for sentence in report.refused:
+        err.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     if not report.counts:
+        if report.refused:
+            raise typer.Exit(1)
         out.print("No faults found.")
         return
     table = Table("Images", "Fault", Column("Examples", min_width=UUID_WIDTH))

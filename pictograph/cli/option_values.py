@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.entities.filters import GeoNear
+from domain.entities.places import GeoBox
 from domain.entities.queries import ByImage, ByText, ByUpload, WeightedTerm
 from domain.errors import InvalidArgument
 from pictograph.cli.local_files import upload_of
@@ -106,6 +107,21 @@ def parse_circle(option: str, text: str | None) -> GeoNear | None:
             "43.47,11.88,25.",
         ) from None
     return GeoNear(latitude, longitude, radius_km)
+
+
+def parse_box(option: str, text: str | None) -> GeoBox | None:
+    """Parse the edges of a part of a map in degrees, separated by commas."""
+    if text is None:
+        return None
+    try:
+        north, south, east, west = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InvalidArgument(
+            (),
+            f"{option}: {text} is not a part of a map; write its edges in the north, south, east "
+            "and west as 48.2,47.3,9.8,8.9.",
+        ) from None
+    return GeoBox(north, south, east, west)
 
 
 def parse_media_type(option: str, text: str, *, supported: Sequence[str]) -> str:

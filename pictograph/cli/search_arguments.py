@@ -17,6 +17,7 @@ from domain.entities.queries import ByBlend, ByImage, SearchBy, SearchOptions, W
 from domain.errors import InvalidArgument, Location, Refusal, UploadRefusal
 from infra.pillow.picture_files import ACCEPTED_CONTENT_TYPES
 from pictograph.cli.option_values import (
+    parse_box,
     parse_circle,
     parse_file,
     parse_image_id,
@@ -104,6 +105,11 @@ class SearchArguments:
         ),
         SetsLocation("filter", "keywords"),
     ] = None
+    filename: Annotated[
+        str | None,
+        filter_option(help="The file name; * stands for any characters.", metavar="NAME"),
+        SetsLocation("filter", "filename"),
+    ] = None
     taken_from: Annotated[
         str | None,
         filter_option(
@@ -137,6 +143,11 @@ class SearchArguments:
             help="Taken within a radius of a place: 43.47,11.88,25.", metavar="LAT,LON,KM"
         ),
         SetsLocation("filter", "near"),
+    ] = None
+    within: Annotated[
+        str | None,
+        filter_option(help="Taken inside a part of a map: 48.2,47.3,9.8,8.9.", metavar="N,S,E,W"),
+        SetsLocation("filter", "within"),
     ] = None
     location: Annotated[
         bool | None,
@@ -279,11 +290,13 @@ class SearchArguments:
             camera_make_in=_tuple_or_none(self.make),
             camera_model_in=_tuple_or_none(self.camera),
             near=parse_circle("--near", self.near),
+            within=parse_box("--within", self.within),
             has_location=self.location,
             tags_all=_tuple_or_none(self.tag),
             tags_any=_tuple_or_none(self.any_tag),
             tags_none=_tuple_or_none(self.no_tag),
             keywords=self.keywords,
+            filename=self.filename,
             content_type_in=_tuple_or_none(types),
             orientation=self.orientation,
             width=_range_or_none(self.min_width, self.max_width),

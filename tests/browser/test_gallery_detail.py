@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
+from postcards import MODEL
 from tests.browser.gallery import Gallery, eventually
 from tests.browser.library import FEW, cards
-from tests.e2e.process import KEY
+from tests.e2e.process import KEY, ServerProcess
+from tests.e2e.test_direct_uploads import COMPLETE, CREATE, send
+from tests.e2e.test_working import worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
 NEWEST = "{ images(first: 20) { nodes { id filename tags altText } } }"
 ONE = "query ($id: ID!) { image(id: $id) { filename tags altText } }"
 SIMILAR = "query ($id: ID!) { image(id: $id) { similarImages(first: 8) { nodes { id } } } }"
+
+
+def sent_directly(server: Server, card: Card) -> str:
+    """Send a file to an upload target, and return the id of its image, which is PROCESSING."""
+    file = {"filename": card.name, "contentType": "", "byteSize": len(card.content)}
+    [target] = server.ask(CREATE, files=[file])["createUploadTargets"]["targets"]
+    assert 204 == send(target, card.content)
+    [result] = server.ask(COMPLETE, ids=[target["id"]])["completeUploads"]["results"]
+    assert "PROCESSING" == result["image"]["status"]
+    return str(result["image"]["id"])
 
 
 def newest_card(server: Server) -> Card:
@@ -178,3 +191,18 @@ async def test_more_like_this_and_taken_near_here_ask_for_more_pictures(
     await gallery.detail.get_by_role("button", name="Taken near here").click()
     await expect(gallery.page).to_have_url(re.compile(r"\?near=[\d.%C,-]+$"))
     await expect(gallery.status).to_have_text(re.compile(r"^\d\d pictures$"))
+
+
+async def test_a_picture_that_is_being_indexed_appears_when_it_is_ready(
+    visit: Visit, tmp_path: Path
+) -> None:
+    settings = {"model": MODEL, "data_dir": tmp_path / "library", "api_key": KEY}
+    with ServerProcess.start({**settings, "worker": "false"}) as server:
+        image_id = sent_directly(server, cards(1)[0])
+        gallery = Gallery(await visit(server, f"/?image={image_id}"))
+        note = gallery.detail.get_by_text("This picture is being indexed")
+        await expect(note).to_be_visible()
+        await expect(gallery.detail.locator("img[src]")).to_have_count(0)
+        with worker(settings):
+            await expect(gallery.detail.locator(".large.is-loaded")).to_be_visible()
+        await expect(note).to_be_hidden()

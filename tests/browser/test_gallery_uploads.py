@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.files import File, drop, paste
@@ -14,6 +16,8 @@ from tests.e2e.postcards import png
 from tests.e2e.process import KEY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.async_api import Locator, Route
 
     from tests.browser.conftest import Visit
@@ -172,3 +176,89 @@ async def test_a_file_that_is_no_picture_cannot_be_searched_by(visit: Visit, few
     await expect(gallery.toast("notes.txt cannot be searched by")).to_be_visible()
     await expect(gallery.status).to_have_text(f"{FEW} pictures")
     await expect(gallery.pictures).not_to_have_attribute("aria-busy", "true")
+
+
+async def test_a_limit_of_a_proxy_is_told_by_its_name(visit: Visit, few: Server) -> None:
+    visitor = await visit(few, key=KEY)
+    gallery = Gallery(visitor)
+    await expect(gallery.status).to_have_text(f"{FEW} pictures")
+    visitor.expect_complaint("status of 413")
+
+    async def refuse(route: Route) -> None:
+        is_form = "multipart" in (await route.request.header_value("content-type") or "")
+        page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
+        if is_form:
+            await route.fulfill(status=413, content_type="text/html", body=page)
+        else:
+            await route.continue_()
+
+    await gallery.page.route("**/graphql", refuse)
+    file = File.of(cards(1, after=FEW)[0])
+    await drop(gallery.page, [file], on=ADD)
+    await expect(line(gallery, file.name)).to_contain_text("The proxy in front of the server")
+    await expect(line(gallery, file.name)).to_contain_text("413")
+
+
+@pytest.mark.parametrize("answer", ["page", "redirect"])
+async def test_a_login_page_in_place_of_the_server_is_told_by_its_name(
+    visit: Visit, few: Server, answer: str
+) -> None:
+    visitor = await visit(few, key=KEY)
+    gallery = Gallery(visitor)
+    await expect(gallery.status).to_have_text(f"{FEW} pictures")
+    visitor.expect_complaint("policy")
+
+    async def log_in(route: Route) -> None:
+        if answer == "page":
+            body = "<!doctype html><form>Password</form>"
+            await route.fulfill(status=200, content_type="text/html", body=body)
+        else:
+            await route.fulfill(status=302, headers={"Location": "https://login.example/"})
+
+    await gallery.page.route("**/graphql", log_in)
+    await gallery.search.fill("a boat")
+    await gallery.search.press("Enter")
+    await expect(gallery.page.get_by_text("A login page answered").first).to_be_visible()
+
+
+async def test_a_file_that_is_gone_since_it_was_chosen_is_told_by_its_name(
+    visit: Visit, few: Server, tmp_path: Path
+) -> None:
+    visitor = await visit(few, key=KEY)
+    gallery = Gallery(visitor)
+    await expect(gallery.status).to_have_text(f"{FEW} pictures")
+    visitor.expect_complaint("net::ERR_")
+    paths = []
+    for card in cards(4, after=FEW):
+        paths.append(tmp_path / card.name)
+        paths[-1].write_bytes(card.content)
+    go_on = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await gallery.page.route("**/graphql", hold)
+    async with gallery.page.expect_file_chooser() as chooser:
+        await gallery.page.get_by_role("button", name="Add pictures").click()
+    await (await chooser.value).set_files(paths)
+    await expect(line(gallery, paths[3].name)).to_contain_text("Waiting")
+    paths[3].unlink()
+    go_on.set()
+    await expect(line(gallery, paths[3].name)).to_contain_text("cannot be read")
+    await expect(gallery.uploads).to_contain_text("3 added, 1 not added")
+
+
+async def test_a_dropped_folder_is_told_by_its_name(
+    visit: Visit, few: Server, tmp_path: Path
+) -> None:
+    gallery = Gallery(await visit(few, key=KEY))
+    await expect(gallery.status).to_have_text(f"{FEW} pictures")
+    (tmp_path / "holiday").mkdir()
+    client = await gallery.page.context.new_cdp_session(gallery.page)
+    data = {"items": [], "files": [str(tmp_path / "holiday")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": 600, "y": 500, "data": data}
+        await client.send("Input.dispatchDragEvent", event)
+    await expect(gallery.toast("holiday is a folder")).to_be_visible()
+    await expect(gallery.uploads).to_be_hidden()

@@ -12,7 +12,7 @@ from domain.entities.embeddings import Hit, Query, QueryKind
 from domain.entities.images import uuid7
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import SearchOptions
-from domain.entities.searches import FoundImage, KeptSearch, SearchCursor, SearchPage
+from domain.entities.searches import FoundImage, KeptSearch, SearchPage
 from pictograph.cli.search_result import hits_table
 from pictograph.cli.tables import shows_pictures
 from tests.fakes.images import image_with
@@ -31,7 +31,7 @@ def page(*, exact: bool = True, collapse: Collapse = Collapse.NONE) -> SearchPag
         hits=(hit,),
         exact=exact,
     )
-    found = (FoundImage(image, hit, SearchCursor(search.id, 1)),)
+    found = (FoundImage(image, hit, next(search.cursors(0))),)
     options = SearchOptions(collapse=collapse)
     return SearchPage(search, options, found, has_next=False, has_previous=False, stages=())
 

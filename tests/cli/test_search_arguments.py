@@ -23,6 +23,7 @@ from domain.entities.filters import (
 )
 from domain.entities.images import ImageStatus, uuid7
 from domain.entities.near_duplicates import Collapse
+from domain.entities.places import GeoBox
 from domain.entities.queries import ByBlend, ByImage, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.errors import InvalidArgument
 from pictograph.cli.search_arguments import SearchArguments, with_search_options
@@ -138,6 +139,8 @@ def test_a_caret_without_a_number_is_text() -> None:
             ImageFilter(content_type_in=("image/jpeg", "image/png")),
         ),
         (["--near", "-33.9,151.2,25"], ImageFilter(near=GeoNear(-33.9, 151.2, 25))),
+        (["--within", "10,-10,-170,170"], ImageFilter(within=GeoBox(10, -10, -170, 170))),
+        (["--filename", "IMG_*.HEIC"], ImageFilter(filename="IMG_*.HEIC")),
         (["--with-location"], ImageFilter(has_location=True)),
         (["--without-location"], ImageFilter(has_location=False)),
         (["--orientation", "portrait"], ImageFilter(orientation=Orientation.PORTRAIT)),
@@ -183,6 +186,7 @@ def test_every_condition_of_the_filter_has_an_option() -> None:
     everything = parse(
         *("boat", "--tag", "a", "--any-tag", "a", "--no-tag", "a", "--keywords", "a"),
         *("--make", "a", "--camera", "a", "--type", "png", "--near", "1,2,3", "--with-location"),
+        *("--within", "3,2,1,0", "--filename", "a*"),
         *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
         *("--min-rating", "1"),
         *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
@@ -221,6 +225,8 @@ def test_options_set_relevance_collapse_and_exactness() -> None:
         (["a", "--like", "b^0"], "--like: The weight is 0; a like term weighs "),
         (["a", *["--unlike", "b"] * 11], "--unlike: unlike has 11 terms; at most 10."),
         (["a", "--near", "1,2"], "--near: 1,2 is not a place; write latitude, longitude and "),
+        (["a", "--within", "1,2"], "--within: 1,2 is not a part of a map; write its edges in "),
+        (["a", "--within", "1,2,3,4"], "--within: The edge in the south, 2, is north of the one"),
         (["a", "--near", "91,2,3"], "--near: The latitude is 91; it may be -90 to 90."),
         (["a", "--near", "nan,2,3"], "--near: The latitude is nan; it may be -90 to 90."),
         (["a", "--taken-from", "June"], "--taken-from: June is not a date; write it as 2024, "),

@@ -9,7 +9,7 @@ import subprocess
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -82,11 +82,21 @@ class Node:
 
 
 @pytest.fixture(scope="session")
-def node() -> Node:
-    command = shutil.which("node")
-    if command is None or not (HERE / "node_modules" / ".package-lock.json").exists():
-        if os.environ.get("CI"):
-            pytest.fail(NEEDED)
-        pytest.skip(NEEDED)
+def node(bare_node: Node) -> Node:
+    if not (HERE / "node_modules" / ".package-lock.json").exists():
+        _miss()
+    return bare_node
+
+
+@pytest.fixture(scope="session")
+def bare_node() -> Node:
+    """Node.js for scripts that need no package."""
+    command = shutil.which("node") or _miss()
     kept = ("PATH", "HOME", "LANG", "TMPDIR")
     return Node(command, {name: os.environ[name] for name in kept if name in os.environ})
+
+
+def _miss() -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(NEEDED)
+    pytest.skip(NEEDED)

@@ -21,6 +21,7 @@ from domain.entities.filters import (
 )
 from domain.entities.images import Exif, GeoPoint, ImageStatus
 from domain.entities.listing import Sort, Window
+from domain.entities.places import GeoBox
 from tests.fakes.images import NOON, image_with
 
 if TYPE_CHECKING:
@@ -52,19 +53,21 @@ CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: facts have many type
     "created_at": (TimeRange(NOON, LATER), {"created_at": NOON - timedelta(microseconds=1)}),
     "camera_make_in": (("Canon", "Leica"), {"exif": replace(EXIF, camera_make="leica")}),
     "camera_model_in": (("M3",), {"exif": replace(EXIF, camera_model=None)}),
-    "near": (GeoNear(48.1, 9.1, 20), {"exif": replace(EXIF, location=GeoPoint(48, 10))}),
+    "near": (GeoNear(48.0, 9.05, 20), {"exif": replace(EXIF, location=GeoPoint(48.4, 9.4))}),
+    "within": (GeoBox(48.5, 47.5, 9.5, 8.5), {"exif": replace(EXIF, location=GeoPoint(48, 9.6))}),
     "has_location": (True, {"exif": replace(EXIF, location=None)}),
     "tags_all": (("boat",), {"tags": ("sea",)}),
     "tags_any": (("lake", "sea"), {"tags": ("boat",)}),
     "tags_none": (("private",), {"tags": ("boat", "private", "sea")}),
     "keywords": ("red", {"filename": "blue.jpg"}),
+    "filename": ("*.jpg", {"filename": "red.JPG"}),
     "content_type_in": (("image/jpeg",), {"content_type": "image/png"}),
     "orientation": (Orientation.LANDSCAPE, {"width": 480}),
     "width": (IntRange(400, 640), {"width": 641}),
     "height": (IntRange(400, 640), {"height": 399}),
     "rating": (IntRange(4), {"rating": None}),
     "status_in": ((ImageStatus.READY,), {"status": ImageStatus.FAILED}),
-    "ids_not_in": ((UUID(int=19),), {}),
+    "ids_not_in": ((UUID(int=21),), {}),
 }
 """For each field, a condition that MATCHING fulfils, and the facts by which another image fails it
 and no other condition."""
@@ -74,8 +77,8 @@ FAILING = {
     for number, (name, (_, facts)) in enumerate(CASES.items(), 2)
 }
 ALL: dict[str, Any] = {name: condition for name, (condition, _) in CASES.items()}
-ALSO_FAILED_BY = {"near": {"has_location"}}
-"""Conditions that the image of another field fails too: one without a place is near nothing."""
+ALSO_FAILED_BY = {"near": {"has_location", "within"}, "within": {"has_location"}}
+"""Conditions that the images of other fields fail too: one without a place is near nothing."""
 
 
 @pytest.fixture

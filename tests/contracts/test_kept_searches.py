@@ -95,7 +95,7 @@ async def test_relevance_and_group_sizes_are_loaded_as_they_were_saved(
         assert search == await searches.load(search.id, since=NOON)
 
 
-SHALLOW = replace(SEARCH, hits=SEARCH.hits[:7], depth=7)
+SHALLOW = replace(SEARCH, hits=SEARCH.hits[:7], depth=7, ranked_depth=7)
 
 
 async def test_a_deepened_search_replaces_the_one_with_the_known_depth(
@@ -104,7 +104,9 @@ async def test_a_deepened_search_replaces_the_one_with_the_known_depth(
     await searches.save(SHALLOW)
     assert SHALLOW == await searches.load(SHALLOW.id, since=NOON)
     scored = [replace(hit, relevance=0.5, collapsed_count=2) for hit in SEARCH.hits]
-    deep = replace(SHALLOW, hits=tuple(scored), depth=MAX_SEARCH_DEPTH, exact=False)
+    deep = replace(
+        SHALLOW, hits=tuple(scored), depth=MAX_SEARCH_DEPTH, ranked_depth=400, exact=False
+    )
     assert await searches.deepen(deep, known_depth=7)
     assert deep == await searches.load(SHALLOW.id, since=NOON)
 

@@ -11,7 +11,7 @@ import pytest
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.facets import Facet
 from domain.entities.filters import DELETED, EVERYTHING, ImageFilter, SortField
-from domain.entities.images import ImageChanges, uuid7
+from domain.entities.images import ImageChanges, Source, uuid7
 from domain.entities.listing import Sort, Window, position_of
 from domain.errors import ImageNotFound
 from infra.postgres.catalog.trash import PostgresTrash
@@ -110,6 +110,17 @@ async def test_a_restored_image_is_as_it_was(catalog: ImageLibrary, trash: Trash
     assert {gone.id: gone} == await catalog.get([gone.id])
     assert [gone.id, kept.id] == await hits(catalog)
     assert feed == await catalog.ready_after((datetime.min.replace(tzinfo=UTC), uuid7()), limit=9)
+
+
+async def test_an_image_is_restored_with_its_original_in_storage_at_once(
+    catalog: ImageLibrary, trash: Trash
+) -> None:
+    imported = image_with(source=Source("s3://bucket/a.jpg", "1"))
+    for image in (await catalog.add(imported, EAST), await catalog.add(image_with(), EAST)):
+        await trash.add([image.id], NOW)
+        copied = replace(image, source=None)
+        assert {image.id: copied} == await trash.restore([image.id], are_copied=True)
+        assert {image.id: copied} == await catalog.get([image.id])
 
 
 async def test_the_trash_keeps_the_digest_of_its_images(

@@ -24,6 +24,7 @@ from tests.crash.failpoint_sweep import SCENARIOS, sweep_failpoints
 from tests.crash.library import Library
 from tests.crash.processes import ForkServer
 from tests.crash.random_kills import kill_at_random
+from tests.e2e.process import cache_models_in
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -66,6 +67,7 @@ def main(  # noqa: PLR0913 - each is an option
     # PostgreSQL runs as another user where this program is root.
     folder = Path(tempfile.mkdtemp(prefix="pictograph-crash-", dir="/tmp"))
     folder.chmod(0o755)
+    cache_models_in(folder / "cache")
     started_at = time.monotonic()
     names = tuple(only) if only else tuple(SCENARIOS) if failpoints else ()
     plan = Plan(kills=kills, libraries=libraries, occurrences=occurrences, seed=seed)
@@ -97,8 +99,8 @@ async def _run(folder: Path, names: Sequence[str], plan: Plan) -> Report:
 
             async def sweep(number: int, name: str) -> dict[str, Any]:
                 async with turns:
-                    settings = {"worker": SCENARIOS[name].server_indexes}
-                    library = Library(name, folder / f"scenario-{number}", fork_server, settings)
+                    place, settings = folder / f"scenario-{number}", SCENARIOS[name].settings
+                    library = Library(name, place, fork_server, settings)
                     bar = progress.add_task(name, total=None)
                     work = sweep_failpoints(
                         library,

@@ -6,18 +6,21 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from tests.crash.client import QUERIES, SEARCH, ask, get, list_images
+from tests.crash.client import QUERIES, SEARCH, Unavailable, ask, get, list_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from tests.crash.client import Ledger
     from tests.crash.library import Library
+
+T = TypeVar("T")
 
 SAMPLE_SIZE = 20
 """How many originals an audit reads that an earlier one has read."""
@@ -26,12 +29,13 @@ INDEXING_SECONDS = 900.0
 """How long an image may stay PROCESSING after the last fault: the longest backoff, and some."""
 
 READ_CONCURRENCY = 8
+READ_ATTEMPTS = 3
 VARIANTS = ("url", "large", "thumbnail")
 
 
 async def audit(library: Library, ledger: Ledger) -> list[str]:
     """Return what contradicts the ledger, in sentences. Nothing may change meanwhile."""
-    listed = await list_images(library)
+    listed = await _retried(lambda: list_images(library))
     faults = _faults_of_list(listed, ledger)
     images = [image for image in listed if image["sha256"] not in ledger.gone]
     unread = [image for image in images if image["sha256"] not in ledger.checked]
@@ -51,7 +55,7 @@ async def final_audit(library: Library, ledger: Ledger) -> list[str]:
     library.age_files()
     await library.run("sweep")
     await library.run("sweep")
-    kept = await list_images(library)
+    kept = await _retried(lambda: list_images(library))
     faults += [
         f"{image['id']} is not forgotten, though its file is gone"
         for image in kept
@@ -95,7 +99,7 @@ async def _unreadable(library: Library, images: Iterable[dict[str, Any]]) -> lis
 
     async def read() -> None:
         for image in waiting:
-            response = await get(library, image["url"])
+            response = await _get(library, image["url"])
             if response.status_code != httpx.codes.OK:
                 faults.append(f"the original of {image['id']} answers {response.status_code}")
             elif hashlib.sha256(response.content).hexdigest() != image["sha256"]:
@@ -107,9 +111,10 @@ async def _unreadable(library: Library, images: Iterable[dict[str, Any]]) -> lis
 
 async def _missing_of_search(library: Library, text: str, gone: set[str]) -> list[str]:
     faults = []
-    for node in (await ask(library, SEARCH, text=text))["searchImages"]["nodes"]:
+    found = await _retried(lambda: ask(library, SEARCH, text=text))
+    for node in found["searchImages"]["nodes"]:
         for variant in ("large", "thumbnail") if node["sha256"] in gone else VARIANTS:
-            response = await get(library, node[variant])
+            response = await _get(library, node[variant])
             if response.status_code != httpx.codes.OK:
                 faults.append(f"found {node['id']}, whose {variant} answers {response.status_code}")
     return faults
@@ -119,12 +124,29 @@ async def wait_until_indexed(library: Library) -> list[str]:
     """Wait until no image is PROCESSING; return those that stay so, in sentences."""
     deadline = time.monotonic() + INDEXING_SECONDS
     while True:
-        waiting = [each for each in await list_images(library) if each["status"] == "PROCESSING"]
+        listed = await _retried(lambda: list_images(library))
+        waiting = [each for each in listed if each["status"] == "PROCESSING"]
         if not waiting:
             return []
         if time.monotonic() > deadline:
             return [f"{each['id']} stays PROCESSING" for each in waiting]
         await asyncio.sleep(1)
+
+
+async def _get(library: Library, url: str) -> httpx.Response:
+    return await _retried(lambda: get(library, url))
+
+
+async def _retried(read: Callable[[], Awaitable[T]]) -> T:
+    """Return what a read returns. Raises Unavailable where it fails again and again.
+
+    No fault is injected meanwhile. A server that gets little of the processor closes a connection
+    as idle while the client begins to use it again.
+    """
+    for _ in range(READ_ATTEMPTS - 1):
+        with suppress(Unavailable):
+            return await read()
+    return await read()
 
 
 def _image_id(image: dict[str, Any]) -> str:

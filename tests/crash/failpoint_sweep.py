@@ -33,6 +33,7 @@ POINT_SECONDS = 600.0
 SCENARIOS: dict[str, Scenario] = {
     "upload": scenarios.Upload(),
     "upload of waiting bytes": scenarios.UploadOfWaitingBytes(),
+    "upload of missing bytes": scenarios.UploadOfMissingBytes(),
     "direct upload and indexing": scenarios.DirectUpload(),
     "edit": scenarios.Edit(),
     "delete": scenarios.Delete(),

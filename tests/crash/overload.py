@@ -29,7 +29,7 @@ from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 from postcards import MODEL
 from tests.e2e.pictures import picture
-from tests.e2e.process import KEY, UPLOAD, ServerProcess, run_process
+from tests.e2e.process import KEY, UPLOAD, ServerProcess, cache_models_in, run_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -234,6 +234,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pictograph-") as name:
         folder = Path(name)
         folder.chmod(0o755)
+        cache_models_in(folder / "cache")
         settings = {"model": MODEL, "data_dir": folder, "api_key": KEY}
         asyncio.run(_fill(folder))
         run_process("claim", settings=settings)

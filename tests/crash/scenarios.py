@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from tests.e2e.process import environment
 from tests.e2e.second_model import second_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.crash.client import Ledger
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tests.crash.library import Library
 
 WAIT_SECONDS = 180.0
+NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
+NO_WORKER = {"worker": False}
+"""Of the server, which would take the tasks of a command."""
+
 MODELS = "{ models { name state } }"
 
 
@@ -38,8 +43,8 @@ class Scenario(Protocol):
         """Whether it is the server that is killed."""
 
     @property
-    def server_indexes(self) -> bool:
-        """Whether the server runs a worker, which would take the tasks of a command."""
+    def settings(self) -> Mapping[str, object]:
+        """Settings of the library."""
 
     async def prepare(self, library: Library, ledger: Ledger) -> None:
         """Prepare one run."""
@@ -55,7 +60,7 @@ class _OfServer:
     """A scenario in which clients wait for the server."""
 
     kills_server = True
-    server_indexes = True
+    settings: Mapping[str, object] = NO_SETTINGS
 
     async def prepare(self, library: Library, ledger: Ledger) -> None:
         """Prepare nothing."""
@@ -79,7 +84,7 @@ class _OfCommand:
     """A scenario of a command that an operator starts again until it ends."""
 
     kills_server = False
-    server_indexes = True
+    settings: Mapping[str, object] = NO_SETTINGS
 
     def arguments(self, library: Library) -> Sequence[str]:
         """Return the command."""
@@ -132,6 +137,21 @@ class UploadOfWaitingBytes(Upload):
             _upload_directly(library, ledger, self.files[:1]),
             client.upload(library, ledger, self.files[:1]),
         )
+
+
+@dataclass
+class UploadOfMissingBytes(Upload):
+    """Uploads the bytes of an imported image that is in the trash, since its file is gone."""
+
+    settings = NO_WORKER | {"import_grace_days": 30}
+
+    async def prepare(self, library: Library, ledger: Ledger) -> None:
+        """Import two files, and import again without one of them."""
+        gone, _ = [_import_file(library, _write_picture(library, ledger)) for _ in range(2)]
+        self.files = [gone.read_bytes()]
+        await library.run("import", str(_import_folder(library)))
+        gone.unlink()
+        await library.run("import", str(_import_folder(library)))
 
 
 @dataclass
@@ -210,7 +230,7 @@ class Import(_OfCommand):
     """Imports new pictures of a folder in place."""
 
     digests: set[str] = field(default_factory=set)
-    server_indexes = False
+    settings = NO_WORKER
 
     def arguments(self, library: Library) -> Sequence[str]:
         """Return the command."""
@@ -422,11 +442,15 @@ def _import_folder(library: Library) -> Path:
     return folder
 
 
+def _import_file(library: Library, digest: str) -> Path:
+    return _import_folder(library) / f"{digest[:16]}.jpg"
+
+
 def _write_picture(library: Library, ledger: Ledger) -> str:
     """Write a new file into the folder that is imported, and return its digest."""
     data = ledger.new_picture()
     digest = hashlib.sha256(data).hexdigest()
-    (_import_folder(library) / f"{digest[:16]}.jpg").write_bytes(data)
+    _import_file(library, digest).write_bytes(data)
     return digest
 
 

@@ -35,7 +35,7 @@ from tests.crash.client import Ledger, Unavailable
 from tests.crash.library import Library
 from tests.crash.processes import CommandLauncher
 from tests.crash.s3_faults import FaultProxy
-from tests.e2e.process import typed_url
+from tests.e2e.process import cache_models_in, typed_url
 from tests.s3_server import ACCESS_KEY, create_bucket, s3_server
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ def main(
     chosen = [kind for kind in kinds if kind not in (without or ())]
     folder = Path(tempfile.mkdtemp(prefix="pictograph-soak-", dir="/tmp"))
     folder.chmod(0o755)
+    cache_models_in(folder / "cache")
     outcome = asyncio.run(_run(folder, minutes, chosen, seed))
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(asdict(outcome), indent=2) + "\n")

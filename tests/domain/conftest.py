@@ -24,6 +24,7 @@ from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
@@ -185,6 +186,7 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             missing_objects=external_objects,
             local_staging=staging,
             object_listing=object_listing,
+            places=MemoryPlaces(catalog),
             ready_feed=catalog,
             searches=searches,
             staging=staging,

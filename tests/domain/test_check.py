@@ -12,7 +12,7 @@ import pytest
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import ImageStatus, Variant, uuid7
 from domain.entities.work import MAX_ATTEMPTS
-from domain.errors import InvalidContent, Misconfigured, Overloaded, Unavailable
+from domain.errors import AccessRefused, InvalidContent, Misconfigured, Overloaded, Unavailable
 from domain.use_cases.maintenance import check as check_module
 from domain.use_cases.maintenance import scrub as scrub_module
 from domain.use_cases.maintenance.check import ORIGINAL_MISSING_REASON, CheckLibrary
@@ -362,7 +362,7 @@ async def test_a_check_reports_an_original_that_cannot_be_read_and_reads_the_oth
     assert (1, {}) == (report.originals_read, report.examples)
 
 
-async def test_batches_of_originals_that_cannot_be_read_are_passed_after_longer_pauses(  # noqa: PLR0913 - all that it looks at
+async def test_a_group_of_originals_that_cannot_be_read_delays_no_others(  # noqa: PLR0913 - all that it looks at
     check: CheckLibrary,
     use_cases: UseCases,
     *,
@@ -371,24 +371,68 @@ async def test_batches_of_originals_that_cannot_be_read_are_passed_after_longer_
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(scrub_module, "SCRUB_BATCH_SIZE", 1)
-    monkeypatch.setattr(scrub_module, "MAX_UNREADABLE_PAUSE_SECONDS", 150.0)
+    monkeypatch.setattr(scrub_module, "SCRUB_BATCH_SIZE", 3)
+    monkeypatch.setattr(scrub_module, "MAX_UNREADABLE_TRIES", 2)
     keys = []
-    for colour in ("red", "blue", "green", "black", "white"):
+    for colour in COLOURS:
         keys.append(Variant.ORIGINAL.key_of((await upload_picture(use_cases, colour)).id))
         clock.pass_time(timedelta(seconds=1))
     scrub = Scrub(check.scrubs, check.check_original, clock)
     clock.pass_time(DEFAULT_SCRUB_LIFETIME)
-    reads.unreadable = {*keys[:3], keys[4]}
+    # Two batches of an old disk, and one of another.
+    reads.unreadable = {*keys[:6], keys[9]}
     reads.attempts.clear()
     with pytest.raises(Unavailable):
         await scrub()
-    assert keys == reads.attempts
-    assert [60, 120, 150, 60] == reads.pauses
-    assert "no original of 1 could be read (The server's disk does not work" in caplog.text
+    assert set(keys) - reads.unreadable <= set(reads.attempts)
+    assert 4 == len(set(keys[:6]) & set(reads.attempts))
+    assert [] == reads.pauses
+    assert 1 == caplog.text.count("no original of 3 could be read (The server's disk does not work")
     reads.unreadable.clear()
-    assert 4 == await scrub()
+    assert 7 == await scrub()
     assert 0 == await scrub()
+
+
+async def test_a_storage_that_refuses_the_keys_is_one_sentence_and_no_fault_of_an_image(
+    check: CheckLibrary,
+    use_cases: UseCases,
+    reads: FailingReads,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(check_module, "MAX_REFUSED_TRIES", 3)
+    monkeypatch.setattr(check_module, "READ_CONCURRENCY", 1)
+    images = [await upload_picture(use_cases, colour) for colour in COLOURS]
+    keys = [Variant.ORIGINAL.key_of(image.id) for image in images]
+    reads.unreadable, reads.error = set(keys), AccessRefused("The bucket refuses the keys.")
+    reads.attempts.clear()
+    report = await check()
+    assert (len(images), 0, {}) == (report.images, report.originals_read, report.counts)
+    assert ("The bucket refuses the keys.",) == report.refused
+    assert 3 == len(reads.attempts)
+    # One that is refused alone is a fault of its own.
+    reads.unreadable = {keys[0]}
+    report = await check()
+    assert ({Fault.UNREADABLE: [images[0].id]}, ()) == (report.examples, report.refused)
+
+
+async def test_each_bucket_that_refuses_the_keys_is_one_sentence_beside_the_faults_of_others(  # noqa: PLR0913 - all that it looks at
+    check: CheckLibrary,
+    use_cases: UseCases,
+    index: IndexImages,
+    *,
+    library: LibraryWithTasks,
+    external_files: MemoryExternalFiles,
+    storage: MemoryStorage,
+) -> None:
+    image = await upload_picture(use_cases, "blue")
+    library.add_object()
+    assert [1] == [ended async for ended in index()]
+    storage.objects[Variant.ORIGINAL.key_of(image.id)] += b"!"
+    external_files.refusal = InvalidContent("“a.png” may not be read.")
+    external_files.refusal.__cause__ = AccessRefused("The other bucket refuses the keys.")
+    report = await check()
+    assert {Fault.DAMAGED: [image.id]} == report.examples
+    assert ("The other bucket refuses the keys.",) == report.refused
 
 
 async def test_a_full_scrub_continues_where_it_was_interrupted(

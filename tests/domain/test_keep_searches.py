@@ -106,6 +106,29 @@ async def test_a_page_continues_the_search_that_another_server_has_deepened(
     assert [hit.image_id for hit in second.search.hits[:8]] == shown
 
 
+async def test_a_page_continues_no_search_that_two_servers_have_deepened_in_their_memory(
+    searches: SlowlyAnswering,
+) -> None:
+    library = SearchedLibrary(searches=searches, depths=(3, 9, MAX_SEARCH_DEPTH))
+    here, there = (replace(library.search, searches=KeepSearches(searches)) for _ in range(2))
+    for degrees in range(0, 360, 10):
+        await library.insert(degrees)
+    first = await here(RED, first=2)
+    searches.error = AWAY
+    second = await here(RED, first=3, after=first.found[-1].cursor)
+    for degrees in range(0, 360, 10):
+        await library.insert(degrees)
+    other = await there(RED, first=3, after=first.found[-1].cursor)
+    assert ids_of(second) != ids_of(other)
+    for server, before in ((there, second), (here, other)):
+        with pytest.raises(SearchExpired) as refusal:
+            await server(RED, first=3, after=before.found[-1].cursor)
+        assert ("after",) == refusal.value.location
+    for server, before in ((here, second), (there, other)):
+        page = await server(RED, first=3, after=before.found[-1].cursor)
+        assert page.search.hits[5:8] == tuple(found.hit for found in page.found)
+
+
 async def test_a_search_in_memory_is_saved_when_it_is_deepened(searches: SlowlyAnswering) -> None:
     kept = KeepSearches(searches)
     searches.error = AWAY
@@ -264,10 +287,8 @@ async def test_pages_of_two_servers_repeat_and_skip_nothing_or_have_expired(
     read: list[UUID] = []
     after = None
     for server, first, outage, inserted in steps:
-        # One server has outages, and the other one none: no cursor tells two versions apart of
-        # which the database has neither.
-        searches.error = AWAY if server == 0 and outage == "error" else None
-        searches.answer = AWAY if server == 0 and outage == "answer" else None
+        searches.error = AWAY if outage == "error" else None
+        searches.answer = AWAY if outage == "answer" else None
         try:
             page = await servers[server](RED, first=first, after=after)
         except SearchExpired:

@@ -10,11 +10,11 @@ import pytest
 
 from domain.entities.embeddings import EmbeddingModel
 from domain.entities.filters import ImageFilter, SortField
-from domain.entities.images import ImageChanges, Variant, uuid7
+from domain.entities.images import ImageChanges, ImageStatus, Variant, uuid7
 from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import ByteRange
 from domain.entities.uploads import UploadedImage
-from domain.errors import ImageNotFound, InvalidArgument
+from domain.errors import ImageNotFound, ImageProcessing, InvalidArgument
 from domain.use_cases.library.edit import DeleteImages
 from tests.domain.conftest import LIMITS
 from tests.fakes.clock import SettableClock
@@ -76,6 +76,17 @@ async def test_reading_an_image_that_was_just_deleted_raises_image_not_found(
         f"The file of image {image.id} is missing; the image may have been deleted."
         == refusal.value.message
     )
+
+
+@pytest.mark.parametrize("status", ImageStatus)
+@pytest.mark.parametrize("variant", [Variant.LARGE, Variant.THUMBNAIL])
+async def test_a_rendition_is_not_made_yet_only_while_the_image_is_processing(
+    use_cases: UseCases, *, image: Image, status: ImageStatus, variant: Variant
+) -> None:
+    await use_cases.delete([image.id])
+    is_processing = status is ImageStatus.PROCESSING
+    with pytest.raises(ImageProcessing if is_processing else ImageNotFound):
+        await use_cases.read(replace(image, status=status), variant)
 
 
 async def test_only_existing_images_are_returned(use_cases: UseCases, image: Image) -> None:

@@ -21,6 +21,7 @@ from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.models import MemoryBackfill, MemoryModels, MemoryTransaction
 from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.scrubs import MemoryScrubs
 from tests.fakes.staging import MemoryStaging
@@ -51,6 +52,7 @@ FAKES: dict[type, type] = {
     ports.ExternalObjects: MemoryExternalObjects,
     ports.MissingObjects: MemoryExternalObjects,
     ports.Catalog: MemoryCatalog,
+    ports.Places: MemoryPlaces,
     ports.Trash: MemoryTrash,
     ports.Staging: MemoryStaging,
     ports.LocalStaging: MemoryStaging,

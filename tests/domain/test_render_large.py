@@ -12,7 +12,7 @@ import pytest
 from domain.concurrency import may_use_reserve
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import ByteRange
-from domain.errors import ImageNotFound, Overloaded, Unavailable
+from domain.errors import ImageNotFound, ImageProcessing, Overloaded, Unavailable
 from domain.use_cases.library import render_large as render_large_module
 from domain.use_cases.library.read import read_all
 from domain.use_cases.library.render_large import (
@@ -229,8 +229,10 @@ async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(
     use_cases: UseCases, index: IndexImages, library: LibraryWithTasks
 ) -> None:
     pending = await library.add_pending()
-    with pytest.raises(ImageNotFound):
+    with pytest.raises(ImageProcessing):
         await use_cases.read(pending, Variant.LARGE)
+    with pytest.raises(ImageNotFound):
+        await use_cases.read(replace(pending, status=ImageStatus.FAILED), Variant.LARGE)
     found = library.add_object(picture_file((0, 0, 255)))
     _ = [ended async for ended in index()]
     external = await library.image(found.id)

@@ -110,12 +110,29 @@ async def test_an_image_in_the_trash_stays_there_where_its_original_cannot_be_st
     assert RED == library.storage.objects[Variant.ORIGINAL.key_of(missing.id)]
 
 
+async def test_a_crash_after_any_change_of_an_upload_leaves_no_live_image_without_its_original(
+    library: LibraryWithTasks, missing: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(image_id: UUID) -> Image | None:
+        raise KeyboardInterrupt(image_id)
+
+    monkeypatch.setattr(library.catalog, "mark_copied", crash)
+    trash = MemoryTrash(library.catalog)
+    await reupload(library.catalog, trash, library.storage, missing, RED, tags=())
+    [restored] = library.catalog.all()
+    assert (missing.id, None) == (restored.id, restored.source)
+    assert RED == library.storage.objects[Variant.ORIGINAL.key_of(missing.id)]
+
+
 @pytest.mark.parametrize("end", ["deleted", "restored"])
 async def test_an_image_that_leaves_the_trash_while_it_is_uploaded_keeps_bytes_if_it_exists(
     end: str, library: LibraryWithTasks, missing: Image
 ) -> None:
     class Raced(MemoryTrash):
-        async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+        async def restore(
+            self, ids: Sequence[UUID], *, are_copied: bool = False
+        ) -> dict[UUID, Image]:
+            assert are_copied
             assert RED == library.storage.objects[key]
             if end == "deleted":
                 await library.catalog.delete(ids)

@@ -132,7 +132,7 @@ async def test_a_cursor_of_another_kept_search_is_refused(use_cases: UseCases) -
 async def test_a_cursor_outside_the_hits_is_refused(use_cases: UseCases, rank: int) -> None:
     page = await use_cases.search(ByText("red"))
     with pytest.raises(InvalidArgument) as refusal:
-        await use_cases.search(ByText("red"), after=SearchCursor(page.search_id, rank))
+        await use_cases.search(ByText("red"), after=SearchCursor(page.search_id, rank, ""))
     assert refusal.value.location == ("after",)
     assert refusal.value.message == "The cursor is made up; take one from a page."
 

@@ -294,7 +294,9 @@ async def test_a_page_right_behind_the_kept_hits_deepens_the_search() -> None:
     library = ChangingLibrary()
     await library.add([number % 360 for number in range(300)])
     page = await library.search(RED, first=1)
-    rest = await library.search(RED, first=5, after=SearchCursor(page.search_id, 120))
+    *_, last = page.search.cursors(0)
+    assert 120 == last.rank
+    rest = await library.search(RED, first=5, after=last)
     whole = await library.search(RED, depth=SearchDepth.ALL)
     assert [hit.image_id for hit in whole.search.hits[120:125]] == ids_of(rest)
 
@@ -308,6 +310,6 @@ async def test_a_cursor_of_a_deeper_version_that_is_lost_has_expired(count: int)
     # As a server gives it out that could not save what it deepened.
     for rank in (len(page.search.hits) + 1, MAX_SEARCH_DEPTH):
         with pytest.raises(SearchExpired) as refusal:
-            await library.search(RED, first=5, after=SearchCursor(page.search_id, rank))
+            await library.search(RED, first=5, after=SearchCursor(page.search_id, rank, ""))
         assert refusal.value.location == ("after",)
     assert page.search == await library.searches.load(page.search_id, since=library.clock())

@@ -12,6 +12,7 @@ from domain.entities.filters import ImageFilter
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, BySearch, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.entities.relevance import LIKELY
+from domain.entities.searches import SearchDepth
 from domain.errors import InvalidArgument
 from tests.fakes.catalog import MemoryCatalog
 from tests.fakes.encoder import COLOURS
@@ -278,8 +279,12 @@ class TestApproximateSearch:
         approximate = await use_cases.search(RED, SearchOptions(sea))
         exact = await use_cases.search(RED, SearchOptions(exact=True))
         plan = await use_cases.search.plan(approximate)
-        assert "Compare 2 images, and keep 1000, approximately" == plan
-        assert "Compare 12 images, and keep 1000" == await use_cases.search.plan(exact)
+        assert "Compare 2 images, and keep 120, approximately" == plan
+        assert "Compare 12 images, and keep 120" == await use_cases.search.plan(exact)
+        again = await use_cases.search(BySearch(exact.search_id), SearchOptions(exact=True))
+        assert "Compare 12 images, and keep 120" == await use_cases.search.plan(again)
+        deep = await use_cases.search(RED, SearchOptions(exact=True), depth=SearchDepth.ALL)
+        assert "Compare 12 images, and keep 1000" == await use_cases.search.plan(deep)
 
 
 @pytest.mark.usefixtures("by_colour")

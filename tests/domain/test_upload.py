@@ -95,7 +95,8 @@ async def test_tags_are_added_to_an_existing_image(use_cases: UseCases) -> None:
     [subset] = await use_cases.upload([upload(RED)], tags=["sea"])
 
     assert uploaded(again).image.tags == ("beach", "sea")
-    assert again == subset
+    assert uploaded(again).image == uploaded(subset).image
+    assert [("beach",), ()] == [uploaded(each).added_tags for each in (again, subset)]
 
 
 async def test_the_same_bytes_twice_in_one_request_are_encoded_once(

@@ -144,7 +144,7 @@ async def test_the_loser_of_a_race_deletes_its_bytes_and_adds_its_tags_to_the_wi
     [loser] = await use_cases.upload([upload(RED, "loser.png")], tags=["lost"])
 
     [image] = await images(use_cases)
-    assert UploadedImage(image, is_duplicate=True) == loser
+    assert UploadedImage(image, is_duplicate=True, added_tags=("lost",)) == loser
     assert (image.filename, image.tags) == ("winner.png", ("lost", "won"))
     assert {variant.key_of(image.id) for variant in UPLOADED} == set(storage.objects)
 
@@ -159,7 +159,7 @@ async def test_an_image_deleted_before_its_duplicate_is_tagged_is_uploaded_as_ne
     [outcome] = await use_cases.upload([upload(RED)], tags=["sea"])
 
     [image] = await images(use_cases)
-    assert UploadedImage(image, is_duplicate=False) == outcome
+    assert UploadedImage(image, is_duplicate=False, added_tags=("sea",)) == outcome
     assert (old.id != image.id, image.tags) == (True, ("sea",))
     assert {variant.key_of(image.id) for variant in UPLOADED} == set(storage.objects)
 
@@ -180,7 +180,7 @@ async def test_a_winner_deleted_before_the_loser_tags_it_is_uploaded_as_new(
     [outcome] = await use_cases.upload([upload(RED)], tags=["sea"])
 
     [image] = await images(use_cases)
-    assert UploadedImage(image, is_duplicate=False) == outcome
+    assert UploadedImage(image, is_duplicate=False, added_tags=("sea",)) == outcome
     assert {variant.key_of(image.id) for variant in UPLOADED} == set(storage.objects)
 
 

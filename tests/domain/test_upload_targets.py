@@ -80,7 +80,9 @@ async def test_an_announced_file_gets_a_target_that_expires_after_an_hour(
         (AnnouncedFile("a.png", "image/png", 0), InvalidContent, "“a.png” is empty"),
         (AnnouncedFile("a.png", "image/png", -1), InvalidContent, "“a.png” is empty"),
         (AnnouncedFile("a.svg", "image/svg+xml", 1), UnsupportedFormat, "send one of image/png"),
-        (AnnouncedFile("a.png", "", 1), UnsupportedFormat, "send one of image/png"),
+        (AnnouncedFile("a.mov", "video/quicktime", 1), UnsupportedFormat, "send one of image/png"),
+        (AnnouncedFile("a.png", "image/", 1), UnsupportedFormat, "send one of image/png"),
+        (AnnouncedFile("a.png", "image/p\nng", 1), UnsupportedFormat, "send one of image/png"),
         (AnnouncedFile("a.png", "image/png", 1, "0" * 63), InvalidArgument, "64 hex digits"),
         (AnnouncedFile("a.png", "image/png", 1, "g" * 64), InvalidArgument, "64 hex digits"),
         (AnnouncedFile("a.png", "image/png", 1, ""), InvalidArgument, "64 hex digits"),
@@ -103,7 +105,8 @@ async def test_an_announced_file_that_exists_gets_its_image_in_place_of_a_form(
     offer = await offered(use_cases, announced(sha256=digest(DATA)))
     assert (offer.existing, offer.form) == (known.image, None)
     outcome = await completed(use_cases, offer.target.id, tags=("sea",))
-    assert outcome == UploadedImage(replace(known.image, tags=("sea",)), is_duplicate=True)
+    tagged = replace(known.image, tags=("sea",))
+    assert outcome == UploadedImage(tagged, is_duplicate=True, added_tags=("sea",))
 
 
 async def test_a_hundred_files_are_announced_at_once_and_no_more(
@@ -158,7 +161,8 @@ async def test_completing_a_target_again_returns_the_same_image_and_reads_no_fil
     # The policy of a bucket lets it be sent again.
     staging.put(target_id, b"something else")
     again = await completed(use_cases, target_id, tags=("again",))
-    assert again == UploadedImage(replace(first.image, tags=("again",)), is_duplicate=False)
+    tagged = replace(first.image, tags=("again",))
+    assert again == UploadedImage(tagged, is_duplicate=False, added_tags=("again",))
 
 
 async def test_concurrent_and_repeated_completions_of_a_target_make_one_image(

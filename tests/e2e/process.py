@@ -55,6 +55,11 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     }
 
 
+def cache_models_in(folder: Path) -> None:
+    """Let this process and its children keep converted models there, as tests/conftest.py does."""
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+
+
 def pictograph(*arguments: str, settings: Mapping[str, object]) -> subprocess.CompletedProcess[str]:
     """Run a command to its end inside this process, which has imported the libraries.
 

@@ -6,6 +6,7 @@ import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNT = 100
+SAID_BY_BROWSERS = ("image/jpeg", "image/jpg", "image/heif", "application/octet-stream", "")
 CREATE = """
 mutation ($files: [UploadTargetInput!]!) {
   createUploadTargets(input: {files: $files}) {
@@ -99,7 +101,10 @@ def test_a_hundred_files_are_sent_past_the_api_and_found(
     files = [picture(number) for number in range(COUNT)]
     with settings_of(kind, model=model, postgres_url=postgres_url, folder=tmp_path) as settings:
         with Server.in_thread(settings) as server:
-            wanted = [announced(data) for data in files]
+            wanted = [
+                announced(data, contentType=said)
+                for data, said in zip(files, cycle(SAID_BY_BROWSERS), strict=False)
+            ]
             made = server.ask(CREATE, files=wanted)["createUploadTargets"]
             assert [] == made["userErrors"]
             with ThreadPoolExecutor(8) as pool:

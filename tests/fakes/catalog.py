@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from domain.entities.filters import GeoNear, IntRange, LocalTimeRange, TimeRange
     from domain.entities.images import GeoPoint, Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Sort, Window
+    from domain.entities.places import GeoBox
 
 EARTH_RADIUS_KM = 6371.0088
 MICROMETRE = 1e-9  # in kilometres
 MODEL = EmbeddingModel("fake", 16)
+UPDATING = ("tags", "alt_text", "rating", "status")
+"""The facts whose changes count as updates."""
 
 
 class MemoryCatalog:
@@ -98,11 +101,18 @@ class MemoryCatalog:
 
     def _keep(self, image: Image) -> None:
         before = self._images.get(image.id)
-        self._images[image.id] = image
+        self._images[image.id] = self._updated(before, image)
         if before is None or before.status is not image.status:
             if image.status is ImageStatus.READY:
                 self._ready_at[image.id] = self.now()
             self.events.emit(image.id)
+
+    def _updated(self, before: Image | None, now: Image) -> Image:
+        """Return the image with the time of its last change."""
+        if before is None:
+            return now
+        is_same = all(getattr(before, name) == getattr(now, name) for name in UPDATING)
+        return replace(now, updated_at=before.updated_at if is_same else self.now())
 
     async def add_pending(self, image: Image) -> Image:
         kept = await self.add(image, ())
@@ -206,7 +216,7 @@ class MemoryCatalog:
         counts = [0] * len(points)
         if not points:
             return counts
-        ids = [image.id for image in self._selected(selection)]
+        ids = [image.id for image in self.selected(selection)]
         for cosines in (await self.cosines(ids, points)).values():
             counts[cosines.index(max(cosines))] += 1
         return counts
@@ -214,7 +224,7 @@ class MemoryCatalog:
     async def facets(
         self, selection: Selection, most: Mapping[Facet, int | None]
     ) -> dict[Facet, tuple[FacetValue, ...]]:
-        images = self._selected(selection)
+        images = self.selected(selection)
         return {facet: values_of(images, facet)[:first] for facet, first in most.items()}
 
     async def known(self) -> Sequence[KnownModel]:
@@ -225,7 +235,8 @@ class MemoryCatalog:
         if image_id not in self._images:
             raise ImageNotFound(f"There is no image {image_id}; it may have been deleted.")
         values: dict[str, Any] = changes.values
-        self._images[image_id] = replace(self._images[image_id], **values)
+        before = self._images[image_id]
+        self._images[image_id] = self._updated(before, replace(before, **values))
         return self._images[image_id]
 
     async def mark_copied(self, image_id: UUID) -> Image | None:
@@ -239,7 +250,7 @@ class MemoryCatalog:
         added, removed = set(add), set(remove)
         for id_, image in (await self.get(ids)).items():
             tags = tuple(sorted((set(image.tags) | added) - removed))
-            self._images[id_] = replace(image, tags=tags)
+            self._images[id_] = self._updated(image, replace(image, tags=tags))
         return await self.get(ids)
 
     async def delete(self, ids: Sequence[UUID]) -> set[UUID]:
@@ -254,7 +265,8 @@ class MemoryCatalog:
         self.events.emit(*deleted)
         return deleted
 
-    def _selected(self, selection: Selection) -> tuple[Image, ...]:
+    def selected(self, selection: Selection) -> tuple[Image, ...]:
+        """Return the images of a selection."""
         if isinstance(selection, ImageFilter):
             return self._matching(selection)
         return tuple(self._images[id_] for id_ in dict.fromkeys(selection) if id_ in self._images)
@@ -283,10 +295,12 @@ def matches(image: Image, criteria: ImageFilter) -> bool:
         and _one_of(exif.camera_make, criteria.camera_make_in)
         and _one_of(exif.camera_model, criteria.camera_model_in)
         and (criteria.near is None or _is_near(exif.location, criteria.near))
+        and (criteria.within is None or _is_in(exif.location, criteria.within))
         and criteria.has_location in (None, exif.location is not None)
         and (criteria.tags_all is None or set(criteria.tags_all) <= set(image.tags))
         and (criteria.tags_any is None or bool(set(criteria.tags_any) & set(image.tags)))
         and not set(criteria.tags_none or ()) & set(image.tags)
+        and (criteria.filename is None or _is_named(image.filename, criteria.filename))
         and (criteria.keywords is None or _has_words(image, criteria.keywords))
         and _one_of(image.content_type, criteria.content_type_in)
         and criteria.orientation in (None, _orientation(*size))
@@ -339,6 +353,19 @@ def _one_of(value: object, accepted: tuple[object, ...] | None) -> bool:
 
 def _is_near(location: GeoPoint | None, near: GeoNear) -> bool:
     return location is not None and distance_km(location, near) <= max(near.radius_km, MICROMETRE)
+
+
+def _is_in(location: GeoPoint | None, box: GeoBox) -> bool:
+    return (
+        location is not None
+        and box.south <= location.latitude <= box.north
+        and any(west <= location.longitude <= east for west, east in box.longitudes)
+    )
+
+
+def _is_named(filename: str, name: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in name.split("*"))
+    return re.fullmatch(pattern, filename, re.DOTALL) is not None
 
 
 def _words(text: str) -> set[str]:

@@ -46,11 +46,12 @@ class MemoryTrash:
         self.catalog.events.emit(*live)
         return live
 
-    async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+    async def restore(self, ids: Sequence[UUID], *, are_copied: bool = False) -> dict[UUID, Image]:
         deleted = [id_ for id_ in dict.fromkeys(ids) if id_ in self.catalog._deleted]
         self.catalog.missing -= set(deleted)
         for id_ in deleted:
             image = replace(self.catalog._deleted.pop(id_), deleted_at=None)
+            image = replace(image, source=None) if are_copied else image
             self.catalog._images[id_] = image
             if image.status is ImageStatus.PROCESSING or not self.catalog.is_embedded(id_):
                 self.catalog.pending.append(id_)

@@ -29,7 +29,7 @@ from graph.http.responses import GRAPHQL_JSON
 from graph.schema.schema import print_schema
 from postcards import MODEL
 from tests.e2e.pictures import picture
-from tests.e2e.process import KEY, Server
+from tests.e2e.process import KEY, Server, cache_models_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pictograph-") as folder:
         # The embedded PostgreSQL may run as another user.
         Path(folder).chmod(0o755)
+        cache_models_in(Path(folder, "cache"))
         with Server.in_thread({"model": MODEL, "data_dir": folder, "api_key": KEY}) as server:
             uploaded = server.upload({f"{each}.jpg": picture(each) for each in range(10)})
             ids = [result["image"]["id"] for result in uploaded["results"]]

@@ -20,6 +20,7 @@ from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.places import MemoryPlaces
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
@@ -85,6 +86,7 @@ class FakeBackend:
             missing_objects=MemoryExternalObjects(self.work),
             local_staging=self.staging,
             object_listing=MemoryObjectListing(self.sources),
+            places=MemoryPlaces(self.catalog),
             ready_feed=self.catalog,
             searches=self.searches,
             staging=self.staging,

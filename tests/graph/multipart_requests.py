@@ -17,11 +17,13 @@ UPLOAD = """
 """
 
 
-def upload_form(files: dict[str, bytes], *, tags: tuple[str, ...] = ()) -> dict[str, Any]:
+def upload_form(
+    files: dict[str, bytes], *, tags: tuple[str, ...] = (), query: str = UPLOAD
+) -> dict[str, Any]:
     """Return httpx's arguments for a multipart request that uploads files."""
     variables = {"files": [None] * len(files), "tags": list(tags)}
     return multipart(
-        {"query": UPLOAD, "variables": variables},
+        {"query": query, "variables": variables},
         {str(index): [f"variables.files.{index}"] for index in range(len(files))},
         {str(index): file for index, file in enumerate(files.items())},
     )

@@ -41,9 +41,11 @@ def test_a_position_survives_encoding_and_decoding(
     assert position == decode_position(encode_position(position, sort), sort, location=("after",))
 
 
-@given(st.uuids(), st.integers(0, 1_000))
-def test_a_rank_of_a_search_survives_encoding_and_decoding(search_id: UUID, rank: int) -> None:
-    cursor = SearchCursor(search_id, rank)
+@given(st.uuids(), st.integers(0, 1_000), st.text())
+def test_a_rank_of_a_search_survives_encoding_and_decoding(
+    search_id: UUID, rank: int, hits_digest: str
+) -> None:
+    cursor = SearchCursor(search_id, rank, hits_digest)
     assert cursor == decode_search_cursor(encode_search_cursor(cursor), location=("after",))
 
 

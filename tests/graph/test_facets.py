@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.entities.facets import Facet, FacetRequest, FacetValue
-from domain.entities.images import Exif, ImageStatus
+from domain.entities.images import Exif, GeoPoint, ImageStatus
 from domain.entities.keys import Scope
 from domain.entities.labels import Candidates
 from graph.schema.facets import ImageFacets
@@ -244,3 +244,35 @@ async def test_the_models_need_the_scope_admin(client: Client, backend: FakeBack
         error = await client.error(MODELS, key=key)
         assert code == error["extensions"]["code"]
         assert "ADMIN" in error["message"]
+
+
+async def test_places_are_clustered_for_a_map_of_listings_and_searches(
+    client: Client, backend: FakeBackend
+) -> None:
+    for number, (latitude, longitude) in enumerate([(47.0, 9.0), (47.1, 9.1), (-17.8, 179.9)]):
+        exif = Exif(location=GeoPoint(latitude, longitude))
+        image = image_with(filename=f"{number}.jpg", exif=exif)
+        await backend.catalog.add(image, [1.0] + [0.0] * 15)
+    query = """query ($filter: ImageFilter, $precision: Int!) {
+        images(filter: $filter, first: 0) { facets { places(precision: $precision) {
+            count center { latitude longitude } north south east west
+        } } }
+        searchImages(by: {text: "a boat"}, filter: $filter, minRelevance: 0) {
+            facets { places(precision: $precision, first: 1) { count } }
+        }
+    }"""
+    fiji = {"north": -16, "south": -19, "east": -179, "west": 177}
+    data = await client.data(query, precision=6, filter={"within": fiji})
+    [place] = data["images"]["facets"]["places"]
+    assert {"latitude": -17.8, "longitude": 179.9} == place["center"]
+    assert (-17.8, -17.8, 179.9, 179.9) == tuple(
+        place[edge] for edge in ("north", "south", "east", "west")
+    )
+    data = await client.data(query, precision=4)
+    assert [2, 1] == [each["count"] for each in data["images"]["facets"]["places"]]
+    assert [{"count": 2}] == data["searchImages"]["facets"]["places"]
+    for precision in (-1, 25):
+        error = (await client.ask(query, precision=precision))["errors"][0]
+        assert "precision" == error["extensions"]["argument"]
+    refused = await client.error(query, precision=1, filter={"within": {**fiji, "north": -20}})
+    assert "filter.within.south" == refused["extensions"]["argument"]

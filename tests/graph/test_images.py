@@ -220,7 +220,7 @@ async def test_an_image_has_all_its_exif_metadata(client: Client, backend: FakeB
     } } } }"""
     [image] = (await client.data(query))["images"]["nodes"]
     assert {
-        "takenAt": "2024-05-04T00:00:00+00:00",
+        "takenAt": "2024-05-04T00:00:00.000+00:00",
         "cameraMake": "Nikon",
         "location": {"latitude": 43.5, "longitude": -11.5},
         "fNumber": 5.6,

@@ -11,7 +11,7 @@ from domain.entities.keys import Scope
 from graph.schema.ids import global_id
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import Client, FakeBackend, Serve
-from tests.graph.multipart_requests import KEY, UPLOAD, multipart
+from tests.graph.multipart_requests import KEY, UPLOAD, multipart, upload_form
 
 UPDATE = """
     mutation ($input: UpdateImageInput!) {
@@ -255,13 +255,29 @@ async def test_a_mutation_needs_the_scope_write(client: Client, backend: FakeBac
 
 
 async def test_an_invalid_key_is_refused_even_when_none_is_needed(client: Client) -> None:
-    for header in ("Bearer wrong", "Basic abc", "Bearer "):
+    for header in ("Bearer wrong", "bearer  wrong ", KEY):
         response = await client.http.post(
             "/graphql", json={"query": "{ __typename }"}, headers={"Authorization": header}
         )
         assert 401 == response.status_code
         assert "Bearer" == response.headers["WWW-Authenticate"]
         assert "UNAUTHENTICATED" == response.json()["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.parametrize("header", ["Basic bWU6c2VjcmV0", "Negotiate x", "Bearer ", "Bearer", ""])
+async def test_a_credential_that_is_not_for_this_server_is_no_key(
+    serve: Serve, header: str
+) -> None:
+    sent = {"Authorization": header}
+    query = {"query": "{ service { version } }"}
+    answer = await serve().http.post("/graphql", json=query, headers=sent)
+    assert {"data": {"service": {"version": "1.2.3"}}} == answer.json()
+    picture = await serve().http.get(f"/images/{uuid7()}/original", headers=sent)
+    assert 404 == picture.status_code
+    private = await serve(public_reading=False).http.post("/graphql", json=query, headers=sent)
+    [error] = private.json()["errors"]
+    assert "UNAUTHENTICATED" == error["extensions"]["code"]
+    assert "Authorization: Bearer <key>" in error["message"]
 
 
 async def test_without_public_reading_queries_need_a_key_but_introspection_does_not(
@@ -276,3 +292,32 @@ async def test_without_public_reading_queries_need_a_key_but_introspection_does_
         assert "UNAUTHENTICATED" == (await client.error(query))["extensions"]["code"]
         assert "errors" not in await client.ask(query, key=KEY)
     assert "errors" not in await client.ask("{ __schema { queryType { name } } }")
+
+
+async def test_an_upload_says_what_it_changed_of_an_image_that_was_there(client: Client) -> None:
+    query = UPLOAD.replace("isDuplicate", "isDuplicate addedTags wasRestored")
+    assert query != UPLOAD
+
+    async def uploaded(*tags: str) -> Any:
+        response = await client.http.post(
+            "/graphql",
+            headers={"Authorization": f"Bearer {KEY}", "GraphQL-Require-Preflight": "1"},
+            **upload_form({"a.png": picture_file()}, tags=tags, query=query),
+        )
+        [result] = response.json()["data"]["uploadImages"]["results"]
+        return result
+
+    def said(result: Any) -> tuple[bool, list[str], bool]:
+        return result["isDuplicate"], result["addedTags"], result["wasRestored"]
+
+    first = await uploaded("sea")
+    assert (False, ["sea"], False) == said(first)
+    times = "query ($id: ID!) { image(id: $id) { createdAt updatedAt } }"
+    before = (await client.data(times, id=first["image"]["id"]))["image"]
+    assert before["createdAt"] == before["updatedAt"]
+    assert (True, ["boat"], False) == said(await uploaded("sea", "boat"))
+    after = (await client.data(times, id=first["image"]["id"]))["image"]
+    assert after["updatedAt"] != after["createdAt"] == before["createdAt"]
+    assert (True, [], False) == said(await uploaded("sea"))
+    await client.change(DELETE, ids=[first["image"]["id"]])
+    assert (True, [], True) == said(await uploaded())

@@ -172,6 +172,31 @@ async def test_without_public_reading_pictures_need_a_key_and_are_cached_private
     assert 401 == (await client.http.get(f"{path}/original", headers=wrong)).status_code
 
 
+ORIGIN = "https://gallery.example"
+
+
+@pytest.mark.parametrize("origins", [(), (ORIGIN, "https://other.example")])
+async def test_scripts_of_every_origin_may_draw_pictures_of_a_public_library(
+    serve: Serve, path: str, origins: tuple[str, ...]
+) -> None:
+    client = serve(cors_origins=origins)
+    for headers in ({}, {"Origin": ORIGIN}, {"Origin": "https://unknown.example"}):
+        for more in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": "*"}, {"Range": "bytes=-0"}):
+            response = await client.http.get(f"{path}/thumbnail", headers=headers | more)
+            # The same for all, as caches keep it that ignore Vary.
+            assert "*" == response.headers["Access-Control-Allow-Origin"]
+
+
+async def test_only_scripts_of_listed_origins_may_read_pictures_that_need_a_key(
+    serve: Serve, path: str
+) -> None:
+    client = serve(public_reading=False, cors_origins=(ORIGIN,))
+    for origin, allowed in ((ORIGIN, ORIGIN), ("https://unknown.example", None)):
+        headers = {"Authorization": f"Bearer {KEY}", "Origin": origin}
+        response = await client.http.get(f"{path}/thumbnail", headers=headers)
+        assert allowed == response.headers.get("Access-Control-Allow-Origin")
+
+
 async def test_nothing_is_open_while_a_client_takes_a_picture(
     path: str, backend: FakeBackend
 ) -> None:

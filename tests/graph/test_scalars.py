@@ -1,5 +1,7 @@
 """Custom scalars: values that they refuse."""
 
+from datetime import datetime
+
 import pytest
 from graphql import GraphQLError
 from graphql import parse_value as parse_literal_of
@@ -36,3 +38,22 @@ def test_an_integer_is_whole_and_exact() -> None:
     for wrong in ("1" * 5_000, "true", '"1"'):
         with pytest.raises(GraphQLError, match="Int cannot represent"):
             parse_literal(parse_literal_of(wrong), None)
+
+
+@pytest.mark.parametrize(
+    ("written", "answered"),
+    [
+        ("2026-05-04T10:00:00Z", "2026-05-04T10:00:00.000+00:00"),
+        ("2026-05-04T10:00:00.5Z", "2026-05-04T10:00:00.500+00:00"),
+        ("2026-05-04T10:00:00.123Z", "2026-05-04T10:00:00.123+00:00"),
+        ("2026-05-04T10:00:00.123456-05:00", "2026-05-04T10:00:00.123-05:00"),
+        ("2026-05-04T10:00:00.123456789Z", "2026-05-04T10:00:00.123+00:00"),
+    ],
+)
+def test_an_instant_is_read_with_any_digits_and_answered_with_three(
+    written: str, answered: str
+) -> None:
+    scalar = SCALARS[datetime]
+    assert scalar.parse_value
+    assert scalar.serialize
+    assert answered == scalar.serialize(scalar.parse_value(written))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import (
+    GraphQLArgument,
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
@@ -37,15 +38,46 @@ def test_every_type_has_a_description() -> None:
     assert "The result of each file." == types["UploadImagesPayload"].description
 
 
-def test_the_docstring_of_a_resolver_describes_its_field() -> None:
-    mutation = build_schema(PRINTED.read_text()).mutation_type
-    assert mutation
-    assert [] == [name for name, field in mutation.fields.items() if not field.description]
+def undescribed(schema: GraphQLSchema) -> Iterator[str]:
+    """Yield the fields, arguments, inputs and enum values without a description."""
+    for name, type_ in schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        if isinstance(type_, GraphQLEnumType):
+            yield from (f"{name}.{key}" for key, v in type_.values.items() if not v.description)
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            for key, field in type_.fields.items():
+                arguments: Mapping[str, GraphQLArgument] = getattr(field, "args", {})
+                if not field.description:
+                    yield f"{name}.{key}"
+                yield from (f"{name}.{key}({a})" for a, v in arguments.items() if not v.description)
+
+
+def test_every_field_argument_input_and_enum_value_has_a_description() -> None:
+    assert [] == list(undescribed(build_schema(PRINTED.read_text())))
+
+
+def test_a_part_without_a_description_would_be_found() -> None:
+    schema = build_schema("type Query { a(b: C): D } enum D { E } input C { f: Int }")
+    assert {"Query.a", "Query.a(b)", "D.E", "C.f"} == set(undescribed(schema))
+
+
+def test_descriptions_are_the_docstrings_of_resolvers_attributes_and_values() -> None:
+    types = build_schema(PRINTED.read_text()).type_map
+    mutation, exif, sort = types["Mutation"], types["Exif"], types["ImageSortField"]
+    assert isinstance(mutation, GraphQLObjectType)
+    assert isinstance(exif, GraphQLObjectType)
+    assert isinstance(sort, GraphQLEnumType)
     assert (
         "Deletes images. `restoreImages` restores them for `Service.trashDays` days. Where that is "
         "0, they are deleted for good with their files and embeddings."
         == mutation.fields["deleteImages"].description
     )
+    assert types["DeleteImagesInput"].description == (
+        mutation.fields["deleteImages"].args["input"].description
+    )
+    assert "The exposure time in seconds." == exif.fields["exposureSeconds"].description
+    assert "The file name, by code point." == sort.values["FILENAME"].description
 
 
 ADDED = {
@@ -54,11 +86,16 @@ ADDED = {
         *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
         *("Exif.takenAtLocal", "ImageFilter.takenAtLocal"),
         *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
+        *("Image.availableUrl", "Image.updatedAt", "ImageFacets.places"),
+        *("ImageFilter.filename", "ImageFilter.within"),
+        *("UploadedImage.addedTags", "UploadedImage.wasRestored"),
     )
 } | {
     "ImageSortField.RATING",
     "LocalDateTime is None in the target",
     "LocalDateTimeRange is None in the target",
+    "GeoBox is None in the target",
+    "PlaceCluster is None in the target",
     "RestoreImagesInput is None in the target",
     "RestoreImagesPayload is None in the target",
 }
@@ -151,7 +188,7 @@ def test_the_types_of_searches_equal_the_target(name: str) -> None:
     served = build_schema(PRINTED.read_text())
     wanted, type_ = target.type_map[name], served.type_map[name]
     assert [] == list(missing_parts(name, wanted, served))
-    assert [] == list(contradictions(name, type_, wanted))
+    assert set() == set(contradictions(name, type_, wanted)) - ADDED
 
 
 def contradictions(name: str, type_: GraphQLNamedType, wanted: object) -> Iterator[str]:

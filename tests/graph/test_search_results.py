@@ -163,7 +163,7 @@ async def test_an_explanation_has_model_stages_recall_and_plan(
         "model": "fake",
         "exact": False,
         "recall": 1.0,
-        "plan": "Compare 13 images, and keep 1000",
+        "plan": "Compare 13 images, and keep 120",
     } == explained
     assert ["encode", "search", "fetch"] == [stage["name"] for stage in stages]
     assert all(stage["milliseconds"] >= 0 for stage in stages)

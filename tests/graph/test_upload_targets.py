@@ -94,6 +94,33 @@ async def test_a_completed_upload_is_ready_after_indexing(
     )
 
 
+async def test_a_variant_that_is_not_made_yet_has_no_available_url_and_answers_503(
+    client: Client, backend: FakeBackend
+) -> None:
+    [result] = (await completed(client, await sent(client)))["results"]
+    query = """query ($id: ID!) { image(id: $id) {
+        url(variant: THUMBNAIL) original: availableUrl
+        thumbnail: availableUrl(variant: THUMBNAIL) large: availableUrl(variant: LARGE)
+    } }"""
+    image = (await client.data(query, id=result["image"]["id"]))["image"]
+    assert (None, None) == (image["thumbnail"], image["large"])
+    assert 200 == (await client.http.get(image["original"])).status_code
+    for method in ("GET", "HEAD"):
+        response = await client.http.request(method, image["url"])
+        assert (503, "5") == (response.status_code, response.headers["Retry-After"])
+        assert "no-store" == response.headers["Cache-Control"]
+    large = await client.http.get(image["url"].replace("thumbnail", "large"))
+    [error] = large.json()["errors"]
+    assert "IMAGE_PROCESSING" == error["extensions"]["code"]
+    assert "LARGE of image" in error["message"]
+
+    assert [1] == [ended async for ended in backend.use_cases().index()]
+    image = (await client.data(query, id=result["image"]["id"]))["image"]
+    assert image["url"] == image["thumbnail"]
+    for url in (image["thumbnail"], image["large"]):
+        assert 200 == (await client.http.get(url)).status_code
+
+
 async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: FakeBackend) -> None:
     payload = await created(client, announced(), announced(sha256="0" * 64))
     assert [] == payload["userErrors"]
@@ -101,7 +128,8 @@ async def test_a_target_has_a_url_and_an_expiry_time(client: Client, backend: Fa
     uuid = uuid_of(first["id"], location=("id",), kind=UPLOAD_TARGET)
     assert f"http://pictures.test/uploads/{uuid}" == first["url"]
     assert first["existing"] is None
-    assert backend.targets.kept[uuid].expires_at.isoformat() == first["expiresAt"]
+    expires_at = backend.targets.kept[uuid].expires_at
+    assert expires_at.isoformat(timespec="milliseconds") == first["expiresAt"]
     assert first["id"] != second["id"]
 
 
@@ -129,6 +157,32 @@ async def test_each_refused_file_is_null_and_a_user_error(client: Client) -> Non
         (["input", "files", "2"], "UNSUPPORTED_FORMAT"),
         (["input", "files", "3", "sha256"], "INVALID_CONTENT"),
     ] == [(error["field"], error["code"]) for error in payload["userErrors"]]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", "image/png"),
+        ("application/octet-stream", "image/png"),
+        ("image/x-png", "image/png"),
+        ("image/heif", "image/heic"),
+        ("image/png; charset=binary", "image/png"),
+    ],
+)
+async def test_a_file_of_any_type_that_browsers_say_can_be_sent(
+    client: Client, said: str, expected: str
+) -> None:
+    payload = await created(client, announced(contentType=said))
+    assert [] == payload["userErrors"]
+    [target] = payload["targets"]
+    fields = {field["name"]: field["value"] for field in target["fields"]}
+    assert expected == fields["Content-Type"]
+    # The browser says its own type of the file's part.
+    file = ("IMG_1.HEIC", DATA, said or "application/octet-stream")
+    response = await client.http.post(target["url"], data=fields, files={"file": file})
+    assert 204 == response.status_code
+    [result] = (await completed(client, target["id"]))["results"]
+    assert "image/png" == result["image"]["contentType"]
 
 
 async def test_more_than_100_targets_are_refused(client: Client) -> None:

@@ -95,6 +95,43 @@ async def test_the_key_is_read_from_connection_init_or_the_header(address: str, 
         assert {"deleteImages": {"deletedImageIds": []}} == response["payload"]["data"]
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"headers": {"Authorization": f"Bearer {KEY}"}},
+        {"headers": {"x-api-key": KEY}, "client": "x"},
+        {"AUTHORIZATION": f"bearer {KEY}"},
+        {"authToken": KEY},
+        {"token": f"Bearer {KEY}"},
+        {"api_key": KEY},
+    ],
+)
+async def test_the_key_is_read_from_the_usual_forms_of_connection_params(
+    address: str, payload: dict[str, object]
+) -> None:
+    # A proxy in front may ask for a password.
+    proxied = {"Authorization": "Basic bWU6c2VjcmV0"}
+    async with connected(address, additional_headers=proxied) as connection:
+        assert "connection_ack" == (await connection.init(payload))["type"]
+        response, _ = await connection.ask(
+            "mutation { deleteImages(input: {ids: []}) { deletedImageIds } }"
+        )
+        assert "errors" not in response["payload"]
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {"Authorization": ""}, {"authorization": "Bearer "}, {"token": None}]
+)
+async def test_params_without_a_key_are_those_of_an_anonymous_caller(
+    address: str, payload: dict[str, object] | None
+) -> None:
+    proxied = {"Authorization": "Basic bWU6c2VjcmV0"}
+    async with connected(address, additional_headers=proxied) as connection:
+        assert "connection_ack" == (await connection.init(payload))["type"]
+        response, _ = await connection.ask("{ service { version } }")
+        assert "errors" not in response["payload"]
+
+
 async def test_a_mutation_without_a_key_is_refused(address: str) -> None:
     async with connected(address) as connection:
         await connection.init()
@@ -178,10 +215,21 @@ async def test_a_key_that_cannot_be_checked_closes_the_connection_for_now(
     assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-@pytest.mark.parametrize("sent", ["Bearer wrong", "Basic x", 1])
-async def test_an_invalid_key_closes_the_connection(address: str, sent: object) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Basic x"},
+        {"authorization": 1},
+        {"headers": {"Authorization": KEY}},
+        {"authToken": "wrong"},
+    ],
+)
+async def test_an_invalid_key_closes_the_connection(
+    address: str, payload: dict[str, object]
+) -> None:
     async with connected(address) as connection:
-        await connection.send("connection_init", payload={"authorization": sent})
+        await connection.send("connection_init", payload=payload)
         assert 4403 == await connection.close_code()
 
 

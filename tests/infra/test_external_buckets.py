@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,13 @@ import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.images import Source
-from domain.errors import BytesMissing, InvalidContent, Misconfigured
+from domain.errors import (
+    AccessRefused,
+    BytesMissing,
+    InvalidContent,
+    Misconfigured,
+    Unavailable,
+)
 from infra.s3 import external
 from infra.s3.client import S3Client
 from infra.s3.external import ExternalBuckets
@@ -133,27 +139,34 @@ async def test_the_connection_is_opened_on_the_first_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected", "reason"),
+    ("status", "code", "expected", "reason"),
     [
-        ("InvalidObjectState", InvalidContent, "“a.jpg” is archived"),
-        ("AccessDenied", InvalidContent, "“a.jpg” may not be read"),
-        ("InternalError", ClientError, "InternalError"),
+        (403, "InvalidObjectState", InvalidContent, "“a.jpg” is archived"),
+        (403, "AccessDenied", InvalidContent, "“a.jpg” may not be read"),
+        (403, "InvalidAccessKeyId", AccessRefused, "its operator must change that"),
+        (404, "NoSuchBucket", BytesMissing, "a.jpg"),
+        (405, "MethodNotAllowed", ClientError, "MethodNotAllowed"),
+        (500, "InternalError", Unavailable, "cannot use its object store"),
     ],
 )
-async def test_errors_of_the_store_are_translated_to_those_of_the_port(
+async def test_errors_of_the_store_are_translated_to_those_of_the_port(  # noqa: PLR0913
     bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
     code: str,
     expected: type[Exception],
     reason: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def refuse(*_: object, **__: object) -> None:
-        raise ClientError({"Error": {"Code": code}}, "GetObject")
+    async def refuse(**_: object) -> None:
+        response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(response, "GetObject")
 
-    monkeypatch.setattr(S3Client, "open", refuse)
-    async with ExternalBuckets(bucket.connect) as buckets:
-        with pytest.raises(expected, match=reason):
-            await buckets.open(Source(f"s3://{bucket.name}/a.jpg", "1"))
+    async with bucket.connect() as client:
+        monkeypatch.setattr(client.client, "get_object", refuse)
+        async with ExternalBuckets(lambda: nullcontext(client)) as buckets:
+            with pytest.raises(expected, match=reason):
+                await buckets.open(Source(f"s3://{bucket.name}/a.jpg", "1"))
 
 
 @pytest.mark.parametrize(("status", "expected"), [(403, BytesMissing), (500, Misconfigured)])

@@ -19,6 +19,7 @@ from domain.concurrency import Priority
 from domain.errors import InvalidContent, Misconfigured, Overloaded, Refusal
 from infra.pillow.decoder_pool import DecoderLimits, DecoderPool, _ProcessSlot
 from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
+from infra.pillow.raw_files import RAW_CONTENT_TYPES
 from tests.decoder_processes import decoder_processes_of
 from tests.pictures import FORMATS, encoded, flag
 
@@ -62,7 +63,7 @@ def endless_jpeg() -> bytes:
 
 
 def test_the_accepted_media_types_are_those_of_the_supported_formats() -> None:
-    assert tuple(FORMATS.values()) == ACCEPTED_CONTENT_TYPES
+    assert (*FORMATS.values(), *RAW_CONTENT_TYPES.values()) == ACCEPTED_CONTENT_TYPES
 
 
 async def test_a_picture_that_takes_too_long_is_refused_and_blocks_no_others(

@@ -23,7 +23,9 @@ from domain.entities.images import Exif
 from domain.entities.listing import Sort, Window, position_of
 from domain.entities.queries import BySearch, ByText, SearchOptions
 from domain.entities.searches import MAX_SEARCH_DEPTH, SEARCH_DEPTHS, SearchDepth
+from domain.errors import SearchExpired
 from domain.use_cases.library.browse import ListImages
+from domain.use_cases.search.keep_searches import KeepSearches
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages
@@ -172,6 +174,33 @@ async def test_a_search_returns_every_kept_image_once_and_in_order(  # noqa: PLR
     kept = angles.keys() - {image.id for image in deleted}
     expected = sorted(kept, key=lambda id_: (angles[id_], id_))
     assert expected == [id_ for id_ in read if id_ in kept]
+
+
+async def test_a_page_continues_no_search_that_two_servers_have_deepened_in_their_memory(
+    library: SearchableLibrary,
+) -> None:
+    await library.fill(range(0, 180, 10))
+    search = replace(library, depths=(3, 9, MAX_SEARCH_DEPTH)).search
+    here, there = (
+        replace(search, searches=KeepSearches(search.searches, save_seconds=0.1)) for _ in range(2)
+    )
+    first = await here(ANYTHING, first=2)
+    after = first.found[-1].cursor
+    async with library.engine.begin() as connection:
+        # Searches can be read, and saving one waits.
+        await connection.execute(text("LOCK TABLE searches IN SHARE MODE"))
+        second = await here(ANYTHING, first=3, after=after)
+        await library.insert_all(range(0, 180, 10))
+        other = await there(ANYTHING, first=3, after=after)
+        assert [each.image for each in second.found] != [each.image for each in other.found]
+        with pytest.raises(SearchExpired):
+            await there(ANYTHING, first=3, after=second.found[-1].cursor)
+    third = await here(ANYTHING, first=6, after=second.found[-1].cursor)
+    with pytest.raises(SearchExpired):
+        await there(ANYTHING, first=3, after=other.found[-1].cursor)
+    assert third.search == await search.searches.load(
+        first.search_id, since=first.search.created_at
+    )
 
 
 @PAGING_SETTINGS

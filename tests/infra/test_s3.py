@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped] # no types
 
 from domain.entities.images import Variant, uuid7
-from domain.errors import Misconfigured, Unavailable
+from domain.errors import AccessRefused, Misconfigured, Unavailable
 from infra.s3.storage import S3Storage
 from tests.s3_server import connect, create_bucket, s3_server
 
@@ -116,7 +116,7 @@ async def test_a_client_error_is_not_retried() -> None:
     async with scripted_store(refuse) as url, connect("b", url) as storage:
         with pytest.raises(ClientError):
             await storage.write(KEY, b"bytes", content_type="image/png")
-        with pytest.raises(ClientError):
+        with pytest.raises(AccessRefused, match="its operator must change that"):
             await storage.open(KEY)
     assert len(heads) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,21 @@ import pytest
 from domain.concurrency import may_use_reserve
 from domain.entities.claims import StorageClaim
 from domain.entities.images import Variant, uuid7
-from domain.errors import BytesMissing, Overloaded, Unavailable
+from domain.errors import AccessRefused, BytesMissing, Overloaded, Unavailable
+from domain.use_cases.maintenance.check import CheckLibrary
+from domain.use_cases.maintenance.scrub import CheckOriginal
 from infra.s3.claims import S3Claims
 from infra.s3.client import S3Client
 from infra.s3.staging import S3Staging
 from infra.s3.storage import S3Storage
+from tests.fakes.catalog import MemoryCatalog
+from tests.fakes.claims import claim_storage
+from tests.fakes.clock import SettableClock
+from tests.fakes.external_files import MemoryExternalFiles
+from tests.fakes.images import image_with
+from tests.fakes.repair_queue import MemoryRepairQueue
+from tests.fakes.scrubs import MemoryScrubs
+from tests.fakes.work_queue import MemoryWorkQueue
 from tests.fault_proxy import Fault, FaultProxy
 from tests.s3_server import ACCESS_KEY, connect, create_bucket, s3_server
 
@@ -181,3 +192,36 @@ async def test_a_key_that_a_store_cannot_delete_at_the_moment_is_an_outage(
 
     with pytest.raises(Unavailable):
         await replace(storage, client=SlowStore()).delete([KEY])
+
+
+async def test_a_check_of_a_bucket_that_may_not_be_read_is_one_sentence(
+    storage: S3Storage, proxy: FaultProxy
+) -> None:
+    catalog, clock = MemoryCatalog(), SettableClock()
+    await storage.delete([KEY])
+    for data in (b"a", b"b", b"c"):
+        image = await catalog.add(image_with(sha256=hashlib.sha256(data).hexdigest()), (1.0, 0.0))
+        for variant in image.required_variants:
+            await storage.write(variant.key_of(image.id), data, content_type="image/png")
+    scrubs = MemoryScrubs(catalog)
+    check = CheckLibrary(
+        catalog,
+        storage,
+        claim_storage(catalog, storage),
+        CheckOriginal(storage, MemoryExternalFiles(), scrubs, clock),
+        scrubs,
+        MemoryRepairQueue(catalog, MemoryWorkQueue(catalog, clock)),
+        clock,
+    )
+    proxy.fault = Fault.FORBIDDEN
+    report = await check()
+    assert (3, 0, {}) == (report.images, report.originals_read, report.counts)
+    [sentence] = report.refused
+    assert f"These keys may not use bucket '{storage.bucket}'" in sentence
+    assert "PICTOGRAPH_S3_ACCESS_KEY_ID" in sentence
+    with pytest.raises(AccessRefused) as refused:
+        await S3Claims(storage).read_claim()
+    assert sentence == refused.value.with_cause
+    proxy.fault = None
+    report = await check()
+    assert (3, {}, ()) == (report.originals_read, report.counts, report.refused)

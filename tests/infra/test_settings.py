@@ -55,6 +55,39 @@ def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ("https://app.example.org", "http://localhost:5173") == read_settings().cors_origins
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("Tauri://localhost", "tauri://localhost"),
+        ("https://app.example.org:443", "https://app.example.org"),
+        ("http://app.example.org:80", "http://app.example.org"),
+        ("https://app.example.org:8443", "https://app.example.org:8443"),
+        ("http://[::1]:5173", "http://[::1]:5173"),
+        ("https://Bücher.example", "https://xn--bcher-kva.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("https://写真.example:444", "https://xn--g7qs82g.example:444"),
+    ],
+)
+def test_origins_are_compared_as_browsers_send_them(written: str, sent: str) -> None:
+    assert (sent,) == read_settings(cors_origins=written).cors_origins
+
+
+def test_hosts_in_other_scripts_are_compared_as_browsers_send_them() -> None:
+    settings = read_settings(allowed_hosts="Bücher.example,*.写真.example")
+    assert ("xn--bcher-kva.example", "*.xn--g7qs82g.example") == settings.allowed_hosts
+
+
+def test_the_proxies_of_this_machine_are_trusted_unless_others_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    assert ("127.0.0.1", "::1") == read_settings().proxies
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.1")
+    assert ("10.0.0.1",) == read_settings().proxies
+    assert ("10.0.0.0/8", "::1") == read_settings(trusted_proxies="10.0.0.0/8, ::1").proxies
+
+
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PICTOGRAPH_S3_BUCKET", "")
     assert read_settings().s3_bucket is None
@@ -66,6 +99,10 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("PORT", "eighty", "PICTOGRAPH_PORT cannot be used: Input should be a valid integer"),
         ("CORS_ORIGINS", "*", "“*” is no origin; write it as https://app.example.org."),
         ("CORS_ORIGINS", "https://a.org/", "“https://a.org/” is no origin"),
+        ("CORS_ORIGINS", "app.example.org", "“app.example.org” is no origin"),
+        ("CORS_ORIGINS", "https://a..ü.org", "“a..ü.org” is no name of a host"),
+        ("CORS_HEADERS", "X Mine", "“X Mine” is no name of a header"),
+        ("TRUSTED_PROXIES", "nginx", "“nginx” is no address or network"),
         ("DATABASE_URI", "x", "_URI is no setting. Did you mean PICTOGRAPH_DATABASE_URL?"),
         ("API_KEY", "short", "_API_KEY cannot be used: Value should have at least 16 items"),
     ],

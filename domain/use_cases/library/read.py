@@ -6,9 +6,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.entities.images import Variant
+from domain.entities.images import ImageStatus, Variant
 from domain.entities.storage import Blob
-from domain.errors import BytesMissing, ImageNotFound, InvalidContent
+from domain.errors import BytesMissing, ImageNotFound, ImageProcessing, InvalidContent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -24,7 +24,8 @@ class ReadImage:
 
     LARGE is rendered where it is missing and can be made of the original.
     Raises ImageNotFound where the bytes are gone, also while the image is being deleted, or where
-    the source has changed since it was indexed. Raises ValueError for a range past the end.
+    the source has changed since it was indexed. Raises ImageProcessing where they are not made yet,
+    and ValueError for a range past the end.
     """
 
     storage: Storage
@@ -47,6 +48,11 @@ class ReadImage:
         try:
             return await self.storage.open(key, byte_range)
         except BytesMissing:
+            if not image.offers(variant) and image.status is ImageStatus.PROCESSING:
+                raise ImageProcessing(
+                    f"{variant.name} of image {image.id} is not made yet; request it again when "
+                    "the image is READY."
+                ) from None
             if variant is not Variant.LARGE:
                 raise files_missing(image) from None
         return _blob_of(await self.render_large(image), byte_range)

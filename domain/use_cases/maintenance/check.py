@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
@@ -15,7 +16,7 @@ from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus, Variant
 from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import parse_key
-from domain.errors import BytesMissing, Misconfigured, Remedy
+from domain.errors import AccessRefused, BytesMissing, Misconfigured, Remedy
 from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ CHECK_PAGE_SIZE = 500
 
 MAX_EXAMPLES_PER_FAULT = 5
 """How many images of a fault are named; all are counted."""
+
+MAX_REFUSED_TRIES = 20
+"""How many originals of a bucket are tried while it refuses all of them."""
 
 READ_CONCURRENCY = 8
 """How many originals are read at once."""
@@ -54,6 +58,9 @@ class CheckReport:
     originals_read: int = 0
     counts: Counter[Fault] = field(default_factory=Counter)
     examples: dict[Fault, list[UUID]] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    """Sentences on storages and buckets that refuse the server's keys. Their originals were not
+    read, and are counted in no fault."""
     repaired: int = 0
     """How many images were repaired, or enqueued for a repair by the workers."""
 
@@ -62,6 +69,36 @@ class CheckReport:
         self.counts[fault] += 1
         if len(examples := self.examples.setdefault(fault, [])) < MAX_EXAMPLES_PER_FAULT:
             examples.append(image_id)
+
+
+@dataclass(slots=True)
+class _Access:
+    """Which storages and buckets refuse the server's keys: none of their originals can be read."""
+
+    readable: set[str] = field(default_factory=set)
+    refusals: dict[str, dict[UUID, AccessRefused]] = field(default_factory=dict)
+    """By storage or bucket, and by image."""
+
+    def is_refused(self, place: str) -> bool:
+        """Whether enough originals were tried to leave the others out."""
+        return place not in self.readable and len(self.refusals.get(place, ())) >= MAX_REFUSED_TRIES
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return an explanation for each storage and bucket that refuses the keys."""
+        return tuple(
+            next(iter(refusals.values())).explanation
+            for place, refusals in self.refusals.items()
+            if place not in self.readable
+        )
+
+    def unreadable(self) -> dict[UUID, Exception]:
+        """Return the single images that are refused, though others in their bucket are not."""
+        return {
+            image_id: refusal
+            for place, refusals in self.refusals.items()
+            if place in self.readable
+            for image_id, refusal in refusals.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +143,19 @@ class CheckLibrary:
         """
         await self.claim_storage()
         report = CheckReport()
+        access = _Access()
         faults, sampled = await self._check_bytes(report, sample, progress)
         chosen = {image.id: image for image in (*sampled, *await self.scrubs.faulty())}
-        faults |= await self._check_originals(list(chosen.values()), report, progress)
+        faults |= await self._check_originals(list(chosen.values()), report, access, progress)
         if scrub:
             before, after = self.clock() - self.scrub_lifetime, None
             while due := await self.scrubs.due(before, after=after, limit=CHECK_PAGE_SIZE):
                 # What could not be read is still due: the next page begins behind it.
                 after = due[-1]
                 images = [original.image for original in due]
-                faults |= await self._check_originals(images, report, progress)
+                faults |= await self._check_originals(images, report, access, progress)
+        report.refused = access.sentences()
+        faults |= _unreadable(access.unreadable())
         for image_id in await self.repair_queue.unembedded():
             faults.setdefault(image_id, Fault.UNEMBEDDED)
         for fault, image_ids in (await self.repair_queue.violations()).items():
@@ -218,11 +258,13 @@ class CheckLibrary:
         self,
         images: Sequence[Image],
         report: CheckReport,
+        access: _Access,
         progress: Callable[[str, int], None],
     ) -> dict[UUID, Fault]:
         """Return the images whose original is missing, unreadable or has changed.
 
-        Raises the error of an original where not even one was read yet: the storage may be away.
+        What is refused is noted in ``access``. Raises the error of an original where not even one
+        was read yet: the storage may be away.
         """
         faults: dict[UUID, Fault] = {}
         errors: dict[UUID, Exception] = {}
@@ -230,11 +272,18 @@ class CheckLibrary:
 
         async def check_next() -> None:
             for image in waiting:
+                place = _place_of(image)
+                if access.is_refused(place):
+                    continue
                 try:
                     fault = await self.check_original(image)
+                except AccessRefused as refusal:
+                    access.refusals.setdefault(place, {})[image.id] = refusal
+                    continue
                 except Exception as error:  # noqa: BLE001 - reported below
                     errors[image.id] = error
                     continue
+                access.readable.add(place)
                 if fault:
                     faults[image.id] = fault
                 report.originals_read += 1
@@ -243,17 +292,9 @@ class CheckLibrary:
         async with asyncio.TaskGroup() as readers:
             for _ in range(READ_CONCURRENCY):
                 readers.create_task(check_next())
-        if errors:
-            image_id, error = next(iter(errors.items()))
-            if not report.originals_read:
-                raise error
-            logger.warning(
-                "%s originals could not be read, among them that of image %s",
-                len(errors),
-                image_id,
-                exc_info=error,
-            )
-        return faults | dict.fromkeys(errors, Fault.UNREADABLE)
+        if errors and not report.originals_read:
+            raise next(iter(errors.values()))
+        return faults | _unreadable(errors)
 
     async def _repair(self, faults: dict[UUID, Fault]) -> int:
         by_fault: dict[Fault, list[UUID]] = {}
@@ -267,6 +308,23 @@ class CheckLibrary:
         ):
             repaired += await self.repair_queue.fail(by_fault.get(fault, []), reason)
         return repaired
+
+
+def _place_of(image: Image) -> str:
+    """Return the bucket of an external original; the empty string for the storage."""
+    return "/".join(image.source.location.split("/")[:3]) if image.source else ""
+
+
+def _unreadable(errors: Mapping[UUID, Exception]) -> dict[UUID, Fault]:
+    """Log one of the errors, and return the images as unreadable."""
+    for image_id, error in islice(errors.items(), 1):
+        logger.warning(
+            "%s originals could not be read, among them that of image %s",
+            len(errors),
+            image_id,
+            exc_info=error,
+        )
+    return dict.fromkeys(errors, Fault.UNREADABLE)
 
 
 def _missing_variant(image: Image, stored: frozenset[Variant]) -> Fault | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
 from domain.entities.images import Variant
-from domain.errors import BytesMissing, InvalidContent
+from domain.errors import AccessRefused, BytesMissing, InvalidContent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +27,9 @@ SCRUB_BATCH_SIZE = 100
 SCRUB_BYTES_PER_SECOND = 10 << 20
 """The rate of a server. It reads 25 TB in a month, and leaves most of a disk to other readers."""
 
-UNREADABLE_PAUSE_SECONDS = 60.0
-"""The pause after a batch of which no original could be read. It doubles with each such batch."""
-
-MAX_UNREADABLE_PAUSE_SECONDS = 3_600.0
+MAX_UNREADABLE_TRIES = 10
+"""How many originals of a batch are tried while none can be read. A store that does not answer
+takes half a minute for each."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,11 @@ class CheckOriginal:
             async with aclosing(blob.chunks) as chunks:
                 async for chunk in chunks:
                     digest.update(chunk)
-        except (BytesMissing, InvalidContent):  # InvalidContent: reading is not permitted
+        except (BytesMissing, InvalidContent) as error:
+            # InvalidContent: reading is not permitted. A bucket may refuse all of its objects,
+            # which says nothing about this one.
+            if isinstance(error.__cause__, AccessRefused):
+                raise error.__cause__ from error
             return Fault.NO_SOURCE if image.source else Fault.NO_ORIGINAL
         if digest.hexdigest() == image.sha256:
             return None
@@ -84,7 +87,7 @@ class Scrub:
     async def __call__(self) -> int:
         count = 0
         after = outage = None
-        pause = UNREADABLE_PAUSE_SECONDS
+        is_away = False
         while self.lifetime and (
             due := await self.scrubs.due(
                 self.clock() - self.lifetime, after=after, limit=SCRUB_BATCH_SIZE
@@ -95,15 +98,12 @@ class Scrub:
             read_count, error = await self._read([original.image for original in due])
             count += read_count
             outage = error or outage
-            if read_count:
-                pause = UNREADABLE_PAUSE_SECONDS
-            else:
-                # The store may be away. It may also be one disk or bucket of several, whose
-                # originals are due one after another because they were imported together: a run
-                # that ended here would never come to the others.
+            # The store may be away. It may also be one disk or bucket of several, whose originals
+            # are due one after another because they were imported together: a run that ended here,
+            # or waited, would come late to the others.
+            if read_count == 0 and not is_away:
                 logger.warning("no original of %s could be read (%s)", len(due), error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, MAX_UNREADABLE_PAUSE_SECONDS)
+            is_away = read_count == 0
         if outage:
             raise outage
         return count
@@ -112,7 +112,10 @@ class Scrub:
         """Read originals; return how many could be read, and an error that kept others from it."""
         faulty, read_count, outage = [], 0, None
         # In random order: servers that scrub at the same time seldom read the same original.
-        for image in random.sample(images, len(images)):
+        for tries, image in enumerate(random.sample(images, len(images))):
+            if read_count == 0 and tries == MAX_UNREADABLE_TRIES:
+                # The others of the batch are still due, too.
+                break
             try:
                 if await self.check_original(image):
                     faulty.append(image.id)

@@ -43,6 +43,7 @@ CERTAIN = 1.0
 """The score and the relevance of the image that has the bytes of an example picture, whatever the
 model computes."""
 
+PART_LOST = "This part of the search was lost; search again."
 NO_OPTIONS = SearchOptions()
 NO_IMAGES: Mapping[UUID, Image] = MappingProxyType({})
 
@@ -91,8 +92,9 @@ class SearchImages:
         if after is not None:
             with locating("after"):
                 kept, maker = await self._load(after.search_id)
+            await maker._check_cursor(after, kept, by, options)  # noqa: SLF001 - same class
             wanted = _Wanted(first, after.rank, depth)
-            return await maker._next_page(by, options, kept, wanted)  # noqa: SLF001 - same class
+            return await maker._page(kept, options, wanted, Stopwatch())  # noqa: SLF001 - same class
         if isinstance(by, BySearch):
             with locating("search_id"):
                 kept, maker = await self._load(by.search_id)
@@ -146,7 +148,7 @@ class SearchImages:
         return await self.of(page.search).vectors.explain(
             page.search.query,
             page.options.criteria,
-            limit=page.search.depth,
+            limit=page.search.ranked_depth,
             exact=page.search.exact,
         )
 
@@ -168,12 +170,6 @@ class SearchImages:
         expected = set(exact[first : first + len(page.found)])
         found = expected & {each.image.id for each in page.found}
         return len(found) / len(expected) if expected else None
-
-    async def _next_page(
-        self, by: SearchBy, options: SearchOptions, search: KeptSearch, wanted: _Wanted
-    ) -> SearchPage:
-        await self._check_cursor(wanted.rank, search, by, options)
-        return await self._page(search, options, wanted, Stopwatch())
 
     async def _run_again(
         self, kept: KeptSearch, options: SearchOptions, wanted: _Wanted
@@ -255,8 +251,8 @@ class SearchImages:
             with stopwatch("fetch"):
                 images = await self._images(hits, images)
             found += [
-                FoundImage(images[hit.image_id], hit, SearchCursor(search.id, after))
-                for after, hit in enumerate(hits, start + 1)
+                FoundImage(images[hit.image_id], hit, cursor)
+                for hit, cursor in zip(hits, search.cursors(start), strict=False)
                 if hit.image_id in images
             ]
             # The steps double, so that few are needed where most hits were deleted.
@@ -287,7 +283,10 @@ class SearchImages:
                 search = deeper
             else:
                 # Another caller has deepened the search meanwhile: its hits are the answer.
-                search = await self.searches.load(search.id, since=search.created_at)
+                stored = await self.searches.load(search.id, since=search.created_at)
+                if not stored.continues(search):
+                    raise SearchExpired(PART_LOST)
+                search = stored
         return search
 
     async def _ranked(
@@ -311,9 +310,8 @@ class SearchImages:
                 search.query, options, depth=depth, images=images, identical=identical
             )
             known = {**known, **ranking.images}
-            is_complete = len(ranking.hits) < depth
             search = search.deepened(
-                hits, depth=MAX_SEARCH_DEPTH if is_complete else depth, exact=ranking.exact
+                hits, depth=depth, exact=ranking.exact, is_complete=len(ranking.hits) < depth
             )
         return search, known
 
@@ -357,20 +355,20 @@ class SearchImages:
         return hits, ranking
 
     async def _check_cursor(
-        self, rank: int, search: KeptSearch, by: SearchBy, options: SearchOptions
+        self, cursor: SearchCursor, search: KeptSearch, by: SearchBy, options: SearchOptions
     ) -> None:
-        if not 0 <= rank <= MAX_SEARCH_DEPTH:
+        if not 0 <= cursor.rank <= MAX_SEARCH_DEPTH:
             raise InvalidArgument(("after",), "The cursor is made up; take one from a page.")
         if search.options_digest != _digest(options) or not await self._is_query_of(by, search):
             raise InvalidArgument(
                 ("after",),
                 "The cursor belongs to another search; repeat that one, or leave it out.",
             )
-        if rank > len(search.hits):
-            # It comes from a deeper version, which is lost: a server that could not save it has
-            # given it out. Ranking again would continue another result.
+        if not search.has(cursor):
+            # It comes from another version, which is lost or is in the memory of another server
+            # that could not save it. This one would continue another result.
             with locating("after"):
-                raise SearchExpired("This part of the search was lost; search again.")
+                raise SearchExpired(PART_LOST)
 
     async def _is_query_of(self, by: SearchBy, search: KeptSearch) -> bool:
         if not isinstance(by, BySearch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -108,11 +108,12 @@ class CompleteUploads:
             return None
         image = (await self.catalog.get([target.image_id])).get(target.image_id)
         tagged = image and await add_tags(self.catalog, image, tags)
-        if tagged is None:
+        if image is None or tagged is None:
             raise TargetNotFound(
                 f"The image of “{target.filename}” was deleted; create a new target."
             )
-        return UploadedImage(tagged, is_duplicate=target.is_duplicate)
+        again = UploadedImage.again(image, tagged)
+        return replace(again, is_duplicate=target.is_duplicate)
 
     async def _store(
         self, target: UploadTarget, data: bytes, *, tags: tuple[str, ...]
@@ -131,7 +132,7 @@ class CompleteUploads:
             elif image := await reupload(
                 self.catalog, self.trash, self.storage, existing, data, tags=tags
             ):
-                uploaded = UploadedImage(image, is_duplicate=True)
+                uploaded = UploadedImage.again(existing, image)
         await self.targets.complete(
             target.id, uploaded.image.id, is_duplicate=uploaded.is_duplicate
         )
@@ -175,6 +176,6 @@ class CompleteUploads:
         await self.storage.write(key, data, content_type=content_type)
         added = await self.ingestion.add_pending(image)
         if added.id == image.id:
-            return UploadedImage(added, is_duplicate=False)
+            return UploadedImage(added, is_duplicate=False, added_tags=tags)
         await self.storage.delete([key])
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from domain.entities.images import uuid7
+from domain.entities.media_types import picture_type
 from domain.entities.upload_targets import (
     MAX_TARGETS_PER_CALL,
     TARGET_LIFETIME,
@@ -78,12 +79,12 @@ class CreateUploadTargets:
 
     def _target_of(self, file: AnnouncedFile, index: int) -> UploadTarget | Refusal:
         name, sha256 = display_name(file.filename), file.sha256 and file.sha256.lower()
-        content_type = file.content_type.strip().lower()
+        content_type = picture_type(file.content_type, name, self.accepted_content_types)
         try:
             check_size(name, file.byte_size, limit=self.max_bytes)
         except Refusal as refusal:
             return refusal
-        if content_type not in self.accepted_content_types:
+        if content_type is None:
             return UnsupportedFormat(
                 f"“{name}” is announced as {file.content_type[:50]!r}; send one of "
                 f"{', '.join(self.accepted_content_types)}."

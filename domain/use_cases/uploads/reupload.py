@@ -48,9 +48,8 @@ async def reupload(  # noqa: PLR0913 - the ports of both callers
 async def _kept(catalog: Catalog, trash: Trash, image: Image) -> Image | None:
     """Return the image live, with its original here; None where it was deleted or restored."""
     if image.deleted_at is not None:
-        restored = (await trash.restore([image.id])).get(image.id)
-        if restored is None or image.source is None:
-            return restored
+        # At once, so that a crash leaves no live image whose original is a file that has vanished.
+        return (await trash.restore([image.id], are_copied=True)).get(image.id)
     return image if image.source is None else await catalog.mark_copied(image.id)
 
 

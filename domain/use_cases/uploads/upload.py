@@ -80,7 +80,7 @@ class UploadImages:
         image = existing and await self._reupload(existing, data, tags)
         if image and image.status is ImageStatus.PROCESSING:
             image = await self._index(image, data)
-        return UploadedImage(image, is_duplicate=True) if image else None
+        return UploadedImage.again(existing, image) if existing and image else None
 
     async def _reupload(self, image: Image, data: bytes, tags: tuple[str, ...]) -> Image | None:
         return await reupload(self.catalog, self.trash, self.storage, image, data, tags=tags)
@@ -127,7 +127,7 @@ class UploadImages:
         await store(self.storage, image, picture, original=data)
         added = await self.ingestion.add(image, embedding)
         if added.id == image.id:
-            return UploadedImage(added, is_duplicate=False)
+            return UploadedImage(added, is_duplicate=False, added_tags=tags)
         # A lost race: another server added the same bytes first.
         await self.storage.delete(Variant.keys_of([image.id]))
         return await self._existing(added, data, tags) or await self._insert(

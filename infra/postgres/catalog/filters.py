@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, SQLColumnExpression
 
     from domain.entities.filters import GeoNear, ImageFilter
+    from domain.entities.places import GeoBox
 
 EARTH_RADIUS_KM = 6371.0088
 KM_PER_DEGREE = math.radians(EARTH_RADIUS_KM)
@@ -65,8 +66,10 @@ def _text_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]:
         yield tags.op("&&", is_comparison=True)(array(criteria.tags_any))
     if criteria.tags_none:
         yield ~tags.op("&&", is_comparison=True)(array(criteria.tags_none))
+    if criteria.filename is not None:
+        yield _is_named(criteria.filename)
     if criteria.keywords is not None:
-        query = func.websearch_to_tsquery("simple", _split_words(criteria.keywords))
+        query = func.image_query(_split_words(criteria.keywords))
         yield WORDS.op("@@", is_comparison=True)(query)
 
 
@@ -76,6 +79,8 @@ def _location_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]
         yield located if criteria.has_location else ~located
     if criteria.near is not None:
         yield from _near(criteria.near)
+    if criteria.within is not None:
+        yield from _within_box(criteria.within)
 
 
 def _taken_within(bounds: TimeRange) -> Iterator[ColumnElement[bool]]:
@@ -134,6 +139,11 @@ def _near(near: GeoNear) -> Iterator[ColumnElement[bool]]:
     yield distance <= radius
 
 
+def _within_box(box: GeoBox) -> Iterator[ColumnElement[bool]]:
+    yield col(ImageRow.latitude).between(box.south, box.north)
+    yield or_(*(col(ImageRow.longitude).between(*each) for each in box.longitudes))
+
+
 def _angle(degrees: SQLColumnExpression[Any]) -> ColumnElement[float]:
     """Return radians without the sign. PostgreSQL raises an error where a float underflows."""
     return func.radians(func.greatest(func.abs(degrees), 1e-30))
@@ -144,6 +154,15 @@ def _has_orientation(orientation: Orientation) -> ColumnElement[bool]:
     if orientation is Orientation.SQUARE:
         return width == height
     return width > height if orientation is Orientation.LANDSCAPE else width < height
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    # The collation of the index, in which a range of names has a common beginning.
+    filename = col(ImageRow.filename).collate("C")
+    if "*" not in name:
+        return filename == name
+    literal_parts = (re.sub(r"([\\%_])", r"\\\1", part) for part in name.split("*"))
+    return filename.like("%".join(literal_parts), escape="\\")
 
 
 def _split_words(keywords: str) -> str:

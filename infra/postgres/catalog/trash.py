@@ -74,6 +74,9 @@ LOCK_DELETED = text("""
 UNMARK_DELETED = text("""
     UPDATE images SET deleted_at = NULL, is_missing = false WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
+MARK_COPIED = text("""
+    UPDATE images SET source = NULL, source_version = NULL WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
 # An image that is not READY has lost its embeddings to a repair, or gets new ones. A
 # model that was dropped has no partition any more.
 MOVE_EMBEDDINGS_BACK = text("""
@@ -144,11 +147,13 @@ class PostgresTrash:
         async with self.engine.begin() as connection:
             return await move_in(connection, ids, at)
 
-    async def restore(self, ids: Sequence[UUID]) -> dict[UUID, Image]:
+    async def restore(self, ids: Sequence[UUID], *, are_copied: bool = False) -> dict[UUID, Image]:
         async with self.engine.begin() as connection:
             deleted = list(await connection.scalars(LOCK_DELETED, {"ids": list(ids)}))
             if not deleted:
                 return {}
+            if are_copied:
+                await connection.execute(MARK_COPIED, {"ids": deleted})
             await move_out(connection, deleted)
             is_restored = col(ImageRow.id) == func.any(array(deleted, Uuid()))
             async with AsyncSession(connection) as session:

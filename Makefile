@@ -4,7 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := build/pins
+INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
+PIP := $(BIN)/pip install --disable-pip-version-check --constraint constraints.txt
+# An index of CPU builds of torch, which PyTorch's site names. Without it, pip takes the build of the
+# usual index, which on Linux depends on gigabytes of CUDA libraries.
+TORCH_INDEX_URL ?=
 CLIENTS := tests/clients/node_modules/.package-lock.json
 FUZZ_OPERATIONS ?= 10000
 # Tests start many processes, each of which would compile all modules.
@@ -12,15 +17,18 @@ unexport PYTHONDONTWRITEBYTECODE
 # tests/conftest.py chooses the number of workers, and starts the slowest files first.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-.PHONY: help demo serve test test-clients test-browser test-crash test-kills soak fuzz screenshots check format bench bench-docs bench-gpu graphiql pins train-postcards eval-postcards clean
+.PHONY: help install demo serve test test-clients test-browser test-crash test-kills soak fuzz screenshots check format bench bench-docs bench-gpu graphiql pins train-postcards eval-postcards clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-demo: $(READY) graphiql  ## Start a server without configuration, with the bundled model and 600 postcards.
+install: $(INSTALLED) graphiql  ## Install the command pictograph into .venv, without the tools of developers.
+	@echo "Installed. $(BIN)/pictograph demo starts a server with 600 postcards; $(BIN)/pictograph --help lists all commands."
+
+demo: $(INSTALLED) graphiql  ## Start a server without configuration, with the bundled model and 600 postcards.
 	$(BIN)/pictograph demo
 
-serve: $(READY) graphiql  ## Start the server with the settings of the environment (PICTOGRAPH_...).
+serve: $(INSTALLED) graphiql  ## Start the server with the settings of the environment (PICTOGRAPH_...).
 	$(BIN)/pictograph serve
 
 test: $(READY)  ## Run all tests in parallel, and check the coverage.
@@ -73,7 +81,7 @@ bench-docs: $(READY)  ## Run the benchmarks, and write table and chart into docs
 bench-gpu: $(READY)  ## Measure the model on a GPU with CUDA.
 	$(BIN)/python -m benchmarks.gpu
 
-graphiql: $(READY)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
+graphiql: $(INSTALLED)  ## Fetch the files of GraphiQL with npm. Without npm the page uses a CDN.
 	@$(BIN)/python -m graph.http.fetch_graphiql
 
 # Resolves in a fresh environment without the current pins. Fails if a package came from a file or a
@@ -97,10 +105,18 @@ eval-postcards: $(READY)  ## Evaluate the bundled model, and write the metrics i
 clean:  ## Delete the virtual environment and all caches, but not the data.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
-$(READY): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pictograph needs Python 3.11 or newer. Choose one with: make PYTHON=python3.12 ...")'
+	@echo "Installing into $(VENV): 1.5 GB with a CPU build of torch, which TORCH_INDEX_URL names; on Linux some 6 GB without it. It takes some minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+ifneq ($(TORCH_INDEX_URL),)
+	$(PIP) --no-deps --index-url "$(TORCH_INDEX_URL)" torch
+endif
+	$(PIP) --editable .
+	@touch $@
+
+$(READY): $(INSTALLED)
+	$(PIP) --quiet --editable '.[dev]'
 	@touch $@
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json

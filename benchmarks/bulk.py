@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.real_clip import MODEL
-from infra.postgres.models.partitions import create_index
+from infra.postgres.models.changes import PostgresModelChanges
 from tests.postgres_library import PostgresLibrary
 
 if TYPE_CHECKING:
@@ -54,11 +54,20 @@ async def load(
     *,
     model: EmbeddingModel = MODEL,
 ) -> PostgresLibrary:
-    """Open a catalog and fill it. Calls ``report`` with lines of progress.
+    """Open a catalog, fill it, and build the index at the end, as a first import does.
 
-    The index is built at the end, as PostgreSQL advises for bulk loads, by as many workers as the
-    server permits.
+    Calls ``report`` with lines of progress.
     """
+    catalog = await store(engine, points, model=model)
+    report(f"{len(points):,} images loaded; building the index")
+    await build(catalog, report)
+    return catalog
+
+
+async def store(
+    engine: AsyncEngine, points: NDArray[np.float32], *, model: EmbeddingModel = MODEL
+) -> PostgresLibrary:
+    """Open a catalog, drop its index, and store images with their vectors."""
     catalog = await PostgresLibrary.open(engine, model)
     active = catalog.model
     assert active is not None  # noqa: S101 - just opened with one
@@ -74,12 +83,20 @@ async def load(
                 columns=["image_id", "model_id", "embedding"],
                 format="binary",
             )
-    report(f"{len(points):,} images loaded; building the index")
-    async with report_index_progress(engine, report), engine.begin() as connection:
-        await connection.execute(text(create_index(active.id, active.dimensions)))
+    return catalog
+
+
+async def build(catalog: PostgresLibrary, report: Callable[[str], None] = lambda _: None) -> None:
+    """Build the index, by as many workers as the server permits, and analyse all tables."""
+    engine = catalog.engine
+    async with (
+        report_index_progress(engine, report),
+        PostgresModelChanges(engine).backfill(catalog.model.id) as backfill,
+    ):
+        assert backfill  # noqa: S101 - no other process
+        await backfill.build_index()
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
-    return catalog
 
 
 @asynccontextmanager

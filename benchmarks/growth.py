@@ -1,8 +1,9 @@
 """How searches, memory and builds grow with the library.
 
-``python -m benchmarks.growth`` measures 10,000 and 100,000 synthetic vectors with the geometry of
-CLIP's; ``--million`` continues with a million. It loads them into an embedded PostgreSQL, builds
-Pictograph's index, and widens the index scan until recall@20 is .98.
+``python -m benchmarks.growth --sizes 10000,100000,1000000`` measures so many synthetic vectors with
+the geometry of CLIP's. It loads each size into an embedded PostgreSQL of its own, builds
+Pictograph's index, and widens the index scan until recall@20 is .98. At the end the sizes are
+searched in turns, so that other work on the machine slows all of them alike.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import asyncio
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -23,7 +25,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from benchmarks.bench import median
-from benchmarks.bulk import load
+from benchmarks.bulk import build, store
 from benchmarks.clip_vectors import ClipGeometry
 from benchmarks.library import BareSearch, vector_index
 from domain.entities.embeddings import EmbeddingModel
@@ -32,13 +34,12 @@ from infra.postgres.engine import open_engine
 from infra.postgres.migrate import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 SIZES = (10_000, 100_000)
-MILLION = 1_000_000
 MODEL = EmbeddingModel("synthetic", 512)
 QUERIES = 200
 HITS = 20
@@ -74,18 +75,53 @@ class Growth:
     bytes_a_vector: float
     """Of the table and its indexes."""
     load_seconds: float
-    """For the rows, the vectors and the index."""
+    """For the rows and the vectors."""
+    build_seconds: float
+    """For the index."""
     add_milliseconds: float
     """The median of adding an image with its vector."""
 
 
 async def measure_growth(size: int, show: Callable[[str], None] = lambda _: None) -> Growth:
     """Measure a library of this size in a database server of its own."""
+    async with _server() as url:
+        return await measure_in(url, size, show)
+
+
+async def measure_together(
+    sizes: Sequence[int], show: Callable[[str], None] = lambda _: None
+) -> list[Growth]:
+    """Measure libraries of all sizes, and then search them in turns."""
+    async with AsyncExitStack() as stack:
+        rows, searches = [], []
+        for size in sizes:
+            url = await stack.enter_async_context(_server())
+            rows.append(await measure_in(url, size, show))
+            queries = await asyncio.to_thread(ClipGeometry(size).text_vectors, QUERIES)
+            search = await stack.enter_async_context(BareSearch.connect(url, queries))
+            await search.connection.execute(f"SET hnsw.ef_search = {rows[-1].width}")
+            searches.append(search)
+        show("growth: searches of all sizes in turns")
+        latencies: list[list[float]] = [[] for _ in sizes]
+        for number in range(QUERIES):
+            for search, times in zip(searches, latencies, strict=True):
+                began = time.perf_counter()
+                await search.run(number)
+                times.append(1_000 * (time.perf_counter() - began))
+    return [
+        replace(row, search_milliseconds=median(times))
+        for row, times in zip(rows, latencies, strict=True)
+    ]
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[str]:
+    """Start a database server with an empty library."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with embedded_postgres(Path(folder) / "postgres") as url:
             async with open_engine(url) as engine:
                 await upgrade(engine)
-            return await measure_in(url, size, show)
+            yield url
 
 
 async def measure_in(url: str, size: int, show: Callable[[str], None] = lambda _: None) -> Growth:
@@ -93,22 +129,35 @@ async def measure_in(url: str, size: int, show: Callable[[str], None] = lambda _
     show(f"growth: {size:,} vectors are made")
     points, queries = await asyncio.to_thread(_vectors, size)
     async with open_engine(url) as engine:
-        show(f"growth: {size:,} vectors are loaded and indexed")
+        show(f"growth: {size:,} vectors are loaded")
         began = time.perf_counter()
-        await load(engine, points, lambda line: show(f"growth: {line.strip()}"), model=MODEL)
-        load_seconds = time.perf_counter() - began
+        library = await store(engine, points, model=MODEL)
+        loaded = time.perf_counter()
+        show(f"growth: {size:,} vectors are indexed")
+        await build(library, lambda line: show(f"growth: {line.strip()}"))
+        built = time.perf_counter()
         show(f"growth: searches among {size:,} vectors")
         async with BareSearch.connect(url, queries) as bare:
             milliseconds, width, recall = await _search(bare, _nearest(points, queries))
         show(f"growth: additions to {size:,} vectors")
         size_in_bytes = await _bytes_of_vectors(engine)
         added = await _add(engine, size)
-    return Growth(size, milliseconds, width, recall, size_in_bytes / size, load_seconds, added)
+    return Growth(
+        size,
+        milliseconds,
+        width,
+        recall,
+        bytes_a_vector=size_in_bytes / size,
+        load_seconds=loaded - began,
+        build_seconds=built - loaded,
+        add_milliseconds=added,
+    )
 
 
 def growth_table(rows: Iterable[Growth]) -> tuple[list[str], list[list[str]]]:
     """Return the head and the rows of the table of growth."""
-    head = ["vectors", "search p50", "recall@20", "ef_search", "bytes a vector", "load", "add"]
+    head = ["vectors", "search p50", "recall@20", "ef_search", "bytes a vector"]
+    head += ["load", "index", "add"]
     return head, [
         [
             f"{row.vectors:,}",
@@ -117,6 +166,7 @@ def growth_table(rows: Iterable[Growth]) -> tuple[list[str], list[list[str]]]:
             f"{row.width}",
             f"{row.bytes_a_vector:,.0f}",
             f"{row.load_seconds:.0f} s",
+            f"{row.build_seconds:.0f} s",
             f"{row.add_milliseconds:.1f} ms",
         ]
         for row in rows
@@ -178,18 +228,19 @@ async def _add(engine: AsyncEngine, size: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("sizes", type=int, nargs="*", default=SIZES, metavar="SIZE")
-    parser.add_argument("--million", action="store_true", help="Continue with a million vectors.")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), metavar="N,N,...")
     options = parser.parse_args()
-    sizes = [*options.sizes, *([MILLION] if options.million else [])]
+    sizes = [int(size) for size in options.sizes.split(",")]
     console = Console()
     with console.status("growth") as status:
-        rows = [asyncio.run(measure_growth(size, status.update)) for size in sizes]
+        rows = asyncio.run(measure_together(sizes, status.update))
     head, lines = growth_table(rows)
     table = Table(*head, title=f"Growth, on {os.cpu_count()} cores")
     for line in lines:
         table.add_row(*line)
     console.print(table)
+    growth = rows[-1].search_milliseconds / rows[0].search_milliseconds
+    console.print(f"From {sizes[0]:,} to {sizes[-1]:,} vectors, a search takes {growth:.2f} times.")
 
 
 if __name__ == "__main__":

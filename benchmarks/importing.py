@@ -167,7 +167,7 @@ class PeakMemory:
         except OSError:  # the process has ended
             return
         if peak := re.search(r"VmHWM:\s+(\d+) kB", status):
-            kind = "decoder" if "picture_worker" in command else "import"
+            kind = "decoder" if "decoder_process" in command else "import"
             kind = kind if "python" in command else "other"
             self.peaks[kind] = max(self.peaks.get(kind, 0), 1024 * int(peak[1]))
         for child in children:

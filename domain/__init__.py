@@ -32,6 +32,7 @@ from domain.use_cases.library.facets import CountFacets
 from domain.use_cases.library.label import LabelImages
 from domain.use_cases.library.places import ClusterPlaces
 from domain.use_cases.library.read import ReadImage
+from domain.use_cases.library.render_imported import RenderImported
 from domain.use_cases.library.render_large import RenderLarge
 from domain.use_cases.library.watch_status import WatchStatus
 from domain.use_cases.maintenance.check import CheckLibrary
@@ -42,16 +43,19 @@ from domain.use_cases.maintenance.scrub import CheckOriginal, Scrub
 from domain.use_cases.maintenance.sweep import Sweep
 from domain.use_cases.maintenance.sweep_targets import SweepTargets
 from domain.use_cases.models.add import AddModel
+from domain.use_cases.models.build_index import BuildDueIndexes, BuildIndex, DeferIndex
 from domain.use_cases.models.drop import DropModel
 from domain.use_cases.models.find import FindModel
 from domain.use_cases.models.finish_backfill import FinishBackfill
 from domain.use_cases.models.list_statuses import ListModelStatuses
 from domain.use_cases.models.promote import PromoteModel, RollBackModel
+from domain.use_cases.models.sample_pictures import SamplePictures
 from domain.use_cases.search.keep_searches import KeepSearches
 from domain.use_cases.search.query_encoder import QueryEncoder
 from domain.use_cases.search.relevance_scorer import RelevanceScorer
 from domain.use_cases.search.search_images import SearchImages, no_other_model
 from domain.use_cases.search.similar import SimilarImages
+from domain.use_cases.search.tune import TuneScans
 from domain.use_cases.search.watch_matches import WatchMatches
 from domain.use_cases.uploads.complete_uploads import CompleteUploads
 from domain.use_cases.uploads.create_targets import CreateUploadTargets
@@ -88,7 +92,11 @@ class Ports:
     """None where clients send files past this server, straight to a bucket."""
     object_listing: ports.ObjectListing
     places: ports.Places
+    query_samples: ports.QuerySamples
     ready_feed: ports.ReadyFeed
+    renditions: ports.Renditions
+    scan_tables: ports.ScanTables
+    scan_trials: ports.ScanTrials
     searches: ports.KeptSearches
     staging: ports.Staging
     storage: ports.Storage
@@ -126,6 +134,7 @@ class UseCases:
     import_copies: ImportCopies
     search: SearchImages
     similar: SimilarImages
+    tune: TuneScans
     duplicates: FindDuplicates
     hash_images: HashImages
     index: IndexImages
@@ -140,6 +149,7 @@ class UseCases:
     label: LabelImages
     get: GetImages
     read: ReadImage
+    render_imported: RenderImported
     update: UpdateImage
     tag: TagImages
     untag: UntagImages
@@ -192,7 +202,9 @@ def build_use_cases(
         max_bytes,
         limits.max_files_per_request,
     )
-    render_large = RenderLarge(imaging[Priority.EXAMPLE], on.catalog, on.storage)
+    render_large = RenderLarge(
+        imaging[Priority.EXAMPLE], on.catalog, on.storage, on.external_files, on.renditions
+    )
     read = ReadImage(on.storage, on.external_files, render_large)
     index = IndexImages(
         on.encoder,
@@ -221,6 +233,14 @@ def build_use_cases(
         import_copies=ImportCopies(replace(upload, imaging=imaging[Priority.BACKGROUND])),
         search=search,
         similar=SimilarImages(search),
+        tune=TuneScans(
+            on.vectors,
+            on.embedding_space,
+            on.query_samples,
+            on.scan_trials,
+            on.scan_tables,
+            on.clock,
+        ),
         duplicates=FindDuplicates(on.duplicates, on.catalog),
         hash_images=HashImages(imaging[Priority.BACKGROUND], read, on.duplicates),
         index=index,
@@ -239,6 +259,12 @@ def build_use_cases(
         label=LabelImages(on.encoder, on.vectors),
         get=GetImages(on.catalog),
         read=read,
+        render_imported=RenderImported(
+            replace(render_large, imaging=imaging[Priority.BACKGROUND]),
+            on.catalog,
+            on.renditions,
+            on.work_queue,
+        ),
         update=UpdateImage(on.catalog),
         tag=TagImages(on.catalog),
         untag=UntagImages(on.catalog),
@@ -298,6 +324,9 @@ class ModelUseCases:
     """Everything that changes the models of the library, or shows their progress."""
 
     add: AddModel
+    build_due_indexes: BuildDueIndexes
+    build_index: BuildIndex
+    defer_index: DeferIndex
     find: FindModel
     finish_backfill: FinishBackfill
     list_statuses: ListModelStatuses
@@ -313,6 +342,7 @@ class LibraryUseCases:
     issue_key: IssueKey
     list_keys: ListKeys
     revoke_key: RevokeKey
+    get: GetImages
     check: CheckLibrary
     restore_tasks: RestoreTasks
     claim_storage: ClaimStorage
@@ -321,6 +351,7 @@ class LibraryUseCases:
     sweep: Sweep
     sweep_targets: SweepTargets
     models: ModelUseCases
+    sample_pictures: SamplePictures
 
 
 def build_library_use_cases(
@@ -336,6 +367,7 @@ def build_library_use_cases(
         issue_key=IssueKey(on.keys, on.clock),
         list_keys=ListKeys(on.keys),
         revoke_key=RevokeKey(on.keys, on.clock),
+        get=GetImages(on.catalog),
         restore_tasks=RestoreTasks(on.repair_queue),
         check=CheckLibrary(
             on.catalog,
@@ -353,6 +385,7 @@ def build_library_use_cases(
         sweep=Sweep(on.catalog, on.storage, claim_storage, on.searches, on.clock),
         sweep_targets=SweepTargets(on.upload_targets, on.staging, on.clock),
         models=build_model_use_cases(on.models, on.model_changes, on.clock),
+        sample_pictures=SamplePictures(on.catalog, on.storage, on.external_files),
     )
 
 
@@ -362,6 +395,9 @@ def build_model_use_cases(
     """Wire the use cases that change the models of the library."""
     return ModelUseCases(
         add=AddModel(changes),
+        build_due_indexes=BuildDueIndexes(models, changes),
+        build_index=BuildIndex(changes),
+        defer_index=DeferIndex(changes),
         find=FindModel(models),
         finish_backfill=FinishBackfill(models, changes, clock),
         list_statuses=ListModelStatuses(models),

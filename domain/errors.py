@@ -35,6 +35,8 @@ class Remedy(StrEnum):
     """Another model can be added, and the configured one can be set back."""
     START_SERVER = "start_server"
     """A new library gets its first model when the server starts."""
+    USE_BUNDLED_MODEL = "use_bundled_model"
+    """A model comes with the program, which needs no network."""
     SHOW_MODELS = "show_models"
     """The states of the models show what can be promoted."""
     WATCH_MODELS = "watch_models"

@@ -47,6 +47,27 @@ def root_of(given: str) -> str:
     return f"{location_of(folder.resolve()).rstrip('/')}/"
 
 
+def file_location(given: str) -> str | None:
+    """Return the location of a file that a user gave as a path; None for anything else.
+
+    It is the one that an import of its folder finds.
+    """
+    if "://" in given:
+        return None
+    path = Path(given).expanduser()
+    return location_of(path.parent.resolve() / path.name) if path.is_file() else None
+
+
+def shown(location: str, *, root: str | None = None, given: str = "") -> str:
+    """Return a location as people read it: a path; below ``root`` it begins as a user gave that."""
+    if root is None or not location.startswith(root) or given.startswith(FILE_SCHEME):
+        return str(path_of(location)) if location.startswith(FILE_SCHEME) else location
+    rest = location.removeprefix(root)
+    if root.startswith(FILE_SCHEME):
+        rest = os.fsdecode(unquote_to_bytes(rest))
+    return f"{given.rstrip('/')}/{rest}" if rest else given
+
+
 def check_outside_library(root: str, own_locations: tuple[str, ...]) -> None:
     """Raise Misconfigured for a root inside the library's own files."""
     if root.startswith(own_locations):

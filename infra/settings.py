@@ -29,8 +29,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME
 from domain.entities.trash import DEFAULT_TRASH_LIFETIME
 from domain.errors import Misconfigured
+from infra.data_folder import default_data_folder
+from infra.setting_errors import sentence_for
 
 ENV_PREFIX = "PICTOGRAPH_"
+FILE_SUFFIX = "_FILE"
 MEBIBYTE = 1 << 20
 MAX_INT = 2**31 - 1
 """The largest Int of GraphQL, which tells clients these limits."""
@@ -143,10 +146,14 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        Path("pictograph-data"), description="Folder of the embedded PostgreSQL and of files."
+        default_factory=default_data_folder,
+        description="Folder of the embedded PostgreSQL and of files; unset, the user's own.",
     )
     database_url: SecretStr | None = Field(
         None, description="`postgresql://user:password@host/name`; unset, an embedded PostgreSQL."
+    )
+    database_password: SecretStr | None = Field(
+        None, description="Password of the database; unset, the one in the URL, if any."
     )
     database_pool_size: PositiveInt = Field(
         10, description="Most connections to the database for requests."
@@ -188,8 +195,9 @@ class Settings(BaseSettings):
         description="Folder of converted models; unset, `pictograph` in the user's cache.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, ...")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`."
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+        "auto",
+        description="Precision of the model: `auto`, `float32`, `bfloat16`, `float16`, `int8`.",
     )
     torch_threads: NonNegativeInt = Field(
         0, description="Threads of a forward pass; 0 leaves it to the engine."
@@ -321,16 +329,41 @@ class Settings(BaseSettings):
 
 
 def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
-    """Read the environment. Raises Misconfigured with the name of the invalid variable."""
+    """Read the environment. Raises Misconfigured with the name of the invalid variable.
+
+    ``NAME_FILE`` is the path of a file that has the value of ``NAME``, as containers mount secrets.
+    """
     known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
+    given: dict[str, Any] = {}
     for name in os.environ:
-        if name.startswith(ENV_PREFIX) and name not in known:
+        if not name.startswith(ENV_PREFIX) or name in known:
+            continue
+        variable = name.removesuffix(FILE_SUFFIX)
+        if variable not in known:
             [nearest] = difflib.get_close_matches(name, known, n=1, cutoff=0)
             raise Misconfigured(f"{name} is no setting. Did you mean {nearest}?")
+        if os.environ[name]:
+            given[variable.removeprefix(ENV_PREFIX).lower()] = _read_value(name, variable)
     try:
-        return Settings(**overrides)
+        return Settings(**given | overrides)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ENV_PREFIX + str(first["loc"][0]).upper()
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise Misconfigured(f"{name} cannot be used: {reason}.") from None
+        first = error.errors(include_url=False)[0]
+        field = str(first["loc"][0])
+        variable = ENV_PREFIX + field.upper()
+        name = f"{variable}{FILE_SUFFIX}" if field in given else variable
+        is_secret = "SecretStr" in str(Settings.model_fields[field].annotation)
+        raise Misconfigured(sentence_for(name, first, is_secret=is_secret)) from None
+
+
+def _read_value(name: str, variable: str) -> str:
+    """Return the contents of the file that a variable names. Raises Misconfigured."""
+    if os.environ.get(variable):
+        raise Misconfigured(f"Both {variable} and {name} are set; keep one of them.")
+    try:
+        return Path(os.environ[name]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise Misconfigured(
+            f"{name} names the file {os.environ[name]}, which cannot be read ({reason}): write the "
+            f"value into it, or set {variable}."
+        ) from None

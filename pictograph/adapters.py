@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from domain.ports import Storage
+    from infra.clip.converted_model import ModelCache
     from infra.clip.encoder import ClipEncoder
     from infra.external_files import ExternalLocations
     from infra.filesystem.claims import FolderClaims
@@ -40,19 +42,20 @@ HEALTH_SECONDS = 4.0
 S3_ATTEMPTS_IN_DEADLINE = 3
 """How many attempts without a response fit into the time limit of a call to the store."""
 
-LIBRARY_FOLDERS = ("files", "postgres", "uploads")
-"""The folders of the library in its data folder."""
-
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Connect to the configured database, or start an embedded one. It may lack migrations."""
     from infra.embedded_postgres.server import embedded_postgres
     from infra.postgres.engine import open_engine
+    from infra.postgres.url import parse_url
 
     async with AsyncExitStack() as stack:
+        url: str | URL
         if settings.database_url:
-            url = settings.database_url.get_secret_value()
+            url = parse_url(settings.database_url.get_secret_value())
+            if settings.database_password:
+                url = url.set(password=settings.database_password.get_secret_value())
         else:
             folder = settings.data_dir.absolute() / "postgres"
             url = await stack.enter_async_context(embedded_postgres(folder))
@@ -164,6 +167,7 @@ def files_folder(settings: Settings) -> Path:
 @asynccontextmanager
 async def open_external_files(settings: Settings) -> AsyncIterator[ExternalLocations]:
     """Open folders and buckets to import from. The library's own storage is refused."""
+    from infra.data_folder import LIBRARY_FOLDERS
     from infra.external_files import ExternalLocations
     from infra.filesystem.external import ExternalFolders
     from infra.locations import S3_SCHEME, location_of
@@ -206,21 +210,28 @@ def _external_buckets(settings: Settings, own_objects: tuple[str, ...]) -> Exter
 @asynccontextmanager
 async def open_encoder(settings: Settings, name: str | None = None) -> AsyncIterator[ClipEncoder]:
     """Load the configured model, or the one that is named. Raises Misconfigured."""
-    from infra.clip.converted_model import ModelCache
     from infra.clip.encoder import ClipEncoder
     from infra.clip.engines import EngineOptions
 
     options = EngineOptions(
         settings.engine,
         device=settings.device,
-        dtype=settings.dtype,
+        # The name of a quantised model says that it is one. Others of the library are not.
+        dtype="auto" if settings.dtype == "int8" else settings.dtype,
         threads=settings.torch_threads,
-        cache=ModelCache(model_cache_folders(settings)),
+        cache=model_cache(settings),
     )
     async with ClipEncoder.open(
         name or settings.model, options, capacity=settings.encoder_queue
     ) as encoder:
         yield encoder
+
+
+def model_cache(settings: Settings) -> ModelCache:
+    """Return the cache of converted models."""
+    from infra.clip.converted_model import ModelCache
+
+    return ModelCache(model_cache_folders(settings))
 
 
 def model_cache_folders(settings: Settings) -> tuple[Path, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +13,14 @@ from domain import LibraryPorts, LibraryUseCases, build_library_use_cases
 from domain.errors import Misconfigured
 from domain.runtime.loaded_models import REFRESH_SECONDS, LoadedModels
 from domain.runtime.periodic import (
+    PERIOD_SECONDS,
+    build_due_indexes,
     compare_new_images,
     delete_expired_searches,
     delete_expired_targets,
     empty_trash,
+    refresh_scans,
+    render_imported,
     restore_tasks,
     scrub_originals,
 )
@@ -33,9 +36,12 @@ from pictograph.adapters import (
     open_tables,
     staging_for,
 )
+from pictograph.collection import exempt_what_stays
 from pictograph.composition import Shared, utc_now
+from pictograph.running import recording
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -81,6 +87,19 @@ class Pictograph:
             )
         )
 
+    async def refresh_scans(self) -> None:
+        """Follow `pictograph tune`, until cancelled."""
+        from infra.postgres.events import Channel
+
+        await refresh_scans(
+            self.loaded_models.live,
+            partial(
+                self.events.wait_for_notification,
+                Channel.SCAN_TABLES,
+                timeout_seconds=PERIOD_SECONDS,
+            ),
+        )
+
     async def work(
         self,
         on_ended: Callable[[int], None] = lambda _: None,
@@ -105,10 +124,22 @@ class Pictograph:
             except_model_id=except_model_id,
         )
 
+    @asynccontextmanager
+    async def deferring_index(self) -> AsyncIterator[None]:
+        """Build the index of a library without images at the end of the block, which fills it."""
+        model_id = self.loaded_models.active().model.id
+        await self.library.models.defer_index(model_id)
+        yield
+        await self.library.models.build_index(model_id)
+
     async def work_for_others(self) -> None:
         """Finish tasks of all models except the one that is in use now, until cancelled."""
         model_id = self.loaded_models.active().model.id
-        await asyncio.gather(self.refresh_models(), self.work(except_model_id=model_id))
+        await asyncio.gather(
+            self.refresh_models(),
+            self.work(except_model_id=model_id),
+            build_due_indexes(self.library.models.build_due_indexes),
+        )
 
 
 @asynccontextmanager
@@ -167,20 +198,22 @@ async def open_pictograph(
 
     The requests of a server (``serving``) have connections of their own, with time limits.
     """
-    from graph.http.app import create_app
-    from graph.http.body import Pace
-    from graph.http.options import HttpOptions
-    from infra.postgres.engine import check_server
-    from infra.postgres.events import PostgresEvents
-    from infra.postgres.models.models import PostgresModels
-    from infra.postgres.revision import check_current
-    from infra.postgres.searches import PostgresKeptSearches
-
     async with AsyncExitStack() as stack:
-        pictures = imaging(settings)
-        decoders = await stack.enter_async_context(_entering(pictures))
+        # First, so that a wrong setting is told before anything heavy is imported.
         storage = await stack.enter_async_context(open_storage(settings))
         engine = await stack.enter_async_context(open_tables(settings))
+
+        from graph.http.app import create_app
+        from graph.http.body import Pace
+        from graph.http.options import HttpOptions
+        from infra.postgres.engine import check_server
+        from infra.postgres.events import PostgresEvents
+        from infra.postgres.models.models import PostgresModels
+        from infra.postgres.revision import check_current
+        from infra.postgres.searches import PostgresKeptSearches
+
+        pictures = imaging(settings)
+        decoders = await stack.enter_async_context(_entering(pictures))
         requests = health = engine
         if serving:
             requests = await stack.enter_async_context(open_engine_for_requests(settings, engine))
@@ -192,6 +225,11 @@ async def open_pictograph(
         )
         library = _library(settings, engine, storage, external_files)
         await library.claim_storage()
+        if settings.listens_beyond_loopback and not await _has_key(settings, library):
+            raise Misconfigured(
+                f"A server on {settings.host} can be reached by other machines, and there is no "
+                "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
+            )
         loaded_models = await stack.enter_async_context(
             LoadedModels.open(
                 PostgresModels(engine),
@@ -201,11 +239,6 @@ async def open_pictograph(
             )
         )
         await asyncio.shield(decoders)
-        if settings.listens_beyond_loopback and not await _has_key(settings, library):
-            raise Misconfigured(
-                f"A server on {settings.host} can be reached by other machines, and there is no "
-                "key: run `pictograph keys create NAME`, or set PICTOGRAPH_API_KEY."
-            )
         yield Pictograph(
             library,
             loaded_models,
@@ -273,8 +306,6 @@ async def serve(
     ``ready`` gets the address once requests are answered. ``background`` runs from then on.
     """
     from graph.http import server
-    from graph.http.body import Pace
-    from graph.http.protocol import ConnectionLimits
 
     if settings.listens_beyond_loopback and not settings.public_url:
         logger.warning(
@@ -282,49 +313,65 @@ async def serve(
             "PICTOGRAPH_ALLOWED_HOSTS adds hosts",
             ", ".join(("localhost", *settings.host_names)),
         )
+    # Bound first: a port that is taken is told before a model is loaded.
+    with server.bind(settings.host, settings.port) as listening, recording(settings) as record:
+        await _serve(settings, listening, record, ready=ready, background=background)
+
+
+async def _serve(
+    settings: Settings,
+    listening: socket.socket,
+    record: Callable[[str], None],
+    *,
+    ready: Callable[[str], None],
+    background: Callable[[UseCases], Coroutine[None, None, None]] | None,
+) -> None:
+    from graph.http import server
+    from graph.http.body import Pace
+    from graph.http.protocol import ConnectionLimits
+
     async with open_pictograph(settings, serving=True) as pictograph:
         # No task holds the use cases: they would keep a dropped model in memory.
         tasks: list[Callable[[], Coroutine[None, None, None]]] = [
             pictograph.refresh_models,
+            pictograph.refresh_scans,
             partial(delete_expired_searches, pictograph.use_cases.sweep),
             partial(empty_trash, pictograph.library.empty_trash),
             partial(scrub_originals, pictograph.library.scrub),
             partial(delete_expired_targets, pictograph.use_cases.sweep_targets),
             partial(restore_tasks, pictograph.library.restore_tasks),
+            partial(build_due_indexes, pictograph.library.models.build_due_indexes),
             partial(compare_new_images, pictograph.loaded_models.ready_use_cases),
-            *([partial(pictograph.work, low_priority=True)] if settings.worker else []),
+            *(
+                [
+                    partial(pictograph.work, low_priority=True),
+                    partial(render_imported, lambda: pictograph.use_cases),
+                ]
+                if settings.worker
+                else []
+            ),
             *([partial(_run, background, pictograph)] if background else []),
         ]
 
         def started(url: str) -> None:
-            _exempt_from_collection()
+            exempt_what_stays()
+            record(url)
             ready(url)
 
-        with server.bind(settings.host, settings.port) as listening:
-            await server.serve(
-                pictograph.http,
-                listening,
-                log_level=settings.log_level,
-                limits=ConnectionLimits(
-                    settings.max_connections,
-                    Pace(min_bytes_per_second=settings.min_bytes_per_second),
-                ),
-                drain_seconds=settings.drain_seconds,
-                ready=started,
-                draining=pictograph.http.state.draining.set,
-                stopping=pictograph.http.state.stopping.set,
-                background=tasks,
-            )
-
-
-def _exempt_from_collection() -> None:
-    """Take what the start has made out of garbage collection.
-
-    Libraries and the schema are hundreds of thousands of objects that stay. A full collection would
-    visit each of them, find nothing, and stop the event loop for up to a quarter of a second.
-    """
-    gc.collect()
-    gc.freeze()
+        await server.serve(
+            pictograph.http,
+            listening,
+            log_level=settings.log_level,
+            limits=ConnectionLimits(
+                settings.max_connections,
+                Pace(min_bytes_per_second=settings.min_bytes_per_second),
+            ),
+            drain_seconds=settings.drain_seconds,
+            ready=started,
+            draining=pictograph.http.state.draining.set,
+            stopping=pictograph.http.state.stopping.set,
+            background=tasks,
+        )
 
 
 async def _run(
@@ -342,7 +389,9 @@ async def work(
         await asyncio.gather(
             pictograph.refresh_models(),
             restore_tasks(pictograph.library.restore_tasks),
+            build_due_indexes(pictograph.library.models.build_due_indexes),
             pictograph.work(on_ended),
+            render_imported(lambda: pictograph.use_cases),
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from domain.errors import Misconfigured
 from domain.runtime.loaded_models import LoadedModel
 from domain.use_cases.models.start import ActivateModel, ChooseModel
 from pictograph.adapters import absolute_path, claims_for, open_encoder, source_of, staging_for
+from pictograph.collection import free_what_was_exempt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from domain import UseCases
     from domain.entities.models import StoredModel
     from domain.ports import Events, Storage
     from domain.runtime.loaded_models import LoadedModels
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from infra.external_files import ExternalLocations
     from infra.pillow.imaging import PillowImaging
     from infra.postgres.models.active import ActiveModel
+    from infra.postgres.vectors.scan_tables import ScanTableInUse
     from infra.settings import Settings
 
 # Adapters are imported where they are opened: `pictograph --help` does not wait for torch.
@@ -61,6 +64,7 @@ class Shared:
     ) -> AsyncIterator[LoadedModel]:
         """Load a model and wire its use cases; None is the ACTIVE one. Raises Misconfigured."""
         from infra.postgres.models.changes import PostgresModelChanges
+        from infra.postgres.vectors.scan_tables import PostgresScanTables, ScanTableInUse
 
         activate = ActivateModel(PostgresModelChanges(self.engine), utc_now)
         settings = self.settings
@@ -80,14 +84,21 @@ class Shared:
                         f"What is at {source} is {encoder.model.name} now; put {model.name} back."
                     )
                 bank = self._concept_bank(model, encoder)
+                scans = ScanTableInUse()
+                refresh_scans = partial(
+                    scans.refresh, PostgresScanTables(self.engine, _active(model))
+                )
+                await refresh_scans()
                 if not await _fits_library(bank, encoder, settings):
                     settings = settings.model_copy(update={"engine": "torch"})
                     continue
                 try:
-                    yield compose(self, model, encoder, bank, loaded_models)
+                    use_cases = compose(self, model, encoder, bank, scans, loaded_models)
+                    yield LoadedModel(
+                        model, encoder, use_cases, encoder.check, bank.prepare, refresh_scans
+                    )
                 finally:
-                    # A server has exempted it from garbage collection, by which it is now freed.
-                    gc.unfreeze()
+                    free_what_was_exempt()
                 return
 
     def _concept_bank(self, stored: StoredModel, encoder: ClipEncoder) -> ConceptBank:
@@ -97,16 +108,24 @@ class Shared:
         return ConceptBank(encoder, PostgresConcepts(self.engine, _active(stored)), read_concepts())
 
     async def _source_of_active(self) -> str:
+        from infra.clip.quantised_model import is_quantised
         from infra.postgres.models.changes import PostgresModelChanges
 
         wanted = self.settings.model
         choose = ChooseModel(PostgresModelChanges(self.engine))
-        return await choose(
+        chosen = await choose(
             source_of(wanted),
             # A folder that no longer exists is known by its absolute path, too.
             aliases=[absolute_path(wanted)],
             is_explicit="model" in self.settings.model_fields_set,
         )
+        if self.settings.dtype == "int8" and not is_quantised(chosen):
+            raise Misconfigured(
+                f"The model {chosen} is not quantised, as PICTOGRAPH_DTYPE=int8 demands; set it to "
+                f"auto, run `pictograph models add {chosen} --dtype int8` once the library has "
+                "pictures, and promote the new model."
+            )
+        return chosen
 
 
 async def _fits_library(bank: ConceptBank, encoder: ClipEncoder, settings: Settings) -> bool:
@@ -133,13 +152,14 @@ def _active(stored: StoredModel) -> ActiveModel:
     return ActiveModel(stored.id, stored.name, stored.dimensions)
 
 
-def compose(
+def compose(  # noqa: PLR0913, PLR0917 - the parts that each model has of its own
     shared: Shared,
     stored: StoredModel,
     encoder: ClipEncoder,
     bank: ConceptBank,
+    scans: ScanTableInUse,
     loaded_models: LoadedModels,
-) -> LoadedModel:
+) -> UseCases:
     """Wire all use cases over the adapters of one model."""
     from infra.clip.embedding_space import NumpyEmbeddingSpace
     from infra.filesystem.staging import FolderStaging
@@ -147,6 +167,7 @@ def compose(
     from infra.postgres.catalog.catalog import PostgresCatalog
     from infra.postgres.catalog.ingestion import PostgresIngestion
     from infra.postgres.catalog.places import PostgresPlaces
+    from infra.postgres.catalog.renditions import PostgresRenditions
     from infra.postgres.catalog.trash import PostgresTrash
     from infra.postgres.duplicates.duplicates import PostgresDuplicates
     from infra.postgres.identity import PostgresIdentity
@@ -155,6 +176,8 @@ def compose(
     from infra.postgres.searches import PostgresKeptSearches
     from infra.postgres.targets import PostgresUploadTargets
     from infra.postgres.vectors.index import PostgresVectorIndex
+    from infra.postgres.vectors.scan_tables import PostgresScanTables
+    from infra.postgres.vectors.trials import PostgresQuerySamples, PostgresScanTrials
     from infra.postgres.work.external_objects import PostgresExternalObjects
     from infra.postgres.work.missing_objects import PostgresMissingObjects
     from infra.postgres.work.work import PostgresWorkQueue
@@ -162,9 +185,9 @@ def compose(
     settings, engine, storage = shared.settings, shared.engine, shared.storage
     model = _active(stored)
     catalog = PostgresCatalog(engine)
-    vectors = PostgresVectorIndex(engine, model)
+    vectors = PostgresVectorIndex(engine, model, scans)
     staging = staging_for(storage, settings)
-    use_cases = build_use_cases(
+    return build_use_cases(
         Ports(
             catalog=catalog,
             claims=claims_for(storage, settings),
@@ -186,7 +209,11 @@ def compose(
             local_staging=staging if isinstance(staging, FolderStaging) else None,
             object_listing=shared.external_files,
             places=PostgresPlaces(engine),
+            query_samples=PostgresQuerySamples(engine, model, bank),
             ready_feed=catalog,
+            renditions=PostgresRenditions(engine),
+            scan_tables=PostgresScanTables(engine, model),
+            scan_trials=PostgresScanTrials(engine, model),
             searches=PostgresKeptSearches(engine),
             staging=staging,
             storage=storage,
@@ -207,4 +234,3 @@ def compose(
         ),
         search_of=loaded_models.search_of,
     )
-    return LoadedModel(stored, encoder, use_cases, encoder.check, bank.prepare)

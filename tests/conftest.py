@@ -121,6 +121,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.basetemp = f"{folder.name}/t"
     # Workers and the servers that tests start inherit it, and share what one has converted.
     os.environ["XDG_CACHE_HOME"] = f"{folder.name}/c"
+    # Commands without PICTOGRAPH_DATA_DIR must not open the library of whoever runs the tests.
+    os.environ["XDG_DATA_HOME"] = f"{folder.name}/d"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -13,8 +13,9 @@ from infra.postgres.catalog.ingestion import PostgresIngestion
 from infra.postgres.models.active import ActiveModel
 from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.models.models import PostgresModels
+from infra.postgres.vectors.default_scans import DEFAULT_SCANS, EXACT_BELOW
 from infra.postgres.vectors.index import PostgresVectorIndex
-from infra.postgres.vectors.planner import EXACT_BELOW
+from infra.postgres.vectors.scan_tables import ScanTableInUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,11 @@ async def activate(
     return ActiveModel(stored.id, stored.name, stored.dimensions)
 
 
+def scans_exact_below(images: int) -> ScanTableInUse:
+    """Return the default parameters, with exact scans where fewer images match."""
+    return ScanTableInUse(replace(DEFAULT_SCANS, exact_below=images))
+
+
 class ImageLibrary(Catalog, Ingestion, KnownModels, ReadyFeed, VectorIndex, Protocol):
     """Images that can be added, changed, listed and searched."""
 
@@ -47,7 +53,7 @@ class PostgresLibrary(PostgresVectorIndex, PostgresIngestion, PostgresCatalog):
         cls, engine: AsyncEngine, model: EmbeddingModel, *, exact_below: int = EXACT_BELOW
     ) -> Self:
         """Activate the model. Raises Misconfigured where another model embedded the images."""
-        return cls(engine, await activate(engine, model), exact_below)
+        return cls(engine, await activate(engine, model), scans_exact_below(exact_below))
 
     async def known(self) -> Sequence[KnownModel]:
         return await PostgresModels(self.engine).known()

@@ -20,7 +20,7 @@ from infra.postgres.models.changes import PostgresModelChanges
 from infra.postgres.models.models import PostgresModels
 from infra.postgres.work.work import PostgresWorkQueue
 from tests.fakes.images import image_with
-from tests.postgres_library import PostgresLibrary
+from tests.postgres_library import PostgresLibrary, scans_exact_below
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -93,7 +93,7 @@ class PostgresModelLibrary:
     async def found_by(self, model: StoredModel | ActiveModel) -> set[UUID]:
         """Return the images that a search through the index of a model finds."""
         vector = (1.0,) + (0.0,) * (model.dimensions - 1)
-        catalog = PostgresLibrary(self.engine, active_of(model), exact_below=0)
+        catalog = PostgresLibrary(self.engine, active_of(model), scans=scans_exact_below(0))
         query = Query(vector, QueryKind.IMAGE)
         ranking = await catalog.search(query, EVERYTHING, limit=100, exact=False)
         return {hit.image_id for hit in ranking.hits}

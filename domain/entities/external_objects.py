@@ -107,6 +107,8 @@ class ImportCounts:
     """Images whose last file is missing, those in the trash as missing included."""
     unlisted: int = 0
     """Images whose last file is in a folder that could not be listed."""
+    duplicates: int = 0
+    """Those of the recognised objects whose image has another file, or was uploaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,8 @@ class Image:
     """Since when the image is in the trash, where no answer shows it."""
     description: Description = field(default=Description(), compare=False, repr=False)
     """What its file says, while it is indexed. It is not stored as such."""
+    lacks_large: bool = False
+    """LARGE of an imported image is still to be rendered."""
     updated_at: datetime | None = field(default=None, compare=False)
     """When tags, alternative text, rating or status last changed; None where they have not changed
     since the image was added. It is no fact of the image, so that it is not compared."""
@@ -173,10 +175,12 @@ class Image:
         """The variants that are in storage while the image is READY.
 
         LARGE is rendered at its first request, from an original in storage. An original elsewhere
-        may vanish.
+        may vanish: LARGE of it is rendered soon, and is kept from then on.
         """
-        of_original = Variant.ORIGINAL if self.source is None else Variant.LARGE
-        return frozenset({of_original, Variant.THUMBNAIL})
+        if self.source is None:
+            return frozenset({Variant.ORIGINAL, Variant.THUMBNAIL})
+        large = frozenset() if self.lacks_large else frozenset({Variant.LARGE})
+        return large | {Variant.THUMBNAIL}
 
     def offers(self, variant: Variant) -> bool:
         """Whether a variant is there to be read: renditions are only of a READY image."""

@@ -71,6 +71,11 @@ class StoredModel:
         return replace(self, state=state)
 
 
+MAX_UNINDEXED = 50_000
+"""How many embeddings a first load stores before the index is built although the load goes on: so
+many are compared in some 30 ms, and a search among more should not wait until the load ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingEmbeddings:
     """How many READY images a model has not embedded."""
@@ -98,6 +103,17 @@ class ModelStatus:
     """The most frequent errors of its tasks, each once."""
     indexing: float | None
     """The share of the index that is built, 0 to 1; None while no process builds it."""
+
+    @property
+    def is_index_due(self) -> bool:
+        """Whether its index, if that is missing, is to be built now.
+
+        The end of a backfill builds the index of a BACKFILLING model.
+        """
+        if self.state not in {ModelState.READY, ModelState.ACTIVE} or not self.embedded:
+            return False
+        is_loading = self.work.waiting + self.work.leased > 0
+        return not is_loading or self.embedded >= MAX_UNINDEXED
 
     @property
     def total(self) -> int:

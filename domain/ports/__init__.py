@@ -9,6 +9,7 @@ from domain.ports.catalog import (
     LibraryIdentity,
     Places,
     ReadyFeed,
+    Renditions,
     Trash,
 )
 from domain.ports.encoder import EmbeddingSpace, Encoder
@@ -22,7 +23,7 @@ from domain.ports.files import (
     StorageClaims,
 )
 from domain.ports.models import Backfill, KnownModels, ModelChanges, Models, ModelTransaction
-from domain.ports.vector_index import VectorIndex
+from domain.ports.vector_index import QuerySamples, ScanTables, ScanTrials, VectorIndex
 from domain.ports.work import (
     Events,
     ExternalObjects,
@@ -56,8 +57,12 @@ __all__ = [
     "Models",
     "ObjectListing",
     "Places",
+    "QuerySamples",
     "ReadyFeed",
+    "Renditions",
     "RepairQueue",
+    "ScanTables",
+    "ScanTrials",
     "Scrubs",
     "Staging",
     "Storage",

@@ -175,6 +175,19 @@ class Duplicates(Protocol):
         """Store the hashes of an image, if it still exists. It is compared again."""
 
 
+class Renditions(Protocol):
+    """Which imported images have no LARGE yet."""
+
+    async def without_large(self, limit: int, *, after: UUID | None = None) -> Sequence[Image]:
+        """Return READY images whose LARGE is still to be rendered from their source, by id.
+
+        Images in the trash are left out. ``after`` is the last one of the page before.
+        """
+
+    async def note_large(self, image_id: UUID) -> None:
+        """Note that LARGE is in storage. Does nothing where the image is gone."""
+
+
 class KeptSearches(Protocol):
     """Searches that are kept for their later pages, shared by all servers of one database."""
 

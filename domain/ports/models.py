@@ -28,6 +28,9 @@ class Models(Protocol):
     async def list(self) -> Sequence[StoredModel]:
         """Return every model, oldest first."""
 
+    async def unindexed(self) -> Sequence[StoredModel]:
+        """Return the live models whose index is not built, oldest first."""
+
     async def statuses(self) -> Sequence[ModelStatus]:
         """Return the progress of every model, oldest first."""
 

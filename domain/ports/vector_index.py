@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from domain.entities.embeddings import Embedding, Query, Ranking
     from domain.entities.facets import Selection
     from domain.entities.filters import ImageFilter
+    from domain.entities.scans import ScanParameters, ScanTable, Trial
 
 
 class VectorIndex(Protocol):
@@ -51,3 +52,44 @@ class VectorIndex(Protocol):
 
         A tie counts for the first point.
         """
+
+
+class ScanTrials(Protocol):
+    """Timed scans of the embeddings of one model, with parameters of the caller's choice.
+
+    A ``share`` below 1 stands for a filter that so many images match, chosen at random.
+    """
+
+    async def count(self) -> int:
+        """Return the number of embeddings. Raises Misconfigured where the index is not built."""
+
+    async def nearest(self, query: Query, *, depth: int, share: float) -> Trial:
+        """Compare every embedding, and return the nearest."""
+
+    async def scan(
+        self, query: Query, parameters: ScanParameters, *, depth: int, share: float
+    ) -> Trial:
+        """Scan the index, and return the nearest that it finds."""
+
+
+class ScanTables(Protocol):
+    """The stored table of parameters for scans of one model's embeddings."""
+
+    async def load(self) -> ScanTable | None:
+        """Return the table; None stands for the default one."""
+
+    async def save(self, table: ScanTable) -> None:
+        """Store a table in place of the one before. All servers use it from a moment later on."""
+
+    async def reset(self) -> None:
+        """Delete the table."""
+
+
+class QuerySamples(Protocol):
+    """Queries to measure searches with."""
+
+    async def kept(self, limit: int) -> Sequence[Query]:
+        """Return the queries of searches by one model that are still kept, the latest first."""
+
+    async def concepts(self) -> Sequence[Embedding]:
+        """Return the embeddings of texts, each of which names a thing: "a boat"."""

@@ -159,9 +159,13 @@ class ExternalObjects(Protocol):
         """Return how many objects are still to be indexed."""
 
     async def refused(
-        self, key_range: KeyRange, *, limit: int
+        self, key_range: KeyRange, *, since: UUID, unfinished: Sequence[UUID], limit: int
     ) -> tuple[int, Sequence[RefusedObject]]:
-        """Return how many objects are refused, and the first ``limit`` of them."""
+        """Return how many objects of an import are refused, and the first ``limit`` of them.
+
+        ``since`` is the id of the first object that the import added; the ``unfinished`` ones were
+        waiting when it began.
+        """
 
 
 class MissingObjects(Protocol):

@@ -47,6 +47,8 @@ class LoadedModel:
     """The health check of the encoder. Raises while it does not respond."""
     warm_up: Callable[[], Coroutine[None, None, None]]
     """Computes ahead what the first search would have to wait for."""
+    refresh_scans: Callable[[], Coroutine[None, None, None]]
+    """Reads the parameters of index scans again, which may have been tuned."""
 
 
 ModelLoader: TypeAlias = (

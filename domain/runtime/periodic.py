@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from domain.concurrency import periodically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from domain import UseCases
+    from domain.runtime.loaded_models import LoadedModel
     from domain.use_cases.maintenance.empty_trash import EmptyTrash
     from domain.use_cases.maintenance.restore_tasks import RestoreTasks
     from domain.use_cases.maintenance.scrub import Scrub
     from domain.use_cases.maintenance.sweep import Sweep
     from domain.use_cases.maintenance.sweep_targets import SweepTargets
+    from domain.use_cases.models.build_index import BuildDueIndexes
 
 PERIOD_SECONDS = 60.0
 """The pause between two runs of a task."""
@@ -55,6 +57,26 @@ async def restore_tasks(restore: RestoreTasks, *, every: float = PERIOD_SECONDS)
     )
 
 
+async def build_due_indexes(build: BuildDueIndexes, *, every: float = PERIOD_SECONDS) -> None:
+    """Build indexes that a first load left out, also where its process was killed."""
+    await periodically(build, every=every, failure="an index could not be built")
+
+
+async def refresh_scans(
+    live_models: Callable[[], Sequence[LoadedModel]], wait: Callable[[], Awaitable[object]]
+) -> None:
+    """Read the parameters of scans again whenever they may have changed, as ``wait`` tells."""
+
+    async def refresh() -> None:
+        await wait()
+        for loaded in live_models():
+            await loaded.refresh_scans()
+
+    await periodically(
+        refresh, every=0, failure="the parameters of searches could not be read", at_start=True
+    )
+
+
 async def compare_new_images(
     compared_models: Callable[[], Sequence[UseCases]], *, every: float = PERIOD_SECONDS
 ) -> None:
@@ -71,6 +93,20 @@ async def compare_new_images(
 
     await periodically(
         compare_all, every=every, failure="new images could not be compared", at_start=True
+    )
+
+
+async def render_imported(
+    use_cases: Callable[[], UseCases], *, every: float = PERIOD_SECONDS
+) -> None:
+    """Render LARGE of imported images. ``use_cases`` returns those of the model in use."""
+
+    async def render_all() -> None:
+        while await use_cases().render_imported():
+            pass
+
+    await periodically(
+        render_all, every=every, failure="LARGE of imported images could not be rendered"
     )
 
 

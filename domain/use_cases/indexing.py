@@ -123,6 +123,7 @@ class IndexImages:
             status=ImageStatus.PROCESSING,
             tags=found.tags,
             source=found.source,
+            lacks_large=True,
         )
         return await self._decode_and_embed(task, image, data)
 
@@ -135,11 +136,11 @@ class IndexImages:
         return IndexedImage(task, image.with_picture(picture), embedding)
 
     async def _original_or_rendition(self, image: Image) -> bytes:
-        """Return the original, or LARGE where the original is gone."""
-        try:
-            return await read_all(await self.read(image, Variant.ORIGINAL))
-        except ImageNotFound:
-            return await read_all(await self.read(image, Variant.LARGE))
+        """Return the original, or the largest rendition where the original is gone."""
+        for variant in (Variant.ORIGINAL, Variant.LARGE):
+            with suppress(ImageNotFound):
+                return await read_all(await self.read(image, variant))
+        return await read_all(await self.read(image, Variant.THUMBNAIL))
 
     async def _embed(self, pixels: Pixels) -> Embedding:
         while True:

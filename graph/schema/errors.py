@@ -9,6 +9,7 @@ from domain import errors
 from domain.entities.keys import Caller
 from domain.errors import Location, Refusal
 from graph.schema.codes import ErrorCode
+from graph.schema.spelling import camel_case
 
 logger = logging.getLogger("pictograph")
 
@@ -52,17 +53,12 @@ def log_outage(outage: errors.Unavailable, *, request_id: str) -> None:
 def argument_of(location: Location) -> str:
     """Return the path of the argument at a location, as ``by.blend.like.2.weight``."""
     root = ["by"] if location[0] in QUERY_FIELDS else []
-    return ".".join([*root, *map(_camel_case, location)])
+    return ".".join([*root, *map(camel_case, location)])
 
 
 def input_path(location: Location) -> list[str]:
     """Return the path of the field of a mutation's input at a location."""
-    return ["input", *map(_camel_case, location)]
-
-
-def _camel_case(name: str | int) -> str:
-    first, *rest = str(name).split("_")
-    return first + "".join(word.title() for word in rest)
+    return ["input", *map(camel_case, location)]
 
 
 def mask_errors(

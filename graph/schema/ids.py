@@ -1,16 +1,14 @@
 """Global ids, base64 of ``<type>:<uuid>``, and Relay's interface ``Node``."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from uuid import UUID
 
 import strawberry
 
 from domain.errors import InvalidArgument, Location
+from graph.schema.spelling import IMAGE, UPLOAD_TARGET, decode_id, encode_id
 
-IMAGE, UPLOAD_TARGET = "Image", "UploadTarget"
-"""The types with a global id."""
+__all__ = ["IMAGE", "MAX_IDS", "UPLOAD_TARGET", "Node", "global_id", "uuid_of", "uuids_of"]
 
 MAX_IDS = 1_000
 """The most ids in one list."""
@@ -18,18 +16,14 @@ MAX_IDS = 1_000
 
 def global_id(uuid: UUID, kind: str = IMAGE) -> strawberry.ID:
     """Return the global id of an object."""
-    return strawberry.ID(base64.b64encode(f"{kind}:{uuid}".encode()).decode())
+    return strawberry.ID(encode_id(uuid, kind))
 
 
 def uuid_of(id_: str, *, location: Location, kind: str = IMAGE) -> UUID:
     """Return the UUID of a global id. Raises InvalidArgument, also for another type."""
-    try:
-        uuid = UUID(base64.b64decode(id_, validate=True).decode().partition(":")[2])
-    except (binascii.Error, ValueError):
-        uuid = UUID(int=0)
-    expected = global_id(uuid, kind)
-    if expected != id_:
-        shown = id_ if len(id_) <= len(expected) else id_[:20] + "…"
+    uuid = decode_id(id_, kind)
+    if uuid is None:
+        shown = id_ if len(id_) <= len(encode_id(UUID(int=0), kind)) else id_[:20] + "…"
         raise InvalidArgument(
             location, f"“{shown}” is not an id of this API; send an id that the API returned."
         )

@@ -85,7 +85,8 @@ async function failureOf(variables) {
   extractFiles(variables, "", files);
   for (const file of files.values()) {
     try {
-      await file.slice(0, 1).arrayBuffer();
+      // A file that is gone has no bytes, so that its first byte is an empty part, which can be read.
+      await (file.size ? file.slice(0, 1) : file).arrayBuffer();
     } catch {
       return new Refused(
         `${file.name} cannot be read: it is a folder, or was moved, changed or deleted since it was chosen.`, "FILE_GONE");

@@ -13,7 +13,7 @@ from huggingface_hub import errors
 
 from domain.entities.embeddings import EmbeddingModel
 from domain.entities.images import Pixels
-from domain.errors import Misconfigured
+from domain.errors import Misconfigured, Remedy
 from infra.clip.deferred_compiler import deferred_compiler
 from infra.clip.dual_encoder import DualEncoder
 from infra.clip.engine import first_line
@@ -138,8 +138,9 @@ def _check_hub(name: str) -> None:
         # Networks fail with many exceptions, and the advice is the same for all of them.
         raise Misconfigured(
             f"The model {name} is not in the cache, and the Hugging Face hub cannot be reached "
-            f"({first_line(error)}); connect once, or give the folder of a model."
-        ) from error
+            f"({first_line(error)}); connect to the network once, or set PICTOGRAPH_MODEL to a "
+            "folder with a model."
+        ).with_remedy(Remedy.USE_BUNDLED_MODEL) from error
 
 
 @contextmanager

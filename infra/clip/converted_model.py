@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 from stat import S_IWGRP, S_IWOTH
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.clip.preprocessing import Preprocessing
 from infra.clip.tokenization import Tokens
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of the key of a converted model. Change it when older conversions have to be repeated."""
 
 FACTS_FILE = "model.json"
@@ -85,6 +85,18 @@ class Facts:
             raise DamagedError(f"{folder / FACTS_FILE} cannot be read ({error})") from error
 
 
+class CacheKey(Protocol):
+    """Names the folder of one model in a cache."""
+
+    @property
+    def prefix(self) -> str:
+        """How the folders start that a newly written model replaces."""
+
+    @property
+    def folder(self) -> str:
+        """The name of the model's folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConversionKey:
     """What a conversion was made of, and by what."""
@@ -114,7 +126,7 @@ class ModelCache:
 
     folders: tuple[Path, ...]
 
-    def find(self, key: ConversionKey) -> Iterator[Path]:
+    def find(self, key: CacheKey) -> Iterator[Path]:
         """Return the folders that the model with this key has, of which some may be damaged."""
         for parent in self.folders:
             folder = parent / key.folder
@@ -124,7 +136,7 @@ class ModelCache:
 
     @contextmanager
     def writing(
-        self, key: ConversionKey | None, damaged: AbstractSet[Path] = frozenset()
+        self, key: CacheKey | None, damaged: AbstractSet[Path] = frozenset()
     ) -> Iterator[Path]:
         """Have a model written into an empty folder, which becomes that of the key if there is one.
 

@@ -12,6 +12,7 @@ from domain.errors import Misconfigured
 from infra.clip.converted_model import ModelCache
 from infra.clip.engine import NotRunnableError
 from infra.clip.openvino_engine import Compiler, convert, load_converted
+from infra.clip.quantised_model import is_quantised, load_quantised
 
 if TYPE_CHECKING:
     from domain.entities.embeddings import EmbeddingModel
@@ -49,6 +50,8 @@ def load(name: str, options: EngineOptions) -> tuple[EmbeddingModel, Engine]:
 
     Raises Misconfigured, and Overloaded where memory is short.
     """
+    if is_quantised(name):
+        return _load_quantised(name, options)
     if options.engine == "torch" or not _runs_on_cpu(options):
         return _load_for_torch(name, options)
     try:
@@ -59,6 +62,21 @@ def load(name: str, options: EngineOptions) -> tuple[EmbeddingModel, Engine]:
     damaged: set[Path] = set()
     converted = load_converted(name, compiler, options.cache, damaged)
     return converted or _convert(name, options, compiler, damaged)
+
+
+def _load_quantised(name: str, options: EngineOptions) -> tuple[EmbeddingModel, Engine]:
+    if options.engine == "torch" or options.device.partition(":")[0] not in ("auto", "cpu"):
+        raise Misconfigured(
+            f"OpenVINO runs the quantised model {name}, on the CPU; set PICTOGRAPH_ENGINE and "
+            "PICTOGRAPH_DEVICE to auto."
+        )
+    try:
+        compiler = Compiler.create(options.dtype, options.threads)
+    except NotRunnableError as reason:
+        raise Misconfigured(
+            f"Only OpenVINO runs the quantised model {name}, and {reason}."
+        ) from reason
+    return load_quantised(name, compiler, options.cache)
 
 
 def _convert(

@@ -42,7 +42,9 @@ LOCK_TIMEOUT_SECONDS = 5.0  # processes that were killed end a moment later
 SOCKET_TIMEOUT_SECONDS = 5.0
 FOREIGN_PID = 0  # what Linux reports for a process outside of the own PID namespace
 DESCRIPTORS = Path("/proc/self/fd")
-ALTERNATIVES = "choose another data folder, or set PICTOGRAPH_DATABASE_URL to a server of your own"
+ALTERNATIVES = (
+    "set PICTOGRAPH_DATA_DIR to another folder, or PICTOGRAPH_DATABASE_URL to a server of your own"
+)
 
 STOP_SIGNALS = (
     # A fast shutdown aborts sessions and writes a checkpoint. After the other two, the next start

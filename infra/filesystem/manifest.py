@@ -58,11 +58,6 @@ def _open(file: Path) -> Any:  # noqa: ANN401 - a text file
         raise Misconfigured(f"The manifest {file} cannot be read: {reason}.") from None
 
 
-async def one_entry(location: str) -> AsyncIterator[ManifestEntry]:
-    """Yield the entry of a single object."""
-    yield ManifestEntry(location)
-
-
 def _parse_lines(file: Iterable[str], name: str) -> Iterator[ManifestEntry]:
     line_number = 0
 

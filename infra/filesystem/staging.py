@@ -43,8 +43,10 @@ class FolderStaging:
             self._secret = _load_or_create_secret(root)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            message = f"Cannot store uploads in {root}: {reason}. Name a writable folder."
-            raise Misconfigured(message) from error
+            raise Misconfigured(
+                f"Cannot store uploads in {root}: {reason}. Set PICTOGRAPH_DATA_DIR to a folder "
+                "that you can write to."
+            ) from error
 
     @property
     def secret(self) -> bytes:

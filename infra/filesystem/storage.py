@@ -43,8 +43,10 @@ class FolderStorage:
                 self._root = root
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            message = f"Cannot store pictures in {root}: {reason}. Name a writable folder."
-            raise Misconfigured(message) from error
+            raise Misconfigured(
+                f"Cannot store pictures in {root}: {reason}. Set PICTOGRAPH_DATA_DIR to a folder "
+                "that you can write to."
+            ) from error
 
     async def check(self) -> None:
         await asyncio.to_thread(_check, self._root)

@@ -47,11 +47,12 @@ MAX_SUBSCRIBERS = 1_000
 
 
 class Channel(StrEnum):
-    """Channels of NOTIFY. The triggers of migration 0004 send to them."""
+    """Channels of NOTIFY. The triggers of the migrations 0004 and 0014 send to them."""
 
     IMAGES = "pictograph_images"
     WORK = "pictograph_work"
     MODELS = "pictograph_models"
+    SCAN_TABLES = "pictograph_scan_tables"
 
 
 class PostgresEvents:

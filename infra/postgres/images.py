@@ -84,6 +84,10 @@ class ImageRow(SQLModel, table=True):
         default=False, sa_column=Column(Boolean, server_default=false(), nullable=False)
     )
     """An import moved it into the trash, since all of its files are missing; no user deleted it."""
+    lacks_large: bool = Field(
+        default=False, sa_column=Column(Boolean, server_default=false(), nullable=False)
+    )
+    """LARGE is still to be rendered from the source."""
     original_read_at: datetime | None = Field(default=None, sa_type=TIMESTAMP(timezone=True))
     original_fault: str | None = Field(default=None, sa_type=Text)
 
@@ -153,6 +157,7 @@ def image_row(image: Image) -> ImageRow:
         source=image.source.location if image.source else None,
         source_version=image.source.version if image.source else None,
         deleted_at=image.deleted_at,
+        lacks_large=image.lacks_large,
         updated_at=image.updated_at,
     )
 
@@ -203,6 +208,7 @@ def image_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Image:
         exif=_exif_of(row),
         source=Source(row.source, row.source_version or "") if row.source else None,
         deleted_at=row.deleted_at,
+        lacks_large=row.lacks_large,
         updated_at=row.updated_at,
     )
 
@@ -250,6 +256,7 @@ Index("images_by_tags", _images.c.tags, postgresql_using="gin")
 Index("images_by_words", WORDS, postgresql_using="gin")
 Index("images_by_pixel_sha256", _images.c.pixel_sha256)
 Index("images_without_hash", _images.c.id, postgresql_where=text("perceptual_hash IS NULL"))
+Index("images_without_large", _images.c.id, postgresql_where=text("lacks_large"))
 Index("images_by_ready_at", _images.c.ready_at)
 Index(
     "images_by_deleted_at",

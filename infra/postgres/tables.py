@@ -3,6 +3,7 @@
 # No postponed annotations here: SQLModel reads them when a class is made.
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pgvector.sqlalchemy import VECTOR
@@ -22,6 +23,7 @@ from sqlalchemy.dialects.postgresql import (
     ARRAY,
     BIGINT,
     DOUBLE_PRECISION,
+    JSONB,
     REAL,
     SMALLINT,
     TIMESTAMP,
@@ -126,6 +128,22 @@ class ConceptsRow(SQLModel, table=True):
     sha256: str = Field(sa_type=Text)
     """Of the concepts' texts."""
     embeddings: bytes
+
+
+class ScanTableRow(SQLModel, table=True):
+    """The parameters of index scans that were measured for one model."""
+
+    __tablename__ = "scan_tables"
+
+    model_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    )
+    tuned_at: datetime = Field(sa_type=TIMESTAMP(timezone=True))
+    target_recall: float = Field(sa_type=DOUBLE_PRECISION)
+    images: int
+    """How many embeddings the model had."""
+    scans: list[dict[str, Any]] = Field(sa_type=JSONB)
+    """The rows, as ``ScanRow`` has them."""
 
 
 class SearchRow(SQLModel, table=True):

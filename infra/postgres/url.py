@@ -122,7 +122,8 @@ def without_secrets(url: URL) -> str:
     if url.host:
         hosts = [(url.host, url.port)]
     shown = ",".join(f"{host or ''}:{port}" if port else host or "" for host, port in hosts)
-    return f"postgresql://{url.username or ''}@{shown}/{url.database or ''}"
+    login = f"{url.username}@" if url.username else ""
+    return f"postgresql://{login}{shown}/{url.database or ''}"
 
 
 def connect_arguments(url: URL, settings: Mapping[str, str]) -> dict[str, Any]:

@@ -295,27 +295,37 @@ def _add_content_md5(request: _Request, **_: object) -> None:
 def _sentence(error: Exception, bucket: str, *, store: str) -> str:
     match error:
         case NoCredentialsError() | PartialCredentialsError():
-            sentence = f"There are no keys for {store}: set both the access key and the secret."
+            sentence = (
+                f"There are no keys for {store}: set both PICTOGRAPH_S3_ACCESS_KEY_ID and "
+                "PICTOGRAPH_S3_SECRET_ACCESS_KEY, or give keys as other programs of AWS read them."
+            )
         case ClientError():
             sentence = _sentence_for_status(
                 error.response["ResponseMetadata"]["HTTPStatusCode"], bucket, store=store
             )
         case RecursionError():  # botocore follows a redirect without a region recursively
             sentence = (
-                f"Every request is redirected by {store}: check the region, and http or https."
+                f"Every request is redirected by {store}: check PICTOGRAPH_S3_REGION, and http or "
+                "https in PICTOGRAPH_S3_ENDPOINT_URL."
             )
         case TimeoutError():
-            sentence = f"There is no response from {store}: check its address and the network."
+            sentence = f"There is no response from {store}: check PICTOGRAPH_S3_ENDPOINT_URL."
         case _:
             reason = str(error).rstrip(".")
-            sentence = f"Cannot use bucket {bucket!r} in {store}: {reason}. Check its settings."
+            sentence = (
+                f"Cannot use bucket {bucket!r} in {store}: {reason}. Check PICTOGRAPH_S3_BUCKET "
+                "and PICTOGRAPH_S3_ENDPOINT_URL."
+            )
     return sentence
 
 
 def _sentence_for_status(status: int, bucket: str, *, store: str) -> str:
     match status:
         case 404:
-            return f"There is no bucket {bucket!r} in {store}: create it, or name another."
+            return (
+                f"There is no bucket {bucket!r} in {store}: check its name. `pictograph migrate "
+                "--create-bucket` creates the one that PICTOGRAPH_S3_BUCKET names."
+            )
         case 400 | 401 | 403:
             return (
                 f"These keys may not use bucket {bucket!r} in {store}: "

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +23,10 @@ from domain.entities.keys import new_key
 from domain.entities.uploads import Upload
 from domain.errors import Refusal
 from infra.clip.model_files import weights_digest
+from infra.data_folder import default_data_folder
 from infra.settings import read_settings
 from pictograph import app
+from pictograph.cli.libraries import say_which_library
 from postcards import MODEL
 from postcards.metadata import PostcardMetadata
 from postcards.renderer_pool import RendererPool
@@ -34,8 +39,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from domain import UseCases
+    from infra.settings import Settings
 
-DEMO_DATA_DIR = Path("pictograph-data")
+COMMAND = sys.argv[0] if Path(sys.argv[0]).name == "pictograph" else "pictograph"
+"""The program as the user called it, which may not be on the search path."""
+
 POSTCARD_TAG = "postcard"
 RENDERER_PROCESSES = 2
 POSTCARD_BATCH_SIZE = 50
@@ -48,15 +56,21 @@ EXAMPLE_SEARCHES = (
 )
 
 
-async def serve(out: Console, *, postcards: int) -> None:
+async def serve(out: Console, given: Settings, *, postcards: int) -> None:
     """Serve a library of its own until cancelled, and import the postcards meanwhile."""
-    key = new_key()
-    # Other weights get another library, since their embeddings cannot be compared.
-    folder = DEMO_DATA_DIR / f"postcards-{weights_digest(MODEL)}"
+    folder = _folder(given)
+    key = await asyncio.to_thread(_kept_key, folder)
     # The demo must not change a database or bucket that the environment names.
     settings = read_settings(
-        data_dir=folder, model=str(MODEL), api_key=key, database_url=None, s3_bucket=None
+        data_dir=folder,
+        model=str(MODEL),
+        api_key=key,
+        database_url=None,
+        s3_bucket=None,
+        port=given.port,
     )
+
+    say_which_library(settings)
 
     def ready(url: str) -> None:
         searches = "\n".join(f"  {query}" for query in EXAMPLE_SEARCHES)
@@ -78,8 +92,10 @@ A search by the API, and an upload of your own picture:
 userErrors {{ message }} }} }}", "variables": {{"files": [null]}}}}' \\
     -F map='{{"0": ["variables.files.0"]}}' -F 0=@picture.jpg
 
-The bundled model knows only postcards. For photos, `make serve` loads
-openai/clip-vit-base-patch32.
+The bundled model knows only postcards. For your own pictures, stop the demo with Ctrl-C. Then
+{COMMAND} import ~/Pictures downloads openai/clip-vit-base-patch32 (600 MB) and indexes them where
+they are, in a library of their own. {COMMAND} search "a dog on a beach" searches it, and
+{COMMAND} serve shows it.
 """,
             markup=False,
             highlight=False,
@@ -100,6 +116,25 @@ openai/clip-vit-base-patch32.
             )
 
     await app.serve(settings, ready=ready, background=import_in_background)
+
+
+def _folder(settings: Settings) -> Path:
+    """Return the data folder of the demo's library, which is in the data folder of the settings."""
+    # Other weights get another library, since their embeddings cannot be compared.
+    name = f"postcards-{weights_digest(MODEL)}"
+    is_given = "data_dir" in settings.model_fields_set
+    return (settings.data_dir if is_given else default_data_folder([name])) / name
+
+
+def _kept_key(folder: Path) -> str:
+    """Return the demo's key, which is made at the first start and kept in its data folder."""
+    file = folder / "key"
+    with suppress(FileNotFoundError):
+        return file.read_text().strip()
+    folder.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as opened:
+        opened.write(f"{new_key()}\n")
+    return file.read_text().strip()
 
 
 async def import_postcards(

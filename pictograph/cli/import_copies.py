@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import Refusal
-from pictograph import app
 from pictograph.cli.console import err, out
+from pictograph.cli.import_report import passed_over_line
+from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.local_files import uploads_of
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
 
 async def import_copies(
-    settings: Settings, folder: Path, *, tags: list[str], exclude: list[str]
+    settings: Settings, place: Path, *, tags: list[str], exclude: list[str]
 ) -> None:
-    """Copy the pictures of a folder into the library, without duplicates.
+    """Copy a picture, or the pictures of a folder, into the library without duplicates.
 
     Exits with 1 if a file was refused.
     """
-    uploads = await asyncio.to_thread(uploads_of, folder, exclude)
+    uploads, passed_over = await asyncio.to_thread(uploads_of, place, exclude)
     refused: list[tuple[str, str]] = []
     duplicates = 0
     columns = (
@@ -45,7 +46,7 @@ async def import_copies(
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    async with app.open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph, pictograph.deferring_index():
         with Progress(*columns, console=err) as progress:
             task = progress.add_task("", total=len(uploads))
             async for upload, outcome in pictograph.use_cases.import_copies(uploads, tags=tags):
@@ -56,9 +57,18 @@ async def import_copies(
                 progress.advance(task)
     new = len(uploads) - len(refused) - duplicates
     out.print(f"{new} imported, {duplicates} already in the library, {len(refused)} refused.")
+    if passed_over:
+        out.print(passed_over_line(passed_over), soft_wrap=True)
+    if not uploads:
+        out.print(f"There is no picture in {place}.", markup=False, soft_wrap=True)
     if refused:
-        table = Table("File", "Reason", title="Refused")
-        for name, reason in sorted(refused):
-            table.add_row(Text(name), Text(reason))
-        err.print(table)
+        _print_refused(place, refused)
         raise typer.Exit(1)
+
+
+def _print_refused(place: Path, refused: list[tuple[str, str]]) -> None:
+    folder = place if place.is_dir() else place.parent
+    table = Table("File", "Reason", title="Refused")
+    for name, reason in sorted(refused):
+        table.add_row(Text(str(folder / name), overflow="fold"), Text(reason))
+    err.print(table)

@@ -21,16 +21,17 @@ from rich.text import Text
 from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChange
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
-from infra.locations import FILE_SCHEME, path_of
 from pictograph.cli.console import err, out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections import Counter
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.progress import Task
 
     from domain.entities.external_objects import RefusedObject
+    from domain.entities.passed_over import PassedOver
 
 
 NOTHING_MISSING = MissingReport()
@@ -86,90 +87,110 @@ class ImportProgress:
         self._progress.update(self._task, total=total, completed=total - waiting)
 
 
-def report(
+def report(  # noqa: PLR0913 - each is a part of the report
     summary: ImportSummary,
     became: ImportCounts,
     refused_count: int,
     refused: Sequence[RefusedObject],
     *,
     missing: MissingReport = NOTHING_MISSING,
+    place: str = "",
+    shown: Callable[[str], str] = str,
 ) -> None:
     """Print the counts, and a table of refused objects and folders. Exits with 1 if there are any.
 
-    The counts of refused objects are those of the whole range, and so may exceed a manifest's.
+    ``refused`` are those of this import: an object that was refused before, and has not changed, is
+    only counted. ``shown`` returns a location as the user wrote it, and ``place`` is what was
+    imported.
     """
     counts = summary.counts
-    to_index = max(0, summary.to_index - refused_count + counts[ObjectChange.REFUSED])
+    refused_before = counts[ObjectChange.REFUSED]
     unchanged = counts[ObjectChange.UNCHANGED] + counts[ObjectChange.RETURNED]
-    out.print(
-        f"{summary.listed:,} found: {max(0, to_index - became.recognised):,} indexed, "
+    _print(
+        f"{summary.listed:,} found: "
+        f"{max(0, summary.to_index - refused_count - became.recognised):,} indexed, "
         f"{unchanged:,} unchanged, "
         f"{became.recognised:,} moved, copied or touched; "
         f"{became.missing:,} missing, "
-        f"{refused_count + summary.missing_count:,} refused.",
-        soft_wrap=True,
+        f"{refused_count + refused_before + summary.missing_count:,} refused."
     )
     if summary.link_count:
-        names = ", ".join(map(_shown, summary.links))
+        names = ", ".join(map(shown, summary.links))
         rest = ", …" if summary.link_count > len(summary.links) else ""
-        out.print(
+        _print(
             f"{summary.link_count:,} links to folders or to files elsewhere were not followed "
-            f"({names}{rest}); import what they point to by its own path.",
-            soft_wrap=True,
-            markup=False,
+            f"({names}{rest}); import what they point to by its own path."
+        )
+    if became.duplicates:
+        _print(f"Duplicates of pictures that the library has already: {became.duplicates:,}.")
+    _report_passed_over(summary, place)
+    if refused_before:
+        _print(
+            f"Refused by an earlier import, and unchanged since: {refused_before:,}. --retry tries "
+            "them again, and says why."
         )
     if became.unlisted:
-        out.print(
+        _print(
             f"{became.unlisted:,} pictures are kept, although their folders are empty or cannot be "
-            "read.",
-            soft_wrap=True,
+            "read."
         )
     if missing.trashed:
-        out.print(
+        _print(
             f"{missing.trashed:,} pictures were moved into the trash, because their files are "
-            "missing. They come back with their files.",
-            soft_wrap=True,
+            "missing. They come back with their files."
         )
     if missing.forgotten:
-        out.print(f"{missing.forgotten:,} pictures were missing for too long, and were forgotten.")
-    shown = [*summary.unlisted, *summary.missing, *refused]
-    more = summary.unlisted_count + summary.missing_count + refused_count - len(shown)
-    if shown:
-        table = Table("Object or folder", "Reason", title="Refused")
-        for each in shown:
-            table.add_row(Text(each.location, overflow="fold"), Text(each.reason))
+        _print(f"{missing.forgotten:,} pictures were missing for too long, and were forgotten.")
+    named = [*summary.unlisted, *summary.missing, *refused]
+    more = summary.unlisted_count + summary.missing_count + refused_count - len(named)
+    if named:
+        table = Table("File or folder", "Reason", title="Refused")
+        for each in named:
+            table.add_row(Text(shown(each.location), overflow="fold"), Text(each.reason))
         if more:
             table.add_row(f"… and {more:,} more", "")
         err.print(table)
         raise typer.Exit(1)
 
 
-def _shown(location: str) -> str:
-    return str(path_of(location)) if location.startswith(FILE_SCHEME) else location
+def passed_over_line(passed_over: Counter[PassedOver]) -> str:
+    """Return how many files of each kind are no pictures."""
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in passed_over.most_common())
+    return f"Passed over, since they are no pictures: {kinds}."
 
 
-def report_dry_run(summary: ImportSummary, rate: float | None) -> None:
+def _report_passed_over(summary: ImportSummary, place: str) -> None:
+    if summary.passed_over:
+        _print(passed_over_line(summary.passed_over))
+    if not (summary.counts or summary.missing_count or summary.unlisted_count):
+        _print(f"There is no picture in {place}.")
+
+
+def _print(line: str) -> None:
+    out.print(line, soft_wrap=True, markup=False)
+
+
+def report_dry_run(summary: ImportSummary, rate: float | None, *, place: str = "") -> None:
     """Print what an import would do, and an estimate of its duration."""
     counts = summary.counts
-    out.print(
+    _print(
         f"{summary.listed:,} found: {counts[ObjectChange.NEW]:,} new, "
         f"{counts[ObjectChange.CHANGED]:,} changed, "
         f"{counts[ObjectChange.UNFINISHED]:,} unfinished, "
         f"{counts[ObjectChange.UNCHANGED] + counts[ObjectChange.RETURNED]:,} unchanged, "
         f"{counts[ObjectChange.VANISHED]:,} gone from their place, "
-        f"{counts[ObjectChange.REFUSED]:,} refused before.",
-        soft_wrap=True,
+        f"{counts[ObjectChange.REFUSED]:,} refused before."
     )
+    _report_passed_over(summary, place)
     if counts[ObjectChange.UNLISTED]:
-        out.print(f"{counts[ObjectChange.UNLISTED]:,} in folders that are empty or unreadable.")
+        _print(f"{counts[ObjectChange.UNLISTED]:,} in folders that are empty or unreadable.")
     if summary.missing_count:
-        out.print(f"{summary.missing_count:,} objects of the manifest do not exist.")
+        _print(f"{summary.missing_count:,} objects of the manifest do not exist.")
     duration = ""
     if rate:
         seconds = timedelta(seconds=max(1, round(summary.to_index / rate)))
         duration = f", about {seconds} at {rate:.1f} pictures/s"
-    out.print(
+    _print(
         f"{summary.to_index:,} to index ({decimal(summary.bytes_to_index)}){duration}. "
-        "This was a dry run: nothing was changed.",
-        soft_wrap=True,
+        "This was a dry run: nothing was changed."
     )

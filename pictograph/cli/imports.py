@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
 from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured
-from domain.use_cases.imports.forget_missing import MissingReport
-from infra.filesystem.manifest import one_entry, read_manifest
-from infra.locations import S3_SCHEME, root_of
-from pictograph import app
+from domain.use_cases.imports.reconcile_manifest import ManifestEntry
+from infra.filesystem.manifest import read_manifest
+from infra.locations import S3_SCHEME, file_location, root_of, shown
 from pictograph.cli.console import err, run, settings_of
 from pictograph.cli.import_copies import import_copies
-from pictograph.cli.import_report import ImportProgress, report, report_dry_run
+from pictograph.cli.import_report import (
+    NOTHING_MISSING,
+    ImportProgress,
+    report,
+    report_dry_run,
+)
+from pictograph.cli.libraries import open_pictograph
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from domain import UseCases
     from domain.use_cases.imports.summary import ImportSummary
     from infra.settings import Settings
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
 def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     place: Annotated[
-        str | None, typer.Argument(help="Folder, with its subfolders, or s3://bucket/prefix.")
+        str | None, typer.Argument(help="Folder with its subfolders, file, or s3://bucket/prefix.")
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(help="Tag of each new image. Repeatable.")
@@ -69,7 +77,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     if copy:
         if place is None or "://" in place:
             raise Misconfigured(
-                "Only a folder can be copied; name it: `pictograph import FOLDER --copy`."
+                "Only a folder or a file can be copied; name it: `pictograph import FOLDER --copy`."
             )
         if dry_run:
             raise Misconfigured("--copy has no dry run; leave out --copy or --dry-run.")
@@ -78,8 +86,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     run(
         _import(
             settings,
-            place,
-            manifest,
+            _Source.of(place, manifest),
             tags=clean_tags(tag or []),
             retry=retry,
             dry_run=dry_run,
@@ -89,10 +96,39 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is imported: everything below a root, or the entries of a manifest or of one file."""
+
+    given: str
+    """As the user wrote it."""
+    root: str | None = None
+    entries: AsyncIterator[ManifestEntry] | None = None
+    file: str | None = None
+    """The location of the one file."""
+
+    @classmethod
+    def of(cls, place: str | None, manifest: Path | None) -> Self:
+        """Find out what is given. Raises Misconfigured."""
+        if place is None:
+            file = manifest or Path("-")
+            return cls(str(file), entries=read_manifest(file))
+        if file_at := file_location(place):
+            return cls(place, entries=_one_entry(file_at), file=file_at)
+        return cls(place, root=root_of(place))
+
+    def shown(self, location: str) -> str:
+        """Return a location as the user wrote it."""
+        return shown(location, root=self.root or self.file, given=self.given)
+
+
+async def _one_entry(location: str) -> AsyncIterator[ManifestEntry]:
+    yield ManifestEntry(location)
+
+
 async def _import(  # noqa: PLR0913 - each is an option
     settings: Settings,
-    place: str | None,
-    manifest: Path | None,
+    source: _Source,
     *,
     tags: tuple[str, ...],
     retry: bool,
@@ -100,15 +136,15 @@ async def _import(  # noqa: PLR0913 - each is an option
     even_everything: bool,
     exclude: list[str],
 ) -> None:
-    root = None if place is None else await asyncio.to_thread(root_of, place)
-    async with app.open_pictograph(settings) as pictograph:
+    async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
-        if place and place.startswith(S3_SCHEME) and await use_cases.reconcile.is_object(place):
-            root = None
+        given = source.given
+        if given.startswith(S3_SCHEME) and await use_cases.reconcile.is_object(given):
+            source = _Source(given, entries=_one_entry(given), file=given)
         with ImportProgress(err) as progress:
-            if root is not None:
+            if source.root is not None:
                 listing = use_cases.reconcile(
-                    root,
+                    source.root,
                     tags=tags,
                     retry=retry,
                     force=even_everything,
@@ -117,9 +153,9 @@ async def _import(  # noqa: PLR0913 - each is an option
                     progress=progress.found,
                 )
             else:
-                entries = one_entry(place) if place else read_manifest(manifest or Path("-"))
+                assert source.entries  # noqa: S101 - without a root there are entries
                 listing = use_cases.reconcile_manifest(
-                    entries, tags=tags, retry=retry, dry_run=dry_run, progress=progress.found
+                    source.entries, tags=tags, retry=retry, dry_run=dry_run, progress=progress.found
                 )
             if dry_run:
                 summary = await listing
@@ -128,20 +164,25 @@ async def _import(  # noqa: PLR0913 - each is an option
                 # Another model can be promoted during the import. It then needs embeddings, too.
                 others = asyncio.ensure_future(pictograph.work_for_others())
                 try:
-                    summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
+                    async with pictograph.deferring_index():
+                        summary = await _index(use_cases, asyncio.ensure_future(listing), progress)
                 finally:
                     others.cancel()
                     await asyncio.gather(others, return_exceptions=True)
         if dry_run:
-            report_dry_run(summary, rate)
+            report_dry_run(summary, rate, place=source.given)
             return
         # A manifest does not tell what is missing elsewhere.
-        missing = MissingReport() if root is None else await use_cases.forget_missing(summary)
+        missing = NOTHING_MISSING
+        if source.root is not None:
+            missing = await use_cases.forget_missing(summary)
         report(
             summary,
             await use_cases.forget_missing.count(summary),
-            *await use_cases.index_found.refused(summary.key_range),
+            *await use_cases.index_found.refused(summary),
             missing=missing,
+            place=source.given,
+            shown=source.shown,
         )
 
 

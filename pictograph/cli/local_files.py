@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domain.entities.exclusions import SYSTEM_PATTERNS, Exclusions
+from domain.entities.passed_over import passed_over_as
 from domain.entities.uploads import Upload
 from domain.errors import InvalidContent, Misconfigured
 from infra.filesystem.ignored import Ignored, ignore_file
@@ -15,16 +17,23 @@ from infra.filesystem.ignored import Ignored, ignore_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from domain.entities.passed_over import PassedOver
 
-def uploads_of(folder: Path, exclude: Iterable[str] = ()) -> list[Upload]:
-    """Return the files of a folder and its subfolders, sorted by path, without hidden ones.
+
+def uploads_of(
+    place: Path, exclude: Iterable[str] = ()
+) -> tuple[list[Upload], Counter[PassedOver]]:
+    """Return a file, or the files of a folder and its subfolders, sorted, without hidden ones.
 
     ``filename`` is the path below the folder. What patterns leave out is not an upload; a folder
-    that cannot be listed is one whose reading is refused. Raises Misconfigured if the folder does
-    not exist.
+    that cannot be listed is one whose reading is refused. Files that are no pictures by their names
+    are only counted. Raises Misconfigured if there is no such place.
     """
-    if not folder.is_dir():
-        raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
+    if place.is_file():
+        return [upload_of(place, place.name)], Counter()
+    if not place.is_dir():
+        raise Misconfigured(f"There is no folder {place}; check how it is spelled.")
+    folder = place
     unlisted: list[Upload] = []
 
     def add_unlisted(error: OSError) -> None:
@@ -47,7 +56,9 @@ def uploads_of(folder: Path, exclude: Iterable[str] = ()) -> list[Upload]:
         ignored |= {path / name: here for name in subfolders}
         wanted = (path / name for name in files if is_wanted(path / name, end=""))
         names += [each.relative_to(folder) for each in wanted if each.is_file()]
-    return [*(upload_of(folder / name, str(name)) for name in sorted(names)), *unlisted]
+    kinds = {name: passed_over_as(name.as_posix()) for name in sorted(names)}
+    uploads = [upload_of(folder / name, str(name)) for name, kind in kinds.items() if kind is None]
+    return [*uploads, *unlisted], Counter(kind for kind in kinds.values() if kind is not None)
 
 
 def _unlisted(name: str, reason: str) -> Upload:

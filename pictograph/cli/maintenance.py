@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from domain.use_cases.maintenance.check import DEFAULT_SAMPLE_SIZE
 from pictograph import app
 from pictograph.cli.console import err, out, run, settings_of
+from pictograph.cli.libraries import open_library, say_which_library
 from pictograph.cli.tables import UUID_WIDTH
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def migrate(
     ] = False,
 ) -> None:
     """Migrate the database to this version."""
-    run(app.migrate(settings_of(), create_bucket=create_bucket))
+    settings = settings_of()
+    say_which_library(settings)
+    run(app.migrate(settings, create_bucket=create_bucket))
     out.print("The database has all migrations of this version.")
 
 
@@ -40,7 +43,7 @@ def sweep(
 
 
 async def _sweep(settings: Settings, *, even_everything: bool) -> None:
-    async with app.open_library(settings) as library:
+    async with open_library(settings) as library:
         with err.status("Checking stored files") as status:
             swept = await library.sweep(
                 force=even_everything,
@@ -72,7 +75,7 @@ def claim() -> None:
 
 
 async def _claim(settings: Settings) -> None:
-    async with app.open_library(settings) as library:
+    async with open_library(settings) as library:
         claimed = await library.claim_storage(force=True)
     out.print(f"The files belong to the library {claimed.library_id} now.", soft_wrap=True)
 
@@ -107,7 +110,7 @@ def check(
 async def _check(
     settings: Settings, *, repair: bool, sample: int, scrub: bool, even_everything: bool
 ) -> None:
-    async with app.open_library(settings) as library:
+    async with open_library(settings) as library:
         with err.status("Checking the library") as status:
             report = await library.check(
                 repair=repair,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from domain.entities.models import ModelState
 from domain.entities.queries import ByText, SearchOptions
-from pictograph.cli.search_result import thumbnails_of
+from pictograph.cli.searching import thumbnails_of
 from pictograph.cli.tables import relevance_cell, thumbnail
 
 if TYPE_CHECKING:
@@ -107,7 +107,11 @@ async def _cells(
         page.search.query, [found.hit for found in page.found]
     )
     relevances = {hit.image_id: hit.relevance or 0.0 for hit in scored}
-    thumbnails = await thumbnails_of(loaded.use_cases, page) if pictures else []
+    thumbnails = (
+        await thumbnails_of(loaded.use_cases, [found.image for found in page.found])
+        if pictures
+        else []
+    )
     cells: list[RenderableType] = []
     for rank, found in enumerate(page.found):
         style = "bold" if found.image.id in common else ""

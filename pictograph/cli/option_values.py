@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from domain.entities.filters import GeoNear
 from domain.entities.places import GeoBox
 from domain.entities.queries import ByImage, ByText, ByUpload, WeightedTerm
 from domain.errors import InvalidArgument
+from graph.schema.spelling import decode_id
 from pictograph.cli.local_files import upload_of
 
 if TYPE_CHECKING:
@@ -49,13 +51,16 @@ def parse_file(option: str, name: str) -> ByUpload:
 
 
 def parse_image_id(option: str, text: str) -> UUID:
-    """Parse the id of an image."""
-    try:
+    """Parse the id of an image, as the API writes it or as a UUID."""
+    if image_id := _image_id(text):
+        return image_id
+    raise InvalidArgument((), f"{option}: {text} is not an id; copy one from a search.")
+
+
+def _image_id(text: str) -> UUID | None:
+    with suppress(ValueError):
         return UUID(text)
-    except ValueError:
-        raise InvalidArgument(
-            (), f"{option}: {text} is not an id; copy one from the last column of a search."
-        ) from None
+    return decode_id(text)
 
 
 def parse_weighted_term(option: str, text: str) -> WeightedTerm:
@@ -68,10 +73,9 @@ def parse_weighted_term(option: str, text: str) -> WeightedTerm:
 def _parse_term(option: str, text: str) -> Term:
     if text.startswith("@"):
         return parse_file(option, text[1:])
-    try:
-        return ByImage(UUID(text))
-    except ValueError:
-        return parse_text(option, text, file_option=f"{option} @")
+    if image_id := _image_id(text):
+        return ByImage(image_id)
+    return parse_text(option, text, file_option=f"{option} @")
 
 
 def parse_time(option: str, text: str | None) -> datetime | None:

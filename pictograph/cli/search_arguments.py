@@ -202,6 +202,8 @@ class SearchArguments:
         Option(help="How many pictures to show.", min=1, max=MAX_PAGE_SIZE),
         SetsLocation("first"),
     ] = 10
+    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False
+    open: Annotated[bool, Option("--open", help="Open the best picture in its program.")] = False
 
     def by(self) -> SearchBy:
         """Return the query. Raises InvalidArgument."""

@@ -21,6 +21,9 @@ THUMBNAIL_ROWS = 6
 UUID_WIDTH = 36
 """Characters of an id, which must not be cut off: users copy it into commands."""
 
+API_ID_WIDTH = 56
+"""Characters of an image's id as the API writes it."""
+
 BAND_STYLES = {
     RelevanceBand.STRONG: "bold green",
     RelevanceBand.LIKELY: "green",

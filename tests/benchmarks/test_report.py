@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SEARCH = Figure("search", "ms", (20.0, 40.0), (100.0, 120.0), (10.0, 10.0), "the tower alone")
 UPLOAD = Figure("upload <8>", "/s", (6.0,), (12.0,), (24.0,), more_is_better=True)
 IMPORT = Figure("import", "/s", (5.0,), floor=(6.0,), limit="cores", more_is_better=True)
-GROWTH = Growth(10_000, 1.25, 140, 0.982, 4465.4, 8.2, 3.1)
+GROWTH = Growth(10_000, 1.25, 140, 0.982, 4465.4, 8.2, 5.3, 3.1)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -33,7 +33,7 @@ def test_the_table_has_values_with_units_and_ratios(report: Report) -> None:
     assert "| search | 110 ms | 30 ms | 4 | 10 ms | 0.375 | the tower alone |" in lines
     assert "| upload <8> | 12/s | 6/s | 0.5 | 24/s | 0.25 |  |" in lines
     assert "| import | - | 5/s | - | 6/s | 0.833 | cores |" in lines
-    assert "| 10,000 | 1.25 ms | 0.982 | 140 | 4,465 | 8 s | 3.1 ms |" in lines
+    assert "| 10,000 | 1.25 ms | 0.982 | 140 | 4,465 | 8 s | 5 s | 3.1 ms |" in lines
 
 
 def test_the_conditions_are_part_of_the_report(report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 import typer
@@ -13,8 +14,10 @@ from domain.entities.external_objects import (
     RefusedObject,
     UnlistedFolder,
 )
+from domain.entities.passed_over import PassedOver
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
+from infra.locations import shown
 from pictograph.cli.import_report import report, report_dry_run
 
 COUNTS = Counter(
@@ -73,16 +76,82 @@ def test_refused_objects_are_listed_with_reasons_and_the_exit_status_is_1(
     missing = RefusedObject("s3://photos/b.jpg", "It does not exist.")
     summary = ImportSummary(counts=COUNTS, missing_count=1, missing=[missing])
     with pytest.raises(typer.Exit) as ended:
-        report(summary, ImportCounts(recognised=31, missing=6), 5, [BROKEN])
+        report(summary, ImportCounts(recognised=31, missing=6), 3, [BROKEN])
     assert 1 == ended.value.exit_code
     output = capsys.readouterr()
-    # Two of the five were refused by an earlier import, and so were not to be indexed by this one.
+    # Two were refused by an earlier import, and so were not to be indexed by this one.
     assert (
         "1,286 found: 1,200 indexed, 50 unchanged, 31 moved, copied or touched; "
         "6 missing, 6 refused.\n"
+        "Refused by an earlier import, and unchanged since: 2. --retry tries them again, and says "
+        "why.\n"
     ) == output.out
-    for cell in (BROKEN.location, BROKEN.reason, missing.location, missing.reason, "… and 4 more"):
+    for cell in (BROKEN.location, BROKEN.reason, missing.location, missing.reason, "… and 2 more"):
         assert cell in output.err
+
+
+def test_what_was_refused_before_is_one_line_and_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report(ImportSummary(counts=Counter({ObjectChange.REFUSED: 3})), ImportCounts(), 0, [])
+    output = capsys.readouterr()
+    assert "" == output.err
+    [counts, refused_before] = output.out.splitlines()
+    assert counts.endswith("3 refused.")
+    assert refused_before.startswith("Refused by an earlier import, and unchanged since: 3.")
+
+
+def test_what_is_no_picture_and_duplicates_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    passed_over = Counter({PassedOver.VIDEO: 1_000, PassedOver.SIDECAR: 2})
+    summary = ImportSummary(counts=Counter({ObjectChange.NEW: 3}), passed_over=passed_over)
+    report(summary, ImportCounts(recognised=2, duplicates=2), 0, [])
+    [_, *lines] = capsys.readouterr().out.splitlines()
+    assert [
+        "Duplicates of pictures that the library has already: 2.",
+        "Passed over, since they are no pictures: videos 1,000, sidecars 2.",
+    ] == lines
+
+
+def test_a_folder_without_pictures_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    report(ImportSummary(), ImportCounts(), 0, [], place="photos")
+    report_dry_run(ImportSummary(passed_over=Counter({PassedOver.OTHER: 1})), None, place="[a]")
+    said = capsys.readouterr().out
+    assert "\nThere is no picture in photos.\n" in said
+    assert "\nThere is no picture in [a].\n" in said
+
+
+def test_refused_files_are_named_as_the_user_wrote_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = "file:///home/me/photos/"
+    summary = ImportSummary(counts=Counter({ObjectChange.NEW: 1}))
+    refused = RefusedObject(f"{root}a%20b.jpg", "No.")
+    with pytest.raises(typer.Exit):
+        report(
+            summary,
+            ImportCounts(),
+            1,
+            [refused],
+            shown=partial(shown, root=root, given="./photos"),
+        )
+    assert "./photos/a b.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("location", "root", "given", "expected"),
+    [
+        ("file:///a/b%20c.jpg", None, "", "/a/b c.jpg"),
+        ("file:///a/b.jpg", "file:///a/", "../a/", "../a/b.jpg"),
+        ("file:///a/b.jpg", "file:///a/b.jpg", "b.jpg", "b.jpg"),
+        ("file:///a/b%20c.jpg", "file:///a/", "file:///a", "/a/b c.jpg"),
+        ("s3://a/b%20c.jpg", "s3://a/", "s3://a", "s3://a/b%20c.jpg"),
+        ("s3://a/b.jpg", None, "list.csv", "s3://a/b.jpg"),
+    ],
+)
+def test_a_location_is_shown_as_the_path_that_people_know(
+    location: str, root: str | None, given: str, expected: str
+) -> None:
+    assert expected == shown(location, root=root, given=given)
 
 
 def test_a_dry_run_counts_changes_and_estimates_the_duration(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import shlex
+import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from typer.main import get_command
 
 from pictograph.cli import main as command_line
+from pictograph.cli.examples import EXAMPLES
 from pictograph.cli.main import cli, main
 
 COMMANDS = [
@@ -16,6 +21,7 @@ COMMANDS = [
     "worker",
     "import photos",
     "search boat",
+    "tune",
     "sweep",
     "check",
     "claim",
@@ -66,6 +72,38 @@ def test_every_command_that_reads_the_settings_is_tested() -> None:
     assert names == {command.split()[0] for command in COMMANDS} | {"export-schema"}
 
 
+def test_the_list_of_commands_describes_each_as_its_own_help_does() -> None:
+    commands = get_command(cli).commands  # type: ignore[attr-defined]  # it is a group
+    for name, command in commands.items():
+        own = get_command(command.callback())
+        assert (name, inspect.cleandoc(own.help or "")) == (name, command.help)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["serv"], 2), (["--verbos"], 2), ([], 2)]
+)
+def test_the_help_and_mistyped_commands_import_no_command(words: list[str], status: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pictograph", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status == ended.returncode
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert "pictograph.cli.main" in imported
+    assert not {"domain", "pictograph.app", "pictograph.cli.console", "numpy"} & imported
+
+
+def test_groups_and_their_commands_are_imported_when_they_are_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(monkeypatch, "keys", "create", "--help")
+    assert "Usage: pictograph keys create" in capsys.readouterr().out
+    assert 2 == run(monkeypatch, "keys", "creat")
+    assert "Did you mean 'create'?" in capsys.readouterr().err
+
+
 def test_an_unexpected_error_is_one_line_that_names_the_setting_for_details(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,7 +131,7 @@ def test_an_unexpected_error_has_a_traceback_at_the_log_level_debug(
     [
         ("import", "Name what to import: a folder, s3://bucket/prefix, or --manifest FILE."),
         ("import photos --manifest list", "Name what to import: "),
-        ("import s3://photos --copy", "Only a folder can be copied; name it: "),
+        ("import s3://photos --copy", "Only a folder or a file can be copied; name it: "),
         ("import photos --copy --dry-run", "--copy has no dry run; leave out "),
     ],
 )
@@ -105,3 +143,41 @@ def test_an_import_refuses_options_that_cannot_be_combined(
 ) -> None:
     assert 1 == run(monkeypatch, *command.split())
     assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_the_version_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == run(monkeypatch, "--version")
+    assert f"pictograph {version('pictograph')}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_every_help_ends_with_examples_that_are_commands(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert 0 == run(monkeypatch, *command.split(), "--help")
+    shown = capsys.readouterr().out
+    lines = [line.strip() for line in EXAMPLES[command].strip().splitlines()]
+    printed = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert ["Examples:", *lines] == printed[-1 - len(lines) :]
+
+
+@pytest.mark.parametrize(
+    "example", [line.strip() for text in EXAMPLES.values() for line in text.split("\n") if line]
+)
+def test_every_example_is_a_command(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Options are parsed, and those that do not exist are refused, before --help prints.
+    words = shlex.split(example.partition("pictograph ")[2])
+    assert 0 == run(monkeypatch, *words, "--help")
+
+
+def test_every_command_has_examples() -> None:
+    groups = {"keys", "models"}
+    words = {name: name.split()[0] for name in EXAMPLES if name}
+    assert set(get_command(cli).commands) == set(words.values())  # type: ignore[attr-defined]  # it is a group
+    assert {" ".join(each.split()[: 1 + (each.split()[0] in groups)]) for each in COMMANDS} | {
+        "export-schema",
+        *groups,
+    } == set(words)

@@ -220,7 +220,7 @@ def test_options_set_relevance_collapse_and_exactness() -> None:
         (["--like", "photo.jpg"], "--like: photo.jpg is a file; --like @photo.jpg searches by "),
         (["--image", "foto.jpg"], "--image: there is no file foto.jpg; check its spelling."),
         (["a", "--unlike", "@foto.jpg"], "--unlike: there is no file foto.jpg; "),
-        (["--image-id", "12"], "--image-id: 12 is not an id; copy one from the last column "),
+        (["--image-id", "12"], "--image-id: 12 is not an id; copy one from a search."),
         (["a", "--not", "12"], "--not: 12 is not an id; "),
         (["a", "--like", "b^0"], "--like: The weight is 0; a like term weighs "),
         (["a", *["--unlike", "b"] * 11], "--unlike: unlike has 11 terms; at most 10."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,15 +11,19 @@ from PIL import Image
 from rich.console import Console
 
 from domain.entities.filters import ImageFilter
-from domain.entities.images import Variant
+from domain.entities.images import Source, Variant
 from domain.entities.near_duplicates import Collapse
 from domain.entities.queries import ByBlend, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument
+from graph.schema.ids import global_id
+from infra.settings import read_settings
 from pictograph.cli.search_arguments import SearchArguments
-from pictograph.cli.search_result import search_and_render
+from pictograph.cli.search_result import as_json, render
+from pictograph.cli.searching import places_of, search_library, thumbnails_of
 from tests.fakes.encoder import COLOURS
 from tests.fakes.files import upload
+from tests.fakes.images import image_with
 from tests.fakes.imaging import picture_file
 from tests.graph.fake_server import FakeBackend
 
@@ -60,13 +65,11 @@ async def search_output(
     pictures: bool = False,
     **options: object,
 ) -> str:
-    output = await search_and_render(
-        use_cases,
-        by,
-        SearchOptions(**options),  # type: ignore[arg-type]  # fields of SearchOptions
-        first=first,
-        pictures=pictures,
-    )
+    chosen = SearchOptions(**options)  # type: ignore[arg-type]  # its fields
+    places = places_of(read_settings(data_dir="/data"))
+    answer = await search_library(use_cases, by, chosen, first=first, places=places)
+    images = [picture.image for picture in answer.pictures] if pictures else []
+    output = render(answer, chosen, await thumbnails_of(use_cases, images))
     console = Console(width=130)
     with console.capture() as capture:
         console.print(output, crop=False)
@@ -144,6 +147,37 @@ async def test_thumbnails_are_drawn_when_asked_for(
         key = Variant.THUMBNAIL.key_of(found.image.id)
         await backend.storage.write(key, file.getvalue(), content_type="image/webp")
     assert "▀" in await search_output(use_cases, pictures=True)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_json_has_the_ids_of_the_api_and_where_the_files_are(use_cases: UseCases) -> None:
+    places = places_of(read_settings(data_dir="/data"))
+    answer = await search_library(use_cases, RED, SearchOptions(), first=1, places=places)
+    facts = json.loads(as_json(answer, library="/data", server=None))
+    assert ("/data", None, 1) == tuple(
+        facts[name] for name in ("library", "server", "relevantCount")
+    )
+    [red] = facts["pictures"]
+    image = answer.pictures[0].image
+    assert global_id(image.id) == red["id"]
+    assert (str(image.id), "red.png", "STRONG") == (red["uuid"], red["filename"], red["band"])
+    assert f"/data/files/{image.id.hex[-2:]}/{image.id}/original" == red["path"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "source", "expected"),
+    [
+        ({}, Source("file:///photos/a%20b.jpg", "1"), "/photos/a b.jpg"),
+        ({}, Source("s3://photos/a%20b.jpg", "1"), "s3://photos/a%20b.jpg"),
+        ({"s3_bucket": "mine", "s3_prefix": "x/"}, None, "s3://mine/x/{id}/original"),
+        ({"s3_bucket": "mine"}, None, "s3://mine/{id}/original"),
+    ],
+)
+def test_the_place_of_an_original_is_a_path_or_an_address(
+    settings: dict[str, object], source: Source | None, expected: str
+) -> None:
+    image = image_with(source=source)
+    assert expected.format(id=image.id) == places_of(read_settings(**settings))(image)
 
 
 @pytest.mark.usefixtures("filled")

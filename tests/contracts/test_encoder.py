@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from domain.entities.images import Pixels
 from infra.clip.encoder import ClipEncoder
+from infra.clip.engines import load
+from infra.clip.quantisation import quantise
 from tests.checkpoints import small_clip, small_siglip, small_siglip2
 from tests.fakes.encoder import FakeEncoder
 from tests.model_cache import engine_options
@@ -30,17 +33,41 @@ CHECKPOINTS = {"clip": small_clip, "siglip": small_siglip, "siglip2": small_sigl
 ENGINES: tuple[EngineName, ...] = ("torch", "openvino")
 
 
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a quantised model, which is in the cache."""
+    checkpoint = str(small_clip(tmp_path_factory.mktemp("quantised") / "model"))
+    options = engine_options("openvino")
+    load(checkpoint, options)
+    return quantise(checkpoint, noise(64), TEXTS, options.cache).name
+
+
+def noise(count: int) -> list[Pixels]:
+    random = Random(1)
+    return [
+        Pixels(
+            4, 3, b"".join(random.choice((RED, BLUE, b"\0" * 3, b"\xff" * 3)) for _ in range(12))
+        )
+        for _ in range(count)
+    ]
+
+
 @pytest.fixture(
-    params=["fake", *(f"{engine} {name}" for engine in ENGINES for name in CHECKPOINTS)]
+    params=["fake", "int8", *(f"{engine} {name}" for engine in ENGINES for name in CHECKPOINTS)]
 )
 async def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Encoder]:
     if request.param == "fake":
         yield FakeEncoder()
         return
-    engine, name = request.param.split()
-    options = engine_options(engine, dtype="float32")
+    if request.param == "int8":
+        source = request.getfixturevalue("quantised")
+        options = engine_options(dtype="float32")
+    else:
+        engine, name = request.param.split()
+        source = str(CHECKPOINTS[name](tmp_path))
+        options = engine_options(engine, dtype="float32")
     # No cache: it would return equal embeddings without running the model.
-    async with ClipEncoder.open(str(CHECKPOINTS[name](tmp_path)), options, cache_size=0) as encoder:
+    async with ClipEncoder.open(source, options, cache_size=0) as encoder:
         yield encoder
 
 

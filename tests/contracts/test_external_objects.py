@@ -36,6 +36,7 @@ from tests.postgres_library import PostgresLibrary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from domain.entities.external_objects import RefusedObject
     from domain.entities.images import Image
     from domain.entities.work import Task
     from domain.ports import ExternalObjects, MissingObjects, RepairQueue, Trash, WorkQueue
@@ -76,6 +77,18 @@ class ImportedLibrary:
 
     async def counts(self, *, since: UUID | None = None) -> ImportCounts:
         return await self.missing_objects.count(PHOTOS, since=since or next_uuid7())
+
+    async def refused(
+        self,
+        key_range: KeyRange = PHOTOS,
+        *,
+        since: UUID = UUID(int=0),  # noqa: B008 - a constant
+        unfinished: Sequence[UUID] = (),
+        limit: int = 2,
+    ) -> tuple[int, Sequence[RefusedObject]]:
+        return await self.objects.refused(
+            key_range, since=since, unfinished=unfinished, limit=limit
+        )
 
     async def forgotten(
         self, key_range: KeyRange = PHOTOS, *, grace_period: timedelta = timedelta()
@@ -719,11 +732,40 @@ async def test_refused_objects_are_counted_and_listed_with_their_reasons(
         name = task.subject.source.location.removeprefix(ROOT)
         await library.work.fail(task, f"{name} is no picture.")
     assert {ObjectState.REFUSED} == set((await library.states()).values())
-    count, named = await library.objects.refused(PHOTOS, limit=2)
+    count, named = await library.refused()
     assert (3, [f"{ROOT}a", f"{ROOT}b"]) == (count, [each.location for each in named])
     assert "a is no picture." == named[0].reason
-    assert (0, []) == await library.objects.refused(KeyRange.below("s3://others/"), limit=2)
+    assert (0, []) == await library.refused(KeyRange.below("s3://others/"))
     assert 0 == await library.objects.count_waiting(PHOTOS)
+
+
+async def test_what_was_refused_before_an_import_is_not_among_its_refusals(
+    library: ImportedLibrary,
+) -> None:
+    before = await library.add_objects("a", "b")
+    since = next_uuid7()
+    new = FoundObject(UUID(int=since.int + 1), Source(f"{ROOT}c", "1"), 100)
+    await library.objects.add([new])
+    for task in await library.work.lease(3, seconds=60):
+        await library.work.fail(task, "No.")
+    count, [named] = await library.refused(since=since)
+    assert (1, f"{ROOT}c") == (count, named.location)
+    count, named_too = await library.refused(since=since, unfinished=[before["b"].id])
+    assert (2, [f"{ROOT}b", f"{ROOT}c"]) == (count, [each.location for each in named_too])
+
+
+async def test_files_with_the_bytes_of_another_file_or_of_an_upload_are_duplicates(
+    library: ImportedLibrary,
+) -> None:
+    since = first_uuid7()
+    uploaded = image_with(status=ImageStatus.PROCESSING, sha256=digest("uploaded"))
+    await library.catalog.add_pending(uploaded)
+    await library.work.lease(1, seconds=60)
+    await library.add_objects("a", "b", "c")
+    await library.index_all(contents="the same")
+    await library.add_objects("d")
+    await library.index_all(contents="uploaded")
+    assert ImportCounts(recognised=3, duplicates=3) == await library.counts(since=since)
 
 
 async def test_an_object_whose_leases_expire_again_and_again_is_refused(
@@ -734,7 +776,7 @@ async def test_an_object_whose_leases_expire_again_and_again_is_refused(
         tasks: Sequence[Task] = await library.work.lease(1, seconds=0)
     assert [] == tasks
     assert {"a": ObjectState.REFUSED} == await library.states()
-    count, [named] = await library.objects.refused(PHOTOS, limit=2)
+    count, [named] = await library.refused()
     assert (1, f"{ROOT}a") == (count, named.location)
 
 
@@ -745,7 +787,7 @@ async def test_a_refused_object_that_is_added_again_waits(library: ImportedLibra
     retried = replace(found["a"], id=uuid7())
     await library.objects.add([retried], replacing=[found["a"].id])
     assert {"a": ObjectState.WAITING} == await library.states()
-    assert (0, []) == await library.objects.refused(PHOTOS, limit=2)
+    assert (0, []) == await library.refused()
     await library.index_all()
     image = await library.image(retried)
     assert image
@@ -764,7 +806,7 @@ async def test_an_object_of_a_failed_image_is_refused_until_it_is_retried(
     assert {ObjectState.INDEXED} == set((await library.states()).values())
     await library.work.fail(task_of_image, "No.")
     assert {ObjectState.REFUSED} == set((await library.states()).values())
-    count, named = await library.objects.refused(PHOTOS, limit=1)
+    count, named = await library.refused(limit=1)
     assert (2, f"{ROOT}a", "No.") == (count, named[0].location, named[0].reason)
 
     retried = found_object("a")

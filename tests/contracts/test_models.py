@@ -57,7 +57,8 @@ class ModelLibrary(Protocol):
 async def library(request: pytest.FixtureRequest) -> AsyncIterator[ModelLibrary]:
     if request.param == "memory":
         yield MemoryModelLibrary(
-            stored={1: StoredModel(1, OLD.name, OLD.dimensions, ModelState.ACTIVE, AT_OLD, NOON)}
+            stored={1: StoredModel(1, OLD.name, OLD.dimensions, ModelState.ACTIVE, AT_OLD, NOON)},
+            indexed=[1],
         )
         return
     async with open_engine(request.getfixturevalue("postgres_url")) as engine:
@@ -242,8 +243,47 @@ async def test_a_backfill_waits_for_tasks_on_images_that_were_ready_at_its_cutof
         assert not await backfill.has_waiting(ready_for=timedelta(minutes=2))
         await library.fail_tasks(model, "It cannot be read.")
         assert not await backfill.has_waiting(ready_for=NOW)
+        assert [model.id] == await unindexed(library)
         await backfill.build_index()
         await backfill.build_index()
+    assert [] == await unindexed(library)
+
+
+async def test_the_index_is_left_out_of_a_first_load_and_built_at_its_end(
+    library: ModelLibrary,
+) -> None:
+    model, models = await old_model(library), library.use_cases
+    assert await models.defer_index(model.id)
+    await models.build_due_indexes()
+    # Nothing was loaded yet.
+    assert [model.id] == await unindexed(library)
+    await library.expect_upload()
+    await library.upload()
+    await models.build_due_indexes()
+    # A task is left.
+    assert [model.id] == await unindexed(library)
+    await library.work(model)
+    await models.build_due_indexes()
+    assert [] == await unindexed(library)
+    assert not await models.defer_index(model.id)
+    assert [] == await unindexed(library)
+
+
+async def test_an_index_is_built_once_and_not_while_another_process_builds_it(
+    library: ModelLibrary,
+) -> None:
+    model = await old_model(library)
+    await library.use_cases.defer_index(model.id)
+    async with library.changes.backfill(model.id):
+        await library.use_cases.build_index(model.id)
+        assert [model.id] == await unindexed(library)
+    for _ in range(2):
+        await library.use_cases.build_index(model.id)
+        assert [] == await unindexed(library)
+
+
+async def unindexed(library: ModelLibrary) -> list[int]:
+    return [each.id for each in await library.models.unindexed()]
 
 
 async def test_statuses_count_embeddings_and_tasks_and_list_errors(library: ModelLibrary) -> None:

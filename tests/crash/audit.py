@@ -113,7 +113,7 @@ async def _missing_of_search(library: Library, text: str, gone: set[str]) -> lis
     faults = []
     found = await _retried(lambda: ask(library, SEARCH, text=text))
     for node in found["searchImages"]["nodes"]:
-        for variant in ("large", "thumbnail") if node["sha256"] in gone else VARIANTS:
+        for variant in ("thumbnail",) if node["sha256"] in gone else VARIANTS:
             response = await _get(library, node[variant])
             if response.status_code != httpx.codes.OK:
                 faults.append(f"found {node['id']}, whose {variant} answers {response.status_code}")

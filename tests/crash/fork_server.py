@@ -20,6 +20,7 @@ from tests.crash import failpoints
 MODULES = (
     *("aiobotocore.session", "alembic.command", "numpy", "pgvector.sqlalchemy", "PIL.Image"),
     *("torch", "transformers", "uvicorn", "websockets", "pictograph.cli.main", "graph.http.app"),
+    *("pictograph.cli.processes", "pictograph.cli.imports", "pictograph.cli.maintenance"),
     *("graph.http.server", "infra.clip.encoder", "infra.clip.embedding_space"),
     *("infra.embedded_postgres.server", "infra.filesystem.storage", "infra.pillow.imaging"),
     *("infra.s3.storage", "infra.postgres.migrate", "infra.postgres.events"),

@@ -25,6 +25,8 @@ from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.places import MemoryPlaces
+from tests.fakes.renditions import MemoryRenditions
+from tests.fakes.scans import MemoryQuerySamples, MemoryScanTables, MemoryScanTrials
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
@@ -187,7 +189,11 @@ def use_cases(  # noqa: PLR0913 - one parameter for each fake
             local_staging=staging,
             object_listing=object_listing,
             places=MemoryPlaces(catalog),
+            query_samples=MemoryQuerySamples(),
             ready_feed=catalog,
+            renditions=MemoryRenditions(catalog),
+            scan_tables=MemoryScanTables(),
+            scan_trials=MemoryScanTrials(catalog),
             searches=searches,
             staging=staging,
             storage=storage,

@@ -50,6 +50,8 @@ class FakeModelLoader:
     loaded: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     warmed_up: list[str] = field(default_factory=list)
+    refreshed: list[str] = field(default_factory=list)
+    """The models whose parameters of scans were read again."""
     finished: list[int] = field(default_factory=list)
     """The models whose backfills were to be finished, by id."""
     at_once: dict[str, int] = field(default_factory=dict)
@@ -81,8 +83,11 @@ class FakeModelLoader:
         async def warm_up() -> None:
             self.warmed_up.append(name)
 
+        async def refresh_scans() -> None:
+            self.refreshed.append(name)
+
         self.loaded.append(name)
-        yield LoadedModel(model, encoder, use_cases, check, warm_up)
+        yield LoadedModel(model, encoder, use_cases, check, warm_up, refresh_scans)
         self.closed.append(name)
 
     def open(self, *, grace_seconds: float = 0) -> AbstractAsyncContextManager[LoadedModels]:

@@ -12,11 +12,14 @@ import pytest
 from domain.entities.embeddings import EmbeddingModel
 from domain.entities.models import (
     LIVE_STATES,
+    MAX_UNINDEXED,
     TRANSITIONS,
     MissingEmbeddings,
     ModelState,
+    ModelStatus,
     StoredModel,
 )
+from domain.entities.work import WorkCounts
 from domain.errors import InvalidArgument, Misconfigured, Refusal, Remedy
 from domain.use_cases.models.find import find_model
 from domain.use_cases.models.finish_backfill import CUTOFF_LIFETIME
@@ -365,3 +368,31 @@ async def test_another_process_that_finishes_the_backfill_is_left_alone(
     async with library.backfill(added.id):
         assert not await library.use_cases.finish_backfill(added.id)
     assert await library.use_cases.finish_backfill(added.id)
+
+
+# The index of a first load.
+
+
+@pytest.mark.parametrize(
+    ("state", "embedded", "waiting", "leased", "is_due"),
+    [
+        (ACTIVE, 10, 0, 0, True),
+        (READY, 10, 0, 0, True),
+        (BACKFILLING, 10, 0, 0, False),
+        (RETIRED, 10, 0, 0, False),
+        (ACTIVE, 0, 0, 0, False),
+        (ACTIVE, 10, 1, 0, False),
+        (ACTIVE, 10, 0, 1, False),
+        (ACTIVE, MAX_UNINDEXED, 1, 1, True),
+    ],
+)
+def test_an_index_is_due_when_a_load_has_ended_or_grown_large(
+    state: ModelState,
+    embedded: int,
+    waiting: int,
+    leased: int,
+    is_due: bool,  # noqa: FBT001
+) -> None:
+    work = WorkCounts(waiting, leased, 7)
+    status = ModelStatus("photos", 16, state, None, embedded, embedded, work, (), None)
+    assert is_due == status.is_index_due

@@ -102,6 +102,7 @@ async def test_a_missing_rendition_is_made_again(  # noqa: PLR0913 - one paramet
 ) -> None:
     upload_or_import = indexed_object(index, library) if is_external else upload_picture(use_cases)
     image = await upload_or_import
+    await use_cases.render_imported()
     await library.storage.delete([variant.key_of(image.id)])
     assert {Fault.NO_RENDITION: [image.id]} == (await check()).examples
     assert 1 == (await check(repair=True)).repaired

@@ -55,8 +55,7 @@ async def test_an_external_object_becomes_an_image_and_its_original_is_not_copie
     image = await library.image(found.id)
     assert ("boat%20one.png", ("a",), found.source) == (image.filename, image.tags, image.source)
     assert await sha256_of(RED) == image.sha256
-    kept = {Variant.LARGE.key_of(image.id), Variant.THUMBNAIL.key_of(image.id)}
-    assert kept == set(library.storage.objects)
+    assert {Variant.THUMBNAIL.key_of(image.id)} == set(library.storage.objects)
 
 
 async def test_two_objects_with_the_same_bytes_become_one_image(
@@ -66,7 +65,7 @@ async def test_two_objects_with_the_same_bytes_become_one_image(
     assert 2 == await index_all(index)
     [image_id] = {library.work_queue.became[each.id] for each in found}
     assert {image_id} == {each.id for each in (await library.catalog.get([image_id])).values()}
-    assert {f"{image_id}/large", f"{image_id}/thumbnail"} == set(library.storage.objects)
+    assert {f"{image_id}/thumbnail"} == set(library.storage.objects)
 
 
 async def test_a_ready_image_gets_an_embedding_and_nothing_else(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.runtime.periodic import delete_expired_searches, restore_tasks
+from domain.runtime.periodic import delete_expired_searches, refresh_scans, restore_tasks
 from domain.use_cases.maintenance.restore_tasks import RestoreTasks
 from domain.use_cases.maintenance.sweep import Sweep
 from tests.fakes.catalog import MemoryCatalog
@@ -18,7 +18,9 @@ from tests.fakes.repair_queue import MemoryRepairQueue
 from tests.fakes.storage import MemoryStorage
 
 if TYPE_CHECKING:
+    from domain.runtime.loaded_models import LoadedModels
     from tests.domain.library_with_tasks import LibraryWithTasks
+    from tests.domain.model_loader import FakeModelLoader
 
 
 class FlakySearches(MemoryKeptSearches):
@@ -63,3 +65,26 @@ async def test_tasks_that_processing_images_lack_are_added_at_once(
     assert library.work_queue.has_task(image.id)
     assert 0 == await restore()
     assert ["1 images were PROCESSING without a task; they have one now"] == caplog.messages
+
+
+async def test_loaded_models_read_their_parameters_of_scans_at_each_change(
+    loader: FakeModelLoader, loaded_models: LoadedModels, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits = 0
+    done = asyncio.Event()
+
+    async def wait() -> None:
+        nonlocal waits
+        waits += 1
+        if waits == 1:
+            raise ConnectionRefusedError
+        if waits == 4:
+            done.set()
+            await asyncio.Event().wait()
+
+    refreshing = asyncio.create_task(refresh_scans(loaded_models.live, wait))
+    await asyncio.wait_for(done.wait(), timeout=30)
+    refreshing.cancel()
+    await asyncio.wait([refreshing])
+    assert ["old", "old"] == loader.refreshed
+    assert ["the parameters of searches could not be read; trying again"] == caplog.messages

@@ -10,11 +10,12 @@ import pytest
 from domain.entities.external_objects import (
     MISSING_GRACE_PERIOD,
     ImportCounts,
-    KeyRange,
     ObjectChange,
 )
-from domain.entities.images import Source, Variant
+from domain.entities.images import Source, Variant, uuid7
+from domain.entities.passed_over import PassedOver
 from domain.entities.uploads import UploadedImage
+from domain.entities.work import FoundObject
 from domain.errors import ImageNotFound
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.library.read import read_all
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tests.fakes.work_queue import MemoryWorkQueue
 
 
-async def test_new_objects_are_indexed_and_only_renditions_are_stored(
+async def test_new_objects_are_indexed_and_only_thumbnails_are_stored(
     importer: Importer, object_listing: MemoryObjectListing, storage: MemoryStorage
 ) -> None:
     put(object_listing, 1, 2)
@@ -40,7 +41,7 @@ async def test_new_objects_are_indexed_and_only_renditions_are_stored(
     one = (await importer.images())[f"{ROOT}1"]
     assert Source(f"{ROOT}1", "1") == one.source
     for variant in Variant:
-        assert (variant is not Variant.ORIGINAL) == (variant.key_of(one.id) in storage.objects)
+        assert (variant is Variant.THUMBNAIL) == (variant.key_of(one.id) in storage.objects)
     assert picture(1) == await read_all(await importer.use_cases.read(one, Variant.ORIGINAL))
 
 
@@ -84,6 +85,7 @@ async def test_new_bytes_at_a_location_become_a_new_image_and_the_old_one_is_mis
 ) -> None:
     put(object_listing, 1)
     await importer()
+    await importer.use_cases.render_imported()
     before = (await importer.images())[f"{ROOT}1"]
     object_listing.put(f"{ROOT}1", picture(9), version="2")
     with pytest.raises(ImageNotFound, match=r"original of image .* is missing at its source"):
@@ -118,11 +120,11 @@ async def test_the_image_of_a_vanished_object_is_in_the_trash_for_the_grace_peri
             importer.missing,
             importer.became,
         )
-        assert 6 == len(storage.objects)
+        assert 3 == len(storage.objects)
         clock.pass_time(MISSING_GRACE_PERIOD / 2)
     await importer()
     assert ({"1", "3"}, set()) == (await importer.names(), importer.missing_names())
-    assert 4 == len(storage.objects)
+    assert 2 == len(storage.objects)
     assert {} == await external_objects.find([f"{ROOT}2"])
     assert {ObjectChange.UNCHANGED: 2} == (await importer()).counts
 
@@ -229,16 +231,55 @@ async def test_a_deleted_image_comes_back_only_with_new_pixels(
 async def test_a_refused_object_is_retried_when_it_changes_or_on_request(
     importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
 ) -> None:
-    whole = KeyRange.below(ROOT)
     object_listing.put(f"{ROOT}1", b"no picture")
-    await importer()
-    count, [refused] = await use_cases.index_found.refused(whole)
+    first = await importer()
+    count, [refused] = await use_cases.index_found.refused(first)
     assert (1, f"{ROOT}1") == (count, refused.location)
     assert "This file is no picture" in refused.reason
-    assert {ObjectChange.REFUSED: 1} == (await importer()).counts
-    assert {ObjectChange.CHANGED: 1} == (await importer(retry=True)).counts
-    assert 1 == (await use_cases.index_found.refused(whole))[0]
+    again = await importer()
+    assert {ObjectChange.REFUSED: 1} == again.counts
+    retried = await importer(retry=True)
+    assert {ObjectChange.CHANGED: 1} == retried.counts
+    assert 1 == (await use_cases.index_found.refused(retried))[0]
     put(object_listing, 1, version="2")
-    assert {ObjectChange.CHANGED: 1} == (await importer()).counts
-    assert (0, []) == await use_cases.index_found.refused(whole)
+    changed = await importer()
+    assert {ObjectChange.CHANGED: 1} == changed.counts
+    assert (0, []) == await use_cases.index_found.refused(changed)
     assert {"1"} == await importer.names()
+
+
+async def test_files_that_are_no_pictures_are_passed_over_and_not_read(
+    importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
+) -> None:
+    put(object_listing, 1)
+    for name in ("1.xmp", "1.MP4", "@eaDir/1.jpg/THUMB.jpg", ".DS_Store", "._1.jpg", "notes.txt"):
+        object_listing.put(ROOT + name, b"no picture")
+    summary = await importer()
+    assert {ObjectChange.NEW: 1} == summary.counts
+    assert {
+        PassedOver.SIDECAR: 1,
+        PassedOver.VIDEO: 1,
+        PassedOver.SYSTEM: 3,
+        PassedOver.OTHER: 1,
+    } == summary.passed_over
+    assert {"1"} == await importer.names()
+    assert (0, []) == await use_cases.index_found.refused(summary)
+
+
+async def test_what_an_earlier_version_refused_is_passed_over_and_known_images_are_kept(
+    importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
+) -> None:
+    sidecar, image = f"{ROOT}1.xmp", f"{ROOT}really a picture.txt"
+    object_listing.put(sidecar, b"no picture")
+    object_listing.put(image, picture(1))
+    found = [await object_listing.stat(location) for location in (sidecar, image)]
+    await use_cases.reconcile.external_objects.add(
+        [FoundObject(uuid7(), each.source, each.byte_size) for each in found]
+    )
+    async for _ in use_cases.index():
+        pass
+    for _ in range(2):
+        summary = await importer()
+        assert {PassedOver.SIDECAR: 1} == summary.passed_over
+        assert {ObjectChange.UNCHANGED: 1} == summary.counts
+        assert {"really a picture.txt"} == await importer.names()

@@ -89,7 +89,7 @@ async def test_the_version_of_a_manifest_is_checked_when_the_bytes_are_read(
     assert {ObjectChange.NEW: 2} == summary.counts
     await index(use_cases)
     assert {Source(f"{ROOT}1", "1")} == await image_sources(catalog)
-    count, [refused] = await use_cases.index_found.refused(summary.key_range)
+    count, [refused] = await use_cases.index_found.refused(summary)
     assert (1, f"{ROOT}2") == (count, refused.location)
 
 

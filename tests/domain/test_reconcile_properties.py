@@ -26,6 +26,7 @@ from tests.fakes.encoder import FakeEncoder
 from tests.fakes.external_objects import MemoryExternalObjects
 from tests.fakes.imaging import FakeImaging, picture_file
 from tests.fakes.object_listing import MemoryObjectListing
+from tests.fakes.renditions import MemoryRenditions
 from tests.fakes.storage import MemoryStorage
 from tests.fakes.trash import MemoryTrash
 from tests.fakes.work_queue import MemoryWorkQueue
@@ -71,7 +72,13 @@ class Scenario:
         self.read_image = ReadImage(
             self.storage,
             external_files,
-            RenderLarge(FakeImaging(), self.catalog, self.storage),
+            RenderLarge(
+                FakeImaging(),
+                self.catalog,
+                self.storage,
+                external_files,
+                MemoryRenditions(self.catalog),
+            ),
         )
         self.index_images = IndexImages(
             FakeEncoder(),

@@ -20,9 +20,11 @@ from domain.use_cases.library.render_large import (
     RENDERING_CONCURRENCY,
     RenderLarge,
 )
+from tests.fakes.external_files import MemoryExternalFiles
 from tests.fakes.files import upload
 from tests.fakes.images import image_with
 from tests.fakes.imaging import FakeImaging, picture_file
+from tests.fakes.renditions import MemoryRenditions
 
 if TYPE_CHECKING:
     from domain import UseCases
@@ -60,7 +62,7 @@ def gated() -> GatedImaging:
 
 @pytest.fixture
 def render(gated: GatedImaging, catalog: MemoryCatalog, storage: MemoryStorage) -> RenderLarge:
-    return RenderLarge(gated, catalog, storage)
+    return RenderLarge(gated, catalog, storage, MemoryExternalFiles(), MemoryRenditions(catalog))
 
 
 async def upload_red(use_cases: UseCases) -> Image:
@@ -225,7 +227,7 @@ async def test_few_refused_originals_are_remembered(
     assert 3 == gated.renderings
 
 
-async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(
+async def test_large_of_an_image_that_is_not_ready_or_has_lost_it_is_not_rendered(
     use_cases: UseCases, index: IndexImages, library: LibraryWithTasks
 ) -> None:
     pending = await library.add_pending()
@@ -235,8 +237,8 @@ async def test_large_of_an_image_that_is_not_ready_or_elsewhere_is_not_rendered(
         await use_cases.read(replace(pending, status=ImageStatus.FAILED), Variant.LARGE)
     found = library.add_object(picture_file((0, 0, 255)))
     _ = [ended async for ended in index()]
+    assert await use_cases.read(await library.image(found.id), Variant.LARGE)
     external = await library.image(found.id)
-    assert await use_cases.read(external, Variant.LARGE)
     await library.storage.delete([Variant.LARGE.key_of(external.id)])
     with pytest.raises(ImageNotFound):
         await use_cases.read(external, Variant.LARGE)

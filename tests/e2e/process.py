@@ -210,13 +210,11 @@ class ServerProcess(Server):
         settings: Mapping[str, object],
         *,
         command: Sequence[str] = ("serve",),
-        cwd: Path | None = None,
     ) -> Iterator[Self]:
         """Start a server on a free port, wait for its address, and stop it at the end."""
         process = subprocess.Popen(
             [*COMMAND, *command],
             env=environment({"port": 0, **settings}),
-            cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

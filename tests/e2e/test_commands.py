@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,14 +67,16 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
     (folder / "one.jpg").write_bytes(picture(2))
     (folder / "day 2" / "two.jpg").write_bytes(picture(3))
     (folder / "day 2" / "the same.jpg").write_bytes(picture(3))
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "broken.jpg").write_text("not a picture")
+    (folder / "notes.txt").write_text("a text")
     (folder / ".hidden" / "three.jpg").write_bytes(picture(4))
     settings = no_key | {"data_dir": tmp_path / "data"}
 
     done = pictograph("import", str(folder), "--copy", settings=settings)
     assert done.returncode == 1
     assert "2 imported, 1 already in the library, 1 refused." in done.stdout
-    assert "notes.txt" in done.stderr
+    assert "Passed over, since they are no pictures: other files 1." in done.stdout
+    assert "broken.jpg" in done.stderr
     assert "Traceback" not in done.stderr
 
     found = run_process("search", "a sailboat", "--first", "5", settings=settings)
@@ -84,6 +87,47 @@ def test_a_folder_is_copied_with_the_bad_files_named_and_found_by_words(
 
     swept = pictograph("sweep", settings=settings)
     assert "4 stored files checked, 0 unreferenced files removed.\n" in swept.stdout
+
+
+def test_tune_measures_the_library_and_a_search_uses_what_it_chose(
+    no_key: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(picture(20 + number))
+    settings = no_key | {"data_dir": tmp_path / "data"}
+    assert pictograph("import", str(folder), settings=settings).returncode == 0
+
+    refused = pictograph("tune", settings=settings)
+    assert refused.returncode == 1
+    assert "12 embedded images; below 2,000, every search is exact" in refused.stderr
+
+    monkeypatch.setattr("domain.use_cases.search.tune.MIN_IMAGES", 12)
+    chart = tmp_path / "chart.svg"
+    options = "--queries", "10", "--explain", "--chart", str(chart), "--dry-run"
+    tried = pictograph("tune", *options, settings=settings)
+    assert tried.returncode == 0, tried.stderr
+    assert "text, 120 hits, filter: none" in tried.stdout
+    assert "Nothing was changed." in tried.stdout
+    assert chart.read_text().startswith("<svg")
+
+    tuned = pictograph("tune", "--queries", "10", "--recall", ".9", settings=settings)
+    assert "Running servers use the parameters from now on" in tuned.stdout
+    with Server.in_thread(settings) as server:
+        assert "for a recall of 0.9 among 12 images" in origin_of_parameters(server)
+        assert "default" in pictograph("tune", "--reset", settings=settings).stdout
+        # The server is notified, and reads the parameters a moment later.
+        deadline = time.monotonic() + 120
+        while "from the default table" not in origin_of_parameters(server):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def origin_of_parameters(server: Server) -> str:
+    """Return the first line of a plan."""
+    answer = server.ask('{ searchImages(by: {text: "a boat"}) { explain { plan } } }', key=None)
+    return str(answer["searchImages"]["explain"]["plan"].splitlines()[0])
 
 
 def test_a_folder_that_is_not_there_is_named(no_key: dict[str, object]) -> None:

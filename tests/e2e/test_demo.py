@@ -26,17 +26,19 @@ COUNT = "{ images(first: 0) { totalCount } }"
 def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_itself(
     tmp_path: Path,
 ) -> None:
-    command = ("demo", "--postcards", "24")
+    command = ("demo", "--postcards", "24", "--port", "0")
     # Neither is anybody's: the demo would not start if it looked at them.
     elsewhere: dict[str, object] = {
+        "data_dir": tmp_path,
         "database_url": "postgresql://nobody@127.0.0.1:1/none",
         "s3_bucket": "none",
     }
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         while not demo.ask(COUNT, key=None)["images"]["totalCount"]:
             time.sleep(0.1)
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         key = demo.wait_for(r"Changes need this key: (\S+)")
+        assert demo.wait_for(r"(pictograph import ~/Pictures)")
         for query in EXAMPLE_SEARCHES:
             assert demo.wait_for(f"({query})")
         uploaded = demo.upload({"a.jpg": picture(5)}, key=key)
@@ -50,7 +52,8 @@ def test_a_demo_fills_itself_while_it_answers_goes_on_after_a_stop_and_keeps_to_
         assert [first, second] == demo.ask(DELETE, key=key, ids=[first, second])["deleteImages"][
             "deletedImageIds"
         ]
-    with ServerProcess.start(elsewhere, command=command, cwd=tmp_path) as demo:
+    with ServerProcess.start(elsewhere, command=command) as demo:
         assert demo.wait_for(r"(All postcards are in the library)")
+        assert key == demo.wait_for(r"Changes need this key: (\S+)")
         found = demo.ask(FIND, key=None, text=EXAMPLE_SEARCHES[1])["searchImages"]["nodes"]
         assert 23 == len(found)

@@ -101,6 +101,12 @@ def place(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> Place:
     return Folder(tmp_path / "holiday") if request.param == "folder" else Bucket(s3_url)
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the names of files fit into a line."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
 @pytest.fixture
 def embedded(place: Place, model: Path, tmp_path: Path) -> dict[str, object]:
     """The settings of a library of the test's own, with an embedded PostgreSQL."""
@@ -131,7 +137,7 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
     place: Place, own: dict[str, object], tmp_path: Path
 ) -> None:
     photos = {f"day {number % 2}/{number}.jpg": picture(number) for number in range(4)}
-    place.put({**photos, "notes.txt": b"not a picture"})
+    place.put({**photos, "broken.jpg": b"not a picture", "notes.txt": b"a text"})
 
     dry = said((place.name, "--dry-run"), own)
     assert "5 found: 5 new, 0 changed, 0 unfinished, 0 unchanged, 0 gone" in dry
@@ -141,11 +147,15 @@ def test_a_folder_or_bucket_is_imported_and_its_changes_are_reconciled(
         "5 found: 4 indexed, 0 unchanged, 0 moved, copied or touched; 0 missing, 1 refused."
         in first
     )
-    assert "notes.txt" in first
+    assert "Passed over, since they are no pictures: other files 1." in first
+    assert f"{place.name}/broken.jpg" in first
     assert "not in a supported" in first
+    again = said((place.name,), own)
+    assert "Refused by an earlier import, and unchanged since: 1." in again
+    assert "broken.jpg" not in again
     assert not [path for path in tmp_path.rglob("original") if path.is_file()]
 
-    place.remove("notes.txt")
+    place.remove("broken.jpg")
     place.remove("day 1/1.jpg")
     place.put({"day 0/2.jpg": picture(12), "new/5.jpg": picture(5)})
     second = said((place.name,), own)
@@ -214,6 +224,26 @@ def test_an_import_that_is_killed_goes_on_and_ends_with_the_right_set(
         assert count == server.ask(PAGE)["images"]["totalCount"]
 
 
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+def test_a_folder_as_it_is_on_a_disk_ends_well_and_a_file_is_imported_as_a_file(
+    place: Place, own: dict[str, object], tmp_path: Path
+) -> None:
+    place.put({"a.jpg": picture(1), "b.jpg": picture(1), "a.xmp": b"<x/>", "Thumbs.db": b"x"})
+    place.put({"@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg": picture(2), "$RECYCLE.BIN/c.jpg": picture(3)})
+    done = said((place.name,), own)
+    assert "2 found: 1 indexed, 0 unchanged, 1 moved, copied or touched" in done
+    assert "Duplicates of pictures that the library has already: 1." in done
+    assert "Passed over, since they are no pictures: system files 3, sidecars 1." in done
+
+    (tmp_path / "one.jpg").write_bytes(picture(4))
+    assert "1 found: 1 indexed" in said((str(tmp_path / "one.jpg"),), own)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    refused = said((str(tmp_path / "broken.jpg"),), own, status=1)
+    assert str(tmp_path / "broken.jpg") in refused
+    (tmp_path / "empty").mkdir()
+    assert f"There is no picture in {tmp_path / 'empty'}." in said((str(tmp_path / "empty"),), own)
+
+
 @pytest.mark.parametrize("place", ["bucket"], indirect=True)
 def test_a_manifest_names_what_is_imported(
     place: Place, own: dict[str, object], tmp_path: Path
@@ -260,7 +290,7 @@ def test_an_invalid_import_is_refused_in_one_sentence(
         ("s3://nowhere",): "There is no bucket 'nowhere' in the store at",
         (bucket.name,): "is where Pictograph keeps its own files",
         (str(tmp_path / "data" / "files" / "ab"),): "is where Pictograph keeps its own files",
-        ("s3://b", "--copy"): "Only a folder can be copied",
+        ("s3://b", "--copy"): "Only a folder or a file can be copied",
         ("--manifest", "/no/such/file"): "The manifest /no/such/file cannot be read: no such file",
     }.items():
         refused = said(arguments, settings, status=1)

@@ -179,6 +179,39 @@ def test_a_change_killed_at_any_step_is_completed_by_the_next_process(
         until(server, is_in("READY", "model"))
 
 
+def test_a_model_is_quantised_by_pictures_of_the_library_and_promoted(
+    model: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, object] = {"model": model, "data_dir": tmp_path, "api_key": KEY}
+    add = ("models", "add", str(model), "--dtype", "int8")
+    with Server.in_thread(settings) as server:
+        fill(server)
+        refused = pictograph(*add, settings=settings)
+        assert 1 == refused.returncode
+        assert "needs 64 pictures of the library to calibrate by, and 50 can be" in refused.stderr
+        server.upload({f"{number}.jpg": picture(number) for number in range(20)})
+
+        said = pictograph(*add, settings=settings)
+        assert 0 == said.returncode, said.stderr
+        assert "is calibrated on 35 pictures. On 35 others" in said.stdout
+        assert "is backfilling" in said.stdout
+        name = said.stdout.split()[0]
+        assert "+int8@" in name
+        until(server, is_in("READY", name.rpartition("@")[0]))
+        # Vectors of both are there, and are not mixed.
+        assert [70, 70] == [each["embeddedCount"] for each in server.ask(MODELS)["models"]]
+        compared = say("compare", "a castle", "--with", name, settings=settings)
+        assert "overlap@10" in compared
+    refused = pictograph("search", "a castle", settings=settings | {"dtype": "int8"})
+    assert 1 == refused.returncode
+    assert "is not quantised, as PICTOGRAPH_DTYPE=int8 demands" in refused.stderr
+    say("promote", name, settings=settings)
+    for dtype in ("int8", "auto"):
+        with Server.in_thread(settings | {"dtype": dtype}) as server:
+            assert name == server.ask(MODELS)["service"]["model"]["name"]
+            assert server.ask(SEARCH, text="a castle", first=3)["searchImages"]["nodes"]
+
+
 def test_a_server_that_cannot_load_the_promoted_model_goes_on(
     model: Path, second: Path, tmp_path: Path
 ) -> None:

@@ -88,17 +88,19 @@ class MemoryExternalObjects:
 
     async def count(self, key_range: KeyRange, *, since: UUID) -> ImportCounts:
         queue = self.work_queue
-        recognised = missing = unlisted = 0
+        recognised = missing = unlisted = duplicates = 0
         for id_, found in queue.objects.items():
             if found.source.location not in key_range:
                 continue
             if id_ not in queue.missing:
                 has_result = id_ in queue.digests
-                recognised += has_result and id_ >= since and queue.became.get(id_) != id_
+                is_recognised = has_result and id_ >= since and queue.became.get(id_) != id_
+                recognised += is_recognised
+                duplicates += is_recognised and self._has_other_file(id_)
             elif queue.catalog.kept(queue.became.get(id_)):
                 unlisted += queue.missing[id_] == NEVER
                 missing += queue.missing[id_] != NEVER
-        return ImportCounts(recognised, missing, unlisted)
+        return ImportCounts(recognised, missing, unlisted, duplicates)
 
     async def reunite(self, key_range: KeyRange, *, since: UUID) -> Sequence[UUID]:
         queue = self.work_queue
@@ -172,14 +174,24 @@ class MemoryExternalObjects:
         return states.count(ObjectState.WAITING)
 
     async def refused(
-        self, key_range: KeyRange, *, limit: int
+        self, key_range: KeyRange, *, since: UUID, unfinished: Sequence[UUID], limit: int
     ) -> tuple[int, Sequence[RefusedObject]]:
         refused = [
             RefusedObject(each.source.location, await self._reason(each.id))
             for each in await self.list_known(key_range, after="", limit=10**9)
-            if each.state is ObjectState.REFUSED and not each.is_missing
+            if each.state is ObjectState.REFUSED
+            and not each.is_missing
+            and (each.id >= since or each.id in unfinished)
         ]
         return len(refused), refused[:limit]
+
+    def _has_other_file(self, id_: UUID) -> bool:
+        image = self.work_queue.catalog.kept(self.work_queue.became.get(id_))
+        if image is None:
+            return False
+        return image.source is None or {id_} != set(
+            self.work_queue.objects_of(image.id, present=True)
+        )
 
     def _unlisted_locations(self) -> set[str]:
         queue = self.work_queue

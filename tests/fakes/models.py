@@ -68,6 +68,11 @@ class MemoryModels:
             raise ConnectionError
         return [self.stored[id_] for id_ in sorted(self.stored)]
 
+    async def unindexed(self) -> Sequence[StoredModel]:
+        return [
+            model for model in await self.list() if model.is_live and model.id not in self.indexed
+        ]
+
     async def known(self) -> Sequence[KnownModel]:
         return [
             KnownModel(model.name, model.dimensions, model.state, len(self.embedded_by(model.id)))

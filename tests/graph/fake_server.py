@@ -21,6 +21,8 @@ from tests.fakes.imaging import FakeImaging
 from tests.fakes.kept_searches import MemoryKeptSearches
 from tests.fakes.object_listing import MemoryObjectListing
 from tests.fakes.places import MemoryPlaces
+from tests.fakes.renditions import MemoryRenditions
+from tests.fakes.scans import MemoryQuerySamples, MemoryScanTables, MemoryScanTrials
 from tests.fakes.staging import MemoryStaging
 from tests.fakes.trash import MemoryTrash
 from tests.fakes.upload_targets import MemoryUploadTargets
@@ -87,7 +89,11 @@ class FakeBackend:
             local_staging=self.staging,
             object_listing=MemoryObjectListing(self.sources),
             places=MemoryPlaces(self.catalog),
+            query_samples=MemoryQuerySamples(),
             ready_feed=self.catalog,
+            renditions=MemoryRenditions(self.catalog),
+            scan_tables=MemoryScanTables(),
+            scan_trials=MemoryScanTrials(self.catalog),
             searches=self.searches,
             staging=self.staging,
             storage=self.storage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphql import build_schema, parse, validate
@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from infra.settings import ENV_PREFIX, Settings
 from pictograph.cli import main as cli
+from pictograph.cli.main import DeferredCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,20 @@ def commands(text: str) -> Iterator[list[str]]:
         yield shlex.split(shown)
 
 
+def command_at(command: Any, name: str) -> Any:  # noqa: ANN401 - of typer
+    """Return the command of a group by its name, imported; None if there is none."""
+    below: Any = getattr(command, "commands", {}).get(name)
+    if isinstance(below, DeferredCommand):
+        assert below.callback
+        return get_command(below.callback())
+    return below
+
+
 def refused(words: list[str]) -> list[str]:
     """Return those words of a command that the program does not know."""
-    command = get_command(cli.cli)
+    command: Any = get_command(cli.cli)
     words = list(words)
-    while words and (below := getattr(command, "commands", {}).get(words[0])):
+    while words and (below := command_at(command, words[0])):
         command = below
         words.pop(0)
     options = {"--help", *(name for parameter in command.params for name in parameter.opts)}
@@ -73,7 +83,8 @@ def test_a_command_that_is_not_there_would_be_found() -> None:
 
 @document
 def test_every_setting_is_one(path: Path) -> None:
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_TESTS
+    names = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    known = names | {f"{name}_FILE" for name in names} | VARIABLES_OF_TESTS
     named = set(re.findall(rf"\b{ENV_PREFIX}[A-Z0-9_]+", path.read_text(encoding="utf-8")))
     assert set() == named - known
 

@@ -37,7 +37,11 @@ def filled_url(portal: BlockingPortal, databases: Databases) -> Iterator[str]:
 @pytest_asyncio.fixture
 async def recorder(filled_url: str) -> AsyncIterator[StatementRecorder]:
     async with open_engine(filled_url) as engine:
-        yield StatementRecorder(await PostgresLibrary.open(engine, MODEL, exact_below=EXACT_BELOW))
+        library = await PostgresLibrary.open(engine, MODEL, exact_below=EXACT_BELOW)
+        async with engine.connect() as connection:
+            # So that no recorded search asks for it.
+            assert await library.index_state.is_built(connection, library.model)
+        yield StatementRecorder(library)
 
 
 @pytest_asyncio.fixture

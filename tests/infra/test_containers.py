@@ -19,7 +19,7 @@ import typer.main
 import yaml  # type: ignore[import-untyped]  # it brings no types
 from typer.core import TyperGroup
 
-from infra.settings import ENV_PREFIX, Settings, read_settings
+from infra.settings import ENV_PREFIX, FILE_SUFFIX, Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +28,20 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
+OWN_SERVICES = ("server", "worker", "sweep", "migrate")
+"""The services of compose that run Pictograph."""
+
 Instruction = tuple[str, str]
 Tree = dict[str, Any]  # YAML knows no better
 
 
 def _stages() -> list[list[Instruction]]:
-    """Return the instructions of each stage, continued lines joined and comments left out."""
+    """Return the instructions before the first stage, and those of each stage.
+
+    Continued lines are joined, and comments are left out.
+    """
     kept = [line for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
-    stages: list[list[Instruction]] = []
+    stages: list[list[Instruction]] = [[]]
     for line in "\n".join(kept).replace("\\\n", " ").splitlines():
         keyword, _, rest = line.strip().partition(" ")
         if keyword == "FROM":
@@ -71,11 +77,11 @@ def _re_included() -> list[str]:
 
 @contextmanager
 def _answering(status: int) -> Iterator[int]:
-    """Answer /readyz with a status, and everything else with 200; give the port."""
+    """Answer /healthz with a status, and everything else with 200; give the port."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status if self.path == "/readyz" else 200)
+            self.send_response(status if self.path == "/healthz" else 200)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -107,7 +113,7 @@ def _check_health(port: int) -> int:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, 0), (503, 1), (500, 1), (404, 1)])
-def test_the_healthcheck_agrees_with_readyz(status: int, expected: int) -> None:
+def test_the_healthcheck_agrees_with_healthz(status: int, expected: int) -> None:
     with _answering(status) as port:
         assert expected == _check_health(port)
 
@@ -126,12 +132,13 @@ def test_the_healthcheck_asks_the_default_port_where_none_is_set() -> None:
 def test_every_variable_that_containers_set_is_a_setting() -> None:
     named = set(re.findall(rf"{ENV_PREFIX}[A-Z0-9_]+", DOCKERFILE + COMPOSE))
     assert named
-    assert set() == named - {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    names = {name.removesuffix(FILE_SUFFIX) for name in named}
+    assert set() == names - {ENV_PREFIX + name.upper() for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("service", ["server", "migrate"])
+@pytest.mark.parametrize("service", OWN_SERVICES)
 def test_the_settings_of_a_container_are_accepted(
-    service: str, monkeypatch: pytest.MonkeyPatch
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in list(os.environ):
         if name.startswith(ENV_PREFIX):
@@ -140,11 +147,18 @@ def test_the_settings_of_a_container_are_accepted(
     for name, value in given.items():
         if name.startswith(ENV_PREFIX) and value is not None:
             monkeypatch.setenv(name, re.sub(r"\$\{[^}]*\}", "16-characters-or-more", value))
+        if name.endswith(FILE_SUFFIX):
+            folder, _, secret = value.rpartition("/")
+            assert ("/run/secrets", True) == (folder, secret in _services()[service]["secrets"])
+            (tmp_path / secret).write_text("16-characters-or-more\n")
+            monkeypatch.setenv(name, str(tmp_path / secret))
     settings = read_settings()
-    assert settings.listens_beyond_loopback
     assert settings.database_url
+    assert settings.database_password
     assert settings.s3_bucket
     assert (service == "server") == (settings.api_key is not None)
+    # A server that other machines reach needs a key.
+    assert settings.listens_beyond_loopback or service == "worker"
 
 
 def test_the_commands_of_containers_are_commands_of_pictograph() -> None:
@@ -153,7 +167,8 @@ def test_the_commands_of_containers_are_commands_of_pictograph() -> None:
     [of_the_image] = _all_of(_stages()[-1], "CMD")
     group = typer.main.get_command(cli)
     assert isinstance(group, TyperGroup)
-    for command in (json.loads(of_the_image), _services()["migrate"]["command"]):
+    own = [_services()[name]["command"] for name in ("migrate", "worker")]
+    for command in (json.loads(of_the_image), *own):
         program, name, *options = command
         assert program == "pictograph"
         # Parses the options, and refuses those that are none, without running anything.
@@ -167,17 +182,47 @@ def test_the_image_runs_as_an_unprivileged_user() -> None:
     assert "RUN" not in keywords[keywords.index("USER") :]
 
 
-def test_there_are_two_stages_and_only_the_program_passes_from_one_to_the_other() -> None:
-    build, final = _stages()
-    assert ["python:3.11-slim-bookworm AS build"] == _all_of(build, "FROM")
-    assert ["python:3.11-slim-bookworm"] == _all_of(final, "FROM")
-    assert ["--from=build /app /app"] == _all_of(final, "COPY")
+def test_the_program_passes_to_the_last_stage_after_what_changes_rarely() -> None:
+    bases = [_all_of(stage, "FROM") for stage in _stages()[1:]]
+    assert [
+        ["${NODE_IMAGE} AS node"],
+        ["${PYTHON_IMAGE} AS dependencies"],
+        ["dependencies AS build"],
+        ["${PYTHON_IMAGE}"],
+    ] == bases
+    copied = ["--from=dependencies /venv /venv", "--from=build /app /app"]
+    assert copied == _all_of(_stages()[-1], "COPY")
+    assert ["pyproject.toml constraints.txt ./"] == _all_of(_stages()[2], "COPY")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ({"TORCH": "cpu", "TORCH_INDEX_URL": ""}, 1),
+        ({"TORCH": "cpu", "TORCH_INDEX_URL": "x"}, 0),
+        ({"TORCH": "cuda", "TORCH_INDEX_URL": ""}, 0),
+    ],
+)
+def test_cuda_is_installed_only_where_it_is_asked_for(
+    arguments: dict[str, str], status: int
+) -> None:
+    check = _all_of(_stages()[2], "RUN")[0]
+    done = subprocess.run(
+        ["/bin/sh", "-c", check],
+        env=arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status == done.returncode
+    assert ("Set the build argument TORCH_INDEX_URL" in done.stderr) == bool(status)
 
 
 def test_what_the_image_is_made_of_is_in_the_repository() -> None:
     copied = [
         source
-        for sources in _all_of(_stages()[0], "COPY")
+        for stage in _stages()[1:]
+        for sources in _all_of(stage, "COPY")
         if not sources.startswith("--from=")
         for source in sources.split()[:-1]
     ]
@@ -193,7 +238,7 @@ def test_every_module_of_the_distribution_gets_into_the_image() -> None:
 
 
 def test_the_first_layer_installs_what_the_project_depends_on() -> None:
-    [line] = [run for run in _all_of(_stages()[0], "RUN") if "tomllib" in run]
+    [line] = [run for run in _all_of(_stages()[2], "RUN") if "tomllib" in run]
     code = line.partition("'")[2].partition("'")[0]
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -208,7 +253,8 @@ def test_the_server_waits_for_its_tables_and_they_for_database_and_store() -> No
     services = _services()
     assert {"postgres": healthy, "store": healthy} == services["migrate"]["depends_on"]
     expected = {"migrate": done, "postgres": healthy, "store": healthy}
-    assert expected == services["server"]["depends_on"]
+    for name in ("server", "worker", "sweep"):
+        assert expected == services[name]["depends_on"]
     for name in ("postgres", "store"):
         assert services[name]["healthcheck"]["test"][0] == "CMD"
 
@@ -219,11 +265,31 @@ def test_only_the_server_is_published_and_only_to_this_machine() -> None:
     assert [] == [name for name, ports in published.items() if ports]
 
 
-def test_no_secret_has_a_default() -> None:
-    secrets = re.findall(r"(\w*(?:PASSWORD|SECRET\w*|API_KEY)): (\S+)", COMPOSE)
-    assert len(secrets) >= len(_services()) - 1
-    for name, value in secrets:
-        assert re.match(r"\$\{\w+:\?", value), name
+def test_secrets_are_files_and_no_variables() -> None:
+    variables = {
+        name: value
+        for service in _services().values()
+        for name, value in service.get("environment", {}).items()
+        if re.search(r"PASSWORD|SECRET|API_KEY$|API_KEY_FILE", name)
+    }
+    assert {"POSTGRES_PASSWORD_FILE", "PICTOGRAPH_API_KEY_FILE"} < set(variables)
+    for name, value in variables.items():
+        assert name.endswith(FILE_SUFFIX), name
+        assert value.startswith("/run/secrets/"), name
+    for name, secret in yaml.safe_load(COMPOSE)["secrets"].items():
+        assert f"${{SECRETS:-./secrets}}/{name}" == secret["file"]
+
+
+def test_containers_are_read_only_and_have_limits() -> None:
+    for name, service in _services().items():
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert ["no-new-privileges:true"] == service["security_opt"]
+        if name in OWN_SERVICES:
+            assert (True, ["/tmp"], ["ALL"]) == (  # noqa: S108 - in the container
+                service["read_only"],
+                service["tmpfs"],
+                service["cap_drop"],
+            )
 
 
 def test_data_is_kept_in_named_volumes() -> None:

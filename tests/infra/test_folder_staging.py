@@ -65,5 +65,7 @@ async def test_temporary_files_of_a_crash_are_removed_after_a_day(tmp_path: Path
 
 def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Misconfigured, match=r"Cannot store uploads in .*file.*Name a writable"):
+    with pytest.raises(
+        Misconfigured, match=r"Cannot store uploads .*file.*Set PICTOGRAPH_DATA_DIR"
+    ):
         FolderStaging(tmp_path / "file" / "uploads")

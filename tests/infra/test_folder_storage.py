@@ -113,7 +113,7 @@ async def test_a_reader_continues_after_its_file_is_deleted(storage: FolderStora
 
 def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Misconfigured, match=r"Cannot store pictures in .*Name a writable"):
+    with pytest.raises(Misconfigured, match=r"Cannot store pictures .*Set PICTOGRAPH_DATA_DIR"):
         FolderStorage(tmp_path / "file" / "pictures")
 
 

@@ -27,6 +27,7 @@ from domain.use_cases.library.render_large import RenderLarge
 from infra.external_files import ExternalLocations
 from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of
+from infra.postgres.catalog.renditions import PostgresRenditions
 from infra.postgres.catalog.trash import PostgresTrash
 from infra.postgres.engine import open_engine
 from infra.postgres.work.external_objects import PostgresExternalObjects
@@ -164,7 +165,13 @@ class ImportedPlace:
         self.forget = ForgetMissing(
             PostgresMissingObjects(self.engine), self.storage, SettableClock(), MISSING_GRACE_PERIOD
         )
-        render_large = RenderLarge(FakeImaging(), self.catalog, self.storage)
+        render_large = RenderLarge(
+            FakeImaging(),
+            self.catalog,
+            self.storage,
+            self.listing,
+            PostgresRenditions(self.engine),
+        )
         self.read_image = ReadImage(self.storage, self.listing, render_large)
         self.index = IndexImages(
             self.encoder,

@@ -88,14 +88,14 @@ async def test_images_that_an_earlier_version_indexed_are_indexed_again(
 ) -> None:
     def migrate(connection: Connection, revision: str) -> None:
         config = alembic_config(connection)
-        (command.downgrade if revision == "0011" else command.upgrade)(config, revision)
+        (command.downgrade if revision == "0012" else command.upgrade)(config, revision)
 
     async with database(postgres_server, LOCALES["C"]) as url, open_engine(url) as engine:
         await upgrade(engine)
-        for revision in ("0011", "head"):
+        for revision in ("0012", "head"):
             async with engine.begin() as connection:
                 await connection.run_sync(migrate, revision)
-            if revision == "0011":
+            if revision == "0012":
                 await fill(engine)
         assert FOUND == await found(engine)
 

@@ -125,7 +125,7 @@ async def test_local_times_come_from_the_tags_and_unknown_offsets_lose_their_ins
     instants = {"known": NEW_YEAR, "digitized": NEW_YEAR, "unknown": NEW_YEAR - OFFSET}
     async with open_engine(postgres_url) as engine:
         async with engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0013"))
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0015"))
             for sha256, tags in written.items():
                 values = {
                     "sha256": sha256,

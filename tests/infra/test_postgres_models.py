@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from domain import build_model_use_cases
 from domain.entities.embeddings import EmbeddingModel, Query, QueryKind
 from domain.entities.filters import ImageFilter
 from domain.errors import Misconfigured
 from infra.postgres.catalog.catalog import PostgresCatalog
 from infra.postgres.engine import open_engine
+from infra.postgres.models import backfill
+from infra.postgres.models.changes import PostgresModelChanges
+from infra.postgres.models.models import PostgresModels
 from tests.fakes.images import image_with
 from tests.postgres_library import PostgresLibrary, activate
 
@@ -102,3 +108,26 @@ async def test_an_image_that_is_deleted_during_its_reupload_is_added(
         monkeypatch.setattr(PostgresLibrary, "existing", existing_after_deletion)
         second = image_with(sha256=first.sha256)
         assert second == await catalog.add(second, (1.0, 0.0, 0.0))
+
+
+async def test_an_index_is_built_by_one_process_where_workers_have_no_memory(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    division_by_zero = "22012"
+    failing = text("SELECT CAST(:bytes AS bigint) / 0")
+    monkeypatch.setattr(backfill, "SET_BUILD_MEMORY", failing)
+    async with open_engine(postgres_url) as engine:
+        changes, models = PostgresModelChanges(engine), PostgresModels(engine)
+        model = await activate(engine, SMALL)
+        use_cases = build_model_use_cases(models, changes, lambda: datetime.now(UTC))
+        assert await use_cases.defer_index(model.id)
+        with pytest.raises(DBAPIError):
+            await use_cases.build_index(model.id)
+        assert [model.id] == [each.id for each in await models.unindexed()]
+        monkeypatch.setattr(backfill, "NO_SHARED_MEMORY", (division_by_zero,))
+        await use_cases.build_index(model.id)
+        assert not await models.unindexed()
+        async with engine.connect() as connection:
+            workers = text("SHOW max_parallel_maintenance_workers")
+            assert "2" == await connection.scalar(workers)
+    assert "is built by one process" in caplog.text

@@ -110,6 +110,8 @@ async def test_explain_does_not_execute_the_search(recorder: StatementRecorder) 
     query = Query([1.0] + [0.0] * 15, QueryKind.IMAGE)
     with recorder.recording():
         plan = await recorder.library.explain(query, EVERYTHING, limit=100, exact=True)
-    [(statement, _)] = recorder.statements
-    assert statement.startswith("EXPLAIN (FORMAT TEXT) ")
+    # The estimate of how many match, and the plan.
+    formats = [statement.partition("FORMAT ")[2][:4] for statement, _ in recorder.statements]
+    assert ["JSON", "TEXT"] == formats
+    assert all(statement.startswith("EXPLAIN ") for statement, _ in recorder.statements)
     assert "actual time" not in plan

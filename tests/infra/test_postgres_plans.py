@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
-from domain.entities.embeddings import QueryKind
+from domain.entities.embeddings import Query, QueryKind
 from domain.entities.filters import GeoNear, ImageFilter
+from domain.entities.scans import QueryShape, ScanParameters, ScanRow, ScanTable, Tuning
+from domain.use_cases.search.tune import TuneScans
+from infra.clip.embedding_space import NumpyEmbeddingSpace
+from infra.postgres.events import Channel, PostgresEvents
 from infra.postgres.vectors import planner
-from infra.postgres.vectors.planner import Estimate, Planner, search_breadth
-from tests.infra.statement_recorder import EVERYTHING, EXACT_BELOW, IMAGES, StatementRecorder
+from infra.postgres.vectors.default_scans import DEFAULT_SCANS
+from infra.postgres.vectors.index_state import IndexState
+from infra.postgres.vectors.planner import Estimate, Planner, SearchBreadth, search_breadth
+from infra.postgres.vectors.scan_tables import PostgresScanTables, ScanTableInUse
+from infra.postgres.vectors.trials import PostgresQuerySamples, PostgresScanTrials
+from tests.infra.statement_recorder import (
+    EVERYTHING,
+    EXACT_BELOW,
+    IMAGES,
+    MODEL,
+    QUERY,
+    StatementRecorder,
+)
+from tests.infra.synthetic_embeddings import BANK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @pytest.mark.parametrize("limit", [20, 400])
@@ -161,6 +184,12 @@ async def test_the_least_recently_used_estimate_is_evicted(
     assert 10 == len(recorder.statements)
 
 
+def breadth_of(kind: QueryKind, estimate: Estimate, *, limit: int) -> SearchBreadth:
+    """Return the breadth with the default parameters and without their bound for exact scans."""
+    table = replace(DEFAULT_SCANS, exact_below=0)
+    return search_breadth(table, Query([1.0], kind), estimate, limit=limit)
+
+
 @pytest.mark.parametrize(
     ("matching", "limit", "for_pictures", "for_texts"),
     [
@@ -181,8 +210,8 @@ def test_an_index_scan_is_cheaper_where_many_match_and_few_hits_are_wanted(
     for_texts: bool,  # noqa: FBT001
 ) -> None:
     estimate = Estimate(matching, 200_000)
-    assert for_pictures == search_breadth(QueryKind.IMAGE, estimate, limit=limit).is_cheaper
-    assert for_texts == search_breadth(QueryKind.TEXT, estimate, limit=limit).is_cheaper
+    assert for_pictures == breadth_of(QueryKind.IMAGE, estimate, limit=limit).is_cheaper
+    assert for_texts == breadth_of(QueryKind.TEXT, estimate, limit=limit).is_cheaper
 
 
 @pytest.mark.parametrize(
@@ -200,7 +229,7 @@ def test_the_breadth_of_an_index_scan_depends_on_the_kind_of_query_and_the_hits(
     kind: QueryKind, limit: int, ef_search: int
 ) -> None:
     everything = Estimate(200_000, 200_000)
-    assert ef_search == search_breadth(kind, everything, limit=limit).ef_search
+    assert ef_search == breadth_of(kind, everything, limit=limit).parameters.ef_search
 
 
 async def test_the_settings_of_an_index_scan_end_with_it(recorder: StatementRecorder) -> None:
@@ -208,3 +237,87 @@ async def test_the_settings_of_an_index_scan_end_with_it(recorder: StatementReco
     async with recorder.library.engine.connect() as connection:
         assert "40" == await connection.scalar(text("SHOW hnsw.ef_search"))
         assert "off" == await connection.scalar(text("SHOW hnsw.iterative_scan"))
+
+
+async def test_searches_are_exact_until_the_index_is_built(recorder: StatementRecorder) -> None:
+    library = replace(recorder.library, index_state=IndexState())
+    async with library.engine.connect() as connection:
+        await connection.execute(text(f"ALTER INDEX {library.model.index} RENAME TO hidden"))
+        await connection.commit()
+        try:
+            ranking = await library.search(QUERY, EVERYTHING, limit=20)
+            reason = await library.explain(QUERY, EVERYTHING, limit=20, exact=True)
+        finally:
+            await connection.execute(text(f"ALTER INDEX hidden RENAME TO {library.model.index}"))
+            await connection.commit()
+    assert ranking.exact
+    assert reason.startswith("Exact scan: the index is not built yet")
+
+
+async def test_the_plan_says_where_the_parameters_come_from(recorder: StatementRecorder) -> None:
+    library = recorder.library
+    plan = await library.explain(QUERY, EVERYTHING, limit=20, exact=False)
+    assert plan.startswith(
+        "Index scan: ef_search 100, iterative scan on, for image queries of up to 120 hits; from "
+        "the default table.\n"
+    )
+    few = ImageFilter(tags_any=("hundredth",))
+    plan = await library.explain(QUERY, few, limit=20, exact=True)
+    assert "Exact scan: about 6" in plan.splitlines()[0]
+
+
+async def test_a_search_uses_tuned_parameters_which_its_plan_tells(
+    recorder: StatementRecorder,
+) -> None:
+    row = ScanRow(QueryShape.IMAGE, 120, 1.0, IMAGES, ScanParameters(70, iterative=False), 10, 1.0)
+    tuning = Tuning(datetime(2026, 11, 30, tzinfo=UTC), 0.98, 2_000)
+    scans = ScanTableInUse(ScanTable((row,), tuning=tuning))
+    tuned = StatementRecorder(replace(recorder.library, scans=scans))
+    assert not (await tuned.search(EVERYTHING)).exact
+    assert {"70", "off"} <= set(map(str, tuned.statements[-1][1]))
+    # For a filter that half of the images match, a scan is twice as wide, and continues.
+    assert not (await tuned.search(ImageFilter(tags_any=("half",)))).exact
+    assert {"140", "relaxed_order"} <= set(map(str, tuned.statements[-1][1]))
+    plan = await tuned.library.explain(QUERY, EVERYTHING, limit=20, exact=False)
+    assert plan.startswith(
+        "Index scan: ef_search 70, iterative scan off, for image queries of up to 120 hits; tuned "
+        "on 2026-11-30 for a recall of 0.98 among 2,000 images; the library has grown: run "
+        "`pictograph tune` again.\n"
+    )
+
+
+async def test_tuning_measures_and_stores_parameters_that_running_servers_read(
+    recorder: StatementRecorder,
+) -> None:
+    library = recorder.library
+    tables = PostgresScanTables(library.engine, library.model)
+
+    async def bank() -> NDArray[np.float32]:
+        points = BANK[:, :16]
+        return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
+
+    space = NumpyEmbeddingSpace(library, bank, model=MODEL)
+    tune = TuneScans(
+        library,
+        space,
+        PostgresQuerySamples(library.engine, library.model, bank),
+        PostgresScanTrials(library.engine, library.model),
+        tables,
+        lambda: datetime(2026, 11, 30, tzinfo=UTC),
+    )
+    try:
+        async with (
+            PostgresEvents.open(library.engine) as events,
+            events.notified(Channel.SCAN_TABLES) as changed,
+        ):
+            changed.clear()
+            report = await tune(target_recall=0.9, queries=10)
+            await asyncio.wait_for(changed.wait(), timeout=60)
+        scans = ScanTableInUse()
+        await scans.refresh(tables)
+        assert report.table == scans.table
+        assert report.reaches_target
+    finally:
+        await tune.reset()
+    await scans.refresh(tables)
+    assert DEFAULT_SCANS == scans.table

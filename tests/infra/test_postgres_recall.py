@@ -14,7 +14,7 @@ from benchmarks.bulk import load
 from domain.entities.filters import ImageFilter
 from domain.entities.searches import SEARCH_DEPTHS
 from infra.postgres.engine import open_engine
-from tests.postgres_library import PostgresLibrary
+from tests.postgres_library import PostgresLibrary, scans_exact_below
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def test_recall_of_filtered_searches_is_high_and_their_pages_are_full(
     criteria = ImageFilter(tags_any=(tag,))
     matching = await library.count(criteria)
     # With the product's bound for index scans, and without.
-    unbounded = replace(library, exact_below=0)
+    unbounded = replace(library, scans=scans_exact_below(0))
     for neighbours, number in ((dataset.images, 40), (dataset.texts, 60)):
         queries = neighbours.one_in(number).queries
         exact = await search_all(library, queries, criteria, exact=True)

@@ -20,7 +20,7 @@ def test_the_readme_lists_every_setting_with_its_default_and_description() -> No
         for name, default, description in ROW.findall(README.read_text())
     }
     assert documented == {
-        name: (_as_variable(field.default), field.description)
+        name: ("" if field.default_factory else _as_variable(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
 
@@ -96,7 +96,14 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("PORT", "eighty", "PICTOGRAPH_PORT cannot be used: Input should be a valid integer"),
+        ("PORT", "abc", "PICTOGRAPH_PORT cannot be used: “abc” is no whole number, such as 8000."),
+        ("PORT", "99999", "“99999” is too large; at most 65535 is accepted."),
+        ("PORT", "-1", "“-1” is too small; at least 0 is accepted."),
+        ("DECODE_SECONDS", "0", "“0” is too small; a number above 0 is accepted."),
+        ("DECODE_SECONDS", "x", "“x” is no number, such as 2.5."),
+        ("PUBLIC_READING", "maybe", "“maybe” is neither true nor false."),
+        ("ENGINE", "jax", "“jax” is not one of 'auto', 'openvino' or 'torch'."),
+        ("PUBLIC_URL", "host", "“host” is no URL; write it as http://host:port or https://host."),
         ("CORS_ORIGINS", "*", "“*” is no origin; write it as https://app.example.org."),
         ("CORS_ORIGINS", "https://a.org/", "“https://a.org/” is no origin"),
         ("CORS_ORIGINS", "app.example.org", "“app.example.org” is no origin"),
@@ -104,7 +111,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("CORS_HEADERS", "X Mine", "“X Mine” is no name of a header"),
         ("TRUSTED_PROXIES", "nginx", "“nginx” is no address or network"),
         ("DATABASE_URI", "x", "_URI is no setting. Did you mean PICTOGRAPH_DATABASE_URL?"),
-        ("API_KEY", "short", "_API_KEY cannot be used: Value should have at least 16 items"),
+        ("API_KEY", "short", "_API_KEY cannot be used: it has 5 characters, and at least 16 are "),
     ],
 )
 def test_an_invalid_variable_is_reported_with_a_correction(
@@ -138,3 +145,35 @@ def test_a_limit_that_clients_could_not_be_told_is_refused(name: str) -> None:
     assert getattr(read_settings(**{name: 2**31 - 1}), name) == 2**31 - 1
     with pytest.raises(Misconfigured, match=f"PICTOGRAPH_{name.upper()} .* 2147483647"):
         read_settings(**{name: 2**31})
+
+
+def test_a_file_can_have_the_value_of_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("a-very-secret-key\n")
+    monkeypatch.setenv("PICTOGRAPH_API_KEY_FILE", str(secret))
+    key = read_settings().api_key
+    assert key
+    assert "a-very-secret-key" == key.get_secret_value()
+
+    secret.write_text("short")
+    with pytest.raises(Misconfigured, match=r"PICTOGRAPH_API_KEY_FILE .* has 5 characters"):
+        read_settings()
+    secret.unlink()
+    with pytest.raises(Misconfigured, match=r"names the file .*key, which cannot be read"):
+        read_settings()
+    monkeypatch.setenv("PICTOGRAPH_API_KEY", "another-long-key")
+    with pytest.raises(Misconfigured, match="Both PICTOGRAPH_API_KEY and PICTOGRAPH_API_KEY_FILE"):
+        read_settings()
+    monkeypatch.setenv("PICTOGRAPH_NO_KEY_FILE", "x")
+    monkeypatch.delenv("PICTOGRAPH_API_KEY_FILE")
+    with pytest.raises(Misconfigured, match="PICTOGRAPH_NO_KEY_FILE is no setting"):
+        read_settings()
+
+
+def test_an_invalid_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOGRAPH_API_KEY", "sesame")
+    with pytest.raises(Misconfigured) as refused:
+        read_settings()
+    assert "sesame" not in refused.value.message

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from domain.entities.external_objects import KeyRange, RefusedObject
     from domain.ports import ExternalObjects
+    from domain.use_cases.imports.summary import ImportSummary
     from domain.use_cases.indexing import IndexImages
 
 IMPORT_POLL_SECONDS = 0.5
@@ -67,9 +68,17 @@ class IndexFound:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    async def refused(self, key_range: KeyRange) -> tuple[int, Sequence[RefusedObject]]:
-        """Return how many objects of a range are refused, and the first of them."""
-        return await self.external_objects.refused(key_range, limit=MAX_NAMED_REFUSALS)
+    async def refused(self, summary: ImportSummary) -> tuple[int, Sequence[RefusedObject]]:
+        """Return how many objects an import has refused, and the first of them.
+
+        Those that were refused before, and that have not changed, are not among them.
+        """
+        return await self.external_objects.refused(
+            summary.key_range,
+            since=summary.started,
+            unfinished=summary.unfinished,
+            limit=MAX_NAMED_REFUSALS,
+        )
 
     async def _work(self) -> None:
         async for _ in self.index():

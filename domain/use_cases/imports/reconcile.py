@@ -69,7 +69,7 @@ class ReconcileObjects:
         summary = ImportSummary(prefix=root)
         exclusions = Exclusions((*SYSTEM_PATTERNS, *exclude))
         scan = _Scan(self, root, summary, force, exclusions)
-        options = (clean_tags(tags), retry, dry_run, progress)
+        options = (clean_tags(tags), retry, dry_run, progress, root)
         key_ranges = iter(await self.object_listing.split(root))
 
         async def scan_ranges() -> None:

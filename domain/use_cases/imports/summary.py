@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.external_objects import ListedObject, SkippedLink, UnlistedFolder
+    from domain.entities.passed_over import PassedOver
 
 OBJECT_BATCH_SIZE = 1_000
 """How many external objects are read, compared and written at a time."""
@@ -47,6 +48,10 @@ class ImportSummary:
     bytes_to_index: int = 0
     sample: list[ListedObject] = field(default_factory=list)
     """A random sample of the objects to index, at most ESTIMATE_SAMPLE_SIZE."""
+    unfinished: list[UUID] = field(default_factory=list)
+    """The objects that an earlier import added, and that were still waiting."""
+    passed_over: Counter[PassedOver] = field(default_factory=Counter)
+    """The files that are no pictures. They are not among the counts."""
     missing_count: int = 0
     missing: list[RefusedObject] = field(default_factory=list)
     """The first objects that a manifest names and that do not exist."""

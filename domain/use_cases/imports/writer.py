@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.entities.external_objects import ObjectChange, compare
+from domain.entities.external_objects import ObjectChange, ObjectState, compare
 from domain.entities.images import uuid7
+from domain.entities.passed_over import passed_over_as
 from domain.entities.work import FoundObject
 from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.external_objects import KnownObject, ListedObject
+    from domain.entities.passed_over import PassedOver
     from domain.ports import ExternalObjects
     from domain.use_cases.imports.summary import ImportSummary
 
@@ -32,14 +34,25 @@ class ImportWriter:
     retry: bool
     dry_run: bool
     progress: Callable[[ImportSummary], None]
+    root: str = ""
+    """The folder or prefix that is imported, if one is."""
     _found: list[FoundObject] = field(default_factory=list)
     _replaced: list[UUID] = field(default_factory=list)
     _returned: list[UUID] = field(default_factory=list)
 
     async def add(self, listed: ListedObject, known: KnownObject | None) -> None:
-        """Count a listed object, and buffer it if it is new or has changed."""
+        """Count a listed object, and buffer it if it is new or has changed.
+
+        Files that are no pictures by their names are passed over, except known images.
+        """
+        kind = passed_over_as(listed.location, root=self.root)
+        if kind is not None and (known is None or known.state is ObjectState.REFUSED):
+            await self._pass_over(kind, known)
+            return
         change = compare(listed, known, retry=self.retry)
         self.summary.add(listed, change)
+        if change is ObjectChange.UNFINISHED and known is not None:
+            self.summary.unfinished.append(known.id)
         if change is ObjectChange.RETURNED and known is not None:
             self._returned.append(known.id)
         elif change in {ObjectChange.NEW, ObjectChange.CHANGED}:
@@ -52,6 +65,12 @@ class ImportWriter:
             await self.flush()
         if self.summary.listed % OBJECT_BATCH_SIZE == 0:
             self.progress(self.summary)
+
+    async def _pass_over(self, kind: PassedOver, known: KnownObject | None) -> None:
+        """Count a file that is no picture. It is missing if an earlier version refused it."""
+        self.summary.passed_over[kind] += 1
+        if known is not None and not known.is_missing:
+            await self.mark_missing([known.id], is_certain=True)
 
     async def flush(self) -> None:
         """Insert the buffered objects with their tasks."""

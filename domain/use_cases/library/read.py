@@ -13,7 +13,7 @@ from domain.errors import BytesMissing, ImageNotFound, ImageProcessing, InvalidC
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from domain.entities.images import Image
+    from domain.entities.images import Image, Source
     from domain.entities.storage import ByteRange
     from domain.ports import ExternalFiles, Storage
 
@@ -37,13 +37,7 @@ class ReadImage:
         self, image: Image, variant: Variant, *, byte_range: ByteRange | None = None
     ) -> Blob:
         if image.source is not None and variant is Variant.ORIGINAL:
-            try:
-                return await self.external_files.open(image.source, byte_range)
-            except (BytesMissing, InvalidContent):
-                raise ImageNotFound(
-                    f"The original of image {image.id} is missing at its source, or has changed "
-                    "there; import it again."
-                ) from None
+            return await open_source(self.external_files, image, image.source, byte_range)
         key = variant.key_of(image.id)
         try:
             return await self.storage.open(key, byte_range)
@@ -56,6 +50,22 @@ class ReadImage:
             if variant is not Variant.LARGE:
                 raise files_missing(image) from None
         return _blob_of(await self.render_large(image), byte_range)
+
+
+async def open_source(
+    external_files: ExternalFiles,
+    image: Image,
+    source: Source,
+    byte_range: ByteRange | None = None,
+) -> Blob:
+    """Open the original of an image that was not copied. Raises ImageNotFound."""
+    try:
+        return await external_files.open(source, byte_range)
+    except (BytesMissing, InvalidContent):
+        raise ImageNotFound(
+            f"The original of image {image.id} is missing at its source, or has changed "
+            "there; import it again."
+        ) from None
 
 
 def files_missing(image: Image) -> ImageNotFound:

@@ -1,4 +1,4 @@
-"""Renders LARGE of an image at its first request, from the original."""
+"""Renders LARGE of an image at its first request, or ahead of it, from the original."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from domain.concurrency import AdmissionLimit, may_use_reserve
 from domain.entities.images import RENDITION_CONTENT_TYPE, ImageStatus, Variant
 from domain.errors import BytesMissing, ImageNotFound, Unavailable, UploadRefusal
-from domain.use_cases.library.read import files_missing, read_all
+from domain.use_cases.library.read import files_missing, open_source, read_all
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.entities.images import Image
-    from domain.ports import Catalog, Imaging, Storage
+    from domain.entities.storage import Blob
+    from domain.ports import Catalog, ExternalFiles, Imaging, Renditions, Storage
 
 RENDERING_CONCURRENCY = 4
 """How many originals are in memory at once: one more than the decoders of most machines take."""
@@ -37,15 +38,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RenderLarge:
-    """Renders and stores LARGE of a READY image whose original is in storage.
+    """Renders and stores LARGE of a READY image that has none yet.
 
-    An upload does not wait for LARGE, which takes longer than all else. Concurrent requests for an
-    image share one rendering. It is idempotent, and a crash leaves all of LARGE, or none of it.
+    Neither an upload nor an import waits for LARGE, which takes longer than all else. Concurrent
+    requests for an image share one rendering. It is idempotent, and a crash leaves all of LARGE, or
+    none of it.
     """
 
     imaging: Imaging
     catalog: Catalog
     storage: Storage
+    external_files: ExternalFiles
+    renditions: Renditions
     _admission: AdmissionLimit = field(
         default_factory=lambda: AdmissionLimit(
             RENDERING_CONCURRENCY, max_waiting=MAX_RENDERINGS_WAITING
@@ -93,8 +97,8 @@ class RenderLarge:
         may_use_reserve.set(True)
         async with self._admission:
             try:
-                blob = await self.storage.open(Variant.ORIGINAL.key_of(image.id))
-                large = await self.imaging.render_large(await read_all(blob))
+                original = await read_all(await self._open_original(image))
+                large = await self.imaging.render_large(original)
             except BytesMissing:
                 raise files_missing(image) from None
             except UploadRefusal:
@@ -103,6 +107,9 @@ class RenderLarge:
         key = Variant.LARGE.key_of(image.id)
         try:
             await self.storage.write(key, large, content_type=RENDITION_CONTENT_TYPE)
+            # After a crash before this, LARGE is rendered again.
+            if image.lacks_large:
+                await self.renditions.note_large(image.id)
         except Unavailable as error:  # such as a disk that is full: callers get the bytes anyway
             logger.warning("LARGE of image %s could not be stored: %s", image.id, error)
         # Deleted meanwhile, with the files of then. After a crash, a sweep collects this one.
@@ -110,6 +117,11 @@ class RenderLarge:
             await self.storage.delete([key])
             raise files_missing(image)
         return large
+
+    async def _open_original(self, image: Image) -> Blob:
+        if image.source is not None:
+            return await open_source(self.external_files, image, image.source)
+        return await self.storage.open(Variant.ORIGINAL.key_of(image.id))
 
 
 def _not_renderable(image: Image) -> ImageNotFound:

@@ -12,11 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from domain.entities.faults import DEFAULT_SCRUB_LIFETIME, Fault
-from domain.entities.filters import EVERYTHING
 from domain.entities.images import ImageStatus, Variant
-from domain.entities.listing import Sort, Window, position_of
 from domain.entities.storage import parse_key
 from domain.errors import AccessRefused, BytesMissing, Misconfigured, Remedy
+from domain.use_cases.library.walk import every_image
 from domain.use_cases.maintenance.sweep import ORPHAN_GRACE_PERIOD
 
 if TYPE_CHECKING:
@@ -246,13 +245,9 @@ class CheckLibrary:
 
     async def _images(self) -> AsyncGenerator[Image]:
         """Yield the images that must have bytes, oldest first."""
-        sort = Sort(descending=False)
-        window = Window(CHECK_PAGE_SIZE)
-        while (page := await self.catalog.list(EVERYTHING, sort, window)).images:
-            for image in page.images:
-                if image.status is not ImageStatus.FAILED:
-                    yield image
-            window = Window(CHECK_PAGE_SIZE, after=position_of(page.images[-1], sort))
+        async for image in every_image(self.catalog):
+            if image.status is not ImageStatus.FAILED:
+                yield image
 
     async def _check_originals(
         self,

@@ -13,6 +13,16 @@ MAX_PLAIN_DIMENSIONS = 2_000
 """Vectors of this size fit into a page. Stored in it uncompressed, they compare twice as fast."""
 
 
+LINKS = 32
+"""``m`` of HNSW. Twice pgvector's default."""
+
+BYTES_PER_LINK = 24
+"""Of the graph in memory, in which the lowest layer has twice as many links as ``m``."""
+
+MAX_BUILD_BYTES = 2 * 1024**3
+"""The most memory that is asked for to build an index."""
+
+
 def partition_name(model_id: int) -> str:
     """Return the name of the table of a model's embeddings."""
     return f"embeddings_{model_id:d}"
@@ -45,5 +55,10 @@ def create_index(model_id: int, dimensions: int, *, concurrently: bool = False) 
     return (
         f"CREATE INDEX {how} {index_name(model_id)} ON {partition_name(model_id)} "
         f"USING hnsw ((embedding::halfvec({dimensions:d})) halfvec_ip_ops) "
-        "WITH (m = 32, ef_construction = 200)"
+        f"WITH (m = {LINKS}, ef_construction = 200)"
     )
+
+
+def graph_bytes(dimensions: int) -> int:
+    """Return about how much memory the graph of an index takes for each embedding."""
+    return 2 * dimensions + 2 * LINKS * BYTES_PER_LINK

@@ -33,7 +33,7 @@ SET_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '300ms'")
 
 DELETE_DERIVED = tuple(
     text(f"DELETE FROM {table} WHERE model_id = :model")  # noqa: S608 - of constants alone
-    for table in ("likenesses", "comparisons", "concepts", "deleted_embeddings")
+    for table in ("likenesses", "comparisons", "concepts", "scan_tables", "deleted_embeddings")
 )
 DELETE_FROM_TRASH = text("DELETE FROM deleted_embeddings WHERE model_id = :model")
 DELETE_SEARCHES = text("DELETE FROM searches WHERE model = :name")

@@ -6,75 +6,41 @@ import logging
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-from typing import cast as cast_type
 
-from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy import (
-    Integer,
-    Text,
-    Uuid,
-    and_,
-    bindparam,
-    case,
-    cast,
-    column,
-    func,
-    literal_column,
-    select,
-    table,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, aggregate_order_by
+from sqlalchemy import Uuid, func, select
 from sqlmodel import col
 
 from domain.entities.embeddings import Hit, Ranking
 from domain.entities.filters import EVERYTHING
 from infra.postgres.catalog.filters import conditions_of_embedded
-from infra.postgres.images import IS_LIVE_IMAGE, ImageRow, image_of
+from infra.postgres.images import image_of
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
 from infra.postgres.repeatable import fetch_rows, repeatable
 from infra.postgres.tables import EmbeddingRow
 from infra.postgres.vectors.binary import embedding_of
-from infra.postgres.vectors.planner import (
-    EXACT_BELOW,
-    RERANK_EXTRA_HITS,
-    Planner,
-    SearchBreadth,
-    search_breadth,
-)
+from infra.postgres.vectors.index_state import IndexState
+from infra.postgres.vectors.planner import RERANK_EXTRA_HITS, Planner, search_breadth
 from infra.postgres.vectors.points import cosines, count_nearest, sample
+from infra.postgres.vectors.scan_tables import ScanTableInUse
+from infra.postgres.vectors.statements import exact_statement, index_statement, scan_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import CTE, ColumnElement, FromClause, Select
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from domain.entities.embeddings import Embedding, Query
     from domain.entities.facets import Selection
     from domain.entities.filters import ImageFilter
     from infra.postgres.models.active import ActiveModel
+    from infra.postgres.vectors.planner import SearchBreadth
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-INDEX_SCAN_SETTINGS = {
-    # Continues the scan where the filter left too few. The order is corrected by the final sort.
-    "hnsw.iterative_scan": "relaxed_order",
-    # Past this limit, pgvector returns candidates that it had discarded before. No library reaches
-    # it: the LIMIT of the statement ends the scan.
-    "hnsw.max_scan_tuples": "2147483647",
-    "hnsw.scan_mem_multiplier": "8",
-}
-
-EMBEDDING_PARAMETER: ColumnElement[Any] = bindparam("embedding", type_=ARRAY(REAL()))
-EF_SEARCH_PARAMETER: ColumnElement[Any] = bindparam("ef_search", type_=Text())
-MAX_STEPS_PARAMETER: ColumnElement[Any] = bindparam("max_steps", type_=Integer())
-NUMBER_PARAMETER: ColumnElement[Any] = bindparam("number", type_=Integer())
-IMAGES_PARAMETER: ColumnElement[Any] = bindparam("images", type_=Integer())
 
 BuildStatement: TypeAlias = "Callable[..., Select[Any]]"
 """Builds the statement of one kind of scan, without its parameters."""
@@ -120,8 +86,9 @@ class PostgresVectorIndex:
 
     engine: AsyncEngine
     model: ActiveModel
-    exact_below: int = EXACT_BELOW
+    scans: ScanTableInUse = field(default_factory=ScanTableInUse)
     planner: Planner = field(default_factory=Planner)
+    index_state: IndexState = field(default_factory=IndexState)
 
     async def search(
         self,
@@ -135,17 +102,16 @@ class PostgresVectorIndex:
         """Scan the index, or compare all matching images where that is faster.
 
         PostgreSQL's planner estimates how many match. An index scan that finds fewer than ``limit``
-        is followed by an exact scan.
+        is followed by an exact scan. While the index is not built, searches are exact.
         """
         wanted = SearchRequest(query, criteria, limit, images)
 
         async def work(connection: AsyncConnection) -> Ranking:
             if not exact:
-                estimate = await self.planner.estimate(connection, criteria)
-                breadth = search_breadth(query.kind, estimate, limit=limit)
-                if breadth.is_cheaper and estimate.matching >= self.exact_below:
+                breadth = await self._breadth(connection, wanted)
+                if breadth.is_cheaper and await self.index_state.is_built(connection, self.model):
                     ranking = await _index_scan(self.model, wanted, breadth).execute(connection)
-                    logger.debug("index scan: %s, %s hits", estimate, len(ranking.hits))
+                    logger.debug("index scan: %s, %s hits", breadth, len(ranking.hits))
                     if len(ranking.hits) == limit:
                         return ranking
             ranking = await _exact_scan(self.model, wanted).execute(connection)
@@ -158,13 +124,16 @@ class PostgresVectorIndex:
         wanted = SearchRequest(query, criteria, limit)
 
         async def work(connection: AsyncConnection) -> str:
+            breadth = await self._breadth(connection, wanted)
             if exact:
                 scan = _exact_scan(self.model, wanted)
+                is_built = await self.index_state.is_built(connection, self.model)
+                reason = breadth.describe_exact(is_built=is_built)
             else:
-                estimate = await self.planner.estimate(connection, criteria)
-                breadth = search_breadth(query.kind, estimate, limit=limit)
                 scan = _index_scan(self.model, wanted, breadth)
-            return await self.planner.explain(connection, scan.statement, scan.parameters)
+                reason = breadth.describe_index_scan()
+            plan = await self.planner.explain(connection, scan.statement, scan.parameters)
+            return f"{reason}\n{plan}"
 
         return await self._read(work)
 
@@ -193,6 +162,10 @@ class PostgresVectorIndex:
             partial(count_nearest, model=self.model, selection=selection, points=points)
         )
 
+    async def _breadth(self, connection: AsyncConnection, wanted: SearchRequest) -> SearchBreadth:
+        estimate = await self.planner.estimate(connection, wanted.criteria)
+        return search_breadth(self.scans.table, wanted.query, estimate, limit=wanted.limit)
+
     async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with dropped_models_refused(self.model):
             return await repeatable(self.engine, work)
@@ -200,17 +173,17 @@ class PostgresVectorIndex:
 
 def _exact_scan(model: ActiveModel, wanted: SearchRequest) -> Scan:
     """Return the scan that compares the vectors of all matching images."""
-    return _scan(_exact_statement, model, wanted, {"number": wanted.limit}, is_exact=True)
+    return _scan(exact_statement, model, wanted, {"number": wanted.limit}, is_exact=True)
 
 
 def _index_scan(model: ActiveModel, wanted: SearchRequest, breadth: SearchBreadth) -> Scan:
     """Return the scan of the HNSW index. It is approximate."""
     parameters = {
-        "ef_search": str(breadth.ef_search),
+        **scan_settings(breadth.parameters),
         "max_steps": breadth.max_steps,
         "number": wanted.limit + RERANK_EXTRA_HITS[wanted.query.kind],
     }
-    return _scan(_index_statement, model, wanted, parameters, is_exact=False)
+    return _scan(index_statement, model, wanted, parameters, is_exact=False)
 
 
 def _scan(
@@ -226,7 +199,8 @@ def _scan(
     if wanted.criteria == EVERYTHING:
         statement = _for_every_image(build, model, with_images=with_images)
     else:
-        statement = build(model, wanted.criteria, with_images=with_images)
+        conditions = list(conditions_of_embedded(wanted.criteria))
+        statement = build(model, conditions, with_images=with_images)
     values = {"embedding": wanted.query.embedding, **parameters}
     if with_images:
         values["images"] = min(wanted.images, wanted.limit)
@@ -237,92 +211,4 @@ def _scan(
 def _for_every_image(
     build: BuildStatement, model: ActiveModel, *, with_images: bool
 ) -> Select[Any]:
-    return build(model, EVERYTHING, with_images=with_images)
-
-
-def _exact_statement(
-    model: ActiveModel, criteria: ImageFilter, *, with_images: bool
-) -> Select[Any]:
-    partition = _partition(model)
-    image_id, point = partition.c.image_id, cast(EMBEDDING_PARAMETER, VECTOR())
-    distance = partition.c.embedding.max_inner_product(point)
-    nearest = (
-        _matching(partition, criteria, image_id, distance.label("distance"))
-        .order_by(distance, image_id)
-        .limit(NUMBER_PARAMETER)
-    )
-    return _sorted(nearest, with_images=with_images)
-
-
-def _index_statement(
-    model: ActiveModel, criteria: ImageFilter, *, with_images: bool
-) -> Select[Any]:
-    partition = _partition(model)
-    half = HALFVEC(model.dimensions)
-    settings: dict[str, Any] = {"hnsw.ef_search": EF_SEARCH_PARAMETER, **INDEX_SCAN_SETTINGS}
-    are_set = [
-        func.set_config(name, value, true()).is_not(None) for name, value in settings.items()
-    ]
-    # The query's vector is a scalar subquery that sets the settings. PostgreSQL evaluates it before
-    # it opens the index, so one statement is enough, and the settings end with its transaction.
-    half_point = select(cast(EMBEDDING_PARAMETER, half)).where(*are_set).scalar_subquery()
-    # ORDER BY has the distance alone: with a second column, PostgreSQL does not use the index.
-    half_distance = cast(partition.c.embedding, half).max_inner_product(half_point)
-    scanned = (
-        select(partition, half_distance.label("half_distance"))
-        .order_by(half_distance)
-        .limit(MAX_STEPS_PARAMETER)
-    ).subquery("scanned")
-    distance = scanned.c.embedding.max_inner_product(cast(EMBEDDING_PARAMETER, VECTOR())).label(
-        "distance"
-    )
-    nearest = (
-        _matching(scanned, criteria, scanned.c.image_id, distance)
-        .order_by(scanned.c.half_distance)
-        .limit(NUMBER_PARAMETER)
-    )
-    return _sorted(nearest, with_images=with_images)
-
-
-def _partition(model: ActiveModel) -> FromClause:
-    return table(model.partition, column("image_id", Uuid()), column("embedding", VECTOR()))
-
-
-def _matching(
-    images: FromClause, criteria: ImageFilter, *columns: ColumnElement[Any]
-) -> Select[Any]:
-    matches = list(conditions_of_embedded(criteria))
-    if not matches:
-        return select(*columns).select_from(images)
-    joined = images.join(ImageRow, col(ImageRow.id) == images.c.image_id)
-    return select(*columns).select_from(joined).where(*matches)
-
-
-def _sorted(nearest: Select[Any], *, with_images: bool) -> Select[Any]:
-    """Sort by the distance of full precision, then by id, into arrays, which decode fast."""
-    found = nearest.cte("nearest").prefix_with("MATERIALIZED")
-    ids, distances = (
-        func.array_agg(aggregate_order_by(value, found.c.distance, found.c.image_id))
-        for value in (found.c.image_id, found.c.distance)
-    )
-    if with_images:
-        return _with_rows(found, ids, distances)
-    # Any: only `Scan.execute` reads the columns.
-    return cast_type("Select[Any]", select(ids, distances))
-
-
-def _with_rows(found: CTE, *arrays: ColumnElement[Any]) -> Select[Any]:
-    """Return a row for each of the best images, with the arrays in the first of them."""
-    order = (found.c.distance, found.c.image_id)
-    best = (
-        select(found.c.image_id, func.row_number().over(order_by=order).label("rank"))
-        .order_by(*order)
-        .limit(IMAGES_PARAMETER)
-        .subquery("best")
-    )
-    is_first = best.c.rank == literal_column("1")
-    in_first = [case((is_first, select(each).scalar_subquery())) for each in arrays]
-    is_image = and_(col(ImageRow.id) == best.c.image_id, IS_LIVE_IMAGE)
-    # An outer join, so that the first row is there in any case.
-    joined = best.outerjoin(ImageRow, is_image)
-    return select(*in_first, ImageRow).select_from(joined).order_by(best.c.rank)
+    return build(model, (), with_images=with_images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from domain.entities.embeddings import QueryKind
+from domain.entities.scans import ADVANTAGE, QueryShape, ScanParameters
 from infra.postgres.catalog.filters import conditions_of_embedded
 from infra.postgres.images import ImageRow
 
@@ -25,34 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.sql.compiler import SQLCompiler
 
+    from domain.entities.embeddings import Query
     from domain.entities.filters import ImageFilter
-
-EXACT_BELOW = 20_000
-"""Fewer candidates than this are compared one by one. That is fast, and an index scan for so few
-could miss some."""
-
-EF_SEARCH = {
-    QueryKind.IMAGE: ((1_000, 100),),
-    QueryKind.TEXT: ((400, 600), (1_000, 450)),
-}
-"""``hnsw.ef_search``, by the kind of query, up to each number of hits: how many candidates an index
-scan keeps in its queue. A scan that has returned them all continues with as many more, so it
-reaches at least as far as it has hits to find. Measured on 33,256 vectors of CLIP with one build of
-the index, a quarter of 2,648 texts and an eighth of 1,000 pictures:
-
-===== ===== ========= =========
-kind  hits  ef_search recall@20
-===== ===== ========= =========
-text    120       450      .988
-text    120       600      .991
-text    400       450      .994
-text    400       600      .991
-text  1,000       450      .998
-image 1,000       100      .998
-===== ===== ========= =========
-
-At 400 hits, 450 takes 1.3 times as long as 600, as it continues once.
-"""
+    from domain.entities.scans import ScanRow, ScanTable, Tuning
 
 MAX_EF_SEARCH = 1_000
 """The limit of pgvector."""
@@ -61,9 +38,6 @@ RERANK_EXTRA_HITS = {QueryKind.IMAGE: 24, QueryKind.TEXT: 100}
 """How many hits an index scan fetches beyond the limit. The index has half precision, which makes
 near neighbours equal; the hits are ranked again by the distances of full precision. For texts, an
 index scan also misses more of the nearest images at first."""
-
-INDEX_STEP_COST = {QueryKind.IMAGE: 6, QueryKind.TEXT: 10}
-"""The cost of one step of an index scan, in comparisons of an exact scan of the matching images."""
 
 INDEX_SCAN_BUDGET_FACTOR = 4
 """An index scan gives up after this multiple of the steps that it is expected to take."""
@@ -90,35 +64,90 @@ class Estimate:
 class SearchBreadth:
     """The breadth of an index scan, and whether its cost is low enough."""
 
-    ef_search: int
-    """How many candidates the scan keeps in its queue."""
+    parameters: ScanParameters
     max_steps: int
     """After how many images, matching or not, the scan ends."""
-    is_cheaper: bool
-    """Whether it is expected to take at most half the time of an exact scan."""
+    exact_below: int
+    """An exact scan is used where fewer images match."""
+    estimate: Estimate
+    row: ScanRow
+    """The row of the table that the parameters come from."""
+    tuning: Tuning | None
+    """The origin of the table; None: it is the default one."""
+
+    @property
+    def is_cheaper(self) -> bool:
+        """Whether it is expected to take at most half the time of an exact scan."""
+        return self.estimate.matching >= self.exact_below
+
+    def describe_index_scan(self) -> str:
+        """Return the parameters and their origin as a sentence."""
+        mode = "on" if self.parameters.iterative else "off"
+        return (
+            f"Index scan: ef_search {self.parameters.ef_search}, iterative scan {mode}, for "
+            f"{self.row.shape} queries of up to {self.row.depth:,} hits; {self._origin}."
+        )
+
+    def describe_exact(self, *, is_built: bool) -> str:
+        """Return why all matching images are compared, as a sentence."""
+        if not is_built:
+            return "Exact scan: the index is not built yet, which a first import does at its end."
+        if self.is_cheaper:
+            return (
+                "Exact scan: it was asked for, or an index scan found too few hits; "
+                f"{self._origin}."
+            )
+        return (
+            f"Exact scan: about {self.estimate.matching:,} images match, and below "
+            f"{self.exact_below:,} it is as good as an index scan; {self._origin}."
+        )
+
+    @property
+    def _origin(self) -> str:
+        if self.tuning is None:
+            return "from the default table"
+        stale = ""
+        if self.tuning.is_stale(self.estimate.total):
+            stale = "; the library has grown: run `pictograph tune` again"
+        return (
+            f"tuned on {self.tuning.tuned_at:%Y-%m-%d} for a recall of "
+            f"{self.tuning.target_recall:g} among {self.tuning.images:,} images{stale}"
+        )
 
 
-def search_breadth(kind: QueryKind, estimate: Estimate, *, limit: int) -> SearchBreadth:
+def search_breadth(
+    table: ScanTable, query: Query, estimate: Estimate, *, limit: int
+) -> SearchBreadth:
     """Return the breadth of an index scan for ``limit`` hits, at an estimated selectivity.
 
     The fewer images match, the broader the scan. Where the matching images are far from the query,
     a scan finds too few: it then ends once it has cost as much as an exact scan, or
     INDEX_SCAN_BUDGET_FACTOR times what was expected.
     """
-    images_per_match = max(1.0, estimate.total / max(1, estimate.matching))
-    ef_search = min(MAX_EF_SEARCH, round(_ef_search(kind, limit) * images_per_match))
-    expected_steps = max(ef_search, round((limit + RERANK_EXTRA_HITS[kind]) * images_per_match))
-    exact_scan_steps = estimate.matching // INDEX_STEP_COST[kind]
-    return SearchBreadth(
-        ef_search,
-        max(1, min(exact_scan_steps, INDEX_SCAN_BUDGET_FACTOR * expected_steps)),
-        is_cheaper=2 * expected_steps <= exact_scan_steps,
+    selectivity = min(1.0, max(1, estimate.matching) / max(1, estimate.total))
+    row = table.row(
+        QueryShape.of(query), depth=limit, selectivity=selectivity, images=estimate.total
     )
-
-
-def _ef_search(kind: QueryKind, limit: int) -> int:
-    *table, (_, deepest) = EF_SEARCH[kind]
-    return next((ef_search for hits, ef_search in table if limit <= hits), deepest)
+    extra_hits = RERANK_EXTRA_HITS[query.kind]
+    narrow = row.parameters.ef_search
+    # The row was measured with filters that more images match.
+    widening = max(1.0, row.selectivity / selectivity)
+    wide = min(MAX_EF_SEARCH, round(narrow * widening))
+    measured_steps = max(narrow, (row.depth + extra_hits) / row.selectivity)
+    expected_steps = max(wide, (limit + extra_hits) / row.selectivity * widening)
+    # Twice as many images are compared in the time of the steps.
+    steps_of_exact_scan = estimate.matching * ADVANTAGE * measured_steps / max(1, row.exact_below)
+    max_steps = min(steps_of_exact_scan, INDEX_SCAN_BUDGET_FACTOR * expected_steps)
+    exact_below = math.ceil(row.exact_below * expected_steps / measured_steps)
+    return SearchBreadth(
+        # A wider scan than measured has to continue where too few match.
+        ScanParameters(wide, row.parameters.iterative or widening > 1),
+        max(1, round(max_steps)),
+        max(exact_below, table.exact_below),
+        estimate,
+        row,
+        table.tuning,
+    )
 
 
 class Planner:

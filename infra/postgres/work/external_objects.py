@@ -132,6 +132,7 @@ SELECT_REFUSED = text("""
     LEFT JOIN work ON work.image_id = objects.id AND work.due_at = 'infinity'
         AND work.model_id = ANY(ARRAY(SELECT id FROM models)) AND objects.error IS NULL
     WHERE location >= :first AND location < :end AND missing_since IS NULL
+    AND (objects.id >= :since OR objects.id = ANY(CAST(:unfinished AS uuid[])))
     AND (objects.image_id IS NULL OR images.id IS NOT NULL)
     AND coalesce(failure_reason, objects.error, work.error) IS NOT NULL
     ORDER BY location
@@ -192,9 +193,14 @@ class PostgresExternalObjects:
         return int(row[0])
 
     async def refused(
-        self, key_range: KeyRange, *, limit: int
+        self, key_range: KeyRange, *, since: UUID, unfinished: Sequence[UUID], limit: int
     ) -> tuple[int, Sequence[RefusedObject]]:
-        where = {"first": key_range.first, "end": key_range.end}
+        where = {
+            "first": key_range.first,
+            "end": key_range.end,
+            "since": since,
+            "unfinished": list(unfinished),
+        }
         [[count]] = await self._read(COUNT_REFUSED, where)
         rows = await self._read(SELECT_FIRST_REFUSED, where | {"limit": limit})
         return count, [RefusedObject(location, reason) for location, reason in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pgvector import Vector
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
@@ -14,7 +13,7 @@ from domain.entities.images import REPLACEABLE, Image, ImageStatus
 from domain.entities.work import FoundObject
 from infra.postgres.images import FILE_FACTS, ImageRow, description_values, ready_values
 from infra.postgres.models.rows import IS_LIVE
-from infra.postgres.tables import EmbeddingRow
+from infra.postgres.vectors.insertion import insert_embeddings
 from infra.postgres.work.identity import (
     LOCK_IMAGE_BY_DIGEST,
     Identity,
@@ -174,16 +173,10 @@ class Finishing:
     async def _insert_embeddings(self, results: Sequence[IndexedImage]) -> None:
         if not results:
             return
-        rows = [
-            {
-                "image_id": each.image.id,
-                "model_id": self.model.id,
-                "embedding": Vector(list(each.embedding)),
-            }
-            for each in results
-        ]
-        statement = insert(EmbeddingRow.metadata.tables["embeddings"]).on_conflict_do_nothing()
-        await self.connection.execute(statement, rows)
+        ids = [each.image.id for each in results]
+        await self.connection.execute(
+            *insert_embeddings(self.model, ids, [each.embedding for each in results])
+        )
 
     async def _all(self, statement: Any, **values: object) -> Sequence[UUID]:  # noqa: ANN401 - SQLAlchemy's
         return (await self.connection.scalars(statement, values)).all()

@@ -36,7 +36,16 @@ COUNT_OBJECTS = text("""
         WHERE location >= :first AND location < :end AND id >= :since
         AND missing_since IS NULL AND error IS NULL
         AND (image_id <> id OR image_id IS NULL AND sha256 IS NOT NULL)
-    ) AS recognised,
+    ) AS recognised, (
+        SELECT count(*) FROM objects JOIN images ON images.id = image_id
+        WHERE location >= :first AND location < :end AND objects.id >= :since
+        AND missing_since IS NULL AND error IS NULL AND image_id <> objects.id
+        AND (images.source IS NULL OR EXISTS (
+            SELECT FROM objects AS other
+            WHERE other.image_id = images.id AND other.id <> objects.id
+            AND other.missing_since IS NULL
+        ))
+    ) AS duplicates,
     count(DISTINCT image_id) FILTER (WHERE missing_since < 'infinity') AS missing,
     count(DISTINCT image_id) FILTER (WHERE missing_since = 'infinity') AS unlisted
     FROM objects JOIN images ON images.id = image_id
@@ -130,7 +139,7 @@ class PostgresMissingObjects:
         where = {"first": key_range.first, "end": key_range.end, "since": since}
         async with self.engine.connect() as connection:
             row = (await connection.execute(COUNT_OBJECTS, where)).one()
-        return ImportCounts(row.recognised, row.missing, row.unlisted)
+        return ImportCounts(row.recognised, row.missing, row.unlisted, row.duplicates)
 
     async def reunite(self, key_range: KeyRange, *, since: UUID) -> Sequence[UUID]:
         where = {"first": key_range.first, "end": key_range.end, "since": since}

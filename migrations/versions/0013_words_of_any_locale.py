@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 IMAGE_QUERY = """
     CREATE OR REPLACE FUNCTION image_query(keywords text) RETURNS tsquery
@@ -22,7 +22,7 @@ IMAGE_WORDS = """
         regexp_replace({words}, '[^[:alnum:]]+', ' ', 'g')
     )
 """
-WORDS = "left(concat_ws(' ', filename, alt_text, array_to_string(tags, ' ')), 100000)"
+BOUNDED_TEXT = "left(concat_ws(' ', filename, alt_text, array_to_string(tags, ' ')), 100000)"
 KNOWS_LETTERS = "lower('IÜЯ'{collate}) = 'iüя' AND 'ü東' ~ ('^[[:alnum:]]+$'{collate})"
 # The builtin one since PostgreSQL 17, then that of ICU, and those of operating systems.
 CANDIDATES = ("pg_c_utf8", "und-x-icu", "C.utf8", "C.UTF-8", "en_US.utf8", "en_US.UTF-8")
@@ -48,7 +48,7 @@ USE_A_COLLATION = f"""
             ) INTO is_good;
             IF is_good THEN
                 EXECUTE format(
-                    $sql$ {IMAGE_WORDS.format(words=f"lower({WORDS} COLLATE %1$I)")} $sql$,
+                    $sql$ {IMAGE_WORDS.format(words=f"lower({BOUNDED_TEXT} COLLATE %1$I)")} $sql$,
                     candidate
                 );
                 EXECUTE format(
@@ -77,4 +77,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the function for queries. Words that are indexed stay so."""
     op.execute("DROP FUNCTION image_query")
-    op.execute(IMAGE_WORDS.format(words=WORDS))
+    op.execute(IMAGE_WORDS.format(words=BOUNDED_TEXT))

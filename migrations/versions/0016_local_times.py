@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 
 UP = (
     "ALTER TABLE images ADD COLUMN taken_at_local timestamp",

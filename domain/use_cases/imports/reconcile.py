@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import UUID
 
-from domain.entities.exclusions import SYSTEM_PATTERNS, Exclusions
+from domain.entities.exclusions import Exclusions
 from domain.entities.external_objects import (
     KeyRange,
     ObjectChange,
@@ -67,7 +67,7 @@ class ReconcileObjects:
         Likewise, objects below an empty folder count as vanished only with ``force``.
         """
         summary = ImportSummary(prefix=root)
-        exclusions = Exclusions((*SYSTEM_PATTERNS, *exclude))
+        exclusions = Exclusions(tuple(exclude))
         scan = _Scan(self, root, summary, force, exclusions)
         options = (clean_tags(tags), retry, dry_run, progress, root)
         key_ranges = iter(await self.object_listing.split(root))

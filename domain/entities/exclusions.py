@@ -13,18 +13,6 @@ if TYPE_CHECKING:
 IGNORE_FILE = ".pictographignore"
 """The name of a file with patterns for the folder that it is in."""
 
-SYSTEM_PATTERNS = (
-    # Thumbnails and trash of Synology and QNAP.
-    *("@eaDir/", "#recycle/", "@Recycle/", "#snapshot/", "@Recently-Snapshot/", "@tmp/"),
-    # The trash of Windows and of other systems, and what macOS writes into archives.
-    *("$RECYCLE.BIN/", "$Recycle.Bin/", "RECYCLER/", "System Volume Information/", "__MACOSX/"),
-    # Of the libraries of Photos and Lightroom, the originals only.
-    *(f"**/*.photoslibrary/{part}/" for part in ("database", "internal", "private", "resources")),
-    *(f"**/*.photolibrary/{part}/" for part in ("Thumbnails", "Previews", "resources")),
-    "*.lrdata/",
-)
-"""Folders of systems and programs, whose pictures are copies or thrown away."""
-
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from domain.entities.exclusions import SYSTEM_PATTERNS, Exclusions
 from domain.entities.external_objects import (
     KeyRange,
     ListedObject,
@@ -23,7 +22,7 @@ from domain.entities.external_objects import (
 from domain.entities.images import Source
 from domain.entities.storage import Blob
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
-from infra.filesystem.ignored import Ignored, ignore_file
+from infra.filesystem.ignored import ignore_file
 from infra.filesystem.outages import raising_outages
 from infra.filesystem.storage import read_chunks
 from infra.locations import check_outside_library, location_of, path_of
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from domain.entities.external_objects import ListingEntry
     from domain.entities.storage import ByteRange
+    from infra.filesystem.ignored import Ignored
 
 FILES_PER_BATCH = 1_000
 """How many files are listed in one call to a thread."""
@@ -42,7 +42,7 @@ FILES_PER_BATCH = 1_000
 class ExternalFolders:
     """Files at ``file://`` and their path, with modification time and size as version.
 
-    Hidden files and folders are left out, those of systems, and what a ``.pictographignore`` names.
+    Hidden files and folders are left out, and what a ``.pictographignore`` names.
     Symbolic links to folders are not followed, links to files only if the files are below the root;
     the others are yielded as skipped. Folders below the root that are empty or cannot be
     listed are yielded as such: a disk may not be mounted there. ``own_locations`` are the prefixes
@@ -71,7 +71,7 @@ class ExternalFolders:
         folder = path_of(root)
         resolved = await asyncio.to_thread(folder.resolve)
         walk = _FolderWalk(root, resolved, self.own_locations)
-        files = walk.files(os.fspath(folder), root, (Ignored(folder, _SYSTEM),))
+        files = walk.files(os.fspath(folder), root, ())
         while batch := await asyncio.to_thread(lambda: list(islice(files, FILES_PER_BATCH))):
             for listed in batch:
                 if listed.location in key_range:
@@ -86,9 +86,6 @@ class ExternalFolders:
         if status is None or not stat.S_ISREG(status.st_mode) or is_own:
             raise BytesMissing(location)
         return _listed(location, status)
-
-
-_SYSTEM = Exclusions(SYSTEM_PATTERNS)
 
 
 @dataclass(frozen=True, slots=True)

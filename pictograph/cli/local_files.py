@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domain.entities.exclusions import SYSTEM_PATTERNS, Exclusions
+from domain.entities.exclusions import Exclusions
 from domain.entities.passed_over import passed_over_as
 from domain.entities.uploads import Upload
 from domain.errors import InvalidContent, Misconfigured
@@ -42,7 +42,7 @@ def uploads_of(
 
     names: list[Path] = []
     ignored: dict[Path, tuple[Ignored, ...]] = {
-        folder: (Ignored(folder, Exclusions((*SYSTEM_PATTERNS, *exclude))),)
+        folder: (Ignored(folder, Exclusions(tuple(exclude))),)
     }
     for parent, subfolders, files in os.walk(folder, onerror=add_unlisted):
         path = Path(parent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.entities.exclusions import SYSTEM_PATTERNS, Exclusions
+from domain.entities.exclusions import Exclusions
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,6 @@ def test_the_last_pattern_that_matches_decides() -> None:
     exclusions = Exclusions(("*.jpg", "!keep.jpg"))
     assert not exclusions.excludes("a/keep.jpg")
     assert exclusions.excludes("a/other.jpg")
-    assert not Exclusions((*SYSTEM_PATTERNS, "!@eaDir/")).excludes("@eaDir/a.jpg")
 
 
 def test_comments_and_empty_lines_are_no_patterns() -> None:

@@ -79,13 +79,6 @@ async def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
     assert links == [SkippedLink(location_of(root / name)) for name in ("folder", "outside.jpg")]
 
 
-async def test_folders_of_systems_are_left_out(tmp_path: Path) -> None:
-    make(tmp_path, "a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "#recycle/old.jpg")
-    make(tmp_path, "$RECYCLE.BIN/del.jpg", "b/@eaDir/c.jpg", "b/c.jpg")
-    make(tmp_path, "P.photoslibrary/resources/derivatives/d.jpg", "P.photoslibrary/originals/d.jpg")
-    assert ["P.photoslibrary/originals/d.jpg", "a.jpg", "b/c.jpg"] == await names(tmp_path)
-
-
 async def test_an_ignore_file_leaves_out_what_is_in_its_folder(tmp_path: Path) -> None:
     make(
         tmp_path, "a.tif", "b/a.tif", "b/c.jpg", "b/drafts/d.jpg", "b/e/drafts.jpg", "drafts/f.jpg"

@@ -244,7 +244,7 @@ class Settings(BaseSettings):
         8.0, description="Longest CPU time that decoding one picture may take."
     )
     decode_memory_bytes: PositiveInt = Field(
-        1536 * MEBIBYTE, description="Most memory of a process that decodes."
+        1024 * MEBIBYTE, description="Most memory of a process that decodes."
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 

@@ -90,7 +90,7 @@ def floods() -> Iterator[HostileFile]:
     yield HostileFile("a PNG of 60,000 x 60,000", png(60_000, 60_000, rows=0), too_many)
     yield HostileFile("a PNG of 40,000,000 x 1", png(40_000_000, 1), too_many)
     yield HostileFile("a PNG of 1 x 1,100", png(1, 1_100), too_many)
-    yield HostileFile("a PNG of 51 megapixels", png(7_000, 7_300, rows=0), too_many)
+    yield HostileFile("a PNG of 121 megapixels", png(11_000, 11_000, rows=0), too_many)
     yield HostileFile(
         "a GIF of 65,535 x 65,535", replaced(gif(1), b"a\1\0\1\0", b"a" + b"\xff" * 4), too_many
     )

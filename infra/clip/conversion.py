@@ -19,6 +19,7 @@ from infra.clip.tokenization import save_tokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.clip.converted_model import Weights
     from infra.clip.dual_encoder import DualEncoder
 
 
@@ -31,13 +32,12 @@ class Conversion:
     text_tower: Any
     image_tower: Any
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, weights: Weights) -> None:
         """Write all files of the converted model. Raises NotRunnableError."""
         openvino = import_openvino()
-        # In float16, which suffices for every precision: it has three more bits than bfloat16, and
-        # of weights in float32 embeddings differ by less than a cosine of 0.0001.
-        openvino.save_model(self.text_tower, folder / TEXT_TOWER, compress_to_fp16=True)
-        openvino.save_model(self.image_tower, folder / IMAGE_TOWER, compress_to_fp16=True)
+        is_halved = weights == "float16"
+        openvino.save_model(self.text_tower, folder / TEXT_TOWER, compress_to_fp16=is_halved)
+        openvino.save_model(self.image_tower, folder / IMAGE_TOWER, compress_to_fp16=is_halved)
         tokens = save_tokenizer(
             self.dual.tokenizer,
             folder,

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 from stat import S_IWGRP, S_IWOTH
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from infra.clip.preprocessing import Preprocessing
 from infra.clip.tokenization import Tokens
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 """Part of the key of a converted model. Change it when older conversions have to be repeated."""
+
+Weights = Literal["float16", "float32"]
 
 FACTS_FILE = "model.json"
 TEMPORARY = ".writing-"
@@ -89,12 +91,11 @@ class CacheKey(Protocol):
     """Names the folder of one model in a cache."""
 
     @property
-    def prefix(self) -> str:
-        """How the folders start that a newly written model replaces."""
-
-    @property
     def folder(self) -> str:
         """The name of the model's folder."""
+
+    def replaces(self, folder: str) -> bool:
+        """Return whether the model, newly written, makes that of another folder useless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +106,25 @@ class ConversionKey:
     """The digest of the model's files."""
     versions: str
     """The versions of the format and of OpenVINO."""
-
-    @property
-    def prefix(self) -> str:
-        """How the folders of all conversions of the same files start."""
-        return f"{self.files[:32]}-"
+    weights: Weights
+    """The precision that the weights are stored in."""
 
     @property
     def folder(self) -> str:
         """The name of the conversion's folder in a cache."""
-        return self.prefix + hashlib.sha256(self.versions.encode()).hexdigest()[:8]
+        return f"{self._same_files}{self.weights}-{self._made_by}"
+
+    def replaces(self, folder: str) -> bool:
+        """Return whether a folder has a conversion of the same files by other versions."""
+        return folder.startswith(self._same_files) and not folder.endswith(self._made_by)
+
+    @property
+    def _same_files(self) -> str:
+        return f"{self.files[:32]}-"
+
+    @property
+    def _made_by(self) -> str:
+        return hashlib.sha256(self.versions.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +169,8 @@ class ModelCache:
                 for file in new.iterdir():
                     file.chmod(FILE_MODE)
                 _appear(new, final)
-                for other in parent.glob(f"{key.prefix}*"):
-                    if other != final:
+                for other in parent.iterdir():
+                    if key.replaces(other.name):
                         rmtree(other, ignore_errors=True)
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Embedding
     from domain.entities.images import Pixels
-    from infra.clip.converted_model import ModelCache
+    from infra.clip.converted_model import ModelCache, Weights
     from infra.clip.dual_encoder import DualEncoder
     from infra.clip.engine import EngineName, Precision
     from infra.clip.model_files import ModelFiles
@@ -52,7 +52,7 @@ IMAGE_BATCH_SIZE = 4
 """Larger batches are hardly faster, and a search waits for the batch that runs."""
 
 MIN_COSINE = 0.999
-"""Of a converted model, which has weights of 16 bits, with its checkpoint in float32."""
+"""Of a converted model that computes in float32, with its checkpoint."""
 
 MIN_COSINE_IN_16_BITS = 0.99
 """The same where it also computes in 16 bits. Deep models differ by more than small ones, and torch
@@ -156,7 +156,7 @@ def convert(
         converted = conversion.convert(dual)
         files = find_files(name)
         with cache.writing(compiler.key(files) if files else None, damaged) as folder:
-            converted.write(folder)
+            converted.write(folder, compiler.weights)
             return compiler.compile(folder)
 
 
@@ -206,7 +206,15 @@ class Compiler:
 
     def key(self, files: ModelFiles) -> ConversionKey:
         """Return the key that the conversion of a model has in the cache."""
-        return ConversionKey(files.digest, f"{FORMAT_VERSION} {self.version}")
+        return ConversionKey(files.digest, f"{FORMAT_VERSION} {self.version}", self.weights)
+
+    @property
+    def weights(self) -> Weights:
+        """The precision that weights are stored in.
+
+        float16 has three more bits than bfloat16, and suffices wherever 16 bits are computed in.
+        """
+        return "float32" if self.dtype == "float32" else "float16"
 
     @property
     def min_cosine(self) -> float:

@@ -58,10 +58,9 @@ class QuantisedKey:
         """The name of the model's folder in a cache."""
         return f"int8-{self.digest}"
 
-    @property
-    def prefix(self) -> str:
-        """How the folders start that the model replaces: only its own."""
-        return self.folder
+    def replaces(self, folder: str) -> bool:  # noqa: ARG002 - a key has this method
+        """Return False: vectors by another quantised model may be in use."""
+        return False
 
     def name_for(self, model: str) -> str:
         """Return the name of the quantised model that was made of a model."""

@@ -37,7 +37,7 @@ class PillowImaging:
         default_zone: str | None = None,
         with_descriptions: bool = True,
         decode_seconds: float = 8,
-        decode_memory_bytes: int = 3 << 29,
+        decode_memory_bytes: int = 1 << 30,
         workers: int = 2,
     ) -> None:
         """Take the limits; processes start when the context is entered."""

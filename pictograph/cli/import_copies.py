@@ -14,14 +14,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
 from domain.errors import Refusal
 from pictograph.cli.console import err, out
 from pictograph.cli.import_report import passed_over_line
 from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.local_files import uploads_of
+from pictograph.cli.tables import refused_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +67,5 @@ async def import_copies(
 
 def _print_refused(place: Path, refused: list[tuple[str, str]]) -> None:
     folder = place if place.is_dir() else place.parent
-    table = Table("File", "Reason", title="Refused")
-    for name, reason in sorted(refused):
-        table.add_row(Text(str(folder / name), overflow="fold"), Text(reason))
-    err.print(table)
+    rows = [(str(folder / name), reason) for name, reason in sorted(refused)]
+    err.print(refused_table(rows, err))

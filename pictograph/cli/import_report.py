@@ -15,13 +15,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChange
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.console import err, out
+from pictograph.cli.tables import refused_table
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -144,9 +144,7 @@ def report(  # noqa: PLR0913 - each is a part of the report
     named = [*summary.unlisted, *summary.missing, *refused]
     more = summary.unlisted_count + summary.missing_count + refused_count - len(named)
     if named:
-        table = Table("File or folder", "Reason", title="Refused")
-        for each in named:
-            table.add_row(Text(shown(each.location), overflow="fold"), Text(each.reason))
+        table = refused_table([(shown(each.location), each.reason) for each in named], err)
         if more:
             table.add_row(f"… and {more:,} more", "")
         err.print(table)

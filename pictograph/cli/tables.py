@@ -6,13 +6,17 @@ import io
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from rich.cells import cell_len
 from rich.color import Color
 from rich.style import Style
+from rich.table import Column, Table
 from rich.text import Text
 
 from domain.entities.relevance import RelevanceBand, band_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 THUMBNAIL_COLUMNS = 16
@@ -62,3 +66,18 @@ def thumbnail(data: bytes) -> Text:
         for y in range(0, height, 2)
     ]
     return Text("\n").join(lines)
+
+
+def refused_table(refused: Sequence[tuple[str, str]], console: Console) -> Table:
+    """Return a table of files or folders with the reasons why they were refused.
+
+    A path has up to half of the width, so that most can be copied in one piece.
+    """
+    longest = max((cell_len(path) for path, _ in refused), default=0)
+    path_column = Column(
+        "File or folder", overflow="fold", min_width=min(longest, console.width // 2)
+    )
+    table = Table(path_column, "Reason", title="Refused")
+    for path, reason in refused:
+        table.add_row(Text(path), Text(reason))
+    return table

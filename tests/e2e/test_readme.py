@@ -118,7 +118,7 @@ def test_a_filter_narrows_and_facets_count_what_is_relevant(postcards: Server) -
     assert number == facets["tags"].pop("postcard")
     assert number == sum(facets["tags"].values()) == sum(facets["months"].values())
     assert {"Brush 0", "Brush 1"} >= set(facets["cameras"])
-    assert relevant[0]["exif"]["takenAt"][:7] in facets["months"]
+    assert relevant[0]["exif"]["takenAtLocal"][:7] in facets["months"]
     assert relevant[0]["exif"]["cameraModel"] in facets["cameras"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
+from domain.entities.external_objects import KeyRange, ListedObject, ListingEntry, UnlistedFolder
 from domain.entities.images import Source
 from domain.errors import BytesMissing
 from tests.fakes.external_files import MemoryExternalFiles
@@ -43,10 +43,8 @@ class MemoryObjectListing:
         bounds = [whole.first, *(root + cut for cut in self.cuts), whole.end]
         return [KeyRange(*pair) for pair in pairwise(bounds)]
 
-    async def list(
-        self, root: str, key_range: KeyRange
-    ) -> AsyncIterator[ListedObject | UnlistedFolder]:
-        entries: list[ListedObject | UnlistedFolder] = [
+    async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListingEntry]:
+        entries: list[ListingEntry] = [
             ListedObject(source, len(data))
             for source, data in self.external_files.files.items()
             if not source.location.startswith(tuple(self.unlisted))

@@ -23,6 +23,7 @@ MATCHING = image_with(
     rating=5,
     exif=Exif(
         taken_at=datetime(2023, 5, 1, tzinfo=UTC),
+        taken_at_local=datetime.fromisoformat("2023-05-01"),
         camera_make="Leica",
         camera_model="M3",
         location=GeoPoint(48, 9),
@@ -40,6 +41,7 @@ OTHER = image_with(
 )
 CONDITIONS: dict[str, Any] = {  # Any: the conditions have different types
     "takenAt": {"gte": "2023-01-01T00:00:00Z", "lt": "2024-01-01T00:00:00+01:00"},
+    "takenAtLocal": {"gte": "2023-01-01", "lt": "2024-01-01T00:00:00"},
     "createdAt": {"lt": "2025-01-01T00:00:00Z"},
     "cameraMakeIn": ["Leica"],
     "cameraModelIn": ["M2", "M3"],

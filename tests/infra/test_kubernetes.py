@@ -53,7 +53,8 @@ def _environment(name: str) -> dict[str, str]:
     container = _container(name)
     assert [{"configMapRef": {"name": "pictograph"}}] == container["envFrom"]
     own = {each["name"]: each["value"] for each in container.get("env", ())}
-    return dict(image) | _read("settings")["data"] | own
+    shared: dict[str, str] = _read("settings")["data"]
+    return dict(image) | shared | own
 
 
 def _is_valid(manifest: Path) -> bool:

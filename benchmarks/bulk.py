@@ -31,14 +31,15 @@ SELECT_INDEXED_COUNT = text("SELECT tuples_done FROM pg_stat_progress_create_ind
 # places have many selectivities, and none correlates with the embedding.
 INSERT_IMAGES = text("""
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, width,
-        height, alt_text, tags, taken_at, camera_make, camera_model, latitude, longitude,
-        perceptual_hash, pixel_sha256)
+        height, alt_text, tags, taken_at, taken_at_local, camera_make, camera_model,
+        latitude, longitude, perceptual_hash, pixel_sha256)
     SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 64, '0'), n || '.jpg', 'image/jpeg', n,
         now(), 'ready', 640, 480, CASE WHEN n % 10 = 1 THEN 'a red boat' ELSE 'a photo' END,
         array_remove(ARRAY[CASE WHEN n % 2 = 0 THEN 'half' END,
             CASE WHEN n % 100 = 0 THEN 'hundredth' END, CASE WHEN n % 10 = 0 THEN 'tenth' END,
             CASE WHEN n % 1000 = 0 THEN 'thousandth' END], NULL),
-        '2020-01-01'::timestamptz + n::bigint * 7919 % 100000 * interval '1 minute',
+        '2020-01-01Z'::timestamptz + n::bigint * 7919 % 100000 * interval '1 minute',
+        '2020-01-01'::timestamp + n::bigint * 7919 % 100000 * interval '1 minute',
         'Maker ' || n % 7, 'Camera ' || n % 20,
         n::bigint * 104729 % 18000 / 100.0 - 90, n::bigint * 15485863 % 36000 / 100.0 - 180,
         sha256(n::text::bytea), encode(sha256(n::text::bytea), 'hex')

@@ -11,7 +11,7 @@ from infra.locations import FILE_SCHEME, S3_SCHEME
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
+    from domain.entities.external_objects import KeyRange, ListedObject, ListingEntry
     from domain.entities.images import Source
     from domain.entities.storage import Blob, ByteRange
     from infra.filesystem.external import ExternalFolders
@@ -32,7 +32,7 @@ class ExternalLocations:
     async def split(self, root: str) -> Sequence[KeyRange]:
         return await self._adapter_for(root).split(root)
 
-    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject | UnlistedFolder]:
+    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListingEntry]:
         return self._adapter_for(root).list(root, key_range)
 
     async def stat(self, location: str) -> ListedObject:

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,6 +93,13 @@ def _ascii_name(name: str) -> str:
     except idna.IDNAError as error:
         message = f"“{name}” is no name of a host: {error}"
         raise ValueError(message) from None
+
+
+def _parse_time_zone(name: str | None) -> str | None:
+    if name is not None and name not in zoneinfo.available_timezones():
+        message = f"“{name}” is no time zone; write it as Europe/Berlin"
+        raise ValueError(message)
+    return name
 
 
 class Settings(BaseSettings):
@@ -219,13 +227,24 @@ class Settings(BaseSettings):
     drain_seconds: NonNegativeFloat = Field(
         2.0, description="How long a server still answers after SIGTERM while it is not ready."
     )
-    max_pixels: PositiveInt = Field(50_000_000, description="Most pixels of a picture.")
+    max_pixels: PositiveInt = Field(
+        120_000_000,
+        description="Most pixels of a picture; of a JPEG, after its decoder has reduced it.",
+    )
     max_frames: PositiveInt = Field(1_000, description="Most frames of an animation.")
+    timezone: Annotated[str | None, AfterValidator(_parse_time_zone)] = Field(
+        None,
+        description="Time zone of pictures that tell neither offset nor place, as Europe/Berlin.",
+    )
+    embedded_descriptions: bool = Field(
+        default=True,
+        description="Whether captions, ratings and keywords of files become theirs in the library.",
+    )
     decode_seconds: PositiveFloat = Field(
         8.0, description="Longest CPU time that decoding one picture may take."
     )
     decode_memory_bytes: PositiveInt = Field(
-        1024 * MEBIBYTE, description="Most memory of a process that decodes."
+        1536 * MEBIBYTE, description="Most memory of a process that decodes."
     )
     decode_workers: PositiveInt = Field(2, description="Processes that decode.")
 

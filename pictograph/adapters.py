@@ -265,6 +265,8 @@ def imaging(settings: Settings) -> PillowImaging:
         workers=settings.decode_workers,
         max_pixels=settings.max_pixels,
         max_frames=settings.max_frames,
+        default_zone=settings.timezone,
+        with_descriptions=settings.embedded_descriptions,
         decode_seconds=settings.decode_seconds,
         decode_memory_bytes=settings.decode_memory_bytes,
     )

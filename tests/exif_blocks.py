@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from infra.pillow.exif import read_exif
+from infra.pillow.metadata import Metadata
 from infra.pillow.tiff_tags import read_tags
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def rationals(*pairs: tuple[int, int], order: str = "<") -> bytes:
 
 
 def exif(main: list[Tag] | None = None, photo: list[Tag] | None = None) -> Exif | None:
-    return read_exif(read_tags(block(main or [], {0x8769: photo or []})))
+    return read_exif(Metadata(read_tags(block(main or [], {0x8769: photo or []}))))
 
 
 def some_exif(main: list[Tag] | None = None, photo: list[Tag] | None = None) -> Exif:

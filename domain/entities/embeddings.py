@@ -50,6 +50,8 @@ class QueryPart:
     embedding: Embedding
     kind: QueryKind
     weight: float = 1.0
+    sha256: str | None = field(default=None, compare=False)
+    """Of the bytes of an example picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Query:
     embedding: Embedding
     kind: QueryKind
     blended: tuple[QueryPart, ...] = ()
+    sha256: str | None = field(default=None, compare=False)
+    """Of the bytes of an example picture. It is not kept with a search."""
 
     @property
     def parts(self) -> tuple[QueryPart, ...]:

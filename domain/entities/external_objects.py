@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -60,6 +60,16 @@ class UnlistedFolder:
     """Ends in a slash."""
     error: str | None = None
     """Why it cannot be listed. None for an empty folder, on which a disk may not be mounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLink:
+    """A symbolic link that is not followed: to a folder, or out of the place of the import."""
+
+    location: str
+
+
+ListingEntry: TypeAlias = ListedObject | UnlistedFolder | SkippedLink
 
 
 class ObjectState(StrEnum):

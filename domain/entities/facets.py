@@ -24,7 +24,7 @@ class Facet(StrEnum):
     """The model name that the camera wrote."""
     TAG = "tag"
     MONTH = "month"
-    """``YYYY-MM`` of when it was taken, in UTC."""
+    """``YYYY-MM`` of when it was taken, in local time."""
     CONTENT_TYPE = "content_type"
 
 

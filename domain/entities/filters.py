@@ -63,6 +63,22 @@ class TimeRange:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalTimeRange:
+    """Half open: ``gte <= t < lt``, in times of clocks. A bound of None is no bound."""
+
+    gte: datetime | None = None
+    lt: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InvalidArgument for a bound with an offset."""
+        for bound in (self.gte, self.lt):
+            if bound is not None and bound.tzinfo is not None:
+                raise InvalidArgument(
+                    ("filter",), f"{bound} has an offset; leave it out, or filter by instants."
+                )
+
+
+@dataclass(frozen=True, slots=True)
 class IntRange:
     """Closed: ``gte <= n <= lte``. A bound of None is no bound."""
 
@@ -100,6 +116,8 @@ class ImageFilter:
     """
 
     taken_at: TimeRange | None = None
+    """Compares instants. A local time whose offset is unknown counts as UTC."""
+    taken_at_local: LocalTimeRange | None = None
     created_at: TimeRange | None = None
     camera_make_in: tuple[str, ...] | None = None
     camera_model_in: tuple[str, ...] | None = None
@@ -152,7 +170,7 @@ MAX_INTEGER = 2**63 - 1
 """The largest value of a 64-bit column."""
 
 SortValue: TypeAlias = "str | int | None"
-"""A value of a sort key: text, a number, or microseconds since 1970 in UTC. None sorts last."""
+"""A value of a sort key: text, a number, or microseconds since 1970. None sorts last."""
 
 
 class SortField(StrEnum):
@@ -176,6 +194,7 @@ class SortType(StrEnum):
     TEXT = "text"
     INTEGER = "integer"
     INSTANT = "instant"
+    LOCAL_TIME = "local_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +214,7 @@ class SortKey:
                 return text
             case SortType.INTEGER, int(number) if 0 <= number <= MAX_INTEGER:
                 return number
-            case SortType.INSTANT, int(number):
+            case SortType.INSTANT | SortType.LOCAL_TIME, int(number):
                 _ = EPOCH + timedelta(microseconds=number)
                 return number
         raise ValueError(value)
@@ -206,13 +225,14 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
-def _taken_at(image: Image) -> int | None:
-    return microseconds(image.exif.taken_at) if image.exif and image.exif.taken_at else None
+def _taken_at_local(image: Image) -> int | None:
+    local = image.exif and image.exif.taken_at_local
+    return microseconds(local.replace(tzinfo=UTC)) if local else None
 
 
 SORT_KEYS = {
     SortField.CREATED_AT: SortKey(lambda image: microseconds(image.created_at), SortType.INSTANT),
-    SortField.TAKEN_AT: SortKey(_taken_at, SortType.INSTANT, nullable=True),
+    SortField.TAKEN_AT: SortKey(_taken_at_local, SortType.LOCAL_TIME, nullable=True),
     SortField.FILENAME: SortKey(lambda image: image.filename, SortType.TEXT),
     SortField.BYTE_SIZE: SortKey(lambda image: image.byte_size, SortType.INTEGER),
     SortField.RATING: SortKey(lambda image: image.rating, SortType.INTEGER, nullable=True),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import unquote
 from uuid import UUID
 
-from domain.entities.text import check_text
+from domain.entities.text import UNSTORABLE, check_text
 from domain.errors import InvalidArgument, TooManyPixels
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ at this ratio."""
 MAX_ALT_TEXT_CHARACTERS = 2_000
 MAX_EXIF_TAGS = 250
 MIN_RATING, MAX_RATING = 1, 5
+MAX_TAGS_PER_IMAGE = 200
 
 
 class Variant(StrEnum):
@@ -79,7 +80,9 @@ class Exif:
     """EXIF facts of a file, as far as they are readable."""
 
     taken_at: datetime | None = None
-    """An instant. A time without an offset is read as UTC."""
+    """An instant. None where the offset of the camera's clock is unknown."""
+    taken_at_local: datetime | None = None
+    """The local time of the place, without an offset. Known wherever ``taken_at`` is."""
     camera_make: str | None = None
     camera_model: str | None = None
     lens: str | None = None
@@ -90,6 +93,20 @@ class Exif:
     focal_length_mm: float | None = None
     all: Mapping[str, str] = field(default_factory=dict)
     """Every readable tag by its standard name, values as text."""
+
+    def __post_init__(self) -> None:
+        """Take the local time from the instant's own offset where it is not given."""
+        if self.taken_at and not self.taken_at_local:
+            object.__setattr__(self, "taken_at_local", self.taken_at.replace(tzinfo=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a file says of the facts that people edit. It never replaces what people wrote."""
+
+    alt_text: str | None = None
+    rating: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,8 @@ class Image:
     """The place of the original; None where storage has it. Renditions are always in storage."""
     deleted_at: datetime | None = None
     """Since when the image is in the trash, where no answer shows it."""
+    description: Description = field(default=Description(), compare=False, repr=False)
+    """What its file says, while it is indexed. It is not stored as such."""
     lacks_large: bool = False
     """LARGE of an imported image is still to be rendered."""
     updated_at: datetime | None = field(default=None, compare=False)
@@ -179,6 +198,17 @@ class Image:
             perceptual_hash=picture.perceptual_hash,
             pixel_sha256=picture.pixel_sha256,
             exif=picture.exif,
+        ).described(picture.description)
+
+    def described(self, description: Description) -> Image:
+        """Return the image with the facts of a description that it has not."""
+        tags = sorted({*self.tags, *description.tags})
+        return replace(
+            self,
+            alt_text=self.alt_text or description.alt_text,
+            rating=self.rating or description.rating,
+            tags=tuple(tags) if len(tags) <= MAX_TAGS_PER_IMAGE else self.tags,
+            description=description,
         )
 
 
@@ -215,6 +245,12 @@ class ImageChanges:
         """The facts that change, by the name of the image's field."""
         named = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in named.items() if value is not UNCHANGED}
+
+
+def readable_alt_text(text: str) -> str | None:
+    """Return a text of a file as an alt text, cut to its limit; None for a blank one."""
+    cleaned = UNSTORABLE.sub("", text).strip()[:MAX_ALT_TEXT_CHARACTERS].rstrip()
+    return cleaned or None
 
 
 def _clean_alt_text(alt_text: str) -> str | None:
@@ -265,6 +301,7 @@ class Picture:
     thumbnail: bytes
     large: bytes | None = None
     """None where it is rendered at its first request."""
+    description: Description = Description()
 
 
 def check_dimensions(width: int, height: int, *, max_pixels: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from urllib.parse import unquote
 
+from domain.entities.exclusions import Exclusions
+
 
 class PassedOver(StrEnum):
     """Why a file is passed over, as the plural that people read."""
@@ -15,14 +17,25 @@ class PassedOver(StrEnum):
     OTHER = "other files"
 
 
-SYSTEM_FOLDERS = frozenset(
-    {
-        *("@eadir", "#recycle", "#snapshot", "@recycle", ".@__thumb"),  # of network storages
-        *("$recycle.bin", "recycler", "system volume information"),  # of Windows
-        *("__macosx", ".appledouble", ".trashes", ".spotlight-v100", ".fseventsd"),  # of macOS
-        *("lost+found", ".thumbnails", ".trash"),
-    }
+SYSTEM_FOLDERS = Exclusions(
+    (
+        # Thumbnails, snapshots and trash of network storages.
+        *("@eadir/", "#recycle/", "@recycle/", "#snapshot/", "@recently-snapshot/", "@tmp/"),
+        ".@__thumb/",
+        # Of Windows.
+        *("$recycle.bin/", "recycler/", "system volume information/"),
+        # Of macOS, also in archives that it writes.
+        *("__macosx/", ".appledouble/", ".trashes/", ".spotlight-v100/", ".fseventsd/"),
+        *("lost+found/", ".thumbnails/", ".trash/"),
+        # Of the libraries of Photos and Lightroom all but the originals.
+        *(f"**/*.photoslibrary/{part}/" for part in ("database", "internal", "private")),
+        *(f"**/*.photolibrary/{part}/" for part in ("thumbnails", "previews")),
+        *(f"**/*.{library}/resources/" for library in ("photoslibrary", "photolibrary")),
+        "*.lrdata/",
+    )
 )
+"""Folders of systems and programs, in lower case, whose pictures are copies or thrown away."""
+
 SYSTEM_FILES = frozenset(
     {
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
@@ -51,9 +64,10 @@ def passed_over_as(location: str, *, root: str = "") -> PassedOver | None:
     ``location`` is a location or a path. Folders count below ``root`` only: users who name a
     system folder want what is in it.
     """
-    *folders, name = unquote(location.removeprefix(root)).lower().split("/")
+    path = unquote(location.removeprefix(root)).lower()
+    name = path.rpartition("/")[2]
     if name in SYSTEM_FILES or name.startswith(RESOURCE_FORK_PREFIX):
         return PassedOver.SYSTEM
-    if not SYSTEM_FOLDERS.isdisjoint(folders):
+    if SYSTEM_FOLDERS.excludes(path):
         return PassedOver.SYSTEM
     return KINDS_BY_SUFFIX.get(name.rpartition(".")[2]) if "." in name else None

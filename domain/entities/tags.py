@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from domain.entities.images import MAX_TAGS_PER_IMAGE
 from domain.entities.text import is_printable
 from domain.errors import InvalidArgument
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 MAX_TAG_CHARACTERS = 64
 MAX_TAGS_PER_CALL = 50
-MAX_TAGS_PER_IMAGE = 200
 
 LOCATION = ("tags",)
 
@@ -26,7 +26,7 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     White space is trimmed, and runs of it inside a tag become one space. Raises InvalidArgument
     for an empty or overlong tag, for control characters, and for too many tags.
     """
-    cleaned = sorted({" ".join(unicodedata.normalize("NFC", tag).split()) for tag in tags})
+    cleaned = sorted({_normalised(tag) for tag in tags})
     if len(cleaned) > MAX_TAGS_PER_CALL:
         raise InvalidArgument(
             LOCATION, f"{len(cleaned)} tags are too many; send at most {MAX_TAGS_PER_CALL}."
@@ -45,6 +45,17 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
                 "fit.",
             )
     return tuple(cleaned)
+
+
+def readable_tags(keywords: Iterable[str]) -> tuple[str, ...]:
+    """Return the keywords of a file that can be tags, at most MAX_TAGS_PER_CALL."""
+    tags = (_normalised(keyword) for keyword in keywords)
+    usable = {tag for tag in tags if tag and is_printable(tag) and len(tag) <= MAX_TAG_CHARACTERS}
+    return tuple(sorted(usable)[:MAX_TAGS_PER_CALL])
+
+
+def _normalised(tag: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", tag).split())
 
 
 def check_tags_fit(images: Iterable[Image], tags: Iterable[str]) -> None:

@@ -37,6 +37,9 @@ class Catalog(Protocol):
     async def list(self, criteria: ImageFilter, sort: Sort, window: Window) -> Page:
         """Return a window of the images that match."""
 
+    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
+        """Return which of the images exist and match."""
+
     async def count(self, criteria: ImageFilter) -> int:
         """Return how many images match."""
 
@@ -137,9 +140,6 @@ class ReadyFeed(Protocol):
 
         The instant is that of the transaction's begin, so a later one can commit earlier.
         """
-
-    async def matching(self, ids: Sequence[UUID], criteria: ImageFilter) -> set[UUID]:
-        """Return which of the images exist and match."""
 
 
 class Duplicates(Protocol):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from domain.concurrency import Priority
     from domain.entities.claims import StorageClaim
-    from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
+    from domain.entities.external_objects import KeyRange, ListedObject, ListingEntry
     from domain.entities.images import Picture, Pixels, Source
     from domain.entities.storage import Blob, ByteRange, StoredObject
     from domain.entities.upload_targets import StagedFile, UploadForm, UploadTarget
@@ -138,7 +138,7 @@ class ObjectListing(Protocol):
         Raises Misconfigured where the root cannot be listed, or belongs to the library itself.
         """
 
-    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListedObject | UnlistedFolder]:
+    def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListingEntry]:
         """Yield the objects of a root that are in a range, by code point of the location.
 
         The listing is complete except for the folders that it yields, or it fails: with

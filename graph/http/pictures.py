@@ -30,6 +30,26 @@ A slow client occupies this much memory, and neither a connection to S3 nor an o
 """
 
 YEAR_SECONDS = 31_536_000
+_FILENAME_EXTENSIONS = {
+    "image/jpeg": ("jpg", "jpeg", "jpe", "jfif"),
+    "image/png": ("png", "apng"),
+    "image/webp": ("webp",),
+    "image/gif": ("gif",),
+    "image/tiff": ("tif", "tiff"),
+    "image/bmp": ("bmp", "dib"),
+    "image/avif": ("avif", "avifs"),
+    "image/heic": ("heic", "heif", "hif"),
+    "image/x-adobe-dng": ("dng",),
+    "image/x-canon-cr2": ("cr2",),
+    "image/x-canon-cr3": ("cr3",),
+    "image/x-nikon-nef": ("nef", "nrw"),
+    "image/x-sony-arw": ("arw", "sr2", "srf"),
+    "image/x-fuji-raf": ("raf",),
+    "image/x-olympus-orf": ("orf",),
+}
+_KNOWN_EXTENSIONS = frozenset(
+    each for extensions in _FILENAME_EXTENSIONS.values() for each in extensions
+)
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
 
 
@@ -190,12 +210,22 @@ def _lifetime(image: Image, variant: Variant) -> str:
 
 
 def _disposition(image: Image, variant: Variant, *, download: bool) -> str:
-    name = image.filename
+    name = _fitting_name(image)
     if variant is not Variant.ORIGINAL:
         name = f"{name.rpartition('.')[0] or name}-{variant.value}.webp"
     plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
     kind = "attachment" if download else "inline"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _fitting_name(image: Image) -> str:
+    """Return the file name with an extension of the bytes' media type."""
+    extensions = _FILENAME_EXTENSIONS.get(image.content_type)
+    stem, dot, extension = image.filename.rpartition(".")
+    if extensions is None or (dot and extension.lower() in extensions):
+        return image.filename
+    is_of_another_type = dot and extension.lower() in _KNOWN_EXTENSIONS
+    return f"{stem if is_of_another_type else image.filename}.{extensions[0]}"
 
 
 def _not_found(request: Request) -> HTTPException:

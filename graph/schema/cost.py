@@ -35,9 +35,9 @@ from graphql import (
 from graphql.type import GraphQLNonNull
 
 from domain.entities.facets import MAX_FACET_VALUES
-from domain.entities.images import MAX_ALT_TEXT_CHARACTERS, MAX_EXIF_TAGS
+from domain.entities.images import MAX_ALT_TEXT_CHARACTERS, MAX_EXIF_TAGS, MAX_TAGS_PER_IMAGE
 from domain.entities.listing import MAX_PAGE_SIZE
-from domain.entities.tags import MAX_TAG_CHARACTERS, MAX_TAGS_PER_IMAGE
+from domain.entities.tags import MAX_TAG_CHARACTERS
 from domain.use_cases.duplicates.find_duplicates import MAX_GROUP_SIZE
 from graph.schema.arguments import DEFAULT_PAGE_SIZE
 from graph.schema.codes import ErrorCode

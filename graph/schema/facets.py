@@ -100,7 +100,7 @@ class ImageFacets:
 
     @strawberry.field
     async def months(self, first: FacetSize = 24) -> list[FacetValue]:
-        """The months in which the images were taken, as YYYY-MM in UTC, the newest first."""
+        """The months in which the images were taken, as YYYY-MM in local time, the newest first."""
         return await self._values(FacetRequest(Facet.MONTH, first))
 
     @strawberry.field

@@ -14,7 +14,7 @@ from domain.entities.listing import Sort
 from graph.schema.arguments import none_if_unset
 from graph.schema.context import Info
 from graph.schema.ids import global_id, uuids_of
-from graph.schema.scalars import URL
+from graph.schema.scalars import URL, LocalDateTime
 
 strawberry.enum(
     ImageStatus, description="The progress of indexing. Searches find READY images only."
@@ -74,7 +74,11 @@ class Exif:
     """The EXIF metadata of a file, as far as it is readable."""
 
     taken_at: datetime | None
-    """When the picture was taken."""
+    """When the picture was taken. Null where the offset of the camera's clock is unknown: see
+    takenAtLocal."""
+    taken_at_local: LocalDateTime | None
+    """The local time of the place, as the camera's clock showed it. Known for every picture with a
+    time. Months, and the order by TAKEN_AT, go by it."""
     camera_make: str | None
     """The maker of the camera, as the camera wrote it."""
     camera_model: str | None
@@ -99,6 +103,7 @@ class Exif:
         place = exif.location
         return cls(
             taken_at=exif.taken_at,
+            taken_at_local=LocalDateTime(exif.taken_at_local) if exif.taken_at_local else None,
             camera_make=exif.camera_make,
             camera_model=exif.camera_model,
             lens=exif.lens,
@@ -248,6 +253,20 @@ class DateTimeRange:
 
 
 @strawberry.input
+class LocalDateTimeRange:
+    """A half-open range of local times: gte <= t < lt. A bound may be omitted."""
+
+    gte: LocalDateTime | None = strawberry.UNSET
+    """The first time of the range."""
+    lt: LocalDateTime | None = strawberry.UNSET
+    """The first time after the range."""
+
+    def to_domain(self) -> filters.LocalTimeRange:
+        """Convert to a range of the domain."""
+        return filters.LocalTimeRange(none_if_unset(self.gte), none_if_unset(self.lt))
+
+
+@strawberry.input
 class IntRange:
     """A closed range of integers: gte <= n <= lte. A bound may be omitted."""
 
@@ -308,7 +327,10 @@ class ImageFilter:
     """Conditions that must all hold. An omitted condition and null are no condition."""
 
     taken_at: DateTimeRange | None = strawberry.UNSET
-    """When the picture was taken. Images without a time do not match."""
+    """When the picture was taken: compares instants. A local time whose offset is unknown counts as
+    UTC. Images without a time do not match."""
+    taken_at_local: LocalDateTimeRange | None = strawberry.UNSET
+    """When the picture was taken, in local time. Images without a time do not match."""
     created_at: DateTimeRange | None = strawberry.UNSET
     """When the image was added to the library."""
     camera_make_in: list[str] | None = strawberry.UNSET

@@ -21,6 +21,9 @@ from domain.entities.uploads import Upload
 URL = NewType("URL", str)
 """An absolute URL."""
 
+LocalDateTime = NewType("LocalDateTime", datetime)
+"""Date and time of a clock, without an offset."""
+
 MAX_EXACT_INTEGER = 2**53 - 1
 """The largest integer that JSON's numbers hold exactly in every language."""
 
@@ -37,6 +40,20 @@ def _parse_datetime(value: object) -> datetime:
     if instant.utcoffset() is None:
         raise GraphQLError(f"{value!r:.40} has no offset; append Z or +01:00.")
     return instant
+
+
+def _parse_local_datetime(value: object) -> LocalDateTime:
+    try:
+        local = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        local = None
+    if local is None:
+        raise GraphQLError(
+            f"{value!r:.40} is not an ISO 8601 time; write it like 2026-05-04T10:00:00."
+        )
+    if local.utcoffset() is not None:
+        raise GraphQLError(f"{value!r:.40} has an offset; a local time is without.")
+    return LocalDateTime(local)
 
 
 def _serialize_datetime(instant: datetime) -> str:
@@ -115,6 +132,15 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=_serialize_datetime,
         parse_value=_parse_datetime,
+    ),
+    LocalDateTime: strawberry.scalar(
+        name="LocalDateTime",
+        description=(
+            "A date and time of a clock in ISO 8601, without an offset: 2026-05-04T10:00:00. "
+            "A date alone is read as its midnight."
+        ),
+        serialize=datetime.isoformat,
+        parse_value=_parse_local_datetime,
     ),
     URL: strawberry.scalar(
         name="URL",

@@ -8,6 +8,7 @@ import { demandKey, openKey } from "./key-dialog.js";
 import { fetched, picture, reading, show } from "./thumbnail.js";
 
 const DATE_FORMAT = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
+const LOCAL_DATE_FORMAT = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
 /** Waits between two looks at a picture that is being indexed. The last one repeats. */
 const POLL_SECONDS = [1, 1, 2, 2, 5];
 const NOTES = {
@@ -255,6 +256,10 @@ export class Detail {
 
 const timeElement = (moment) => h("time", { datetime: moment }, DATE_FORMAT.format(new Date(moment)));
 
+/** Show the time of a camera's clock, whatever the visitor's time zone. */
+const localTimeElement = (local) =>
+  h("time", { datetime: local }, LOCAL_DATE_FORMAT.format(new Date(`${local}Z`)));
+
 /** Return the known facts as pairs [name, value]. */
 function facts(node) {
   const { exif } = node;
@@ -262,7 +267,7 @@ function facts(node) {
   // Many cameras repeat the maker in the name of the model.
   if (camera.length === 2 && camera[1].toLowerCase().startsWith(camera[0].toLowerCase())) camera.shift();
   return [
-    exif?.takenAt && ["Taken", timeElement(exif.takenAt)],
+    exif?.takenAtLocal && ["Taken", localTimeElement(exif.takenAtLocal)],
     camera.length && ["Camera", camera.join(" ")],
     exif?.lens && ["Lens", exif.lens],
     exif && exposure(exif) && ["Exposure", exposure(exif)],

@@ -77,7 +77,7 @@ export const DETAIL = `query Detail($id: ID!) {
     large: availableUrl(variant: LARGE)
     original: url
     exif {
-      takenAt cameraMake cameraModel lens iso fNumber exposureSeconds focalLengthMm
+      takenAt takenAtLocal cameraMake cameraModel lens iso fNumber exposureSeconds focalLengthMm
       location { latitude longitude }
       all { name value }
     }

@@ -108,7 +108,7 @@ export function toFilter({ tags, cameras, month, near }) {
     statusIn: ["READY"],
     ...(tags.length && { tagsAll: tags }),
     ...(cameras.length && { cameraModelIn: cameras }),
-    ...(month && { takenAt: monthRange(month) }),
+    ...(month && { takenAtLocal: monthRange(month) }),
     ...(near && { near }),
   };
 }
@@ -124,6 +124,6 @@ export const conditions = ({ tags, cameras, month, near }) =>
 
 function monthRange(month) {
   const [year, number] = month.split("-").map(Number);
-  const start = (y, m) => new Date(Date.UTC(y, m - 1, 1)).toISOString();
+  const start = (y, m) => new Date(Date.UTC(y, m - 1, 1)).toISOString().slice(0, -1);
   return { gte: start(year, number), lt: start(year, number + 1) };
 }

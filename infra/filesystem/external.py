@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
+from domain.entities.external_objects import (
+    KeyRange,
+    ListedObject,
+    SkippedLink,
+    UnlistedFolder,
+)
 from domain.entities.images import Source
 from domain.entities.storage import Blob
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
+from infra.filesystem.ignored import ignore_file
 from infra.filesystem.outages import raising_outages
 from infra.filesystem.storage import read_chunks
 from infra.locations import check_outside_library, location_of, path_of
@@ -24,7 +30,9 @@ from infra.locations import check_outside_library, location_of, path_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
+    from domain.entities.external_objects import ListingEntry
     from domain.entities.storage import ByteRange
+    from infra.filesystem.ignored import Ignored
 
 FILES_PER_BATCH = 1_000
 """How many files are listed in one call to a thread."""
@@ -34,8 +42,9 @@ FILES_PER_BATCH = 1_000
 class ExternalFolders:
     """Files at ``file://`` and their path, with modification time and size as version.
 
-    Hidden files and folders are left out. Symbolic links to folders are not followed, links to
-    files only if the files are below the root. Folders below the root that are empty or cannot be
+    Hidden files and folders are left out, and what a ``.pictographignore`` names.
+    Symbolic links to folders are not followed, links to files only if the files are below the root;
+    the others are yielded as skipped. Folders below the root that are empty or cannot be
     listed are yielded as such: a disk may not be mounted there. ``own_locations`` are the prefixes
     of the library's own files.
     """
@@ -58,12 +67,11 @@ class ExternalFolders:
             raise Misconfigured(f"There is no folder {folder}; check how it is spelled.")
         return [KeyRange.below(root)]
 
-    async def list(
-        self, root: str, key_range: KeyRange
-    ) -> AsyncIterator[ListedObject | UnlistedFolder]:
+    async def list(self, root: str, key_range: KeyRange) -> AsyncIterator[ListingEntry]:
         folder = path_of(root)
         resolved = await asyncio.to_thread(folder.resolve)
-        files = _FolderWalk(root, resolved, self.own_locations).files(os.fspath(folder), root)
+        walk = _FolderWalk(root, resolved, self.own_locations)
+        files = walk.files(os.fspath(folder), root, ())
         while batch := await asyncio.to_thread(lambda: list(islice(files, FILES_PER_BATCH))):
             for listed in batch:
                 if listed.location in key_range:
@@ -86,13 +94,16 @@ class _FolderWalk:
     root_folder: Path
     own_locations: tuple[str, ...]
 
-    def files(self, folder: str, location: str) -> Iterator[ListedObject | UnlistedFolder]:
+    def files(
+        self, folder: str, location: str, ignored: tuple[Ignored, ...]
+    ) -> Iterator[ListingEntry]:
         """Yield all files below a folder, by code point; its location ends in a slash.
 
         Raises Misconfigured where the root itself cannot be listed.
         """
         try:
-            entries = self._entries(folder, location)
+            ignored = (*ignored, *ignore_file(Path(folder)))
+            found = self._entries(folder, location)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             sentence = f"{folder} cannot be listed ({reason}): check its permissions"
@@ -100,17 +111,25 @@ class _FolderWalk:
                 raise Misconfigured(f"{sentence}, or import another folder.") from None
             yield UnlistedFolder(location, f"{sentence}. Known pictures of it are kept.")
             return
-        if not entries and location != self.root:
+        if not found and location != self.root:
             yield UnlistedFolder(location)
         # The locations of folders end in a slash here, so that their files sort correctly.
-        for entry_location, path, status in sorted(entries, key=lambda entry: entry[0]):
+        for entry_location, path, status in sorted(found, key=lambda entry: entry[0]):
+            end = "/" if status is None else ""
+            if any(each.excludes(Path(path), end) for each in ignored):
+                continue
             if status is None:
-                yield from self.files(path, entry_location)
+                yield from self.files(path, entry_location, ignored)
+            elif stat.S_ISLNK(status.st_mode):
+                yield SkippedLink(entry_location)
             else:
                 yield _listed(entry_location, status)
 
     def _entries(self, folder: str, location: str) -> list[tuple[str, str, os.stat_result | None]]:
-        """Return location, path and status of each entry of a folder; None for folders."""
+        """Return location, path and status of each entry of a folder; None for folders.
+
+        The status is that of the link for one that is not followed.
+        """
         before = Path(folder).stat()
         entries: list[tuple[str, str, os.stat_result | None]] = []
         has_vanished_files = False
@@ -125,7 +144,9 @@ class _FolderWalk:
                         entries.append((f"{entry_location}/", entry.path, None))
                         continue
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode) and self._is_below_root(entry):
+                    if not self._is_below_root(entry) or entry.is_dir():
+                        status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                         entries.append((entry_location, entry.path, status))
                 except OSError as error:  # a file that was just removed, or a broken link
                     if not entry.is_symlink() and not isinstance(error, FileNotFoundError):

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE, Picture, Pixels
+from domain.entities.images import LARGE_SIDE, THUMBNAIL_SIDE, Description, Picture, Pixels
 from infra.pillow import renditions
+from infra.pillow.descriptions import read_description
 from infra.pillow.exif import UPRIGHT, orientation_of, read_exif
+from infra.pillow.frames import ANIMATED_FORMATS, first_visible_frame, load_jpeg
+from infra.pillow.metadata import read_metadata
 from infra.pillow.perceptual_hash import perceptual_hash, pixel_sha256
 from infra.pillow.picture_files import PictureLimits, open_picture, translating_errors
-from infra.pillow.tiff_tags import read_tags
+from infra.pillow.profiles import profile_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from PIL import Image
 
+    from infra.pillow.metadata import Metadata
     from infra.pillow.picture_files import OpenedPicture
-    from infra.pillow.tiff_tags import TagValue
 
 # The encoder's own resizing and cropping lose no detail at this multiple of its input side.
 _ENCODER_OVERSAMPLING = 1.5
@@ -35,6 +38,15 @@ _TRANSPOSED_ORIENTATIONS = range(5, 9)
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataReading:
+    """How the metadata of a file are read."""
+
+    default_zone: str | None = None
+    """The time zone of pictures that do not tell theirs."""
+    with_descriptions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class PictureDecoder:
     """Decodes files within limits, for an encoder whose input side is ``encoder_side`` pixels."""
 
@@ -42,6 +54,7 @@ class PictureDecoder:
     encoder_side: int
     takes_centre_crop: bool = False
     """Whether the encoder takes the middle square of a picture, or all of it."""
+    reading: MetadataReading = MetadataReading()
 
     def decode(
         self,
@@ -55,7 +68,7 @@ class PictureDecoder:
         ``on_pixels`` gets the pixels before the renditions are made. Raises UploadRefusal.
         """
         opened = open_picture(data, self.limits)
-        source = _load(opened, data, longest=LARGE_SIDE)
+        source = _load(opened, longest=LARGE_SIDE)
         decoded = source.reduced(renditions.factor(source.image, LARGE_SIDE, 0))
         middle = decoded.finish(_reduce_to_middle(decoded.image))
         pixels = self._choose_pixels(opened, data, (middle, decoded, source))
@@ -70,7 +83,10 @@ class PictureDecoder:
             placeholder=renditions.placeholder(thumbnail),
             perceptual_hash=perceptual_hash(thumbnail),
             pixel_sha256=pixel_sha256(middle, size),
-            exif=read_exif(decoded.tags),
+            exif=read_exif(decoded.metadata, default_zone=self.reading.default_zone),
+            description=read_description(decoded.metadata)
+            if self.reading.with_descriptions
+            else Description(),
             pixels=pixels,
             thumbnail=renditions.encode_webp(thumbnail, renditions.THUMBNAIL_EFFORT),
             large=_render_large(decoded, middle) if with_large else None,
@@ -78,13 +94,13 @@ class PictureDecoder:
 
     def render_large(self, data: bytes) -> bytes:
         """Decode a file, and return LARGE alone. Raises UploadRefusal."""
-        source = _load(open_picture(data, self.limits), data, longest=LARGE_SIDE)
+        source = _load(open_picture(data, self.limits), longest=LARGE_SIDE)
         return _render_large(source.reduced(renditions.factor(source.image, LARGE_SIDE, 0)))
 
     def decode_pixels(self, data: bytes) -> Pixels:
         """Decode a file at the size that the encoder needs. Raises UploadRefusal."""
         shortest = _DRAFT_OVERSAMPLING * self._shortest
-        source = _load(open_picture(data, self.limits), data, shortest=shortest)
+        source = _load(open_picture(data, self.limits), shortest=shortest)
         return self._pixels_of(source.reduced(renditions.factor(source.image, 0, shortest)))
 
     def inspect(self, data: bytes) -> str:
@@ -134,7 +150,7 @@ class _Decoded:
     """A picture as its file stores it, of eight bits a channel, with what makes it upright sRGB."""
 
     image: Image.Image
-    tags: Mapping[str, TagValue]
+    metadata: Metadata
     profile: bytes | None
     orientation: int
 
@@ -154,20 +170,36 @@ class _Decoded:
         return (height, width) if self.orientation in _TRANSPOSED_ORIENTATIONS else size
 
 
-def _load(opened: OpenedPicture, data: bytes, *, longest: int = 0, shortest: int = 0) -> _Decoded:
+def _load(opened: OpenedPicture, *, longest: int = 0, shortest: int = 0) -> _Decoded:
     """Decode a picture. A JPEG is scaled by its decoder as far as both bounds allow."""
-    image = opened.image
     with translating_errors():
-        if opened.content_type == "image/jpeg":
-            _set_draft_scale(image, renditions.factor(image, longest, shortest))
-        image.load()
-        tags = _read_tags(opened, data)
-        profile = image.info.get("icc_profile")
+        image = _load_pixels(opened, longest, shortest)
+        # After the pixels are loaded, because a PNG may store its EXIF chunk behind them.
+        tiff = opened.data if opened.format_name == "TIFF" else b""
+        metadata = read_metadata(image, tiff)
+        if opened.raw:
+            metadata = replace(metadata, tags={**metadata.tags, **opened.raw.tags})
+        profile = profile_of(image, opened.data, opened.content_type)
         image = renditions.to_eight_bits(image)
     # Pillow's HEIC and TIFF decoders apply the orientation themselves.
-    is_upright = opened.content_type in {"image/heic", "image/tiff"}
-    orientation = UPRIGHT if is_upright else orientation_of(tags)
-    return _Decoded(image, tags, profile, orientation)
+    is_upright = opened.format_name in {"HEIF", "TIFF"}
+    orientation = UPRIGHT if is_upright else orientation_of(metadata)
+    return _Decoded(image, metadata, profile, orientation)
+
+
+def _load_pixels(opened: OpenedPicture, longest: int, shortest: int) -> Image.Image:
+    if opened.format_name in ANIMATED_FORMATS:
+        return first_visible_frame(opened.image)
+    if opened.format_name != "JPEG":
+        opened.image.load()
+        return opened.image
+
+    def load(image: Image.Image) -> Image.Image:
+        _set_draft_scale(image, renditions.factor(image, longest, shortest))
+        image.load()
+        return image
+
+    return load_jpeg(opened, load)
 
 
 def _render_large(decoded: _Decoded, middle: Image.Image | None = None) -> bytes:
@@ -191,21 +223,3 @@ def _set_draft_scale(image: Image.Image, factor: float) -> None:
     if factor < 1:
         width, height = image.size
         image.draft(None, (max(1, int(width * factor)), max(1, int(height * factor))))
-
-
-def _read_tags(opened: OpenedPicture, data: bytes) -> Mapping[str, TagValue]:
-    # After the pixels are loaded, because a PNG may store its EXIF chunk behind them.
-    info = opened.image.info
-    if opened.content_type == "image/tiff":
-        return read_tags(data)
-    return read_tags(info.get("exif") or _parse_raw_profile(info.get("Raw profile type exif")))
-
-
-def _parse_raw_profile(text: object) -> bytes:
-    """Decode the EXIF of old versions of ImageMagick in a PNG text chunk: a length, then hex."""
-    if not isinstance(text, str):
-        return b""
-    try:
-        return bytes.fromhex("".join(text.split("\n")[3:]))
-    except ValueError:
-        return b""

@@ -263,11 +263,12 @@ class _ProcessSlot:
         if status == -signal.SIGXCPU:
             return InvalidContent(
                 f"Decoding this picture takes longer than {self.limits.seconds:g} seconds; "
-                "save it again as a plain JPEG or PNG."
+                "save it again as a plain JPEG or PNG, or raise PICTOGRAPH_DECODE_SECONDS on the "
+                "server."
             )
         return InvalidContent(
-            "This picture is damaged, or takes more memory than allowed; "
-            "save it again as a plain JPEG or PNG."
+            "This picture is damaged, or takes more memory than allowed; save it again as a plain "
+            "JPEG or PNG, or raise PICTOGRAPH_DECODE_MEMORY_BYTES on the server."
         )
 
     async def kill(self) -> None:

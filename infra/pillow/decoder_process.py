@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domain.errors import UploadRefusal
-from infra.pillow.decode import PictureDecoder
+from infra.pillow.decode import MetadataReading, PictureDecoder
 from infra.pillow.decoder_protocol import LENGTH_PREFIX, pack_message, pack_response
 from infra.pillow.picture_files import PictureLimits
 
@@ -56,6 +56,7 @@ def _run_task(
         PictureLimits(int(task["max_pixels"]), int(task["max_frames"])),
         int(task["encoder_side"]),
         takes_centre_crop=bool(task["takes_centre_crop"]),
+        reading=MetadataReading(str(task["default_zone"]) or None, bool(task["with_descriptions"])),
     )
     try:
         match task["name"]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from domain import errors
-from domain.entities.images import Exif, GeoPoint, Picture, Pixels
+from domain.entities.images import Description, Exif, GeoPoint, Picture, Pixels
 from domain.errors import UploadRefusal
 
 LENGTH_PREFIX = struct.Struct(">II")
@@ -54,6 +54,7 @@ def pack_response(response: Response) -> bytes:
         "perceptual_hash": response.perceptual_hash.hex(),
         "pixel_sha256": response.pixel_sha256,
         "exif": response.exif and _pack_exif(response.exif),
+        "description": asdict(response.description),
     }
     return pack_message(head, response.thumbnail, response.large or b"")
 
@@ -88,18 +89,27 @@ def unpack_response(head: bytes, body: bytes, *, pixels: Pixels | None = None) -
         pixels=pixels,
         thumbnail=body[:thumbnail_bytes],
         large=body[thumbnail_bytes:] or None,
+        description=_unpack_description(fields["description"]),
     )
 
 
+_EXIF_TIMES = ("taken_at", "taken_at_local")
+
+
+def _unpack_description(head: dict[str, Any]) -> Description:
+    return Description(head["alt_text"], head["rating"], tuple(head["tags"]))
+
+
 def _pack_exif(exif: Exif) -> dict[str, object]:
-    return asdict(exif) | {"taken_at": exif.taken_at and exif.taken_at.isoformat()}
+    times = {name: getattr(exif, name) for name in _EXIF_TIMES}
+    return asdict(exif) | {name: time and time.isoformat() for name, time in times.items()}
 
 
 def _unpack_exif(head: dict[str, Any]) -> Exif:
     return Exif(
         **head
         | {
-            "taken_at": head["taken_at"] and datetime.fromisoformat(head["taken_at"]),
+            **{name: head[name] and datetime.fromisoformat(head[name]) for name in _EXIF_TIMES},
             "location": head["location"] and GeoPoint(**head["location"]),
         }
     )

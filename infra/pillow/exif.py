@@ -1,18 +1,20 @@
-"""Converts EXIF tags to the domain's Exif."""
+"""Converts the metadata of a file to the domain's Exif."""
 
 from __future__ import annotations
 
 import math
-import re
-from datetime import UTC, datetime, timedelta, timezone
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from domain.entities.images import MAX_EXIF_TAGS, Exif, GeoPoint
+from domain.entities.images import MAX_EXIF_TAGS, Exif
+from infra.pillow.places import read_place
+from infra.pillow.taken import Taken, read_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    from infra.pillow.metadata import Metadata
     from infra.pillow.tiff_tags import TagValue
 
 UPRIGHT = 1
@@ -29,8 +31,6 @@ ReferenceBlackWhite TransferFunction PageNumber ExifOffset GPSInfo ExifInteroper
 MakerNote MakerNoteSafety DNGPrivateData XMLPacket IptcNAAInfo ImageResources InterColorProfile
 PrintImageMatching
 """
-_DATE_TIME_PATTERN = re.compile(r"\s*(\d{4})\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
-_UTC_OFFSET_PATTERN = re.compile(r"\s*([+-])(\d\d):?(\d\d)\s*")
 _MAX_ISO = 2**31 - 1  # GraphQL's and PostgreSQL's Int
 # The maximum of the 16-bit tag means that the sensitivity is in another tag (EXIF 3.0).
 _ISO_OVERFLOW = 65_535
@@ -38,17 +38,24 @@ _ISO_OVERFLOW = 65_535
 _CHARACTER_CODE_BYTES = 8
 
 
-def read_exif(tags: Mapping[str, TagValue]) -> Exif | None:
-    """Convert tags. Unreadable values are left out; None if no tag is readable."""
+def read_exif(metadata: Metadata, *, default_zone: str | None = None) -> Exif | None:
+    """Convert metadata. Unreadable values are left out; None if nothing is readable.
+
+    ``default_zone`` is the time zone of pictures that do not tell theirs.
+    """
+    tags = metadata.tags
     texts = _texts(tags)
-    if not texts:
+    place = read_place(metadata)
+    taken = read_taken(metadata, place, default_zone)
+    if not texts and place is None and taken == Taken():
         return None
     return Exif(
-        taken_at=_taken_at(tags, "Original") or _taken_at(tags, "Digitized"),
+        taken_at=taken.instant,
+        taken_at_local=taken.local,
         camera_make=_text(tags.get("Make")),
         camera_model=_text(tags.get("Model")),
         lens=_text(tags.get("LensModel")),
-        location=_location(tags),
+        location=place,
         iso=_iso(tags),
         f_number=_positive(tags.get("FNumber")),
         exposure_seconds=_positive(tags.get("ExposureTime")),
@@ -57,17 +64,27 @@ def read_exif(tags: Mapping[str, TagValue]) -> Exif | None:
     )
 
 
-def orientation_of(tags: Mapping[str, TagValue]) -> int:
+def orientation_of(metadata: Metadata) -> int:
     """Return the orientation, 1 to 8; any other value counts as upright."""
-    number = int(_positive(tags.get("Orientation")) or UPRIGHT)
+    written = metadata.tags.get("Orientation") or metadata.xmp.get("tiff:Orientation", ("",))[0]
+    number = int(_positive(written) or UPRIGHT)
     return number if number in range(1, 9) else UPRIGHT
 
 
 def _texts(tags: Mapping[str, TagValue]) -> dict[str, str]:
     excluded = frozenset(_EXCLUDED_TAGS.split())
-    named = ((name, _text(value)) for name, value in tags.items() if name not in excluded)
+    named = ((name, _text_of(name, tags)) for name in tags if name not in excluded)
     readable = [(name, text) for name, text in named if text is not None]
     return dict(readable[:MAX_EXIF_TAGS])
+
+
+def _text_of(name: str, tags: Mapping[str, TagValue]) -> str | None:
+    value = tags[name]
+    if name.startswith("XP") and isinstance(value, tuple):
+        # Text of Windows, as a list of bytes.
+        units = bytes(int(byte or 0) & 0xFF for byte in value)
+        return _text(units.decode("utf-16-le", errors="replace").partition("\0")[0])
+    return _text(value)
 
 
 def _text(value: TagValue | None) -> str | None:
@@ -88,13 +105,38 @@ def _text(value: TagValue | None) -> str | None:
 
 
 def _undefined_text(value: bytes) -> str:
-    """Return a value of the type UNDEFINED: ASCII as text, a few other bytes as numbers."""
-    if value[:_CHARACTER_CODE_BYTES] in {b"ASCII\0\0\0", bytes(8)}:
-        value = value[_CHARACTER_CODE_BYTES:]
-    text = value.strip(b"\0 ")
-    if text.isascii() and text.decode("ascii").isprintable():
-        return text.decode("ascii")
+    """Return a value of the type UNDEFINED: text as text, a few other bytes as numbers."""
+    code, rest = value[:_CHARACTER_CODE_BYTES], value[_CHARACTER_CODE_BYTES:]
+    if code == b"UNICODE\0":
+        return _utf16_text(rest)
+    if code == b"JIS\0\0\0\0\0":
+        return rest.decode("iso2022_jp", errors="replace").partition("\0")[0]
+    has_code = code in {b"ASCII\0\0\0", bytes(_CHARACTER_CODE_BYTES)}
+    if has_code:
+        value = rest
+    with suppress(UnicodeDecodeError):
+        text = value.strip(b"\0 ").decode()
+        # A few bytes that happen to be valid UTF-8 are rather numbers.
+        is_text = has_code or text.isascii() or len(value) > _MAX_LISTED_BYTES
+        if is_text and all(letter.isprintable() or letter in "\n\r\t" for letter in text):
+            return text
     return ", ".join(str(byte) for byte in value) if len(value) <= _MAX_LISTED_BYTES else ""
+
+
+def _utf16_text(value: bytes) -> str:
+    """Decode UTF-16 of either byte order: programs write their own, whatever the file's."""
+    texts = [
+        value[: len(value) // 2 * 2].decode(f"utf-16-{order}", errors="replace").strip("\ufeff\0 ")
+        for order in ("le", "be")
+    ]
+    return min(texts, key=_strangeness)
+
+
+def _strangeness(text: str) -> int:
+    """Count letters that wrongly ordered bytes make: unassigned ones, and multiples of 256."""
+    return sum(
+        not letter.isprintable() or letter == "\ufffd" or ord(letter) & 0xFF == 0 for letter in text
+    )
 
 
 def _number_text(number: float | Fraction) -> str:
@@ -125,58 +167,3 @@ def _iso(tags: Mapping[str, TagValue]) -> int | None:
     ]
     found = [int(number) for number in numbers if number and number != _ISO_OVERFLOW]
     return found[0] if found and 0 < found[0] <= _MAX_ISO else None
-
-
-def _taken_at(tags: Mapping[str, TagValue], which: str) -> datetime | None:
-    match = _DATE_TIME_PATTERN.match(_text(tags.get(f"DateTime{which}")) or "")
-    if not match:
-        return None
-    year, month, day, hour, minute, second = map(int, match.groups())
-    fraction = re.match(r"\d{1,6}", _text(tags.get(f"SubsecTime{which}")) or "0")
-    microseconds = int(fraction[0].ljust(6, "0")) if fraction else 0
-    zone = _utc_offset(tags, which)
-    try:
-        local = datetime(year, month, day, hour, minute, second, microseconds, zone)
-        return local.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _utc_offset(tags: Mapping[str, TagValue], which: str) -> timezone:
-    """Return the time zone of the camera's clock; UTC without a readable offset."""
-    match = _UTC_OFFSET_PATTERN.fullmatch(_text(tags.get(f"OffsetTime{which}")) or "")
-    if not match:
-        return UTC
-    sign, hours, minutes = match.groups()
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(offset if sign == "+" else -offset) if offset < timedelta(days=1) else UTC
-
-
-def _location(tags: Mapping[str, TagValue]) -> GeoPoint | None:
-    latitude = _degrees(tags, "GPSLatitude", signs={"N": 1, "S": -1}, maximum=90)
-    longitude = _degrees(tags, "GPSLongitude", signs={"E": 1, "W": -1}, maximum=180)
-    if latitude is None or longitude is None:
-        return None
-    return GeoPoint(latitude, longitude)
-
-
-def _degrees(
-    tags: Mapping[str, TagValue], name: str, *, signs: Mapping[str, int], maximum: int
-) -> float | None:
-    parts, reference = tags.get(name), _text(tags.get(f"{name}Ref")) or ""
-    if not isinstance(parts, tuple) or reference[:1].upper() not in signs:
-        return None
-    degrees = _decimal_degrees(parts[:3])
-    if degrees is None or not 0 <= degrees <= maximum:
-        return None
-    return signs[reference[:1].upper()] * degrees
-
-
-def _decimal_degrees(parts: Iterable[float | Fraction | None]) -> float | None:
-    """Return degrees, minutes and seconds as degrees."""
-    total = 0.0
-    for exponent, part in enumerate(parts):
-        if part is None:
-            return None
-        total += float(part) / 60**exponent
-    return total

@@ -18,9 +18,10 @@ __all__ = ["ACCEPTED_CONTENT_TYPES", "PillowImaging"]
 
 
 class PillowImaging:
-    """Decodes JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF and HEIC, which it tells by their magic bytes.
+    """Decodes JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC, and the previews in RAW files.
 
-    An async context manager. An animation is decoded to its first frame. ``encoder_side`` is the
+    It tells them by their bytes. An async context manager. An animation is decoded to the first
+    frame that shows something. ``encoder_side`` is the
     input side of the encoder in pixels: the shorter side of ``Pixels`` is 1.5 times as long, unless
     the file is smaller. The longer side is at most 32 times as long as that. For an encoder that
     takes a centre crop, it is at most 8 times as long as the shorter side.
@@ -31,10 +32,12 @@ class PillowImaging:
         *,
         encoder_side: int = 224,
         takes_centre_crop: bool = False,
-        max_pixels: int = 50_000_000,
+        max_pixels: int = 120_000_000,
         max_frames: int = 1_000,
+        default_zone: str | None = None,
+        with_descriptions: bool = True,
         decode_seconds: float = 8,
-        decode_memory_bytes: int = 1 << 30,
+        decode_memory_bytes: int = 3 << 29,
         workers: int = 2,
     ) -> None:
         """Take the limits; processes start when the context is entered."""
@@ -43,6 +46,8 @@ class PillowImaging:
             "takes_centre_crop": takes_centre_crop,
             "max_pixels": max_pixels,
             "max_frames": max_frames,
+            "default_zone": default_zone or "",
+            "with_descriptions": with_descriptions,
         }
         self._priority = Priority.UPLOAD
         self._pool = DecoderPool(workers, DecoderLimits(decode_seconds, decode_memory_bytes))

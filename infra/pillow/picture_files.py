@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from pillow_heif import HeifImagePlugin  # noqa: F401 - the import registers HEIC with Pillow
 
-from domain.entities.images import check_dimensions
+from domain.entities.images import LARGE_SIDE, check_dimensions
 from domain.errors import InvalidContent, TooManyPixels, UnsupportedFormat, UploadRefusal
+from infra.pillow.raw_files import RAW_CONTENT_TYPES, read_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from infra.pillow.raw_files import RawFile
 
 _CONTENT_TYPES = {
     "JPEG": "image/jpeg",
@@ -27,7 +30,7 @@ _CONTENT_TYPES = {
     "AVIF": "image/avif",
     "HEIF": "image/heic",
 }
-ACCEPTED_CONTENT_TYPES = tuple(_CONTENT_TYPES.values())
+ACCEPTED_CONTENT_TYPES = (*_CONTENT_TYPES.values(), *RAW_CONTENT_TYPES.values())
 
 _MAGIC_BYTES = {
     b"\xff\xd8\xff": "JPEG",
@@ -57,30 +60,58 @@ class OpenedPicture:
     """A picture within the limits, of which only the header has been read."""
 
     content_type: str
+    format_name: str
+    """Of what ``image`` decodes: JPEG for a RAW file."""
     image: Image.Image
+    data: bytes
+    """Of ``image``: the file, or the preview in a RAW file."""
     width: int
     height: int
     """In the file, before the EXIF orientation; after it for TIFF and HEIC, by their decoders."""
+    raw: RawFile | None = None
 
 
 def open_picture(data: bytes, limits: PictureLimits) -> OpenedPicture:
     """Read the header. Raises UnsupportedFormat, InvalidContent and TooManyPixels."""
-    format_name = _sniff_format(data)
     with translating_errors():
+        raw = read_raw(data)
+        if raw:
+            data = raw.preview
+        format_name = _sniff_format(data)
         try:
             image = _open(data, format_name)
         except Image.DecompressionBombError:
             raise TooManyPixels(
-                f"This picture has far more than {limits.max_pixels:,} pixels; reduce it."
+                f"This picture has far more than {limits.max_pixels:,} pixels; reduce it, or "
+                "raise PICTOGRAPH_MAX_PIXELS on the server."
             ) from None
         width, height = image.size
-        check_dimensions(width, height, max_pixels=limits.max_pixels)
+        reduction = _reduction(image) if format_name == "JPEG" else 1
+        _check_pixels(width, height, limits.max_pixels * reduction**2)
         frames = 1 if format_name == "JPEG" else getattr(image, "n_frames", 1)
         if frames > limits.max_frames:
             raise TooManyPixels(
                 f"This file has {frames:,} frames; send one with at most {limits.max_frames:,}."
             )
-    return OpenedPicture(_CONTENT_TYPES[format_name], image, width, height)
+    content_type = raw.content_type if raw else _CONTENT_TYPES[format_name]
+    return OpenedPicture(content_type, format_name, image, data, width, height, raw)
+
+
+def _check_pixels(width: int, height: int, most: int) -> None:
+    try:
+        check_dimensions(width, height, max_pixels=most)
+    except TooManyPixels as refusal:
+        if width * height <= most:
+            raise
+        raise TooManyPixels(
+            f"{refusal.message.rstrip('.')}, or raise PICTOGRAPH_MAX_PIXELS on the server."
+        ) from None
+
+
+def _reduction(image: Image.Image) -> int:
+    """Return by how much the decoder of a JPEG scales it down for LARGE, as far as it can."""
+    scale = max(image.size) // LARGE_SIDE
+    return next(reduction for reduction in (8, 4, 2, 1) if reduction <= max(scale, 1))
 
 
 @contextmanager
@@ -100,7 +131,8 @@ def translating_errors() -> Iterator[None]:
             raise
         except MemoryError:
             raise InvalidContent(
-                "Decoding this picture takes more memory than allowed; reduce it."
+                "Decoding this picture takes more memory than allowed; reduce it, or raise "
+                "PICTOGRAPH_DECODE_MEMORY_BYTES on the server."
             ) from None
         except Exception as error:
             raise InvalidContent(
@@ -124,7 +156,8 @@ def _sniff_format(data: bytes) -> str:
         if brands & _HEIF_BRANDS:
             return "HEIF"
     raise UnsupportedFormat(
-        f"This file is not in a supported format; send one of {', '.join(_CONTENT_TYPES)}."
+        f"This file is not in a supported format; send one of {', '.join(_CONTENT_TYPES)}, "
+        f"or a RAW file ({', '.join(RAW_CONTENT_TYPES)})."
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageCms
 
+from infra.pillow.profiles import is_srgb
 from infra.pillow.thumbhash import thumbhash
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ LARGE_EFFORT = {"method": 1, "quality": 79}
 # Of a thumbnail, method 2 saves a seventh of the bytes for half a millisecond.
 THUMBNAIL_EFFORT = {"method": 2, "quality": 80}
 _PLACEHOLDER_SIDE = 32
+# Where the header of an ICC profile has its colour space.
+_COLOUR_SPACE = slice(16, 20)
 _TRANSPOSE_OF_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -96,8 +99,11 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     # A profile may be damaged, or describe another colour mode.
     with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
         if profile:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "sRGB" not in ImageCms.getProfileDescription(source):
+            is_rgb = profile[_COLOUR_SPACE] == b"RGB "
+            if is_rgb and image.mode == "L":
+                image = image.convert("RGB")
+            if not (is_rgb and image.mode in {"RGB", "RGBA"} and is_srgb(profile)):
+                source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
                 return _convert_profile(source, image)
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     return image if image.mode == mode else image.convert(mode)
@@ -146,11 +152,13 @@ def on_white(image: Image.Image) -> Image.Image:
 def _grey_to_eight_bits(image: Image.Image) -> Image.Image:
     """Convert greyscale of 16 or 32 bits: 16-bit integers by their range, others by their extrema.
 
-    The modes I and F have no fixed range: files use any part of it.
+    The modes I and F have no fixed range: files use any part of it. Floats within 0 and 1 use that.
     """
     wide = image.convert("F")
     low, high = (0.0, 65_535.0) if image.mode.startswith("I;16") else wide.getextrema()
     assert isinstance(low, float)  # noqa: S101 - tuples only for pictures of several channels
     assert isinstance(high, float)  # noqa: S101 - the same
+    if image.mode == "F" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
     scale = 255 / (high - low) if high > low else 0
     return wide.point(lambda value: value * scale - low * scale).convert("L")

@@ -19,9 +19,31 @@ if TYPE_CHECKING:
 TagValue: TypeAlias = str | bytes | tuple[int | float | Fraction | None, ...]
 """A string for ASCII, bytes for UNDEFINED, otherwise numbers; None for n/0 and for NaN."""
 
-_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+# Those of TIFF, of BigTIFF, and of RAW files by Olympus.
+_BYTE_ORDERS = {
+    b"II*\0": "<",
+    b"MM\0*": ">",
+    b"II+\0": "<",
+    b"MM\0+": ">",
+    b"IIRO": "<",
+    b"IIRS": "<",
+    b"MMOR": ">",
+}
+_BIG_TIFF_MAGIC = (b"II+\0", b"MM\0+")
 _ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
-_NUMBER_FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+_NUMBER_FORMATS = {
+    1: "B",
+    3: "H",
+    4: "I",
+    6: "b",
+    8: "h",
+    9: "i",
+    11: "f",
+    12: "d",
+    13: "I",
+    16: "Q",
+    18: "Q",
+}
 _FIELD_TYPE_SIZES = {
     **{kind: struct.calcsize(letter) for kind, letter in _NUMBER_FORMATS.items()},
     _ASCII: 1,
@@ -39,11 +61,20 @@ def read_tags(block: bytes) -> Mapping[str, TagValue]:
 
     Any bytes are accepted: anything but an EXIF block has no tags.
     """
+    tiff = _tiff_block(block)
+    return tiff.tags() if tiff else {}
+
+
+def read_gps_tags(block: bytes) -> Mapping[str, TagValue]:
+    """Return the tags of a block whose first directory has GPS tags."""
+    tiff = _tiff_block(block)
+    return tiff.gps_tags() if tiff else {}
+
+
+def _tiff_block(block: bytes) -> _TiffBlock | None:
     starts = [block.find(header, 0, 16) for header in _BYTE_ORDERS]
     start = max(starts)
-    if start < 0:
-        return {}
-    return _TiffBlock(block[start:]).tags()
+    return _TiffBlock(block[start:]) if start >= 0 else None
 
 
 class _TiffBlock:
@@ -52,10 +83,20 @@ class _TiffBlock:
     def __init__(self, tiff: bytes) -> None:
         self._tiff = tiff
         self._order = _BYTE_ORDERS[tiff[:4]]
+        self._is_big = tiff[:4] in _BIG_TIFF_MAGIC
+        # Of an offset and a count, which an entry has behind four bytes.
+        self._word = 8 if self._is_big else 4
+
+    def gps_tags(self) -> Mapping[str, TagValue]:
+        entries = self._entries(self._first_offset)
+        return {GPSTAGS[tag]: value for tag, value in entries if tag in GPSTAGS}
+
+    @property
+    def _first_offset(self) -> int:
+        return self._integer(8 if self._is_big else 4)
 
     def tags(self) -> Mapping[str, TagValue]:
-        first = self._integer(4)
-        main = dict(self._entries(first))
+        main = dict(self._entries(self._first_offset))
         tags: dict[str, TagValue] = {}
         for names, entries in (
             (TAGS, main),
@@ -75,21 +116,26 @@ class _TiffBlock:
 
     def _integer(self, offset: int) -> int:
         return int.from_bytes(
-            self._tiff[offset : offset + 4], "little" if self._order == "<" else "big"
+            self._tiff[offset : offset + self._word], "little" if self._order == "<" else "big"
         )
 
     def _entries(self, offset: int) -> Iterator[tuple[int, TagValue]]:
-        if not 0 < offset <= len(self._tiff) - 2:
+        head = struct.Struct(self._order + ("Q" if self._is_big else "H"))
+        layout = struct.Struct(self._order + ("HHQ" if self._is_big else "HHI"))
+        entry_size = layout.size + self._word
+        if not 0 < offset <= len(self._tiff) - head.size:
             return
-        (count,) = struct.unpack_from(self._order + "H", self._tiff, offset)
-        for entry in range(offset + 2, offset + 2 + 12 * min(count, _MAX_IFD_ENTRIES), 12):
-            if entry + 12 > len(self._tiff):
+        (count,) = head.unpack_from(self._tiff, offset)
+        first = offset + head.size
+        for entry in range(first, first + entry_size * min(count, _MAX_IFD_ENTRIES), entry_size):
+            if entry + entry_size > len(self._tiff):
                 return
-            tag, kind, length = struct.unpack_from(self._order + "HHI", self._tiff, entry)
+            tag, kind, length = layout.unpack_from(self._tiff, entry)
             size = _FIELD_TYPE_SIZES.get(kind, 0) * length
             if 0 < size <= _MAX_VALUE_BYTES:
-                # A value of up to four bytes is in the entry itself, a longer one at an offset.
-                start = entry + 8 if size <= 4 else self._integer(entry + 8)  # noqa: PLR2004
+                # A value that fits is in the entry itself, a longer one at an offset.
+                value = entry + layout.size
+                start = value if size <= self._word else self._integer(value)
                 raw = self._tiff[start : start + size]
                 if len(raw) == size:
                     yield tag, self._value(kind, raw)

@@ -15,7 +15,10 @@ from sqlalchemy import (
     Row,
     SQLColumnExpression,
     Text,
+    case,
     false,
+    func,
+    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import (
@@ -30,7 +33,16 @@ from sqlalchemy.dialects.postgresql import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from domain.entities.images import Exif, GeoPoint, Image, ImageStatus, Source
+from domain.entities.images import (
+    MAX_TAGS_PER_IMAGE,
+    Description,
+    Exif,
+    GeoPoint,
+    Image,
+    ImageStatus,
+    Source,
+)
+from infra.postgres.parameters import array
 
 
 class ImageRow(SQLModel, table=True):
@@ -55,6 +67,7 @@ class ImageRow(SQLModel, table=True):
     rating: int | None = Field(sa_type=SMALLINT)
     tags: list[str] = Field(sa_type=ARRAY(Text))
     taken_at: datetime | None = Field(sa_type=TIMESTAMP(timezone=True))
+    taken_at_local: datetime | None = Field(sa_type=TIMESTAMP)
     camera_make: str | None = Field(sa_type=Text)
     camera_model: str | None = Field(sa_type=Text)
     latitude: float | None = Field(sa_type=DOUBLE_PRECISION)
@@ -83,13 +96,13 @@ IS_LIVE_IMAGE: Final = col(ImageRow.deleted_at).is_(None)
 """The image is not in the trash."""
 
 RANGE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
-    "taken_at": col(ImageRow.taken_at),
+    "taken_at_local": col(ImageRow.taken_at_local),
     "created_at": col(ImageRow.created_at),
     "width": col(ImageRow.width),
     "height": col(ImageRow.height),
     "rating": col(ImageRow.rating),
 }
-"""The column of each range in ``ImageFilter``, by the name of its field."""
+"""The column of each range in ``ImageFilter`` but ``taken_at``, by the name of its field."""
 
 VALUE_FILTERS: Final[Mapping[str, SQLColumnExpression[Any]]] = {
     "camera_make_in": col(ImageRow.camera_make),
@@ -103,7 +116,7 @@ FILE_FACTS: Final = frozenset(
     {
         *("content_type", "status", "width", "height", "placeholder"),
         *("perceptual_hash", "pixel_sha256", "exif"),
-        *("taken_at", "camera_make", "camera_model", "latitude", "longitude"),
+        *("taken_at", "taken_at_local", "camera_make", "camera_model", "latitude", "longitude"),
     }
 )
 """The columns that a worker writes for an image that exists. It never writes what people edit."""
@@ -133,6 +146,7 @@ def image_row(image: Image) -> ImageRow:
         rating=image.rating,
         tags=list(image.tags),
         taken_at=exif.taken_at,
+        taken_at_local=exif.taken_at_local,
         camera_make=exif.camera_make,
         camera_model=exif.camera_model,
         latitude=exif.location.latitude if exif.location else None,
@@ -152,6 +166,24 @@ def ready_values(image: Image, *, columns: Collection[str] | None = None) -> dic
     """Return the values of these columns, or all, of an image that becomes READY now."""
     row = image_row(image).model_dump(include=set(columns) if columns else None)
     return row | {"ready_at": text("now()"), "failure_reason": None}
+
+
+def description_values(description: Description) -> dict[str, Any]:
+    """Return the values of an update that adds what a file says, and replaces no edit."""
+    values: dict[str, Any] = {}
+    if description.alt_text is not None:
+        values["alt_text"] = func.coalesce(col(ImageRow.alt_text), description.alt_text)
+    if description.rating is not None:
+        values["rating"] = func.coalesce(col(ImageRow.rating), description.rating)
+    if description.tags:
+        both = func.array_cat(col(ImageRow.tags), array(description.tags))
+        tag = func.unnest(both).column_valued("tag")
+        merged = select(tag.collate("C")).distinct().order_by(tag.collate("C"))
+        fits = func.cardinality(both) <= MAX_TAGS_PER_IMAGE
+        values["tags"] = case(
+            (fits, func.array(merged.scalar_subquery())), else_=col(ImageRow.tags)
+        )
+    return values
 
 
 def image_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Image:
@@ -189,6 +221,7 @@ def _exif_of(row: ImageRow | Row[*tuple[Any, ...]]) -> Exif | None:
         location = GeoPoint(row.latitude, row.longitude)
     return Exif(
         taken_at=row.taken_at,
+        taken_at_local=row.taken_at_local,
         camera_make=row.camera_make,
         camera_model=row.camera_model,
         location=location,
@@ -206,8 +239,8 @@ _images.append_column(WORDS)
 
 SORT_INDEXES = {
     "images_by_created_at": "created_at",
-    "images_by_taken_at": "COALESCE(taken_at, 'infinity'::timestamptz)",
-    "images_by_taken_at_desc": "COALESCE(taken_at, '-infinity'::timestamptz)",
+    "images_by_taken_at": "COALESCE(taken_at_local, 'infinity'::timestamp)",
+    "images_by_taken_at_desc": "COALESCE(taken_at_local, '-infinity'::timestamp)",
     "images_by_byte_size": "byte_size",
     "images_by_rating": "COALESCE(rating, 2147483647)",
     "images_by_rating_desc": "COALESCE(rating, -1)",

@@ -23,6 +23,7 @@ def object_of(row: ObjectRow) -> FoundObject:
 
 def search_values(search: KeptSearch) -> dict[str, object]:
     """Return the values of the row of a search."""
+    relevances = [hit.relevance for hit in search.hits]
     return {
         "id": search.id,
         "created_at": search.created_at,
@@ -37,8 +38,8 @@ def search_values(search: KeptSearch) -> dict[str, object]:
         "part_embeddings": [list(part.embedding) for part in search.query.blended],
         "part_kinds": [part.kind for part in search.query.blended],
         "part_weights": [part.weight for part in search.query.blended],
-        # All hits have a relevance, or no hit has one.
-        "relevances": [hit.relevance for hit in search.hits if hit.relevance is not None] or None,
+        # Often no hit has a relevance yet.
+        "relevances": relevances if any(each is not None for each in relevances) else None,
         "stand_for": [hit.collapsed_count for hit in search.hits],
         "depth": search.depth,
         "ranked_depth": search.ranked_depth,

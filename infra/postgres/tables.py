@@ -165,7 +165,7 @@ class SearchRow(SQLModel, table=True):
     part_embeddings: list[list[float]] = Field(sa_type=ARRAY(REAL, dimensions=2))
     part_kinds: list[str] = Field(sa_type=ARRAY(Text))
     part_weights: list[float] = Field(sa_type=ARRAY(DOUBLE_PRECISION))
-    relevances: list[float] | None = Field(sa_type=ARRAY(DOUBLE_PRECISION))
+    relevances: list[float | None] | None = Field(sa_type=ARRAY(DOUBLE_PRECISION))
     stand_for: list[int] = Field(sa_type=ARRAY(Integer))
     depth: int = Field(sa_column=Column(Integer, server_default=text("1000"), nullable=False))
     ranked_depth: int = Field(

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 
-async def import_copies(settings: Settings, place: Path, *, tags: list[str]) -> None:
+async def import_copies(
+    settings: Settings, place: Path, *, tags: list[str], exclude: list[str]
+) -> None:
     """Copy a picture, or the pictures of a folder, into the library without duplicates.
 
     Exits with 1 if a file was refused.
     """
-    uploads, passed_over = await asyncio.to_thread(uploads_of, place)
+    uploads, passed_over = await asyncio.to_thread(uploads_of, place, exclude)
     refused: list[tuple[str, str]] = []
     duplicates = 0
     columns = (

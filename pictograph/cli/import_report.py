@@ -114,6 +114,13 @@ def report(  # noqa: PLR0913 - each is a part of the report
         f"{became.missing:,} missing, "
         f"{refused_count + refused_before + summary.missing_count:,} refused."
     )
+    if summary.link_count:
+        names = ", ".join(map(shown, summary.links))
+        rest = ", …" if summary.link_count > len(summary.links) else ""
+        _print(
+            f"{summary.link_count:,} links to folders or to files elsewhere were not followed "
+            f"({names}{rest}); import what they point to by its own path."
+        )
     if became.duplicates:
         _print(f"Duplicates of pictures that the library has already: {became.duplicates:,}.")
     _report_passed_over(summary, place)

@@ -13,7 +13,7 @@ from domain.entities.tags import clean_tags
 from domain.errors import Misconfigured
 from domain.use_cases.imports.reconcile_manifest import ManifestEntry
 from infra.filesystem.manifest import read_manifest
-from infra.locations import file_location, root_of, shown
+from infra.locations import S3_SCHEME, file_location, root_of, shown
 from pictograph.cli.console import err, run, settings_of
 from pictograph.cli.import_copies import import_copies
 from pictograph.cli.import_report import (
@@ -56,6 +56,14 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             help="Continue even if the place or a folder of it has become empty.",
         ),
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pattern of what to leave out, as in .gitignore: 'drafts/', '*.tif'. Repeatable. "
+            "A .pictographignore in a folder has such patterns, too.",
+            metavar="PATTERN",
+        ),
+    ] = None,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the originals of a folder into the library.")
     ] = False,
@@ -73,7 +81,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             )
         if dry_run:
             raise Misconfigured("--copy has no dry run; leave out --copy or --dry-run.")
-        run(import_copies(settings, Path(place), tags=tag or []))
+        run(import_copies(settings, Path(place), tags=tag or [], exclude=exclude or []))
         return
     run(
         _import(
@@ -83,6 +91,7 @@ def import_pictures(  # noqa: PLR0913, PLR0917 - each is an option
             retry=retry,
             dry_run=dry_run,
             even_everything=even_everything,
+            exclude=exclude or [],
         )
     )
 
@@ -125,9 +134,13 @@ async def _import(  # noqa: PLR0913 - each is an option
     retry: bool,
     dry_run: bool,
     even_everything: bool,
+    exclude: list[str],
 ) -> None:
     async with open_pictograph(settings) as pictograph:
         use_cases = pictograph.use_cases
+        given = source.given
+        if given.startswith(S3_SCHEME) and await use_cases.reconcile.is_object(given):
+            source = _Source(given, entries=_one_entry(given), file=given)
         with ImportProgress(err) as progress:
             if source.root is not None:
                 listing = use_cases.reconcile(
@@ -136,6 +149,7 @@ async def _import(  # noqa: PLR0913 - each is an option
                     retry=retry,
                     force=even_everything,
                     dry_run=dry_run,
+                    exclude=exclude,
                     progress=progress.found,
                 )
             else:

@@ -78,19 +78,24 @@ def _parse_term(option: str, text: str) -> Term:
     return parse_text(option, text, file_option=f"{option} @")
 
 
-def parse_instant(option: str, text: str | None) -> datetime | None:
-    """Parse a year, a month, a date or an ISO 8601 instant. Without an offset it is in UTC."""
+def parse_time(option: str, text: str | None) -> datetime | None:
+    """Parse a year, a month, a date or an ISO 8601 time, with or without an offset."""
     if text is None:
         return None
     try:
-        instant = datetime.fromisoformat(text + DATE_COMPLETIONS.get(len(text), ""))
+        return datetime.fromisoformat(text + DATE_COMPLETIONS.get(len(text), ""))
     except ValueError:
         raise InvalidArgument(
             (),
             f"{option}: {text} is not a date; write it as 2024, 2024-05, 2024-05-31 or "
             "2024-05-31T18:00+02:00.",
         ) from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_instant(option: str, text: str | None) -> datetime | None:
+    """Parse a time; without an offset it is in UTC."""
+    time = parse_time(option, text)
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def parse_circle(option: str, text: str | None) -> GeoNear | None:

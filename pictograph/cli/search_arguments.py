@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from typer import Argument, Option
 
-from domain.entities.filters import ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.filters import ImageFilter, IntRange, LocalTimeRange, Orientation, TimeRange
 from domain.entities.images import MAX_RATING, MIN_RATING, ImageStatus
 from domain.entities.listing import MAX_PAGE_SIZE
 from domain.entities.near_duplicates import Collapse
@@ -24,6 +24,7 @@ from pictograph.cli.option_values import (
     parse_instant,
     parse_media_type,
     parse_text,
+    parse_time,
     parse_weighted_term,
 )
 
@@ -112,7 +113,8 @@ class SearchArguments:
     taken_from: Annotated[
         str | None,
         filter_option(
-            help="Taken on this date or later: 2024, 2024-05, 2024-05-31.", metavar="DATE"
+            help="Taken on this date or later, in local time: 2024, 2024-05, 2024-05-31.",
+            metavar="DATE",
         ),
     ] = None
     taken_before: Annotated[
@@ -265,9 +267,11 @@ class SearchArguments:
 
     def _filter(self) -> ImageFilter:
         taken = [
-            parse_instant("--taken-from", self.taken_from),
-            parse_instant("--taken-before", self.taken_before),
+            parse_time("--taken-from", self.taken_from),
+            parse_time("--taken-before", self.taken_before),
         ]
+        instants = [time if time and time.tzinfo else None for time in taken]
+        local_times = [time if time and not time.tzinfo else None for time in taken]
         created = [
             parse_instant("--created-from", self.created_from),
             parse_instant("--created-before", self.created_before),
@@ -282,7 +286,8 @@ class SearchArguments:
             for each in self.type_ or ()
         ]
         return ImageFilter(
-            taken_at=TimeRange(*taken) if any(taken) else None,
+            taken_at=TimeRange(*instants) if any(instants) else None,
+            taken_at_local=LocalTimeRange(*local_times) if any(local_times) else None,
             created_at=TimeRange(*created) if any(created) else None,
             camera_make_in=_tuple_or_none(self.make),
             camera_model_in=_tuple_or_none(self.camera),

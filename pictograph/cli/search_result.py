@@ -131,7 +131,7 @@ def hits_table(
     )
     for rank, picture in enumerate(answer.pictures):
         image = picture.image
-        taken_at = image.exif.taken_at if image.exif else None
+        taken_at = image.exif.taken_at_local if image.exif else None
         lines = [picture.place, encode_id(image.id)]
         if image.filename not in picture.place:
             lines.insert(0, image.filename)

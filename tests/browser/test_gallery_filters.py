@@ -46,8 +46,10 @@ async def test_months_cameras_and_tags_narrow_the_library_and_say_how_many_are_l
     [address] = re.findall(r"month=(\d{4}-\d\d)", gallery.page.url)
     year, number = map(int, address.split("-"))
     after = f"{year + number // 12}-{number % 12 + 1:02}"
-    taken = {"gte": f"{address}-01T00:00:00Z", "lt": f"{after}-01T00:00:00Z"}
-    await shows(gallery, cameraModelIn=[camera["value"]], tagsAll=[tag["value"]], takenAt=taken)
+    taken = {"gte": f"{address}-01T00:00:00", "lt": f"{after}-01T00:00:00"}
+    await shows(
+        gallery, cameraModelIn=[camera["value"]], tagsAll=[tag["value"]], takenAtLocal=taken
+    )
 
     await gallery.filters.get_by_role("button", name="Clear").click()
     await shows(gallery)

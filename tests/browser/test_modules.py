@@ -196,7 +196,7 @@ async def test_a_month_ends_where_the_next_begins(page: Page) -> None:
     found = await call(page, "query.js", "toFilter", EVERYTHING | {"month": "2024-12"})
     assert {
         "statusIn": ["READY"],
-        "takenAt": {"gte": "2024-12-01T00:00:00.000Z", "lt": "2025-01-01T00:00:00.000Z"},
+        "takenAtLocal": {"gte": "2024-12-01T00:00:00.000", "lt": "2025-01-01T00:00:00.000"},
     } == found
 
 

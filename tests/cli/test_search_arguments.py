@@ -13,7 +13,14 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from domain.entities.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.filters import (
+    GeoNear,
+    ImageFilter,
+    IntRange,
+    LocalTimeRange,
+    Orientation,
+    TimeRange,
+)
 from domain.entities.images import ImageStatus, uuid7
 from domain.entities.near_duplicates import Collapse
 from domain.entities.places import GeoBox
@@ -147,10 +154,14 @@ def test_a_caret_without_a_number_is_text() -> None:
         (
             ["--taken-from", "2024", "--taken-before", "2024-06"],
             ImageFilter(
-                taken_at=TimeRange(
-                    datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+                taken_at_local=LocalTimeRange(
+                    datetime.fromisoformat("2024-01-01"), datetime.fromisoformat("2024-06-01")
                 )
             ),
+        ),
+        (
+            ["--taken-before", "2024-05-31T18:00Z"],
+            ImageFilter(taken_at=TimeRange(None, datetime(2024, 5, 31, 18, tzinfo=UTC))),
         ),
         (
             ["--created-from", "2024-05-31T18:00+02:00"],
@@ -179,6 +190,7 @@ def test_every_condition_of_the_filter_has_an_option() -> None:
         *("--orientation", "square", "--min-width", "1", "--min-height", "1"),
         *("--min-rating", "1"),
         *("--status", "ready", "--not", str(ID), "--taken-from", "2024", "--created-from", "2024"),
+        *("--taken-before", "2025-01-01T00:00Z"),
     ).options()
     unset = [
         field.name

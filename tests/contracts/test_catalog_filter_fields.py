@@ -11,7 +11,14 @@ import pytest
 
 from domain.entities.embeddings import Query, QueryKind
 from domain.entities.facets import Facet
-from domain.entities.filters import GeoNear, ImageFilter, IntRange, Orientation, TimeRange
+from domain.entities.filters import (
+    GeoNear,
+    ImageFilter,
+    IntRange,
+    LocalTimeRange,
+    Orientation,
+    TimeRange,
+)
 from domain.entities.images import Exif, GeoPoint, ImageStatus
 from domain.entities.listing import Sort, Window
 from domain.entities.places import GeoBox
@@ -26,6 +33,7 @@ pytestmark = pytest.mark.parametrize(
 
 POINT = (0.6, 0.8, 0.0)
 LATER = NOON + timedelta(hours=1)
+LOCAL_NOON = NOON.replace(tzinfo=None)
 EXIF = Exif(taken_at=NOON, camera_make="Leica", camera_model="M3", location=GeoPoint(48, 9))
 MATCHING = image_with(
     UUID(int=1),
@@ -38,6 +46,10 @@ MATCHING = image_with(
 )
 CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: facts have many types
     "taken_at": (TimeRange(NOON, LATER), {"exif": replace(EXIF, taken_at=LATER)}),
+    "taken_at_local": (
+        LocalTimeRange(LOCAL_NOON, LOCAL_NOON + timedelta(hours=1)),
+        {"exif": replace(EXIF, taken_at_local=LOCAL_NOON + timedelta(hours=1))},
+    ),
     "created_at": (TimeRange(NOON, LATER), {"created_at": NOON - timedelta(microseconds=1)}),
     "camera_make_in": (("Canon", "Leica"), {"exif": replace(EXIF, camera_make="leica")}),
     "camera_model_in": (("M3",), {"exif": replace(EXIF, camera_model=None)}),
@@ -55,7 +67,7 @@ CASES: dict[str, tuple[object, dict[str, Any]]] = {  # Any: facts have many type
     "height": (IntRange(400, 640), {"height": 399}),
     "rating": (IntRange(4), {"rating": None}),
     "status_in": ((ImageStatus.READY,), {"status": ImageStatus.FAILED}),
-    "ids_not_in": ((UUID(int=20),), {}),
+    "ids_not_in": ((UUID(int=21),), {}),
 }
 """For each field, a condition that MATCHING fulfils, and the facts by which another image fails it
 and no other condition."""

@@ -45,6 +45,13 @@ async def searches(request: pytest.FixtureRequest) -> AsyncIterator[KeptSearches
         yield PostgresKeptSearches(engine)
 
 
+async def test_some_hits_may_have_a_relevance(searches: KeptSearches) -> None:
+    first, *others = SEARCH.hits
+    search = replace(SEARCH, hits=(replace(first, score=1.0, relevance=1.0), *others))
+    await searches.save(search)
+    assert search == await searches.load(search.id, since=NOON)
+
+
 async def test_a_search_is_loaded_as_it_was_saved_to_the_last_bit(searches: KeptSearches) -> None:
     await searches.save(SEARCH)
     assert SEARCH == await searches.load(SEARCH.id, since=NOON)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.images import ImageChanges
+from domain.entities.images import Description, ImageChanges
 from domain.entities.work import MAX_ATTEMPTS, WorkCounts
 from tests.contracts.work_fixtures import (
     EAST,
@@ -178,6 +178,37 @@ async def test_an_upload_makes_an_image_ready_that_waits_for_a_worker(
     assert [] == await fixture.queue.finish([done])
     assert stored == await stored_image(fixture, image)
     assert WorkCounts(0, 0, 0) == await fixture.queue.counts()
+
+
+@pytest.mark.parametrize("by_worker", [False, True])
+async def test_what_a_file_says_is_added_and_replaces_no_edit(
+    fixture: WorkFixture, *, by_worker: bool
+) -> None:
+    edited, plain = pending_image(tags=("a", "b")), pending_image()
+    said = Description("A boat", 4, ("b", "sea"))
+    for image in (edited, plain):
+        await fixture.catalog.add_pending(image)
+    done = [
+        replace(each, image=each.image.described(said))
+        for each in map(indexed, await fixture.queue.lease(2, seconds=MINUTE_SECONDS))
+    ]
+    await fixture.catalog.update(edited.id, ImageChanges(alt_text="Mine", rating=1))
+    await fixture.catalog.tag([edited.id], remove=["a"])
+    if by_worker:
+        await fixture.queue.finish(done)
+    else:
+        for each in done:
+            await fixture.catalog.make_ready(each.image, each.embedding)
+    stored = await fixture.catalog.get([edited.id, plain.id])
+    assert {image.status for image in stored.values()} == {READY}
+    assert [
+        (each.alt_text, each.rating, each.tags)
+        for each in map(stored.get, (edited.id, plain.id))
+        if each
+    ] == [
+        ("Mine", 1, ("b", "sea")),
+        ("A boat", 4, ("b", "sea")),
+    ]
 
 
 async def test_only_a_processing_image_is_made_ready(fixture: WorkFixture) -> None:

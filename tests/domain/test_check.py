@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -293,7 +293,8 @@ class FailingReads:
         self.pauses: list[float] = []
         self._open = storage.open
         monkeypatch.setattr(storage, "open", self.open)
-        monkeypatch.setattr(asyncio, "sleep", self.sleep)
+        # Not of asyncio as a whole: other event loops of the process sleep, too.
+        monkeypatch.setattr(scrub_module, "asyncio", SimpleNamespace(sleep=self.sleep))
 
     async def open(self, key: str, byte_range: ByteRange | None = None) -> Blob:
         self.attempts.append(key)

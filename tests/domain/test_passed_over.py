@@ -26,6 +26,9 @@ ROOT = "file:///photos/"
         ("%23recycle/old.jpg", PassedOver.SYSTEM),
         ("%24RECYCLE.BIN/del.jpg", PassedOver.SYSTEM),
         ("a/System%20Volume%20Information/b.jpg", PassedOver.SYSTEM),
+        ("P.photoslibrary/resources/derivatives/d.jpg", PassedOver.SYSTEM),
+        ("a/P.photoslibrary/originals/d.jpg", None),
+        ("Catalog%20Previews.lrdata/a.jpg", PassedOver.SYSTEM),
         ("notes.txt", PassedOver.OTHER),
     ],
 )

@@ -45,6 +45,25 @@ async def test_new_objects_are_indexed_and_only_thumbnails_are_stored(
     assert picture(1) == await read_all(await importer.use_cases.read(one, Variant.ORIGINAL))
 
 
+async def test_what_is_excluded_is_not_part_of_a_listing(
+    importer: Importer, use_cases: UseCases, object_listing: MemoryObjectListing
+) -> None:
+    put(object_listing, 1, 2)
+    object_listing.put(f"{ROOT}@eaDir/1", picture(3))
+    await importer()
+    assert {"1", "2"} == await importer.names()
+    summary = await use_cases.reconcile(ROOT, exclude=["1"])
+    assert {ObjectChange.UNCHANGED: 1, ObjectChange.VANISHED: 1} == summary.counts
+
+
+async def test_the_place_of_one_object_is_told_from_that_of_several(
+    use_cases: UseCases, object_listing: MemoryObjectListing
+) -> None:
+    put(object_listing, 1)
+    assert await use_cases.reconcile.is_object(f"{ROOT}1")
+    assert not await use_cases.reconcile.is_object(ROOT)
+
+
 async def test_unchanged_objects_are_not_written(
     importer: Importer,
     object_listing: MemoryObjectListing,

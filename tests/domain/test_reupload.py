@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.images import ImageStatus, Variant
-from domain.entities.tags import MAX_TAGS_PER_IMAGE
+from domain.entities.images import MAX_TAGS_PER_IMAGE, ImageStatus, Variant
 from domain.entities.uploads import UploadedImage
 from domain.errors import InvalidArgument, Unavailable
 from domain.use_cases.uploads.reupload import reupload

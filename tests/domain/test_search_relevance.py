@@ -10,7 +10,7 @@ import pytest
 
 from domain.entities.filters import ImageFilter
 from domain.entities.near_duplicates import Collapse
-from domain.entities.queries import ByBlend, BySearch, ByText, SearchOptions, WeightedTerm
+from domain.entities.queries import ByBlend, BySearch, ByText, ByUpload, SearchOptions, WeightedTerm
 from domain.entities.relevance import LIKELY
 from domain.entities.searches import SearchDepth
 from domain.errors import InvalidArgument
@@ -57,6 +57,28 @@ async def test_only_hits_with_the_minimum_relevance_are_found(use_cases: UseCase
         assert [id_ for id_ in expected if relevances[id_] >= least] == [
             found.image.id for found in page.found
         ]
+
+
+async def test_a_file_of_the_library_finds_itself_first_with_certainty(
+    use_cases: UseCases,
+) -> None:
+    # Both look the same to the encoder, and the ids would put the other one first.
+    await add_copies(use_cases, "red", 3)
+    for number in range(3):
+        file = picture_file(COLOURS["red"], words=f"copy {number}")
+        page = await use_cases.search(ByUpload(upload(file)), first=2)
+        assert f"red {number}" == names(page)[0]
+        assert (1.0, 1.0) == (page.found[0].hit.score, page.found[0].hit.relevance)
+        rest = await use_cases.search(ByUpload(upload(file)), first=5, after=page.found[-1].cursor)
+        assert {"red 0", "red 1", "red 2"} == {*names(page), *names(rest)}
+    tagged = SearchOptions(ImageFilter(tags_any=("none",)))
+    assert [] == names(await use_cases.search(ByUpload(upload(file)), tagged))
+    again = await use_cases.search(
+        BySearch(page.search_id), SearchOptions(ImageFilter(content_type_in=("image/png",)))
+    )
+    assert "red 2" == names(again)[0]
+    await use_cases.delete([page.found[0].image.id])
+    assert "red 2" not in names(await use_cases.search(ByUpload(upload(file))))
 
 
 @pytest.mark.usefixtures("by_colour")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.entities.images import MAX_TAGS_PER_IMAGE
 from domain.entities.tags import (
     MAX_TAG_CHARACTERS,
     MAX_TAGS_PER_CALL,
-    MAX_TAGS_PER_IMAGE,
     clean_tags,
 )
 from domain.entities.uploads import UploadedImage

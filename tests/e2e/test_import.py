@@ -265,6 +265,13 @@ def test_a_manifest_names_what_is_imported(
     )
 
 
+@pytest.mark.parametrize("place", ["bucket"], indirect=True)
+def test_a_single_object_of_a_bucket_is_imported(place: Place, own: dict[str, object]) -> None:
+    place.put({"0.jpg": picture(0), "1.jpg": picture(1), "0.jpg.copy/2.jpg": picture(2)})
+    assert "1 found: 1 indexed" in said((f"{place.name}/0.jpg",), own)
+    assert "2 found: 1 indexed, 1 unchanged" in said((place.name, "--exclude", "2.*"), own)
+
+
 def test_an_invalid_import_is_refused_in_one_sentence(
     s3_url: str, model: Path, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from domain.entities.embeddings import Embedding, Query
     from domain.entities.facets import Facet, FacetValue, Selection
-    from domain.entities.filters import GeoNear, IntRange, TimeRange
+    from domain.entities.filters import GeoNear, IntRange, LocalTimeRange, TimeRange
     from domain.entities.images import GeoPoint, Image, ImageChanges, ReadyPosition
     from domain.entities.listing import Sort, Window
     from domain.entities.places import GeoBox
@@ -278,9 +278,10 @@ class MemoryCatalog:
 
 def with_edits_of(here: Image, indexed: Image) -> Image:
     """Return an indexed image with what people edited while it was indexed."""
-    return replace(
+    edited = replace(
         indexed, tags=here.tags, alt_text=here.alt_text, rating=here.rating, filename=here.filename
     )
+    return edited.described(indexed.description)
 
 
 def matches(image: Image, criteria: ImageFilter) -> bool:
@@ -288,7 +289,8 @@ def matches(image: Image, criteria: ImageFilter) -> bool:
     exif = image.exif or Exif()
     size = (image.width, image.height)
     return (
-        _in_time(exif.taken_at, criteria.taken_at)
+        _in_time(instant_of(exif), criteria.taken_at)
+        and _in_time(exif.taken_at_local, criteria.taken_at_local)
         and _in_time(image.created_at, criteria.created_at)
         and _one_of(exif.camera_make, criteria.camera_make_in)
         and _one_of(exif.camera_model, criteria.camera_model_in)
@@ -310,6 +312,12 @@ def matches(image: Image, criteria: ImageFilter) -> bool:
     )
 
 
+def instant_of(exif: Exif) -> datetime | None:
+    """Return when the picture was taken; in UTC where the offset is unknown."""
+    local = exif.taken_at_local
+    return exif.taken_at or (local and local.replace(tzinfo=UTC))
+
+
 def distance_km(here: GeoPoint, near: GeoNear) -> float:
     """Return the great-circle distance by the haversine formula."""
     lat1, lat2 = math.radians(here.latitude), math.radians(near.latitude)
@@ -319,7 +327,7 @@ def distance_km(here: GeoPoint, near: GeoNear) -> float:
     return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(root)))
 
 
-def _in_time(instant: datetime | None, bounds: TimeRange | None) -> bool:
+def _in_time(instant: datetime | None, bounds: TimeRange | LocalTimeRange | None) -> bool:
     if bounds is None or (bounds.gte is None and bounds.lt is None):
         return True
     return (

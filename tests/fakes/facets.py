@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from domain.entities.facets import Facet, FacetValue
@@ -32,6 +31,6 @@ def _facts(image: Image, facet: Facet) -> Iterator[str]:
         yield image.content_type
     elif facet is Facet.CAMERA and exif.camera_model is not None:
         yield exif.camera_model
-    elif facet is Facet.MONTH and exif.taken_at is not None:
-        month = exif.taken_at.astimezone(UTC)
+    elif facet is Facet.MONTH and exif.taken_at_local is not None:
+        month = exif.taken_at_local
         yield f"{month.year:04}-{month.month:02}"

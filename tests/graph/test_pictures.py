@@ -120,6 +120,25 @@ async def test_a_download_has_the_file_name_in_unicode(client: Client, path: str
     assert "-thumbnail.webp" in small.headers["Content-Disposition"]
 
 
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [
+        ("photo.jpg", "photo.png"),
+        ("photo.PNG", "photo.PNG"),
+        ("photo", "photo.png"),
+        ("v1.2", "v1.2.png"),
+    ],
+)
+async def test_the_name_of_a_download_fits_its_bytes(
+    client: Client, filename: str, expected: str
+) -> None:
+    payload = await client.upload(picture_file(words=filename), names=(filename,))
+    image_id = base64.b64decode(payload["results"][0]["image"]["id"]).decode()
+    path = f"/images/{image_id.removeprefix('Image:')}"
+    response = await client.http.get(f"{path}/original?download")
+    assert f'filename="{expected}"' in response.headers["Content-Disposition"]
+
+
 @pytest.mark.parametrize("variant", ["huge", "ORIGINAL", "original/x", "..%2F"])
 async def test_an_unknown_variant_is_404(client: Client, path: str, variant: str) -> None:
     response = await client.http.get(f"{path}/{variant}")

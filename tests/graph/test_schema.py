@@ -84,6 +84,7 @@ ADDED = {
     f"{place} is not in the target"
     for place in (
         *("Image.rating", "ImageFilter.rating", "UpdateImageInput.rating"),
+        *("Exif.takenAtLocal", "ImageFilter.takenAtLocal"),
         *("Image.deletedAt", "ImageFilter.deleted", "Service.trashDays", "Mutation.restoreImages"),
         *("Image.availableUrl", "Image.updatedAt", "ImageFacets.places"),
         *("ImageFilter.filename", "ImageFilter.within"),
@@ -91,6 +92,8 @@ ADDED = {
     )
 } | {
     "ImageSortField.RATING",
+    "LocalDateTime is None in the target",
+    "LocalDateTimeRange is None in the target",
     "GeoBox is None in the target",
     "PlaceCluster is None in the target",
     "RestoreImagesInput is None in the target",

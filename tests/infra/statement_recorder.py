@@ -31,7 +31,7 @@ FILL = (
     # over the globe. About half of the images point away from QUERY; their camera make is "Far".
     text("""
         INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status,
-            tags, taken_at, latitude, longitude, rating)
+            tags, taken_at, taken_at_local, latitude, longitude, rating)
         SELECT gen_random_uuid(), n::text, n || '.jpg', 'image/jpeg', n,
             '2024-01-01'::timestamptz + n * interval '1 minute', 'ready',
             array_remove(ARRAY[
@@ -41,7 +41,8 @@ FILL = (
                 CASE WHEN n % 1000 = 0 THEN 'rare' END,
                 CASE WHEN n % 10 = 0 THEN 'tenth' END
             ], NULL),
-            '2020-01-01'::timestamptz + n * interval '1 hour',
+            '2020-01-01Z'::timestamptz + n * interval '1 hour',
+            '2020-01-01'::timestamp + n * interval '1 hour',
             random() * 180 - 90, random() * 360 - 180, NULLIF(n % 6, 0)
         FROM generate_series(1, :count) AS n
     """),

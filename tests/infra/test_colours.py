@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import pytest
 from PIL import Image, ImageCms
 
@@ -95,3 +98,105 @@ def test_colours_are_converted_from_their_icc_profile(decoder: PictureDecoder) -
 def test_a_damaged_icc_profile_is_ignored(decoder: PictureDecoder, profile: bytes) -> None:
     data = encoded(Image.new("RGB", (20, 20), BLUE), "PNG", icc_profile=profile)
     assert as_image(decoder.decode(data).pixels).getpixel((5, 5)) == BLUE
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_with(image: Image.Image, *chunks: bytes) -> bytes:
+    data = encoded(image, "PNG")
+    end_of_header = 8 + 12 + 13
+    return data[:end_of_header] + b"".join(chunks) + data[end_of_header:]
+
+
+def colour_of(decoder: PictureDecoder, data: bytes) -> Image.Image:
+    return as_image(decoder.decode(data).pixels)
+
+
+def patch(colour: tuple[int, int, int]) -> Image.Image:
+    return Image.new("RGB", (20, 20), colour)
+
+
+LINEAR_GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))
+
+
+def test_a_profile_is_judged_by_its_content_and_not_by_its_name(decoder: PictureDecoder) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Its curves are replaced by one of gamma 1.0, and its name still says sRGB.
+    offset = srgb.index(b"rTRC")
+    start, size = struct.unpack_from(">II", srgb, offset + 4)
+    curve = (b"curv" + bytes(8)).ljust(size, b"\0")
+    linear = srgb[:start] + curve + srgb[start + size :]
+    data = encoded(patch((55, 55, 55)), "PNG", icc_profile=linear)
+    assert difference(colour_of(decoder, data), patch((128, 128, 128))) < 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_png_of_linear_light_is_converted_by_its_gamma(
+    decoder: PictureDecoder, mode: str
+) -> None:
+    data = png_with(patch((55, 55, 55)).convert(mode), LINEAR_GAMMA)
+    assert difference(colour_of(decoder, data), patch((128, 128, 128))) < 3
+
+
+def test_the_gamma_of_srgb_changes_nothing(decoder: PictureDecoder) -> None:
+    data = png_with(patch((90, 150, 30)), chunk(b"gAMA", struct.pack(">I", 45_455)))
+    assert difference(colour_of(decoder, data), patch((90, 150, 30))) == 0
+
+
+def test_an_srgb_chunk_is_stronger_than_gamma(decoder: PictureDecoder) -> None:
+    data = png_with(patch((55, 55, 55)), chunk(b"sRGB", b"\0"), LINEAR_GAMMA)
+    assert difference(colour_of(decoder, data), patch((55, 55, 55))) == 0
+
+
+def test_chromaticities_of_a_png_are_those_of_its_colours(decoder: PictureDecoder) -> None:
+    swapped = (31_270, 32_900, 15_000, 6_000, 30_000, 60_000, 64_000, 33_000)
+    chunks = [
+        chunk(b"gAMA", struct.pack(">I", 45_455)),
+        chunk(b"cHRM", struct.pack(">8I", *swapped)),
+    ]
+    data = png_with(patch((200, 10, 10)), *chunks)
+    assert difference(colour_of(decoder, data), patch((10, 10, 200))) < 6
+
+
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "stored", "expected"),
+    [
+        (1, 8, (55, 55, 55), (128, 128, 128)),
+        (12, 13, (234, 51, 35), (255, 0, 0)),  # the red of sRGB in Display P3
+        (1, 13, (90, 150, 30), (90, 150, 30)),
+        (2, 2, (90, 150, 30), (90, 150, 30)),
+    ],
+)
+def test_code_points_are_those_of_h_273(
+    decoder: PictureDecoder,
+    primaries: int,
+    transfer: int,
+    stored: tuple[int, int, int],
+    expected: tuple[int, int, int],
+) -> None:
+    data = png_with(patch(stored), chunk(b"cICP", bytes((primaries, transfer, 0, 1))))
+    assert difference(colour_of(decoder, data), patch(expected)) < 5
+    avif = encoded(patch(stored), "AVIF")
+    start = avif.index(b"colrnclx") + 8
+    avif = avif[:start] + struct.pack(">HH", primaries, transfer) + avif[start + 4 :]
+    assert difference(colour_of(decoder, avif), patch(expected)) < 8
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_pictures_of_high_dynamic_range_keep_their_order_of_brightness(
+    decoder: PictureDecoder, transfer: int
+) -> None:
+    shades = [
+        colour_of(
+            decoder,
+            png_with(patch((level,) * 3), chunk(b"cICP", bytes((9, transfer, 0, 1)))),
+        )
+        .convert("L")
+        .tobytes()[0]
+        for level in (0, 60, 120, 148, 191, 255)
+    ]
+    assert shades == sorted(shades)
+    assert shades[0] == 0
+    assert shades[-1] > 250

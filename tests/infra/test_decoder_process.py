@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 
     from infra.pillow.decoder_protocol import Response
 
-OPTIONS = {"encoder_side": 16, "takes_centre_crop": True, "max_pixels": 10_000, "max_frames": 5}
+OPTIONS = {
+    "encoder_side": 16,
+    "takes_centre_crop": True,
+    "max_pixels": 10_000,
+    "max_frames": 5,
+    "default_zone": "",
+    "with_descriptions": True,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.pillow.exif import orientation_of, read_exif
+from infra.pillow.metadata import Metadata
 from infra.pillow.tiff_tags import TagValue, read_tags
 from tests.exif_blocks import Tag, block, rationals, some_exif
 
@@ -72,7 +73,7 @@ def test_at_most_250_tags_are_kept() -> None:
     ],
 )
 def test_a_block_without_readable_tags_is_no_exif(data: bytes) -> None:
-    assert read_exif(read_tags(data)) is None
+    assert read_exif(Metadata(read_tags(data))) is None
 
 
 def test_a_truncated_block_keeps_the_complete_tags() -> None:
@@ -80,7 +81,7 @@ def test_a_truncated_block_keeps_the_complete_tags() -> None:
         [(271, "s", b"A\0"), (272, "s", b"A longer name\0"), (274, "H", b"\6\0")],
         {0x8825: [(1, "s", b"N\0")]},
     )
-    found = read_exif(read_tags(whole[: 6 + 8 + 2 + 36]))
+    found = read_exif(Metadata(read_tags(whole[: 6 + 8 + 2 + 36])))
     assert found
     assert found.all == {"Make": "A", "Orientation": "6"}
 
@@ -112,8 +113,8 @@ def test_random_bytes_raise_no_error(noise: bytes, position: int, order: str) ->
     data = bytearray(block([(271, "s", b"Canon\0")], {0x8769: photo, 0x8825: gps}, order=order))
     data[position : position + len(noise)] = noise
     tags = read_tags(bytes(data))
-    assert orientation_of(tags) in range(1, 9)
-    found = read_exif(tags)
+    assert orientation_of(Metadata(tags)) in range(1, 9)
+    found = read_exif(Metadata(tags))
     for text in found.all.values() if found else ():
         assert "\0" not in text
         text.encode()
@@ -144,5 +145,5 @@ def test_random_bytes_raise_no_error(noise: bytes, position: int, order: str) ->
     )
 )
 def test_random_values_raise_no_error(tags: dict[str, TagValue]) -> None:
-    assert orientation_of(tags) in range(1, 9)
-    read_exif(tags)
+    assert orientation_of(Metadata(tags)) in range(1, 9)
+    read_exif(Metadata(tags))

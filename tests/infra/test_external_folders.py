@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.entities.external_objects import KeyRange, ListedObject, UnlistedFolder
+from domain.entities.external_objects import (
+    KeyRange,
+    ListedObject,
+    SkippedLink,
+    UnlistedFolder,
+)
 from domain.errors import BytesMissing, InvalidContent, Misconfigured
 from infra.filesystem import external
 from infra.filesystem.external import ExternalFolders
 from infra.locations import location_of, root_of
+from pictograph.cli.local_files import uploads_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from domain.entities.external_objects import ListingEntry
 
 
 async def names(root: Path, folders: ExternalFolders | None = None) -> list[str]:
@@ -55,6 +63,47 @@ async def test_symbolic_links_to_folders_and_out_of_the_root_are_not_followed(
     (root / "itself.jpg").symlink_to(root / "itself.jpg")
     (root / "in-a-file.jpg").symlink_to(root / "a.jpg" / "b.jpg")
     assert ["a.jpg", "b/c.jpg", "inside.jpg"] == await names(root)
+
+
+async def entries(root: Path) -> list[ListingEntry]:
+    location = root_of(str(root))
+    return [each async for each in ExternalFolders().list(location, KeyRange.below(location))]
+
+
+async def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
+    make(tmp_path, "root/a.jpg", "outside/b.jpg")
+    root = tmp_path / "root"
+    (root / "folder").symlink_to(tmp_path / "outside")
+    (root / "outside.jpg").symlink_to(tmp_path / "outside" / "b.jpg")
+    links = [each for each in await entries(root) if isinstance(each, SkippedLink)]
+    assert links == [SkippedLink(location_of(root / name)) for name in ("folder", "outside.jpg")]
+
+
+async def test_an_ignore_file_leaves_out_what_is_in_its_folder(tmp_path: Path) -> None:
+    make(
+        tmp_path, "a.tif", "b/a.tif", "b/c.jpg", "b/drafts/d.jpg", "b/e/drafts.jpg", "drafts/f.jpg"
+    )
+    (tmp_path / "b" / ".pictographignore").write_text("# drafts\n*.tif\ndrafts/\n\n")
+    assert ["a.tif", "b/c.jpg", "b/e/drafts.jpg", "drafts/f.jpg"] == await names(tmp_path)
+
+
+async def test_copies_leave_out_the_same_and_name_folders_that_cannot_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.jpg", "@eaDir/a.jpg", "b/c.jpg", "b/d.tif", "lost+found/e.jpg", ".f.jpg")
+    (tmp_path / "b" / ".pictographignore").write_text("*.tif")
+    scandir = os.scandir
+
+    def forbid(folder: str) -> object:
+        if folder.endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", forbid)
+    uploads, _ = uploads_of(tmp_path, ["c.*"])
+    assert ["a.jpg", "lost+found/"] == [upload.filename for upload in uploads]
+    with pytest.raises(InvalidContent, match=r"lost\+found/ cannot be listed .Permission denied."):
+        await uploads[1].read()
 
 
 async def test_every_path_of_a_folder_gives_the_same_root(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from domain.concurrency import Priority
 from domain.errors import InvalidContent, Misconfigured, Overloaded, Refusal
 from infra.pillow.decoder_pool import DecoderLimits, DecoderPool, _ProcessSlot
 from infra.pillow.imaging import ACCEPTED_CONTENT_TYPES, PillowImaging
+from infra.pillow.raw_files import RAW_CONTENT_TYPES
 from tests.decoder_processes import decoder_processes_of
 from tests.pictures import FORMATS, encoded, flag
 
@@ -62,7 +63,7 @@ def endless_jpeg() -> bytes:
 
 
 def test_the_accepted_media_types_are_those_of_the_supported_formats() -> None:
-    assert tuple(FORMATS.values()) == ACCEPTED_CONTENT_TYPES
+    assert (*FORMATS.values(), *RAW_CONTENT_TYPES.values()) == ACCEPTED_CONTENT_TYPES
 
 
 async def test_a_picture_that_takes_too_long_is_refused_and_blocks_no_others(
@@ -355,8 +356,8 @@ async def test_a_process_that_cannot_be_replaced_is_no_refusal_of_the_picture(
 async def test_a_waiter_cancelled_after_it_got_a_process_passes_it_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limits = {"max_pixels": 10_000, "max_frames": 1}
-    task = {"name": "decode_pixels", "encoder_side": 16, "takes_centre_crop": False} | limits
+    options = {"max_pixels": 10_000, "max_frames": 1, "default_zone": "", "with_descriptions": True}
+    task = {"name": "decode_pixels", "encoder_side": 16, "takes_centre_crop": False} | options
     async with DecoderPool(1, LIMITS) as pool:
         release = pool._release  # noqa: SLF001 - the race cannot be timed from outside
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +33,13 @@ INSERT_IMAGE_OF_0001 = """
     INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags)
     VALUES (gen_random_uuid(), 'a', 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}')
 """
+INSERT_TAKEN_IMAGE = text("""
+    INSERT INTO images (id, sha256, filename, content_type, byte_size, created_at, status, tags,
+        taken_at, exif)
+    VALUES (gen_random_uuid(), :sha256, 'a.jpg', 'image/jpeg', 1, now(), 'ready', '{}', :taken_at,
+        CAST(:exif AS jsonb))
+""")
+NEW_YEAR, OFFSET = datetime(2025, 1, 1, 4, 30, tzinfo=UTC), timedelta(hours=5)
 DELETE_EMBEDDING = text("DELETE FROM embeddings WHERE image_id = :id")
 
 INSERT_HASHED_IMAGE = """
@@ -103,6 +112,39 @@ async def test_before_migration_0010_missing_images_are_in_the_library_with_thei
         assert ({}, []) == (await repairs.violations(), await repairs.unembedded())
         assert {deleted.id: deleted} == await trash.restore(ids)
         assert {whole.id, deleted.id} == set(await library.embeddings(ids))
+
+
+async def test_local_times_come_from_the_tags_and_unknown_offsets_lose_their_instants(
+    postgres_url: str,
+) -> None:
+    written = {
+        "known": {"DateTimeOriginal": "2024:12:31 23:30:00", "OffsetTimeOriginal": "-05:00"},
+        "digitized": {"DateTimeDigitized": "2024:12:31 23:30:00", "OffsetTimeDigitized": "-05:00"},
+        "unknown": {"DateTimeOriginal": "2024:12:31 23:30:00", "OffsetTimeDigitized": "-05:00"},
+    }
+    instants = {"known": NEW_YEAR, "digitized": NEW_YEAR, "unknown": NEW_YEAR - OFFSET}
+    async with open_engine(postgres_url) as engine:
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0015"))
+            for sha256, tags in written.items():
+                values = {
+                    "sha256": sha256,
+                    "taken_at": instants[sha256],
+                    "exif": json.dumps({"all": tags}),
+                }
+                await connection.execute(INSERT_TAKEN_IMAGE, values)
+        await upgrade(engine)
+        async with engine.connect() as connection:
+            rows = await connection.execute(
+                text("SELECT sha256, taken_at, taken_at_local FROM images")
+            )
+            times = {row.sha256: (row.taken_at, row.taken_at_local) for row in rows}
+    local = datetime(2024, 12, 31, 23, 30)  # noqa: DTZ001 - a clock's
+    assert times == {
+        "known": (NEW_YEAR, local),
+        "digitized": (NEW_YEAR, local),
+        "unknown": (None, local),
+    }
 
 
 async def test_concurrent_upgrades_run_one_at_a_time(postgres_url: str) -> None:

@@ -33,9 +33,15 @@ async def serve(
     stopping = SimpleNamespace(draining=asyncio.Event(), stopping=asyncio.Event())
     pictograph = SimpleNamespace(
         use_cases=Of(sweep=None, sweep_targets=None),
-        library=SimpleNamespace(empty_trash=None, scrub=None, restore_tasks=None),
+        library=SimpleNamespace(
+            empty_trash=None,
+            scrub=None,
+            restore_tasks=None,
+            models=SimpleNamespace(build_due_indexes=None),
+        ),
         loaded_models=SimpleNamespace(ready_use_cases=None),
         refresh_models=print,
+        refresh_scans=print,
         work=print,
         http=SimpleNamespace(state=stopping),
     )

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from infra.pillow.exif import read_exif
+from infra.pillow.metadata import Metadata
 from infra.pillow.tiff_tags import read_tags
 from postcards.metadata import CAMERA_MODELS, WINTER_MONTHS, PostcardMetadata
 from postcards.renderer_process import render_jpeg
@@ -22,7 +23,7 @@ SEED = 4
 def test_the_exif_of_a_postcard_is_read_like_that_of_a_camera() -> None:
     metadata = PostcardMetadata(compose(SEED))
     with Image.open(io.BytesIO(render_jpeg(SEED, (240, 160)))) as picture:
-        exif = read_exif(read_tags(picture.info["exif"]))
+        exif = read_exif(Metadata(read_tags(picture.info["exif"])))
     assert exif
     assert metadata.taken_at.replace(tzinfo=timezone(timedelta(hours=1))) == exif.taken_at
     assert exif.camera_model in CAMERA_MODELS

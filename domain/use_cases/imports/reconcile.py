@@ -6,11 +6,18 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import UUID
 
-from domain.entities.external_objects import KeyRange, ObjectChange, UnlistedFolder
+from domain.entities.exclusions import Exclusions
+from domain.entities.external_objects import (
+    KeyRange,
+    ObjectChange,
+    SkippedLink,
+    UnlistedFolder,
+)
 from domain.entities.tags import clean_tags
-from domain.errors import Misconfigured, Remedy
+from domain.errors import BytesMissing, Misconfigured, Remedy
 from domain.use_cases.imports.summary import OBJECT_BATCH_SIZE, ImportSummary
 from domain.use_cases.imports.writer import ImportWriter
 
@@ -48,17 +55,20 @@ class ReconcileObjects:
         retry: bool = False,
         force: bool = False,
         dry_run: bool = False,
+        exclude: Iterable[str] = (),
         progress: Callable[[ImportSummary], None] = lambda _: None,
     ) -> ImportSummary:
         """Return what was found. ``progress`` is called with interim summaries.
 
-        ``dry_run`` changes nothing. Raises InvalidArgument for an invalid tag, and Misconfigured
-        where the root cannot be listed. Also raises Misconfigured, unless ``force``, where the root
-        is empty and had objects before: an unmounted disk is more likely than a deletion of
-        everything. Likewise, objects below an empty folder count as vanished only with ``force``.
+        What the patterns of ``exclude`` leave out counts as vanished if it was known. ``dry_run``
+        changes nothing. Raises InvalidArgument for an invalid tag, and Misconfigured where the root
+        cannot be listed. Also raises Misconfigured, unless ``force``, where the root is empty and
+        had objects before: an unmounted disk is more likely than a deletion of everything.
+        Likewise, objects below an empty folder count as vanished only with ``force``.
         """
         summary = ImportSummary(prefix=root)
-        scan = _Scan(self, root, summary, force)
+        exclusions = Exclusions(tuple(exclude))
+        scan = _Scan(self, root, summary, force, exclusions)
         options = (clean_tags(tags), retry, dry_run, progress, root)
         key_ranges = iter(await self.object_listing.split(root))
 
@@ -88,6 +98,14 @@ class ReconcileObjects:
         progress(summary)
         return summary
 
+    async def is_object(self, location: str) -> bool:
+        """Return whether a location is that of one object, and not the place of several."""
+        try:
+            await self.object_listing.stat(location)
+        except BytesMissing:
+            return False
+        return True
+
 
 @dataclass(slots=True)
 class _Scan:
@@ -97,6 +115,7 @@ class _Scan:
     root: str
     summary: ImportSummary
     force: bool
+    exclusions: Exclusions
     vanished: bytearray = field(default_factory=bytearray)
     """The concatenated ids of vanished objects: compact, as there may be millions."""
     unlisted: bytearray = field(default_factory=bytearray)
@@ -114,8 +133,13 @@ class _Scan:
                     f"{last or key_range.first}."
                 ).with_remedy(Remedy.LIST_OBJECTS)
             last = location
+            if self.exclusions.excludes(self._path_of(location)):
+                continue
             while (candidate := await known.peek()) and candidate.source.location < location:
                 self._add_vanished(known.pop())
+            if isinstance(listed, SkippedLink):
+                self.summary.add_link(listed)
+                continue
             if isinstance(listed, UnlistedFolder):
                 if listed.error or not self.force:
                     await self._add_unlisted(listed, known)
@@ -131,6 +155,11 @@ class _Scan:
         while (candidate := await known.peek()) and candidate.source.location in below:
             self.unlisted += known.pop().id.bytes
         self.summary.add_unlisted(folder, known=(len(self.unlisted) - before) // UUID_BYTES)
+
+    def _path_of(self, location: str) -> str:
+        """Return the path below the root, as people write it."""
+        path = location.removeprefix(self.root)
+        return unquote(path) if location.startswith("file:") else path
 
     def _add_vanished(self, known: KnownObject) -> None:
         self.summary.counts[ObjectChange.VANISHED] += 1

@@ -14,7 +14,7 @@ from domain.entities.images import first_uuid7
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from domain.entities.external_objects import ListedObject, UnlistedFolder
+    from domain.entities.external_objects import ListedObject, SkippedLink, UnlistedFolder
     from domain.entities.passed_over import PassedOver
 
 OBJECT_BATCH_SIZE = 1_000
@@ -25,6 +25,9 @@ ESTIMATE_SAMPLE_SIZE = 9
 
 MAX_NAMED_REFUSALS = 50
 """How many refused or missing objects are named; all are counted."""
+
+MAX_NAMED_LINKS = 3
+"""How many links that are not followed are named; all are counted."""
 
 MISSING_OBJECT_REASON = "No readable object is at this location; correct the manifest."
 
@@ -55,6 +58,9 @@ class ImportSummary:
     unlisted_count: int = 0
     unlisted: list[RefusedObject] = field(default_factory=list)
     """The first folders that could not be listed, and why."""
+    link_count: int = 0
+    links: list[str] = field(default_factory=list)
+    """The locations of the first links that were not followed."""
     prefix: str | None = None
     """A common prefix of all locations, or None before the first one."""
     started: UUID = field(default_factory=first_uuid7)
@@ -100,6 +106,12 @@ class ImportSummary:
             if len(self.unlisted) < MAX_NAMED_REFUSALS:
                 reason = folder.error or EMPTY_FOLDER_REASON
                 self.unlisted.append(RefusedObject(folder.location, reason))
+
+    def add_link(self, link: SkippedLink) -> None:
+        """Count a link that is not followed."""
+        self.link_count += 1
+        if len(self.links) < MAX_NAMED_LINKS:
+            self.links.append(link.location)
 
     def include(self, location: str) -> None:
         """Shorten the prefix so that the location begins with it."""

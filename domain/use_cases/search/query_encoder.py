@@ -47,7 +47,7 @@ class QueryEncoder:
         encoded = await self._encode(list(located_terms(by)))
         if not isinstance(by, ByBlend):
             [(digest, part)] = encoded
-            return digest, Query(part.embedding, part.kind)
+            return digest, Query(part.embedding, part.kind, sha256=part.sha256)
         weights = [term.weight for term in by.like] + [-term.weight for term in by.unlike]
         parts = tuple(
             replace(part, weight=weight) for (_, part), weight in zip(encoded, weights, strict=True)
@@ -96,8 +96,8 @@ class QueryEncoder:
         for location, term in terms:
             if isinstance(term, ByUpload):
                 with locating(*location, "image"):
-                    digest, embedding = await self._example(term.upload)
-                parts.append((digest, QueryPart(embedding, QueryKind.IMAGE)))
+                    part = await self._example(term.upload)
+                parts.append((_digest("picture", part.sha256 or ""), part))
                 continue
             digest = await self._digest(term, location)
             if isinstance(term, ByImage):
@@ -117,13 +117,13 @@ class QueryEncoder:
                     )
         return embeddings
 
-    async def _example(self, example: Upload) -> tuple[str, Embedding]:
+    async def _example(self, example: Upload) -> QueryPart:
         async with self._admission:
             data = await example.bytes_within(self.max_bytes)
-            digest = _digest("picture", await sha256_of(data))
+            sha256 = await sha256_of(data)
             pixels = await self.imaging.decode_pixels(data)
         [embedding] = await self.encoder.encode_images([pixels])
-        return digest, embedding
+        return QueryPart(embedding, QueryKind.IMAGE, sha256=sha256)
 
 
 def _digest_of_blend(by: ByBlend, digests: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from domain.concurrency import beside
-from domain.entities.images import uuid7
+from domain.entities.embeddings import Hit
+from domain.entities.images import ImageStatus, uuid7
 from domain.entities.listing import check_page_size
 from domain.entities.near_duplicates import Collapse, collapsed
 from domain.entities.queries import BySearch, SearchOptions
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from domain.entities.embeddings import Hit, Query, Ranking
+    from domain.entities.embeddings import Query, Ranking
     from domain.entities.images import Image
     from domain.entities.queries import SearchBy
     from domain.ports import Catalog, Clock, Duplicates, KeptSearches, VectorIndex
     from domain.use_cases.search.query_encoder import QueryEncoder
     from domain.use_cases.search.relevance_scorer import RelevanceScorer
+
+CERTAIN = 1.0
+"""The score and the relevance of the image that has the bytes of an example picture, whatever the
+model computes."""
 
 PART_LOST = "This part of the search was lost; search again."
 NO_OPTIONS = SearchOptions()
@@ -97,7 +102,8 @@ class SearchImages:
         stopwatch = Stopwatch()
         with stopwatch("encode"):
             digest, query = await self.encode_query(by)
-        return await self._search(digest, query, options, _Wanted(first, 0, depth), stopwatch)
+        wanted = _Wanted(first, 0, depth, await self._identical(query.sha256, options))
+        return await self._search(digest, query, options, wanted, stopwatch)
 
     def of(self, kept: KeptSearch) -> SearchImages:
         """Return the search of the model that made a kept search. Raises SearchExpired."""
@@ -171,7 +177,21 @@ class SearchImages:
         stopwatch = Stopwatch()
         if kept.options_digest == _digest(options):
             return await self._page(kept, options, wanted, stopwatch)
+        wanted = replace(wanted, identical=await self._matching(_certain(kept), options))
         return await self._search(kept.query_digest, kept.query, options, wanted, stopwatch)
+
+    async def _identical(self, sha256: str | None, options: SearchOptions) -> UUID | None:
+        """Return the image with the bytes of an example picture, if it matches the filter."""
+        if sha256 is None:
+            return None
+        image = (await self.catalog.find_by_digest([sha256])).get(sha256)
+        is_found = image is not None and image.status is ImageStatus.READY
+        return await self._matching(image.id if image and is_found else None, options)
+
+    async def _matching(self, image_id: UUID | None, options: SearchOptions) -> UUID | None:
+        if image_id is None:
+            return None
+        return image_id if await self.catalog.matching([image_id], options.criteria) else None
 
     async def _search(
         self,
@@ -194,7 +214,11 @@ class SearchImages:
         )
         with stopwatch("search"):
             search, images = await self._ranked(
-                unranked, options, number=wanted.number, images=wanted.first + 1
+                unranked,
+                options,
+                number=wanted.number,
+                images=wanted.first + 1,
+                identical=wanted.identical,
             )
         with stopwatch("fetch"):
             async with beside(self.searches.save(search)):
@@ -266,16 +290,25 @@ class SearchImages:
         return search
 
     async def _ranked(
-        self, search: KeptSearch, options: SearchOptions, *, number: int, images: int = 0
+        self,
+        search: KeptSearch,
+        options: SearchOptions,
+        *,
+        number: int,
+        images: int = 0,
+        identical: UUID | None = None,
     ) -> tuple[KeptSearch, Mapping[UUID, Image]]:
         """Return a search with at least this number of hits, or all.
 
-        Also returns images that were read with the ranking: those of the nearest, so many.
+        Also returns images that were read with the ranking: those of the nearest, so many. The
+        image that is ``identical`` to the query comes first.
         """
         known = NO_IMAGES
         while len(search.hits) < number and not search.is_complete:
             depth = self._next_depth(search, options, number)
-            hits, ranking = await self._rank(search.query, options, depth=depth, images=images)
+            hits, ranking = await self._rank(
+                search.query, options, depth=depth, images=images, identical=identical
+            )
             known = {**known, **ranking.images}
             search = search.deepened(
                 hits, depth=depth, exact=ranking.exact, is_complete=len(ranking.hits) < depth
@@ -295,13 +328,22 @@ class SearchImages:
         )
 
     async def _rank(
-        self, query: Query, options: SearchOptions, *, depth: int, images: int = 0
+        self,
+        query: Query,
+        options: SearchOptions,
+        *,
+        depth: int,
+        images: int = 0,
+        identical: UUID | None = None,
     ) -> tuple[Sequence[Hit], Ranking]:
         """Return the hits among the nearest images, and the ranking of these."""
         ranking = await self.vectors.search(
             query, options.criteria, limit=depth, exact=options.exact, images=images
         )
         hits: Sequence[Hit] = ranking.hits
+        if identical is not None:
+            others = [hit for hit in hits if hit.image_id != identical]
+            hits = [Hit(identical, CERTAIN, CERTAIN), *others][:depth]
         if options.min_relevance is not None:
             hits = await self.score.relevant(query, hits, least=options.min_relevance)
         if options.collapse is not Collapse.NONE:
@@ -350,6 +392,8 @@ class _Wanted:
     first: int
     rank: int
     depth: SearchDepth
+    identical: UUID | None = None
+    """The image with the bytes of the query, which comes first."""
 
     @property
     def number(self) -> int:
@@ -376,6 +420,13 @@ class Stopwatch:
     def stages(self, *names: str) -> tuple[Stage, ...]:
         """Return these stages in order, with zero for a stage that was not needed."""
         return tuple(Stage(name, 1_000 * self._seconds.get(name, 0.0)) for name in names)
+
+
+def _certain(search: KeptSearch) -> UUID | None:
+    """Return the image that has the bytes of the kept search's example."""
+    first = search.hits[0] if search.hits else None
+    is_certain = first and (first.score, first.relevance) == (CERTAIN, CERTAIN)
+    return first.image_id if first and is_certain else None
 
 
 def _digest(options: SearchOptions) -> str:

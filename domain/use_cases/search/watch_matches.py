@@ -137,7 +137,7 @@ class WatchMatches:
         ]
         if not ready:
             return {}
-        matching = await self.ready_feed.matching(ready, live.options.criteria)
+        matching = await self.search.catalog.matching(ready, live.options.criteria)
         return {image_id: existing[image_id] for image_id in ready if image_id in matching}
 
     async def _scores(self, live: _LiveSearch, ids: Sequence[UUID]) -> dict[UUID, float]:

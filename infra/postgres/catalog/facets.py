@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from domain.entities.facets import Selection
 
-UTC: ColumnElement[Any] = literal_column("'UTC'")
-MIN_INSTANT: ColumnElement[Any] = literal_column("'0001-01-01'::timestamptz")
-MAX_INSTANT: ColumnElement[Any] = literal_column("'9999-12-31'::timestamptz")
+MIN_TIME: ColumnElement[Any] = literal_column("'0001-01-01'::timestamp")
+MAX_TIME: ColumnElement[Any] = literal_column("'9999-12-31'::timestamp")
 MONTH: ColumnElement[Any] = literal_column("'month'")
 MONTH_FORMAT: ColumnElement[Any] = literal_column("'YYYY-MM'")
 
@@ -63,11 +62,10 @@ def _fact(facet: Facet) -> SQLColumnExpression[Any]:
     if facet is Facet.TAG:
         return col(ImageRow.tags)
     if facet is Facet.MONTH:
-        taken_at = col(ImageRow.taken_at)
-        # asyncpg stores the first and last instant of datetime as infinities. These have no month.
-        finite = func.greatest(MIN_INSTANT, func.least(taken_at, MAX_INSTANT))
-        month = func.date_trunc(MONTH, func.timezone(UTC, finite))
-        return case((taken_at.is_not(None), month))
+        taken_at = col(ImageRow.taken_at_local)
+        # asyncpg stores the first and last time of datetime as infinities. These have no month.
+        finite = func.greatest(MIN_TIME, func.least(taken_at, MAX_TIME))
+        return case((taken_at.is_not(None), func.date_trunc(MONTH, finite)))
     return col(ImageRow.content_type)
 
 

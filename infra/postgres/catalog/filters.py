@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, func, or_
+from sqlalchemy import Uuid, and_, func, or_
 from sqlmodel import col
 
-from domain.entities.filters import IntRange, Orientation, TimeRange
+from domain.entities.filters import IntRange, LocalTimeRange, Orientation, TimeRange
 from infra.postgres.images import IS_LIVE_IMAGE, RANGE_FILTERS, VALUE_FILTERS, WORDS, ImageRow
 from infra.postgres.parameters import array, whole
 
@@ -44,6 +45,8 @@ def conditions_of_embedded(criteria: ImageFilter) -> Iterator[ColumnElement[bool
         yield ~IS_LIVE_IMAGE
     for name, column in RANGE_FILTERS.items():
         yield from _within(column, getattr(criteria, name))
+    if criteria.taken_at is not None:
+        yield from _taken_within(criteria.taken_at)
     for name, column in VALUE_FILTERS.items():
         if (accepted := getattr(criteria, name)) is not None:
             yield column == func.any(array(accepted))
@@ -80,10 +83,20 @@ def _location_conditions(criteria: ImageFilter) -> Iterator[ColumnElement[bool]]
         yield from _within_box(criteria.within)
 
 
+def _taken_within(bounds: TimeRange) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions on the columns themselves, of which the planner has statistics."""
+    as_utc = LocalTimeRange(
+        *(each and each.astimezone(UTC).replace(tzinfo=None) for each in (bounds.gte, bounds.lt))
+    )
+    instant, local = col(ImageRow.taken_at), col(ImageRow.taken_at_local)
+    if within := list(_within(instant, bounds)):
+        yield or_(and_(*within), and_(instant.is_(None), *_within(local, as_utc)))
+
+
 def _within(
-    column: SQLColumnExpression[Any], bounds: TimeRange | IntRange | None
+    column: SQLColumnExpression[Any], bounds: TimeRange | LocalTimeRange | IntRange | None
 ) -> Iterator[ColumnElement[bool]]:
-    if isinstance(bounds, TimeRange):
+    if isinstance(bounds, TimeRange | LocalTimeRange):
         if bounds.gte is not None:
             yield column >= bounds.gte
         if bounds.lt is not None:

@@ -13,7 +13,14 @@ from sqlmodel import col
 from domain.entities.images import ImageStatus
 from domain.entities.models import LIVE_STATES, ModelState
 from infra.postgres.engine import autocommit
-from infra.postgres.images import FILE_FACTS, ImageRow, image_of, image_row, ready_values
+from infra.postgres.images import (
+    FILE_FACTS,
+    ImageRow,
+    description_values,
+    image_of,
+    image_row,
+    ready_values,
+)
 from infra.postgres.models.dropped import dropped_models_refused
 from infra.postgres.parameters import array
 from infra.postgres.tables import EmbeddingRow, ModelRow, WorkRow
@@ -156,6 +163,7 @@ def _updated(image: Image) -> CTE:
             images.c.deleted_at.is_(None),
         )
         .values(ready_values(image, columns=FILE_FACTS))
+        .values(description_values(image.description))
         .returning(images.c.id)
         .cte("new")
     )

@@ -9,7 +9,7 @@ from sqlalchemy import TIMESTAMP, exists, false, func, literal, literal_column, 
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from domain.entities.filters import EPOCH, SortType
+from domain.entities.filters import EPOCH, SortField, SortType
 from domain.entities.listing import Page
 from infra.postgres.catalog.filters import conditions
 from infra.postgres.images import ImageRow, image_of
@@ -30,10 +30,12 @@ LEAST_INTEGER, GREATEST_INTEGER = -1, 2**31 - 1
 
 LEAST: dict[SortType, ColumnElement[Any]] = {
     SortType.INSTANT: literal_column("'-infinity'::timestamptz"),
+    SortType.LOCAL_TIME: literal_column("'-infinity'::timestamp"),
     SortType.INTEGER: literal_column(str(LEAST_INTEGER)),
 }
 GREATEST: dict[SortType, ColumnElement[Any]] = {
     SortType.INSTANT: literal_column("'infinity'::timestamptz"),
+    SortType.LOCAL_TIME: literal_column("'infinity'::timestamp"),
     SortType.INTEGER: literal_column(str(GREATEST_INTEGER)),
 }
 """What stands for a missing value, so that it comes last. The indexes have the same constants."""
@@ -89,7 +91,8 @@ def _order(rows: Rows, sort: Sort, *, descending: bool) -> list[ColumnElement[An
 
 def _key(rows: Rows, sort: Sort) -> SQLColumnExpression[Any]:
     """Return the expression that the index of the sort order has."""
-    column: SQLColumnExpression[Any] = col(getattr(rows, sort.field.value))
+    name = "taken_at_local" if sort.field is SortField.TAKEN_AT else sort.field.value
+    column: SQLColumnExpression[Any] = col(getattr(rows, name))
     if sort.key.type is SortType.TEXT:
         return column.collate("C")
     return func.coalesce(column, _missing(sort)) if sort.key.nullable else column
@@ -108,7 +111,9 @@ def _value(value: SortValue, sort: Sort) -> ColumnElement[Any]:
         return whole(
             max(LEAST_INTEGER, min(value, GREATEST_INTEGER)) if sort.key.nullable else value
         )
+    has_zone = sort.key.type is SortType.INSTANT
+    epoch = EPOCH if has_zone else EPOCH.replace(tzinfo=None)
     try:
-        return literal(EPOCH + timedelta(microseconds=value), TIMESTAMP(timezone=True))
+        return literal(epoch + timedelta(microseconds=value), TIMESTAMP(timezone=has_zone))
     except OverflowError:
-        return (GREATEST if value > 0 else LEAST)[SortType.INSTANT]
+        return (GREATEST if value > 0 else LEAST)[sort.key.type]

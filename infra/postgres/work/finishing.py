@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from domain.entities.images import REPLACEABLE, Image, ImageStatus
 from domain.entities.work import FoundObject
-from infra.postgres.images import FILE_FACTS, ImageRow, ready_values
+from infra.postgres.images import FILE_FACTS, ImageRow, description_values, ready_values
 from infra.postgres.models.rows import IS_LIVE
 from infra.postgres.vectors.insertion import insert_embeddings
 from infra.postgres.work.identity import (
@@ -112,6 +112,7 @@ class Finishing:
                     col(ImageRow.status) == ImageStatus.PROCESSING.value,
                 )
                 .values(ready_values(each.image, columns=FILE_FACTS))
+                .values(description_values(each.image.description))
                 .returning(col(ImageRow.id))
             )
             if await self.connection.scalar(statement):
@@ -147,7 +148,7 @@ class Finishing:
             .returning(col(ImageRow.id))
         )
         while True:
-            if await identity.recognise_bytes(image.sha256, image.tags, also=replaced):
+            if await identity.recognise_bytes(image.sha256, found.tags, also=replaced):
                 return False
             replaced = [*replaced, *await self._delete_failed(image.sha256)]
             if await identity.recognise_pixels(image, also=replaced):

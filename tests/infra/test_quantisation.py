@@ -185,7 +185,7 @@ def test_without_nncf_quantising_names_what_to_install(
     clip: QuantisedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(Misconfigured, match=r"pip install 'pictograph\[int8\]'"):
+    with pytest.raises(Misconfigured, match=r"pip install --editable '\.\[int8\]'"):
         quantise(clip.checkpoint, [], [], ModelCache((clip.folder,)))
 
 

@@ -20,7 +20,7 @@ from pictograph.cli.console import err, out
 from pictograph.cli.import_report import passed_over_line
 from pictograph.cli.libraries import open_pictograph
 from pictograph.cli.local_files import uploads_of
-from pictograph.cli.tables import refused_table
+from pictograph.cli.tables import print_refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,5 +67,4 @@ async def import_copies(
 
 def _print_refused(place: Path, refused: list[tuple[str, str]]) -> None:
     folder = place if place.is_dir() else place.parent
-    rows = [(str(folder / name), reason) for name, reason in sorted(refused)]
-    err.print(refused_table(rows, err))
+    print_refused([(str(folder / name), reason) for name, reason in sorted(refused)], err)

@@ -21,7 +21,7 @@ from domain.entities.external_objects import ImportCounts, KeyRange, ObjectChang
 from domain.use_cases.imports.forget_missing import MissingReport
 from domain.use_cases.imports.summary import ImportSummary
 from pictograph.cli.console import err, out
-from pictograph.cli.tables import refused_table
+from pictograph.cli.tables import print_refused
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -144,10 +144,7 @@ def report(  # noqa: PLR0913 - each is a part of the report
     named = [*summary.unlisted, *summary.missing, *refused]
     more = summary.unlisted_count + summary.missing_count + refused_count - len(named)
     if named:
-        table = refused_table([(shown(each.location), each.reason) for each in named], err)
-        if more:
-            table.add_row(f"… and {more:,} more", "")
-        err.print(table)
+        print_refused([(shown(each.location), each.reason) for each in named], err, more=more)
         raise typer.Exit(1)
 
 

@@ -6,7 +6,6 @@ import io
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from rich.cells import cell_len
 from rich.color import Color
 from rich.style import Style
 from rich.table import Column, Table
@@ -68,16 +67,20 @@ def thumbnail(data: bytes) -> Text:
     return Text("\n").join(lines)
 
 
-def refused_table(refused: Sequence[tuple[str, str]], console: Console) -> Table:
-    """Return a table of files or folders with the reasons why they were refused.
+def print_refused(refused: Sequence[tuple[str, str]], console: Console, *, more: int = 0) -> None:
+    """Print files or folders with the reasons why they were refused, and how many more there are.
 
-    A path has up to half of the width, so that most can be copied in one piece.
+    On a terminal it is a table. Elsewhere each has a line, so that a program finds whole paths.
     """
-    longest = max((cell_len(path) for path, _ in refused), default=0)
-    path_column = Column(
-        "File or folder", overflow="fold", min_width=min(longest, console.width // 2)
-    )
-    table = Table(path_column, "Reason", title="Refused")
+    rest = f"… and {more:,} more"
+    if not console.is_terminal:
+        lines = [f"Refused: {path}: {reason}" for path, reason in refused]
+        for line in [*lines, *([rest] if more else [])]:
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        return
+    table = Table(Column("File or folder", overflow="fold"), "Reason", title="Refused")
     for path, reason in refused:
         table.add_row(Text(path), Text(reason))
-    return table
+    if more:
+        table.add_row(rest, "")
+    console.print(table)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from infra.s3.client import S3Client
-from pictograph.cli.console import err
 from tests.e2e.leases import expire_leases
 from tests.e2e.pictures import picture
 from tests.e2e.process import COMMAND, KEY, Server, environment, pictograph, typed_url
@@ -100,13 +99,6 @@ def s3_url() -> Iterator[str]:
 @pytest.fixture(params=["folder", "bucket"])
 def place(request: pytest.FixtureRequest, s3_url: str, tmp_path: Path) -> Place:
     return Folder(tmp_path / "holiday") if request.param == "folder" else Bucket(s3_url)
-
-
-@pytest.fixture(autouse=True)
-def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the names of files fit into a line."""
-    # A console that was made while COLUMNS was set keeps that width.
-    monkeypatch.setattr(err, "_width", 300)
 
 
 @pytest.fixture

@@ -24,5 +24,6 @@ def import_nncf() -> Any:  # noqa: ANN401 - a module, whose functions have no ty
             f"Quantising a model needs nncf ({error}); install it in the checkout with "
             "`pip install --editable '.[int8]'`."
         ) from error
-    nncf.set_log_level(logging.ERROR)
+    # Not nncf.set_log_level, which also sets the level of handlers that are not its own.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf

@@ -43,7 +43,7 @@ class LabelScore:
 
 
 @strawberry.type
-class PlaceCluster:
+class PlaceFacetValue:
     """The images that were taken in one cell of a grid over the map."""
 
     count: int
@@ -60,7 +60,7 @@ class PlaceCluster:
     """The longitude of the westernmost image, in degrees. No cluster crosses the date line."""
 
     @classmethod
-    def of(cls, cluster: places.PlaceCluster) -> "PlaceCluster":
+    def of(cls, cluster: places.PlaceCluster) -> "PlaceFacetValue":
         """Convert a cluster of the domain."""
         box = cluster.box
         return cls(
@@ -125,14 +125,14 @@ class ImageFacets:
             int,
             strawberry.argument(description=f"How many clusters to return, 1 to {MAX_CLUSTERS:,}."),
         ] = 500,
-    ) -> list[PlaceCluster]:
+    ) -> list[PlaceFacetValue]:
         """Clusters of the places where the images were taken, the largest first.
 
         Together with the filter `within`, this is what a map shows. Images without a place are not
         counted.
         """
         clusters = await self.clusters.load(PlaceRequest(precision, first))
-        return [PlaceCluster.of(each) for each in clusters]
+        return [PlaceFacetValue.of(each) for each in clusters]
 
     @strawberry.field
     async def labels(self, candidates: LabelCandidates) -> list[FacetValue]:

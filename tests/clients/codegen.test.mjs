@@ -32,7 +32,7 @@ test("documents are typed", async () => {
         config: {
           importExtension: ".js",
           strictScalars: true,
-          scalars: { DateTime: "string", URL: "string", Upload: "File" },
+          scalars: { DateTime: "string", LocalDateTime: "string", URL: "string", Upload: "File" },
         },
       },
     },

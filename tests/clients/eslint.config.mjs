@@ -49,6 +49,7 @@ export default [
               "Exif",
               "ExifTag",
               "FacetValue",
+              "PlaceFacetValue",
               "GeoPoint",
               "ImageFacets",
               "LabelScore",

@@ -95,7 +95,7 @@ ADDED = {
     "LocalDateTime is None in the target",
     "LocalDateTimeRange is None in the target",
     "GeoBox is None in the target",
-    "PlaceCluster is None in the target",
+    "PlaceFacetValue is None in the target",
     "RestoreImagesInput is None in the target",
     "RestoreImagesPayload is None in the target",
 }

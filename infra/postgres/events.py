@@ -47,7 +47,7 @@ MAX_SUBSCRIBERS = 1_000
 
 
 class Channel(StrEnum):
-    """Channels of NOTIFY. The triggers of the migrations 0004 and 0014 send to them."""
+    """Channels of NOTIFY. The triggers of the migrations 0004 and 0015 send to them."""
 
     IMAGES = "pictograph_images"
     WORK = "pictograph_work"

@@ -142,7 +142,8 @@ class Server:
                 loop.send_signal(signal.SIGTERM)
                 thread.join(timeout=60)
                 assert not thread.is_alive(), said.lines
-        assert not failures, failures
+        if failures:
+            raise AssertionError("the server did not stop in order") from failures[0]
 
     def wait_for(self, pattern: str, *, seconds: int = 60) -> str:
         """Return the first group of what the process says, sooner or later."""

@@ -55,7 +55,8 @@ def load_jpeg(opened: OpenedPicture, load: Callable[[Image.Image], Image.Image])
     try:
         return load(opened.image)
     except OSError:
-        tail = opened.data.rstrip(b"\0\xff")
+        # Half a marker. Zeros stay: the last byte of the pixels can be one.
+        tail = opened.data.rstrip(b"\xff")
         if tail.endswith(_END_OF_IMAGE):
             raise
         endings = (_END_OF_IMAGE, _FILLING + _END_OF_IMAGE)

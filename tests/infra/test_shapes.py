@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from random import Random
 
 import pytest
 from PIL import Image
@@ -66,6 +67,19 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_decoded_and_a_cut_one_is_refus
     for cut in (data[: len(data) // 2], data[: len(data) * 9 // 10]):
         with pytest.raises(InvalidContent):
             decoder.decode(cut)
+
+
+def test_a_jpeg_without_end_marker_whose_pixels_end_in_a_zero_is_decoded_whole(
+    decoder: PictureDecoder,
+) -> None:
+    pictures = (
+        encoded(Image.frombytes("L", (16, 16), Random(seed).randbytes(256)), "JPEG")
+        for seed in range(10_000)
+    )
+    data = next(each for each in pictures if each.endswith(b"\0\xff\xd9"))
+    whole = decoder.decode(data).pixel_sha256
+    for end in (-2, -1):
+        assert whole == decoder.decode(data[:end]).pixel_sha256
 
 
 def test_floats_from_zero_to_one_are_not_stretched(decoder: PictureDecoder) -> None:
